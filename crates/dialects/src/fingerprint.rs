@@ -1,0 +1,244 @@
+//! Fingerprints of a model call: what it was told (content), where it went (routing), what bound it (policy), and
+//! which prompt it used. Two calls with equal fingerprints differ in nothing of that class.
+//!
+//! Each is the first 128 bits of BLAKE3 over the parts, every part with its length before it. Texts are hashed as
+//! text, never as the JSON around them, so that one prompt has one hash in every dialect.
+
+use std::borrow::Cow;
+
+use crate::content::split::looks_like_json;
+use crate::content::text::words;
+use crate::json;
+use crate::normalized::Normalized;
+
+/// Request parameters that bind what the model may answer; the others say where the call goes.
+const POLICY_PARAMETERS: &[&str] = &["response_format", "tool_choice", "guardrail", "guardrails", "guardrail_id"];
+
+/// Fills the hashes of a model call; other spans have none.
+pub(crate) fn fill(out: &mut Normalized<'_>) {
+    if !out.kind.is_model_call() {
+        return;
+    }
+    let instructions =
+        out.system.as_ref().map(|piece| words(&piece.bytes, usize::MAX).text).filter(|text| !text.is_empty());
+    let template = out.prompt_template.as_deref().filter(|template| !template.is_empty());
+    let instructions = instructions.as_deref();
+
+    out.content_hash = (instructions.is_some() || template.is_some())
+        .then(|| hash([instructions.unwrap_or_default(), template.unwrap_or_default()]));
+    out.prompt_hash = template.or(instructions).map(|text| hash([text]));
+    out.prompt_shape = instructions.map(|text| hash([shape(text).as_str()]));
+    out.routing_hash = routing(out);
+    out.policy_hash = policy(out);
+}
+
+fn hash<'p>(parts: impl IntoIterator<Item = &'p str>) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let mut first = [0; 16];
+    hasher.finalize_xof().fill(&mut first);
+    first
+}
+
+fn routing(out: &Normalized<'_>) -> Option<[u8; 16]> {
+    let model = out.request_model.as_deref().or(out.response_model.as_deref());
+    let mut parts: Vec<(&str, Cow<'_, str>)> = Vec::new();
+    let mut add = |name, value: Option<String>| parts.extend(value.map(|value| (name, Cow::Owned(value))));
+    add("provider", out.provider.as_deref().map(str::to_owned));
+    add("model", model.map(str::to_owned));
+    add("temperature", out.temperature.map(|number| number.to_string()));
+    add("top_p", out.top_p.map(|number| number.to_string()));
+    add("max_tokens", out.max_tokens.map(|number| number.to_string()));
+    add("seed", out.seed.map(|number| number.to_string()));
+    let parameters = out.request_params.iter().filter(|(name, _)| !POLICY_PARAMETERS.contains(name));
+    parts.extend(parameters.map(|(name, value)| (*name, Cow::Borrowed(value.as_ref()))));
+    sorted(parts)
+}
+
+fn policy(out: &Normalized<'_>) -> Option<[u8; 16]> {
+    let mut parts: Vec<(&str, Cow<'_, str>)> = Vec::new();
+    if let Some(tools) = &out.tools {
+        parts.extend(canonical_tools(&tools.bytes).into_iter().map(|tool| ("tool", Cow::Owned(tool))));
+    }
+    let parameters = out.request_params.iter().filter(|(name, _)| POLICY_PARAMETERS.contains(name));
+    parts.extend(parameters.map(|(name, value)| (*name, Cow::Borrowed(value.as_ref()))));
+    sorted(parts)
+}
+
+/// The hash of parts whose order says nothing; `None` when there are none.
+fn sorted(mut parts: Vec<(&str, Cow<'_, str>)>) -> Option<[u8; 16]> {
+    parts.sort_unstable();
+    let flat = parts.iter().flat_map(|(name, value)| [*name, value.as_ref()]);
+    (!parts.is_empty()).then(|| hash(flat))
+}
+
+/// Each tool as its name and its parameters without white space, whatever the provider wraps them in. What holds no
+/// named tool stands for itself.
+fn canonical_tools(tools: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    collect_tools(tools, &mut found, 0);
+    if found.is_empty() {
+        let mut text = String::new();
+        json::minify(tools, &mut text);
+        found.push(text);
+    }
+    found
+}
+
+/// Lists, JSON in strings, wrappers: tools are no deeper than this.
+const MAX_DEPTH: usize = 6;
+
+fn collect_tools(raw: &str, found: &mut Vec<String>, depth: usize) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    if let Some(text) = json::string(raw) {
+        return if looks_like_json(&text) {
+            collect_tools(&text, found, depth + 1)
+        } else {
+            found.push(text.into_owned())
+        };
+    }
+    json::elements(raw).for_each(|tool| collect_tools(tool, found, depth + 1));
+    let (mut name, mut parameters) = (None, "");
+    for (key, raw) in json::members(raw) {
+        match key.as_ref() {
+            "name" => name = json::string(raw),
+            "parameters" | "input_schema" | "inputSchema" | "parameters_json_schema" | "json_schema" => {
+                parameters = raw
+            }
+            "function" | "toolSpec" | "tool.json_schema" | "function_declarations" | "functionDeclarations" => {
+                collect_tools(raw, found, depth + 1);
+            }
+            _ => {}
+        }
+    }
+    if let Some(name) = name {
+        let parameters = json::string(parameters).unwrap_or(Cow::Borrowed(parameters));
+        let mut tool = format!("{name} ");
+        json::minify(&parameters, &mut tool);
+        found.push(tool);
+    }
+}
+
+/// The text with numbers, dates, times and ids masked, so that a prompt that names today keeps its shape.
+fn shape(text: &str) -> String {
+    let mut shape = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut in_word = false;
+    while let Some(first) = rest.chars().next() {
+        let id = if in_word { 0 } else { id_length(rest.as_bytes()) };
+        let masked = if id > 0 { id } else { number_length(rest.as_bytes()) };
+        let taken = if masked > 0 { masked } else { first.len_utf8() };
+        shape.push(if masked > 0 { '#' } else { first });
+        in_word = first.is_ascii_alphanumeric();
+        rest = &rest[taken..];
+    }
+    shape
+}
+
+/// The length of the UUID, or hexadecimal id of eight digits or more, that `text` starts with.
+fn id_length(text: &[u8]) -> usize {
+    const UUID: usize = 36;
+    let is_uuid = text.len() >= UUID
+        && text[..UUID].iter().enumerate().all(|(i, byte)| match i {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    if is_uuid {
+        return UUID;
+    }
+    let word = text.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let is_id =
+        word >= 8 && text[..word].iter().all(u8::is_ascii_hexdigit) && text[..word].iter().any(u8::is_ascii_digit);
+    if is_id { word } else { 0 }
+}
+
+/// The length of the number, date or time that `text` starts with: digits, and what joins digits.
+fn number_length(text: &[u8]) -> usize {
+    let mut end = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    while end > 0
+        && matches!(text.get(end), Some(b'-' | b':' | b'.' | b',' | b'/' | b'T' | b'+'))
+        && text.get(end + 1).is_some_and(u8::is_ascii_digit)
+    {
+        end += 1;
+        end += text[end..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    }
+    // `10:15Z`
+    end + usize::from(end > 0 && text.get(end) == Some(&b'Z'))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracewell_model::kind::{Form, Kind};
+
+    use super::*;
+    use crate::normalized::Piece;
+
+    fn piece(bytes: &str) -> Option<Piece<'_>> {
+        Some(Piece { role: None, source: "s".into(), form: Form::Value, bytes: bytes.into() })
+    }
+
+    fn call<'a>(system: &'a str, tools: &'a str) -> Normalized<'a> {
+        let mut out =
+            Normalized { kind: Kind::Chat, system: piece(system), tools: piece(tools), ..Normalized::default() };
+        fill(&mut out);
+        out
+    }
+
+    #[test]
+    fn a_shape_hides_what_varies_per_call() {
+        for (text, masked) in [
+            ("Today is 2026-01-15.", "Today is #."),
+            ("at 2026-01-15T10:00:00.123Z, id 550e8400-e29b-41d4-a716-446655440000", "at #, id #"),
+            ("order 4f2a90bc, SKU BL-42, 3.14 of 1,000", "order #, SKU BL-#, # of #"),
+            ("deadbeef é 7", "deadbeef é #"),
+        ] {
+            assert_eq!(shape(text), masked);
+        }
+    }
+
+    #[test]
+    fn one_prompt_has_one_hash_in_every_dialect() {
+        let parts = call(r#"[{"type":"text","content":"Be kind."}]"#, "[]");
+        let message = call(r#"{"content": "Be kind.", "role": "system"}"#, "[]");
+        let flat = call(r#"{"message.role":"system","message.content":"Be kind."}"#, "[]");
+        assert!(parts.content_hash.is_some() && parts.prompt_hash.is_some() && parts.prompt_shape.is_some());
+        for other in [message, flat] {
+            assert_eq!((other.content_hash, other.prompt_hash), (parts.content_hash, parts.prompt_hash));
+        }
+    }
+
+    #[test]
+    fn one_set_of_tools_has_one_hash_in_every_shape() {
+        let shapes = [
+            r#"[{"type":"function","name":"f","parameters":{"type":"object"}},{"name":"g"}]"#,
+            r#"[{"name":"g"},{"type":"function","function":{"name":"f","parameters":{"type": "object"}}}]"#,
+            r#"[{"tool.json_schema":"{\"name\":\"f\",\"input_schema\":{\"type\":\"object\"}}"},{"tool.json_schema":"{\"name\":\"g\"}"}]"#,
+            r#"["{\"name\":\"f\",\"inputSchema\":{\"type\":\"object\"}}","{\"name\":\"g\"}"]"#,
+        ];
+        let hashes: Vec<_> = shapes.iter().map(|tools| call("s", tools).policy_hash).collect();
+        assert!(hashes[0].is_some() && hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:?}");
+    }
+
+    #[test]
+    fn a_parameter_changes_the_routing_alone() {
+        let mut warm = Normalized { kind: Kind::Chat, request_model: Some("m".into()), ..Normalized::default() };
+        let mut cold = warm.clone();
+        cold.temperature = Some(0.0);
+        fill(&mut warm);
+        fill(&mut cold);
+        assert_ne!(warm.routing_hash, cold.routing_hash);
+        assert_eq!((warm.content_hash, warm.policy_hash), (None, None));
+    }
+
+    #[test]
+    fn only_model_calls_have_fingerprints() {
+        let mut out = Normalized { kind: Kind::Agent, system: piece("Be kind."), ..Normalized::default() };
+        fill(&mut out);
+        assert_eq!((out.content_hash, out.routing_hash), (None, None));
+    }
+}

@@ -1,0 +1,44 @@
+//! Attributes of any LLM telemetry dialect to canonical fields.
+//!
+//! Every SDK writes a model call down in its own words. This crate reads them all and answers with one
+//! [`Normalized`] record whose fields are the columns of the `spans` and `logs` tables. It is pure: bytes of a
+//! decoded span in, facts out; no I/O, no clock, no state between spans but reused buffers.
+//!
+//! What must hold:
+//! - **Nothing is invented.** A fact that the span does not state stays `None`.
+//! - **Nothing is lost.** An attribute either stays where it was, or is listed in [`Normalized::moved`] and can be
+//!   rebuilt byte for byte from the [`Piece`]s that name it as their source.
+//! - **Plain spans are cheap.** A span without a word of any dialect costs one table look-up per attribute.
+
+#![forbid(unsafe_code)]
+
+mod content;
+mod detect;
+mod errors;
+mod fields;
+mod fingerprint;
+mod finish;
+#[cfg(test)]
+mod fixtures;
+mod identity;
+mod input;
+mod json;
+mod keys;
+mod kinds;
+mod logs;
+mod normalized;
+mod normalizer;
+mod params;
+mod preview;
+mod providers;
+pub mod rebuild;
+mod resource;
+mod scores;
+mod timing;
+mod usage;
+mod value;
+
+pub use input::{LogInput, ResourceFacts, SpanInput};
+pub use normalized::{Normalized, Piece, Role, Score, ScoreTarget, Usage};
+pub use normalizer::Normalizer;
+pub use resource::TEAM_KEYS;

@@ -1,0 +1,104 @@
+//! The entry point: from a decoded span or log record to its canonical facts.
+
+use tracewell_model::kind::Dialect;
+
+use crate::detect::{self, Marks};
+use crate::fields::Field;
+use crate::fields::facts::{Facts, Hit};
+use crate::input::{LogInput, SpanInput};
+use crate::keys::{KEYS, Keys};
+use crate::normalized::Normalized;
+use crate::resource::TEAM_KEYS;
+use crate::{content, errors, finish, fingerprint, identity, kinds, logs, params, scores, timing, usage};
+
+/// Reads spans and log records, one at a time, with buffers that are reused.
+#[derive(Debug)]
+pub struct Normalizer {
+    keys: &'static Keys,
+    team_keys: Vec<String>,
+    hits: Vec<Hit>,
+}
+
+impl Default for Normalizer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Normalizer {
+    /// A normalizer that takes [`TEAM_KEYS`] in user metadata for the team.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_team_keys(TEAM_KEYS)
+    }
+
+    /// A normalizer that takes the first of `team_keys` found in user metadata for the team.
+    #[must_use]
+    pub fn with_team_keys(team_keys: &[impl AsRef<str>]) -> Self {
+        let team_keys = team_keys.iter().map(|key| key.as_ref().to_owned()).collect();
+        Self { keys: &KEYS, team_keys, hits: Vec::new() }
+    }
+
+    /// Reads `span` into `out`, which is cleared first.
+    pub fn span<'a>(&mut self, span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
+        out.clear();
+        let marks = self.look_up(span);
+        out.dialect = detect::dialect(span, marks);
+        if out.dialect != Dialect::Plain || !self.hits.is_empty() || span.status_code == 2 {
+            self.scalars(span, out);
+        }
+        content::span(span, out);
+        scores::span(span, out);
+        fingerprint::fill(out);
+    }
+
+    /// Reads `log` into `out`, which is cleared first.
+    pub fn log<'a>(&mut self, log: &LogInput<'_, 'a>, out: &mut Normalized<'a>) {
+        out.clear();
+        logs::log(log, out);
+    }
+
+    /// Finds the known attributes of `span`, and what they betray of its dialect.
+    fn look_up(&mut self, span: &SpanInput<'_, '_>) -> Marks {
+        self.hits.clear();
+        let mut marks = Marks::default();
+        for (position, attribute) in span.attributes.iter().enumerate() {
+            if let Some((entry, class)) = self.keys.look_up(attribute.key) {
+                marks.set(class.mark);
+                if entry.is_some() || class.family.is_some() {
+                    self.hits.push(Hit { attribute: position as u32, entry, class });
+                }
+            }
+        }
+        marks
+    }
+
+    fn scalars<'a>(&self, span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
+        let mut facts = Facts::read(span.attributes, &self.hits, out.dialect, out);
+        out.kind = kinds::kind(span, &facts, out.dialect);
+        if out.dialect == Dialect::Plain {
+            identity::context(&facts, &self.team_keys, out);
+            errors::fill(span, &facts, out);
+            return;
+        }
+        facts.read_members(&self.hits, out.kind, out);
+        identity::context(&facts, &self.team_keys, out);
+        identity::call(span, &facts, out);
+        identity::work(span, &facts, out);
+        identity::prompt(&facts, out);
+        params::fill(&facts, out);
+        usage::fill(span, &facts, out);
+        finish::fill(span, &facts, out);
+        timing::fill(span, &facts, out);
+        errors::fill(span, &facts, out);
+        // Logfire sends a placeholder when a span starts; the span itself follows.
+        if facts.text(Field::LogfireType).is_some_and(|kind| kind == "pending_span") {
+            out.flags.push("pending_span");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod truth;

@@ -1,0 +1,88 @@
+//! The first characters of what went in and what came out, for people who skim.
+
+use std::borrow::Cow;
+
+use tracewell_model::kind::Kind;
+
+use crate::content::text::words;
+use crate::json;
+use crate::normalized::{Normalized, Piece};
+
+/// Characters a preview holds.
+const LENGTH: usize = 256;
+
+/// Bytes that hold as many characters.
+const LIMIT: usize = LENGTH * 4;
+
+/// Fills `input_preview` and `output_preview`: the last user message (else the last input), the first output.
+pub(crate) fn fill(out: &mut Normalized<'_>) {
+    let is_user = |piece: &&Piece<'_>| piece.role.as_deref() == Some("user");
+    let asked = out.input.iter().rev().find(is_user).or(out.input.last());
+    out.input_preview = match asked {
+        Some(piece) if out.kind == Kind::Tool => Some(verbatim(&piece.bytes)),
+        Some(piece) => Some(said(piece)),
+        None => out.retrieval_query.as_deref().map(first),
+    };
+    out.output_preview = answered(&out.output);
+}
+
+/// The text of the first output that has one, else its first tool call, else the first output as it stands.
+fn answered(output: &[Piece<'_>]) -> Option<String> {
+    let mut call = None;
+    for piece in output {
+        let words = words(&piece.bytes, LIMIT);
+        if !words.text.is_empty() {
+            return Some(first(&words.text));
+        }
+        call = call.or(words.call);
+    }
+    call.as_deref().map(first).or_else(|| output.first().map(|piece| verbatim(&piece.bytes)))
+}
+
+fn said(piece: &Piece<'_>) -> String {
+    let words = words(&piece.bytes, LIMIT);
+    match words.call {
+        _ if !words.text.is_empty() => first(&words.text),
+        Some(call) => first(&call),
+        None => verbatim(&piece.bytes),
+    }
+}
+
+/// A value as it stands, but for the quotes of a JSON string around it.
+fn verbatim(text: &str) -> String {
+    first(&json::string(text).unwrap_or(Cow::Borrowed(text)))
+}
+
+fn first(text: &str) -> String {
+    text.chars().take(LENGTH).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tracewell_model::kind::Form;
+
+    use super::*;
+
+    fn message(role: &'static str, bytes: &'static str) -> Piece<'static> {
+        Piece { role: Some(role.into()), source: "m".into(), form: Form::Array, bytes: bytes.into() }
+    }
+
+    #[test]
+    fn the_last_user_message_and_the_first_answer_are_shown() {
+        let input = vec![
+            message("user", r#"{"content":"first"}"#),
+            message("user", r#"{"content":"second \"quoted\""}"#),
+            message("tool", r#"{"content":"42"}"#),
+        ];
+        let output = vec![message("assistant", r#"{"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}"#)];
+        let mut out = Normalized { input, output, ..Normalized::default() };
+        fill(&mut out);
+        assert_eq!(out.input_preview.as_deref(), Some("second \"quoted\""));
+        assert_eq!(out.output_preview.as_deref(), Some("f({})"));
+    }
+
+    #[test]
+    fn a_preview_is_cut_between_characters() {
+        assert_eq!(first(&"é".repeat(300)).chars().count(), LENGTH);
+    }
+}

@@ -1,0 +1,350 @@
+//! The whole of ingest: shards started from their logs, requests dealt out, an orderly end.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tracewell_lake::{Fresh, FreshChunk, Lake, LakeError};
+use tracewell_model::schema::{FACT_TABLES, SPANS};
+use tracewell_otlp::Limits;
+use tracewell_wal::{Item, Options, WalDir, WalError};
+
+use crate::admission::Admitted;
+use crate::recent::Recent;
+use crate::rows::{Outcome, Receipt, Rows};
+use crate::seal::seal;
+use crate::shard::{Memory, Message, Refused, SealRule, Shard, ShardHandle, Signal, Submission, memory};
+
+/// How ingest is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder of the write-ahead log.
+    pub wal: PathBuf,
+    /// Shards: independent logs, each with a thread.
+    pub shards: usize,
+    /// A shard seals when its rows take this much memory.
+    pub seal_bytes: usize,
+    /// A shard seals at least this often.
+    pub seal_interval: Duration,
+    /// Rows of all shards together take no more memory than this.
+    pub memory_bytes: usize,
+    /// The write-ahead log of all shards together takes no more disk than this.
+    pub wal_bytes: u64,
+    /// Move damaged parts of the log aside instead of refusing to start.
+    pub quarantine: bool,
+    /// Limits of one span.
+    pub limits: Limits,
+    /// Nanoseconds since 1970.
+    pub clock: fn() -> i64,
+}
+
+/// Why ingest did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IngestError {
+    /// The write-ahead log.
+    #[error(transparent)]
+    Wal(#[from] WalError),
+    /// The tables.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// The tables are ahead of the log.
+    #[error(
+        "shard {shard}: the table `spans` holds this log's records up to {committed}, but the log ends at {logged}; \
+         the log was lost or is an old copy, so start with an empty --wal folder"
+    )]
+    LogBehindTable {
+        /// The shard.
+        shard: usize,
+        /// The transaction version in the table.
+        committed: i64,
+        /// The last sequence number in the log.
+        logged: u64,
+    },
+    /// The system refused a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What was found in the log at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Requests read again.
+    pub requests: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+struct Running {
+    handle: ShardHandle,
+    thread: JoinHandle<()>,
+    sealer: tokio::task::JoinHandle<()>,
+}
+
+/// Takes requests in.
+pub struct Ingest {
+    shards: Vec<ShardHandle>,
+    running: Mutex<Vec<Running>>,
+    memory_bytes: usize,
+    clock: fn() -> i64,
+    /// What the start found.
+    pub recovered: Recovered,
+    /// Kept open for the lock on the folder.
+    _wal: WalDir,
+}
+
+impl std::fmt::Debug for Ingest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ingest").field("shards", &self.shards.len()).finish_non_exhaustive()
+    }
+}
+
+/// Requests that may wait for a shard.
+const QUEUE: usize = 512;
+
+impl Ingest {
+    /// Opens the log, reads again what is not committed, and starts the shards. Sealing runs on the runtime this is
+    /// called from.
+    ///
+    /// # Errors
+    /// When the log is damaged, locked by another process or behind the tables, or the store cannot be reached.
+    pub async fn start(config: &Config, lake: &Lake) -> Result<Self, IngestError> {
+        let options = Options {
+            max_total_bytes: config.wal_bytes,
+            quarantine: config.quarantine,
+            ..Options::default()
+        };
+        let mut wal = WalDir::open(&config.wal, config.shards.max(1), options)?;
+        let rule = SealRule { bytes: config.seal_bytes, interval: config.seal_interval };
+        let mut recovered = Recovered::default();
+        let mut running = Vec::new();
+        for number in wal.shards().to_vec() {
+            let app: Arc<str> = format!("{}/{number}", wal.id()).into();
+            let (commits, mut generations) = tokio::sync::mpsc::channel(1);
+            let (messages, inbox) = sync_channel(QUEUE);
+            let mut committed = None;
+            for table in FACT_TABLES {
+                if let Some(open) = lake.table(table.name) {
+                    let reached = open.watermark(&app).await?;
+                    if table.name == SPANS.name {
+                        committed = reached;
+                    }
+                }
+            }
+            let log = wal.log(number)?;
+            let logged = log.last_seq();
+            let from = committed.unwrap_or(0);
+            if from > logged as i64 {
+                return Err(IngestError::LogBehindTable { shard: number, committed: from, logged });
+            }
+            let handle = ShardHandle {
+                messages,
+                memory: Arc::new(Mutex::new(memory(Arc::clone(&app), Rows::new(config.limits), from as u64))),
+                bytes: Arc::new(AtomicUsize::new(0)),
+            };
+            let progress = Arc::new(AtomicU64::new(from as u64));
+            let sealer = tokio::spawn({
+                let (lake, app, clock) = (lake.clone(), Arc::clone(&app), config.clock);
+                let (handle, progress) = (handle.clone(), Arc::clone(&progress));
+                async move {
+                    while let Some(generation) = generations.recv().await {
+                        seal(&lake, &app, &generation, clock).await;
+                        // The rows are in the snapshot that readers get from here on.
+                        handle.lock().forget(generation.seq);
+                        progress.store(generation.seq, Ordering::Release);
+                    }
+                }
+            });
+            let mut shard = Shard {
+                log,
+                recent: Recent::default(),
+                memory: Arc::clone(&handle.memory),
+                bytes: Arc::clone(&handle.bytes),
+                rule,
+                committed: progress,
+                released: 0,
+                sealer: commits,
+            };
+            let reader = wal.reader(number, 0)?;
+            let (ready, started) = oneshot::channel();
+            let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+                let replayed = replay(&mut shard, reader, from as u64);
+                let failed = replayed.is_err();
+                let _ = ready.send(replayed);
+                if !failed {
+                    shard.run(&inbox);
+                }
+            })?;
+            running.push(Running { handle, thread, sealer });
+            let read = started.await.map_err(|_| std::io::Error::other("a shard ended while it read its log"))??;
+            recovered.requests += read.requests;
+            recovered.bytes += read.bytes;
+        }
+        // Shards beyond the configured number only finish what their logs hold.
+        let shards = running.iter().take(config.shards.max(1)).map(|shard| shard.handle.clone()).collect();
+        Ok(Self {
+            shards,
+            running: Mutex::new(running),
+            memory_bytes: config.memory_bytes,
+            clock: config.clock,
+            recovered,
+            _wal: wal,
+        })
+    }
+
+    /// Memory that rows not yet committed take.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.shards.iter().map(|shard| shard.bytes.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Whether a request that comes now would be taken.
+    ///
+    /// # Errors
+    /// [`Refused::Overloaded`] when memory is full.
+    pub fn check_room(&self) -> Result<(), Refused> {
+        if self.memory() >= self.memory_bytes {
+            return Err(Refused::Overloaded("rows wait for the store"));
+        }
+        Ok(())
+    }
+
+    /// Takes in a request whose framing has been checked, and answers once it is durable.
+    ///
+    /// # Errors
+    /// When it was not stored and should be sent again.
+    pub async fn submit(&self, signal: Signal, tenant: &Arc<str>, body: Bytes, admitted: Admitted) -> Result<Outcome, Refused> {
+        self.check_room()?;
+        let hash = request_hash(signal, tenant, &body);
+        let shard = &self.shards[(hash % self.shards.len() as u128) as usize];
+        let (reply, answer) = oneshot::channel();
+        let received_at = (self.clock)();
+        let submission = Submission { signal, tenant: Arc::clone(tenant), received_at, hash, body, reply, admitted };
+        match shard.messages.try_send(Message::Submit(Box::new(submission))) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(Refused::Overloaded("the queue of a shard is full")),
+            Err(TrySendError::Disconnected(_)) => return Err(Refused::Unavailable("the shard has stopped".into())),
+        }
+        answer.await.unwrap_or_else(|_| Err(Refused::Unavailable("the shard has stopped".into())))
+    }
+
+    /// Whether every shard is alive.
+    #[must_use]
+    pub fn alive(&self) -> bool {
+        self.running.lock().is_ok_and(|running| running.iter().all(|shard| !shard.thread.is_finished()))
+    }
+
+    /// Asks every shard to seal what it has.
+    pub fn seal(&self) {
+        for shard in &self.shards {
+            let _ = shard.messages.try_send(Message::Seal);
+        }
+    }
+
+    /// Stops: what is in memory is sealed, and committed if the store takes it within `patience`. What is not
+    /// committed stays in the log.
+    pub async fn stop(&self, patience: Duration) {
+        let running = self.running.lock().map(|mut running| std::mem::take(&mut *running)).unwrap_or_default();
+        let drained = async {
+            for shard in running {
+                let messages = shard.handle.messages.clone();
+                let _ = tokio::task::spawn_blocking(move || {
+                    let _ = messages.send(Message::Stop);
+                    shard.thread.join()
+                })
+                .await;
+                let _ = shard.sealer.await;
+            }
+        };
+        if tokio::time::timeout(patience, drained).await.is_err() {
+            tracing::warn!("stopped before the store took everything; the write-ahead log keeps the rest");
+        }
+    }
+}
+
+/// Reads a shard's log: requests beyond `from` into rows, all of them into the memory of recent requests.
+fn replay(shard: &mut Shard, reader: tracewell_wal::Reader, from: u64) -> Result<Recovered, WalError> {
+    let mut recovered = Recovered::default();
+    for item in reader {
+        match item? {
+            Item::Preamble(bytes) => shard.recent.read_preamble(&bytes),
+            Item::Record(record) => {
+                shard.recent.insert(record.hash, record.received_at);
+                if let (true, Some(signal)) = (record.seq > from, Signal::from_kind(record.kind)) {
+                    recovered.requests += 1;
+                    recovered.bytes += record.body.len() as u64;
+                    let receipt = Receipt { seq: record.seq, received_at: record.received_at, tenant: &record.tenant };
+                    shard.replay(signal, &record.body, receipt);
+                }
+            }
+            Item::Lost { .. } => {}
+        }
+    }
+    Ok(recovered)
+}
+
+/// The rows of a log that no table has yet, read without a server.
+#[derive(Debug)]
+pub struct ReplayedLog(Vec<Mutex<Memory>>);
+
+impl Fresh for ReplayedLog {
+    fn chunks(&self, table: &str) -> Vec<FreshChunk> {
+        let lock = |memory: &Mutex<Memory>| memory.lock().unwrap_or_else(PoisonError::into_inner).chunks(table);
+        self.0.iter().flat_map(lock).collect()
+    }
+}
+
+/// Reads the log in `folder` as far as the tables of `lake` do not hold it. Nothing is changed.
+///
+/// # Errors
+/// When the log is damaged, or the store cannot be reached.
+pub async fn read_log(folder: &std::path::Path, lake: &Lake) -> Result<ReplayedLog, IngestError> {
+    let wal = WalDir::open_read_only(folder)?;
+    let mut shards = Vec::new();
+    for &number in wal.shards() {
+        let app: Arc<str> = format!("{}/{number}", wal.id()).into();
+        let mut committed = 0;
+        for table in FACT_TABLES {
+            if let Some(open) = lake.table(table.name) {
+                let reached = open.watermark(&app).await?.unwrap_or(0);
+                if table.name == SPANS.name {
+                    committed = reached;
+                }
+            }
+        }
+        let mut rows = memory(app, Rows::new(Limits::default()), committed as u64);
+        for item in wal.reader(number, committed as u64)? {
+            if let Item::Record(record) = item? {
+                if let Some(signal) = Signal::from_kind(record.kind) {
+                    let receipt = Receipt { seq: record.seq, received_at: record.received_at, tenant: &record.tenant };
+                    rows.read(signal, &record.body, receipt);
+                }
+            }
+        }
+        shards.push(Mutex::new(rows));
+    }
+    Ok(ReplayedLog(shards))
+}
+
+fn request_hash(signal: Signal, tenant: &str, body: &[u8]) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[signal as u8]);
+    hasher.update(&(tenant.len() as u64).to_le_bytes());
+    hasher.update(tenant.as_bytes());
+    hasher.update(body);
+    let mut short = [0; 16];
+    short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    u128::from_le_bytes(short)
+}
+
+impl Fresh for Ingest {
+    fn chunks(&self, table: &str) -> Vec<FreshChunk> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().flat_map(|shard| shard.handle.lock().chunks(table)).collect()
+    }
+}

@@ -1,0 +1,159 @@
+//! What both transports do with a request once its bytes are there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use prost::Message;
+use tracewell_model::DEFAULT_TENANT;
+
+use super::answer::Failure;
+use crate::admission::{Admission, Admitted};
+use crate::ingest::Ingest;
+use crate::rows::Outcome;
+use crate::shard::Signal;
+
+/// What a request may bring.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiveLimits {
+    /// Bytes of one request, inflated.
+    pub request_bytes: usize,
+    /// Bytes of all requests between the first byte read and the answer.
+    pub in_flight_bytes: usize,
+}
+
+impl Default for ReceiveLimits {
+    fn default() -> Self {
+        Self { request_bytes: 64 << 20, in_flight_bytes: 256 << 20 }
+    }
+}
+
+/// The three signals of OTLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Export {
+    Traces,
+    Logs,
+    Metrics,
+}
+
+/// What the endpoints have done since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Requests answered with success.
+    pub requests: AtomicU64,
+    /// Their bytes.
+    pub bytes: AtomicU64,
+    /// Spans taken in.
+    pub spans: AtomicU64,
+    /// Log records taken in.
+    pub logs: AtomicU64,
+    /// Spans and records refused for good.
+    pub rejected: AtomicU64,
+    /// Metric data points received, which are not kept.
+    pub metric_points: AtomicU64,
+    /// Requests that could not be read.
+    pub malformed: AtomicU64,
+    /// Requests refused for lack of room.
+    pub overloaded: AtomicU64,
+    /// Requests refused because nothing can be stored.
+    pub unavailable: AtomicU64,
+}
+
+/// The receiving side of a running collector.
+#[derive(Clone, Debug)]
+pub struct Collector {
+    pub(super) ingest: Arc<Ingest>,
+    pub(super) admission: Admission,
+    pub(super) limits: ReceiveLimits,
+    pub(super) counters: Arc<Counters>,
+    tenant: Arc<str>,
+}
+
+const METRICS_NOT_KEPT: &str = "metrics are received and counted, but not kept: Tracewell stores traces and logs";
+
+impl Collector {
+    /// A collector over `ingest`.
+    #[must_use]
+    pub fn new(ingest: Arc<Ingest>, limits: ReceiveLimits) -> Self {
+        let admission = Admission::new(limits.in_flight_bytes);
+        Self { ingest, admission, limits, counters: Arc::default(), tenant: DEFAULT_TENANT.into() }
+    }
+
+    /// What the endpoints have done since the start.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Takes in the protobuf bytes of an export and gives the protobuf bytes of the answer.
+    pub(super) async fn export(&self, export: Export, body: Bytes, admitted: Admitted) -> Result<Vec<u8>, Failure> {
+        let size = body.len() as u64;
+        let answer = match export {
+            Export::Traces => {
+                tracewell_otlp::index_traces(&body).map_err(|error| self.malformed(&error))?;
+                let outcome = self.submit(Signal::Traces, body, admitted).await?;
+                self.counters.spans.fetch_add(outcome.accepted, Ordering::Relaxed);
+                let partial_success = rejections(&outcome, "spans").map(|(rejected_spans, error_message)| {
+                    ExportTracePartialSuccess { rejected_spans, error_message }
+                });
+                ExportTraceServiceResponse { partial_success }.encode_to_vec()
+            }
+            Export::Logs => {
+                tracewell_otlp::index_logs(&body).map_err(|error| self.malformed(&error))?;
+                let outcome = self.submit(Signal::Logs, body, admitted).await?;
+                self.counters.logs.fetch_add(outcome.accepted, Ordering::Relaxed);
+                let partial_success = rejections(&outcome, "log records").map(|(rejected_log_records, error_message)| {
+                    ExportLogsPartialSuccess { rejected_log_records, error_message }
+                });
+                ExportLogsServiceResponse { partial_success }.encode_to_vec()
+            }
+            Export::Metrics => {
+                let points = tracewell_otlp::count_metric_points(&body).map_err(|error| self.malformed(&error))?;
+                self.counters.metric_points.fetch_add(points, Ordering::Relaxed);
+                // A message with nothing rejected is a warning: the exporter is told, and does not send again.
+                let partial_success = (points > 0)
+                    .then(|| ExportMetricsPartialSuccess { rejected_data_points: 0, error_message: METRICS_NOT_KEPT.into() });
+                ExportMetricsServiceResponse { partial_success }.encode_to_vec()
+            }
+        };
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        self.counters.bytes.fetch_add(size, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    async fn submit(&self, signal: Signal, body: Bytes, admitted: Admitted) -> Result<Outcome, Failure> {
+        if body.is_empty() {
+            return Ok(Outcome::default());
+        }
+        let outcome = self.ingest.submit(signal, &self.tenant, body, admitted).await.map_err(|refused| self.refused(refused.into()))?;
+        self.counters.rejected.fetch_add(outcome.rejected, Ordering::Relaxed);
+        Ok(outcome)
+    }
+
+    /// Counts a failure.
+    pub(super) fn refused(&self, failure: Failure) -> Failure {
+        let counter = match &failure {
+            Failure::Overloaded(_) => &self.counters.overloaded,
+            Failure::Unavailable(_) => &self.counters.unavailable,
+            _ => &self.counters.malformed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        failure
+    }
+
+    fn malformed(&self, error: &tracewell_otlp::MalformedRequest) -> Failure {
+        self.refused(Failure::Malformed(format!("the request is not a valid OTLP export: {error}")))
+    }
+}
+
+fn rejections(outcome: &Outcome, what: &str) -> Option<(i64, String)> {
+    (outcome.rejected > 0).then(|| {
+        let more = outcome.rejected.saturating_sub(outcome.reasons.len() as u64);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let reasons = outcome.reasons.join("; ");
+        (outcome.rejected as i64, format!("{} {what} can never be accepted: {reasons}{more}", outcome.rejected))
+    })
+}

@@ -1,0 +1,156 @@
+//! OTLP over HTTP, and the paths of Langfuse and LangSmith for those who only change the host.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, Request, StatusCode};
+use prost::Message;
+
+use super::answer::Failure;
+use super::body::{self, Encoding};
+use super::collector::{Collector, Export};
+
+/// The OTLP/HTTP endpoints.
+pub fn router(collector: Collector) -> Router {
+    Router::new()
+        .route("/v1/traces", post(traces))
+        .route("/v1/logs", post(logs))
+        .route("/v1/metrics", post(metrics))
+        // Langfuse's SDKs, and LangSmith's, with another host.
+        .route("/api/public/otel/v1/traces", post(traces))
+        .route("/otel/v1/traces", post(traces))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "no such path; OTLP/HTTP is at /v1/traces, /v1/logs and /v1/metrics\n") })
+        .with_state(collector)
+}
+
+async fn traces(State(collector): State<Collector>, request: Request<Body>) -> Response {
+    answer(&collector, Export::Traces, request).await
+}
+
+async fn logs(State(collector): State<Collector>, request: Request<Body>) -> Response {
+    answer(&collector, Export::Logs, request).await
+}
+
+async fn metrics(State(collector): State<Collector>, request: Request<Body>) -> Response {
+    answer(&collector, Export::Metrics, request).await
+}
+
+/// The media type of a request, and so of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Media {
+    Protobuf,
+    Json,
+}
+
+impl Media {
+    fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+        let value = headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
+        match value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "application/x-protobuf" => Ok(Self::Protobuf),
+            "application/json" => Ok(Self::Json),
+            other => Err(Failure::Unsupported(format!(
+                "content-type `{other}` is not OTLP's; send application/x-protobuf or application/json"
+            ))),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+async fn answer(collector: &Collector, export: Export, request: Request<Body>) -> Response {
+    let media = Media::of(request.headers());
+    let result = match media {
+        Ok(media) => take(collector, export, media, request).await,
+        Err(ref failure) => Err(collector.refused(failure.clone())),
+    };
+    let media = media.unwrap_or(Media::Protobuf);
+    let (status, retry, body) = match result {
+        Ok(body) => (StatusCode::OK, None, body),
+        Err(failure) => {
+            let status = failure.rpc_status();
+            let body = match media {
+                Media::Protobuf => status.encode_to_vec(),
+                Media::Json => {
+                    serde_json::json!({ "code": status.code, "message": status.message }).to_string().into_bytes()
+                }
+            };
+            (failure.http_status(), failure.retry_after(), body)
+        }
+    };
+    let mut response = (status, [(CONTENT_TYPE, media.name())], body).into_response();
+    if let Some(seconds) = retry {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+async fn take(collector: &Collector, export: Export, media: Media, request: Request<Body>) -> Result<Vec<u8>, Failure> {
+    let limit = collector.limits.request_bytes;
+    let encoding = Encoding::parse(request.headers().get(CONTENT_ENCODING)).map_err(|failure| collector.refused(failure))?;
+    // Refuse before reading: what does not fit is not even received.
+    collector.ingest.check_room().map_err(|refused| collector.refused(refused.into()))?;
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > limit) {
+        return Err(collector.refused(Failure::TooLarge(limit)));
+    }
+    let mut admitted = collector.admission.enter();
+    let body = async {
+        let raw = body::read(request.into_body(), limit, &mut admitted).await?;
+        let inflated = body::inflate(encoding, raw, limit, &mut admitted)?;
+        match media {
+            Media::Protobuf => Ok(inflated),
+            Media::Json => from_json(export, &inflated),
+        }
+    }
+    .await
+    .map_err(|failure| collector.refused(failure))?;
+    let answer = collector.export(export, body, admitted).await?;
+    match media {
+        Media::Protobuf => Ok(answer),
+        Media::Json => Ok(to_json(export, &answer)),
+    }
+}
+
+fn from_json(export: Export, json: &[u8]) -> Result<bytes::Bytes, Failure> {
+    let converted = match export {
+        Export::Traces => tracewell_otlp::json::traces_json_to_protobuf(json),
+        Export::Logs => tracewell_otlp::json::logs_json_to_protobuf(json),
+        Export::Metrics => tracewell_otlp::json::metrics_json_to_protobuf(json),
+    };
+    converted.map(Into::into).map_err(|error| Failure::Malformed(format!("the request is not valid OTLP/JSON: {error}")))
+}
+
+/// The answer's protobuf as JSON, with the names OTLP/JSON prescribes.
+fn to_json(export: Export, answer: &[u8]) -> Vec<u8> {
+    use opentelemetry_proto::tonic::collector::{logs, metrics, trace};
+    let partial = match export {
+        Export::Traces => trace::v1::ExportTraceServiceResponse::decode(answer)
+            .ok()
+            .and_then(|response| response.partial_success)
+            .map(|partial| ("rejectedSpans", partial.rejected_spans, partial.error_message)),
+        Export::Logs => logs::v1::ExportLogsServiceResponse::decode(answer)
+            .ok()
+            .and_then(|response| response.partial_success)
+            .map(|partial| ("rejectedLogRecords", partial.rejected_log_records, partial.error_message)),
+        Export::Metrics => metrics::v1::ExportMetricsServiceResponse::decode(answer)
+            .ok()
+            .and_then(|response| response.partial_success)
+            .map(|partial| ("rejectedDataPoints", partial.rejected_data_points, partial.error_message)),
+    };
+    let json = match partial {
+        None => serde_json::json!({}),
+        // int64 is text in JSON (https://protobuf.dev/programming-guides/json/).
+        Some((key, rejected, message)) => {
+            serde_json::json!({ "partialSuccess": { key: rejected.to_string(), "errorMessage": message } })
+        }
+    };
+    json.to_string().into_bytes()
+}

@@ -1,0 +1,342 @@
+//! One shard: a thread that owns a write-ahead log and the rows not yet committed.
+//!
+//! The thread takes whatever waits, appends it to the log, reads it into rows, syncs the log once for all, and
+//! answers. Reading the rows before the sync costs no latency that matters, and only what is in the log is ever read.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tracewell_lake::FreshChunk;
+use tracewell_wal::{Entry, Log, WalError};
+
+use crate::admission::Admitted;
+use crate::recent::Recent;
+use crate::rows::{Outcome, Receipt, Rows, TakenRows};
+use crate::seal::Generation;
+
+/// Requests that share one sync of the log at most.
+const GROUP_REQUESTS: usize = 256;
+/// Bytes that share one sync of the log at most.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// What kind of request a record holds. The numbers are stored in the write-ahead log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Signal {
+    /// `ExportTraceServiceRequest`.
+    Traces = 1,
+    /// `ExportLogsServiceRequest`.
+    Logs = 2,
+}
+
+impl Signal {
+    /// The signal stored as `kind`.
+    #[must_use]
+    pub fn from_kind(kind: u8) -> Option<Self> {
+        match kind {
+            1 => Some(Self::Traces),
+            2 => Some(Self::Logs),
+            _ => None,
+        }
+    }
+}
+
+/// Why a well-formed request was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Try again soon: memory or a queue is full.
+    #[error("the collector is overloaded: {0}; send again after a pause")]
+    Overloaded(&'static str),
+    /// Try again later: the disk or the store is in trouble.
+    #[error("the collector cannot store anything now: {0}; send again later")]
+    Unavailable(String),
+}
+
+/// A request on its way to a shard.
+#[derive(Debug)]
+pub struct Submission {
+    /// What it is.
+    pub signal: Signal,
+    /// Whose it is.
+    pub tenant: Arc<str>,
+    /// When it was received, in nanoseconds since 1970.
+    pub received_at: i64,
+    /// Hash of signal, tenant and body.
+    pub hash: u128,
+    /// The protobuf bytes; their framing has been checked.
+    pub body: Bytes,
+    /// Gets the answer once the bytes are durable.
+    pub reply: oneshot::Sender<Result<Outcome, Refused>>,
+    /// Its share of the memory in flight.
+    pub admitted: Admitted,
+}
+
+pub(crate) enum Message {
+    Submit(Box<Submission>),
+    /// Seal what there is now.
+    Seal,
+    /// Seal what there is, and end.
+    Stop,
+}
+
+/// When a shard seals.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SealRule {
+    pub(crate) bytes: usize,
+    pub(crate) interval: Duration,
+}
+
+/// What queries may look at: the rows a shard has in memory.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    app: Arc<str>,
+    rows: Rows,
+    /// Rows of the active generation that were taken out for a query.
+    taken: TakenRows,
+    taken_bytes: usize,
+    last_seq: u64,
+    /// Generations being committed, oldest first.
+    sealing: VecDeque<Arc<Generation>>,
+}
+
+impl Memory {
+    fn take(&mut self) {
+        if !self.rows.is_empty() {
+            self.taken_bytes += self.rows.bytes();
+            self.taken.extend(self.rows.take());
+        }
+    }
+
+    fn active_bytes(&self) -> usize {
+        self.rows.bytes() + self.taken_bytes
+    }
+
+    fn bytes(&self) -> usize {
+        self.active_bytes() + self.sealing.iter().map(|generation| generation.bytes).sum::<usize>()
+    }
+
+    /// Closes the active generation.
+    fn close(&mut self) -> Option<Arc<Generation>> {
+        let bytes = self.active_bytes();
+        self.take();
+        if self.taken.is_empty() {
+            return None;
+        }
+        self.taken_bytes = 0;
+        let generation = Arc::new(Generation { seq: self.last_seq, rows: std::mem::take(&mut self.taken), bytes });
+        self.sealing.push_back(Arc::clone(&generation));
+        Some(generation)
+    }
+
+    /// Everything of `table` in memory.
+    pub(crate) fn chunks(&mut self, table: &str) -> Vec<FreshChunk> {
+        self.take();
+        let of_table = |rows: &TakenRows| {
+            rows.iter().filter(|(name, ..)| *name == table).map(|(_, day, rows)| (*day, rows.clone())).collect::<Vec<_>>()
+        };
+        let sealing = self.sealing.iter().map(|generation| (generation.seq, of_table(&generation.rows)));
+        sealing
+            .chain([(self.last_seq, of_table(&self.taken))])
+            .filter(|(_, days)| !days.is_empty())
+            .map(|(seq, days)| FreshChunk { app: Arc::clone(&self.app), seq: seq as i64, days })
+            .collect()
+    }
+
+    /// Forgets the generations that are committed.
+    pub(crate) fn forget(&mut self, committed: u64) {
+        self.sealing.retain(|generation| generation.seq > committed);
+    }
+
+    pub(crate) fn read(&mut self, signal: Signal, body: &[u8], receipt: Receipt<'_>) -> Outcome {
+        let outcome = match signal {
+            Signal::Traces => self.rows.traces(body, receipt),
+            Signal::Logs => self.rows.logs(body, receipt),
+        };
+        self.last_seq = receipt.seq;
+        // The framing was checked before the request came here; a record that fails it holds nothing to read.
+        outcome.unwrap_or_else(|error| Outcome { rejected: 1, reasons: vec![error.to_string()], ..Outcome::default() })
+    }
+}
+
+/// The shared side of a shard.
+#[derive(Clone)]
+pub(crate) struct ShardHandle {
+    pub(crate) messages: SyncSender<Message>,
+    pub(crate) memory: Arc<Mutex<Memory>>,
+    pub(crate) bytes: Arc<AtomicUsize>,
+}
+
+impl ShardHandle {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread's own side of a shard.
+pub(crate) struct Shard {
+    pub(crate) log: Log,
+    pub(crate) recent: Recent,
+    pub(crate) memory: Arc<Mutex<Memory>>,
+    pub(crate) bytes: Arc<AtomicUsize>,
+    pub(crate) rule: SealRule,
+    /// The sequence number up to which the sealer has committed.
+    pub(crate) committed: Arc<AtomicU64>,
+    pub(crate) released: u64,
+    /// Generations on their way to the sealer; its end stops the sealer.
+    pub(crate) sealer: tokio::sync::mpsc::Sender<Arc<Generation>>,
+}
+
+pub(crate) fn memory(app: Arc<str>, rows: Rows, last_seq: u64) -> Memory {
+    Memory { app, rows, taken: Vec::new(), taken_bytes: 0, last_seq, sealing: VecDeque::new() }
+}
+
+/// What a request of the group waits for.
+struct Waiting {
+    submission: Box<Submission>,
+    outcome: Result<Outcome, Refused>,
+}
+
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one record of the log into memory again.
+    pub(crate) fn replay(&mut self, signal: Signal, body: &[u8], receipt: Receipt<'_>) {
+        let bytes = {
+            let mut memory = self.lock();
+            memory.read(signal, body, receipt);
+            memory.active_bytes()
+        };
+        if bytes >= self.rule.bytes {
+            self.seal();
+        }
+        self.publish();
+    }
+
+    /// Serves until told to stop.
+    ///
+    /// # Panics
+    /// When the log cannot be synced: what was written may be lost, and going on would acknowledge it.
+    pub(crate) fn run(mut self, messages: &Receiver<Message>) {
+        let mut sealed_at = Instant::now();
+        let mut stopping = false;
+        while !stopping {
+            let wait = self.rule.interval.saturating_sub(sealed_at.elapsed());
+            let first = match messages.recv_timeout(wait) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut group = Vec::new();
+            let mut bytes = 0;
+            let mut seal_now = false;
+            let mut next = first;
+            while let Some(message) = next {
+                match message {
+                    Message::Submit(submission) => {
+                        bytes += submission.body.len();
+                        group.push(submission);
+                    }
+                    Message::Seal => seal_now = true,
+                    Message::Stop => {
+                        stopping = true;
+                        break;
+                    }
+                }
+                if group.len() >= GROUP_REQUESTS || bytes >= GROUP_BYTES {
+                    break;
+                }
+                next = messages.try_recv().ok();
+            }
+            if !group.is_empty() {
+                self.group(group);
+            }
+            let full = self.lock().active_bytes() >= self.rule.bytes;
+            if full || seal_now || stopping || sealed_at.elapsed() >= self.rule.interval {
+                self.seal();
+                sealed_at = Instant::now();
+            }
+            self.release();
+            self.publish();
+        }
+    }
+
+    /// Logs, reads, syncs and answers a group of requests.
+    fn group(&mut self, group: Vec<Box<Submission>>) {
+        let waiting: Vec<Waiting> = group.into_iter().map(|submission| self.take_in(submission)).collect();
+        if waiting.iter().any(|waiting| waiting.outcome.is_ok()) {
+            if let Err(error) = self.log.sync() {
+                // Which of the written pages reached the disk is unknown from here on.
+                tracing::error!(%error, "the write-ahead log cannot be synced; stopping before anything is acknowledged");
+                std::process::abort();
+            }
+        }
+        for Waiting { submission, outcome } in waiting {
+            // Whoever went away meanwhile will send again and be recognised.
+            let _ = submission.reply.send(outcome);
+        }
+    }
+
+    fn take_in(&mut self, submission: Box<Submission>) -> Waiting {
+        if self.recent.contains(submission.hash) {
+            return Waiting { submission, outcome: Ok(Outcome::default()) };
+        }
+        let entry = Entry {
+            received_at: submission.received_at,
+            kind: submission.signal as u8,
+            flags: 0,
+            tenant: &submission.tenant,
+            hash: submission.hash,
+            body: &submission.body,
+        };
+        let appended = self.append(&entry);
+        let outcome = match appended {
+            Ok(seq) => {
+                self.recent.insert(submission.hash, submission.received_at);
+                let receipt = Receipt { seq, received_at: submission.received_at, tenant: &submission.tenant };
+                Ok(self.lock().read(submission.signal, &submission.body, receipt))
+            }
+            Err(error) => {
+                tracing::error!(%error, "the write-ahead log takes nothing more");
+                Err(Refused::Unavailable(error.to_string()))
+            }
+        };
+        Waiting { submission, outcome }
+    }
+
+    fn append(&mut self, entry: &Entry<'_>) -> Result<u64, WalError> {
+        if self.log.should_rotate() {
+            self.log.rotate(&self.recent.to_preamble())?;
+        }
+        self.log.append(entry)
+    }
+
+    fn seal(&mut self) {
+        let generation = self.lock().close();
+        if let Some(generation) = generation {
+            // The sealer takes one generation at a time; waiting here is what slows ingest to the store's pace.
+            let _ = self.sealer.blocking_send(generation);
+        }
+    }
+
+    /// Gives back the segments whose records are all committed.
+    fn release(&mut self) {
+        let committed = self.committed.load(Ordering::Acquire);
+        if committed > self.released {
+            self.released = committed;
+            if let Err(error) = self.log.release_through(committed) {
+                tracing::warn!(%error, "a released segment of the write-ahead log stays on disk");
+            }
+        }
+    }
+
+    fn publish(&self) {
+        self.bytes.store(self.lock().bytes(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,32 @@
+//! Delta Lake tables on object storage: write, commit, snapshot, scan.
+//!
+//! ```text
+//!   RecordBatch ── parquet::encode ──> file bytes + statistics ── Lake::put ──> object store
+//!                                                    │
+//!                                                    └── FactTable::commit (Add + txn) ──> _delta_log
+//!   SQL scan <── scan::plan (plain Parquet scan) <── Snapshot (files, statistics, watermarks)
+//! ```
+//!
+//! What must hold:
+//! - A file that a commit names is durable before the commit is ([`durable`]).
+//! - A commit with a transaction `(app, version)` lands at most once, whatever the store answered
+//!   ([`FactTable::commit`]).
+//! - Readers see plain Parquet scans over one snapshot; nothing in this crate can be written to through SQL.
+
+#![forbid(unsafe_code)]
+
+pub mod durable;
+mod error;
+pub mod fresh;
+mod location;
+pub mod parquet;
+pub mod scan;
+pub mod schema;
+mod snapshot;
+mod table;
+
+pub use error::LakeError;
+pub use fresh::{Fresh, FreshChunk};
+pub use location::Location;
+pub use snapshot::{DataFile, Snapshot};
+pub use table::{Commit, FactTable, Lake, NewFile, Transaction};

@@ -1,0 +1,128 @@
+//! Plain Parquet scans over a snapshot, pruned by the log's statistics.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::{Column, Result, ScalarValue};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_plan::ExecutionPlan;
+use std::collections::HashSet;
+use tracewell_model::schema::Table;
+
+use crate::schema::{partition_field, scan_schema, table_schema};
+use crate::snapshot::{DataFile, Snapshot};
+
+/// What a scan is to read.
+#[derive(Clone, Debug)]
+pub struct ScanRequest {
+    /// Columns, as positions in [`table_schema`]; all when `None`.
+    pub projection: Option<Vec<usize>>,
+    /// Rows that do not satisfy this may be left out.
+    pub predicate: Option<Arc<dyn PhysicalExpr>>,
+    /// No more rows than this are wanted.
+    pub limit: Option<usize>,
+    /// In how many partitions to read.
+    pub partitions: usize,
+    /// Evaluate the predicate while decoding: several times faster where it selects few rows, slower where many.
+    pub pushdown: bool,
+}
+
+/// The files of `snapshot` that may hold rows satisfying `predicate`.
+#[must_use]
+pub fn prune(snapshot: &Snapshot, schema: &SchemaRef, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Vec<Arc<DataFile>> {
+    let all = || snapshot.files.clone();
+    let Some(predicate) = predicate else { return all() };
+    let Some(pruning) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(Arc::clone(predicate)) else {
+        return all();
+    };
+    let Ok(keep) = pruning.prune(&Bounds(&snapshot.files)) else { return all() };
+    snapshot.files.iter().zip(keep).filter(|(_, keep)| *keep).map(|(file, _)| Arc::clone(file)).collect()
+}
+
+/// A Parquet scan over a snapshot.
+///
+/// # Errors
+/// When the projection is out of range.
+pub fn plan(
+    table: &Table,
+    snapshot: &Snapshot,
+    store: &ObjectStoreUrl,
+    request: &ScanRequest,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let schema = table_schema(table);
+    let files = prune(snapshot, &schema, request.predicate.as_ref());
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let table_schema = TableSchema::builder(scan_schema(table)).with_table_partition_cols(vec![partition_field(table)]).build();
+    let mut source = ParquetSource::new(table_schema).with_pushdown_filters(request.pushdown);
+    if let Some(predicate) = &request.predicate {
+        source = source.with_predicate(Arc::clone(predicate));
+    }
+    let config = FileScanConfigBuilder::new(store.clone(), Arc::new(source))
+        .with_file_groups(groups(&files, &schema, request.partitions))
+        .with_projection_indices(request.projection.clone())?
+        .with_limit(request.limit)
+        .build();
+    Ok(Some(DataSourceExec::from_data_source(config)))
+}
+
+/// Deals the files out, largest first, so that each partition has about the same bytes.
+fn groups(files: &[Arc<DataFile>], schema: &SchemaRef, partitions: usize) -> Vec<FileGroup> {
+    let mut sorted: Vec<_> = files.iter().collect();
+    sorted.sort_by_key(|file| std::cmp::Reverse(file.size));
+    let mut dealt: Vec<(u64, Vec<PartitionedFile>)> = vec![(0, Vec::new()); partitions.clamp(1, files.len())];
+    for file in sorted {
+        let least = dealt.iter_mut().min_by_key(|(bytes, _)| *bytes).expect("there is at least one partition");
+        let mut partitioned = PartitionedFile::new(file.path.to_string(), file.size);
+        partitioned.object_meta.location = file.path.clone();
+        partitioned.partition_values = vec![ScalarValue::Date32(Some(file.day.0))];
+        least.0 += file.size;
+        least.1.push(partitioned.with_statistics(Arc::new(file.statistics(schema))));
+    }
+    dealt.into_iter().map(|(_, files)| FileGroup::new(files)).collect()
+}
+
+/// The log's statistics, file by file.
+struct Bounds<'a>(&'a [Arc<DataFile>]);
+
+impl Bounds<'_> {
+    fn collect(&self, column: &Column, side: impl Fn(&(ScalarValue, ScalarValue)) -> &ScalarValue) -> Option<ArrayRef> {
+        if column.name == "date" {
+            return ScalarValue::iter_to_array(self.0.iter().map(|file| ScalarValue::Date32(Some(file.day.0)))).ok();
+        }
+        let null = self.0.iter().find_map(|file| file.bounds.get(&column.name))?;
+        let null = ScalarValue::try_from(&side(null).data_type()).ok()?;
+        let values = self.0.iter().map(|file| file.bounds.get(&column.name).map_or_else(|| null.clone(), |both| side(both).clone()));
+        ScalarValue::iter_to_array(values).ok()
+    }
+}
+
+impl PruningStatistics for Bounds<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.collect(column, |(low, _)| low)
+    }
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.collect(column, |(_, high)| high)
+    }
+    fn num_containers(&self) -> usize {
+        self.0.len()
+    }
+    fn null_counts(&self, _column: &Column) -> Option<ArrayRef> {
+        None
+    }
+    fn row_counts(&self) -> Option<ArrayRef> {
+        Some(Arc::new(self.0.iter().map(|file| file.rows).collect::<UInt64Array>()))
+    }
+    fn contained(&self, _column: &Column, _values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        None
+    }
+}

@@ -1,0 +1,127 @@
+//! The published schema as Arrow and Delta see it.
+//!
+//! Three forms of one schema:
+//! - **file**: what a Parquet file holds, without the partition column;
+//! - **table**: the file's columns and then `date`, with top-level text as `Utf8View`: what SQL sees;
+//! - **rows**: what writers build, with dictionaries where few values repeat. Never stored as such.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use tracewell_model::schema::{Column, ColumnType, Table};
+
+/// Key of the column's description in a field's metadata; Delta Lake and Spark know it as the comment.
+pub const COMMENT: &str = "comment";
+
+/// `Map<Utf8, Utf8>` with the names Delta Lake prescribes.
+#[must_use]
+pub fn map_type() -> DataType {
+    let entries = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
+    DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false)
+}
+
+fn list_of(item: DataType, nullable: bool) -> DataType {
+    DataType::List(Arc::new(Field::new("element", item, nullable)))
+}
+
+/// The members of a reference into `contents`.
+#[must_use]
+pub fn ref_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("hash", DataType::Utf8, false),
+        Field::new("role", DataType::Utf8, true),
+        Field::new("bytes", DataType::Int64, false),
+        Field::new("source", DataType::Utf8, false),
+        Field::new("form", DataType::Utf8, false),
+    ])
+}
+
+/// The members of a span event.
+#[must_use]
+pub fn event_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("time_unix_nano", DataType::Int64, false),
+        Field::new("name", DataType::Utf8, false),
+        Field::new("attributes", map_type(), true),
+        Field::new("dropped_attributes", DataType::Int64, true),
+    ])
+}
+
+/// The members of a span link.
+#[must_use]
+pub fn link_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("trace_id", DataType::Utf8, true),
+        Field::new("span_id", DataType::Utf8, true),
+        Field::new("trace_state", DataType::Utf8, true),
+        Field::new("attributes", map_type(), true),
+        Field::new("dropped_attributes", DataType::Int64, true),
+    ])
+}
+
+/// The type of a column in a Parquet file.
+#[must_use]
+pub fn file_type(kind: ColumnType) -> DataType {
+    match kind {
+        ColumnType::Text => DataType::Utf8,
+        ColumnType::Int64 => DataType::Int64,
+        ColumnType::Int32 => DataType::Int32,
+        ColumnType::Double => DataType::Float64,
+        ColumnType::Bool => DataType::Boolean,
+        ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        ColumnType::Date => DataType::Date32,
+        ColumnType::Map => map_type(),
+        ColumnType::TextList => list_of(DataType::Utf8, false),
+        ColumnType::Refs => list_of(DataType::Struct(ref_fields()), false),
+        ColumnType::Ref => DataType::Struct(ref_fields()),
+        ColumnType::Events => list_of(DataType::Struct(event_fields()), false),
+        ColumnType::Links => list_of(DataType::Struct(link_fields()), false),
+    }
+}
+
+fn field(column: &Column, data_type: DataType) -> Field {
+    let comment = HashMap::from([(COMMENT.to_owned(), column.doc.to_owned())]);
+    Field::new(column.name, data_type, column.nullable).with_metadata(comment)
+}
+
+/// The columns of a Parquet file: all but the partition.
+#[must_use]
+pub fn file_schema(table: &Table) -> SchemaRef {
+    let fields = table.columns[1..].iter().map(|column| field(column, file_type(column.kind)));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The schema Delta Lake is told: every column as stored.
+#[must_use]
+pub fn delta_schema(table: &Table) -> Schema {
+    let fields = table.columns.iter().map(|column| field(column, file_type(column.kind)));
+    Schema::new(fields.collect::<Vec<_>>())
+}
+
+/// The columns as SQL reads them from files: top-level text as views, which are read without copying.
+#[must_use]
+pub fn scan_schema(table: &Table) -> SchemaRef {
+    let fields = table.columns[1..].iter().map(|column| {
+        let data_type = match column.kind {
+            ColumnType::Text => DataType::Utf8View,
+            kind => file_type(kind),
+        };
+        field(column, data_type)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The partition column.
+#[must_use]
+pub fn partition_field(table: &Table) -> FieldRef {
+    Arc::new(field(&table.columns[0], DataType::Date32))
+}
+
+/// What SQL sees: [`scan_schema`] and then the partition.
+#[must_use]
+pub fn table_schema(table: &Table) -> SchemaRef {
+    let mut fields: Vec<FieldRef> = scan_schema(table).fields().iter().cloned().collect();
+    fields.push(partition_field(table));
+    Arc::new(Schema::new(fields))
+}

@@ -1,0 +1,332 @@
+//! The tables: opening, committing, refreshing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use datafusion::common::HashSet;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
+use deltalake_core::kernel::{Action, Add, Remove, StructType, Transaction as DeltaTransaction};
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
+use deltalake_core::operations::create::CreateBuilder;
+use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::table::state::DeltaTableState;
+use deltalake_core::{DeltaTable, DeltaTableError};
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStoreExt, PutPayload};
+use tokio::sync::Mutex;
+use tracewell_model::schema::Table;
+use tracewell_model::time::Day;
+use uuid::Uuid;
+
+use crate::parquet::Encoded;
+use crate::snapshot::Snapshot;
+use crate::{LakeError, Location, schema};
+
+/// A checkpoint of the log is written every so many commits.
+const CHECKPOINT_INTERVAL: u64 = 50;
+
+/// All tables of one location.
+#[derive(Clone, Debug)]
+pub struct Lake {
+    location: Location,
+    tables: Arc<HashMap<&'static str, Arc<FactTable>>>,
+}
+
+impl Lake {
+    /// Opens `tables`, creating those that are not there when `create` is set. A table that is not there and not
+    /// created is left out.
+    ///
+    /// # Errors
+    /// When the store fails, or a stored table is not one of ours.
+    pub async fn open(location: Location, tables: &[&'static Table], create: bool) -> Result<Self, LakeError> {
+        let mut opened = HashMap::new();
+        for table in tables {
+            if let Some(open) = FactTable::open(&location, table, create).await? {
+                opened.insert(table.name, Arc::new(open));
+            }
+        }
+        Ok(Self { location, tables: Arc::new(opened) })
+    }
+
+    /// Where the tables are.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The table of that name.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&Arc<FactTable>> {
+        self.tables.get(name)
+    }
+
+    /// Every table.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<FactTable>> {
+        self.tables.values()
+    }
+}
+
+/// A writer's proof against committing twice: one number per writer that only rises.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    /// The writer: never reused.
+    pub app: String,
+    /// The number.
+    pub version: i64,
+}
+
+/// A file that is in the store and not yet in the table.
+#[derive(Clone, Debug)]
+pub struct NewFile {
+    add: Add,
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// It landed as this version of the table.
+    Landed(i64),
+    /// Its transaction is in the table already; nothing was written.
+    AlreadyIn,
+}
+
+/// One Delta Lake table.
+#[derive(Debug)]
+pub struct FactTable {
+    table: &'static Table,
+    location: Location,
+    log_store: LogStoreRef,
+    scan_schema: Arc<Schema>,
+    /// Held while a commit is under way: commits of one process to one table go one after the other.
+    committing: Mutex<()>,
+    current: std::sync::RwLock<Arc<Snapshot>>,
+}
+
+impl FactTable {
+    async fn open(location: &Location, table: &'static Table, create: bool) -> Result<Option<Self>, LakeError> {
+        let delta = LakeError::delta(table.name);
+        let url = location.table_url(table.name);
+        let prefixed = PrefixStore::new(Arc::clone(location.store()), location.table_path(table.name));
+        let log_store =
+            default_logstore(Arc::new(prefixed), Arc::clone(location.store()), &url, &StorageConfig::default());
+        let mut stored = DeltaTable::new(Arc::clone(&log_store));
+        if !stored.verify_deltatable_existence().await.map_err(&delta)? {
+            if !create {
+                return Ok(None);
+            }
+            match Self::create(table, Arc::clone(&log_store)).await {
+                // Another process was first: its table is as good.
+                Ok(()) | Err(DeltaTableError::VersionAlreadyExists(_)) => {}
+                Err(error) => return Err(delta(error)),
+            }
+        }
+        stored.load().await.map_err(&delta)?;
+        let state = stored.snapshot().map_err(&delta)?.clone();
+        check(table, &state)?;
+        let scan_schema = schema::table_schema(table);
+        let snapshot = Snapshot::new(state, &location.table_path(table.name), &scan_schema, HashMap::new(), None);
+        Ok(Some(Self {
+            table,
+            location: location.clone(),
+            log_store,
+            scan_schema,
+            committing: Mutex::new(()),
+            current: std::sync::RwLock::new(Arc::new(snapshot)),
+        }))
+    }
+
+    async fn create(table: &Table, log_store: LogStoreRef) -> Result<(), DeltaTableError> {
+        let fields: StructType = (&schema::delta_schema(table)).try_into_kernel()?;
+        let pruned: Vec<&str> =
+            table.columns.iter().filter(|column| column.statistics).map(|column| column.name).collect();
+        CreateBuilder::new()
+            .with_log_store(log_store)
+            .with_table_name(table.name)
+            .with_comment(table.doc)
+            .with_columns(fields.fields().cloned())
+            .with_partition_columns(["date"])
+            .with_configuration([
+                ("delta.checkpointInterval".to_owned(), Some(CHECKPOINT_INTERVAL.to_string())),
+                ("delta.dataSkippingStatsColumns".to_owned(), Some(pruned.join(","))),
+            ])
+            .await
+            .map(|_| ())
+    }
+
+    /// What the table is.
+    #[must_use]
+    pub fn table(&self) -> &'static Table {
+        self.table
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The newest snapshot this process knows.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Reads what other processes committed meanwhile.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn refresh(&self) -> Result<Arc<Snapshot>, LakeError> {
+        let _guard = self.committing.lock().await;
+        self.refresh_locked().await
+    }
+
+    async fn refresh_locked(&self) -> Result<Arc<Snapshot>, LakeError> {
+        let before = self.snapshot();
+        let mut state = before.state.clone();
+        state.update(self.log_store.as_ref(), None).await.map_err(LakeError::delta(self.table.name))?;
+        if state.version() == before.state.version() {
+            return Ok(before);
+        }
+        let mut watermarks = HashMap::new();
+        for app in before.watermarks.keys() {
+            if let Some(version) = self.read_watermark(&state, app).await? {
+                watermarks.insert(app.clone(), version);
+            }
+        }
+        Ok(self.install(state, watermarks, &before))
+    }
+
+    async fn read_watermark(&self, state: &DeltaTableState, app: &str) -> Result<Option<i64>, LakeError> {
+        state.transaction_version(self.log_store.as_ref(), app).await.map_err(LakeError::delta(self.table.name))
+    }
+
+    fn install(&self, state: DeltaTableState, watermarks: HashMap<String, i64>, before: &Snapshot) -> Arc<Snapshot> {
+        let path = self.location.table_path(self.table.name);
+        let snapshot = Arc::new(Snapshot::new(state, &path, &self.scan_schema, watermarks, Some(before)));
+        *self.current.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&snapshot);
+        snapshot
+    }
+
+    /// The last transaction version of `app` in the table, from the log; from here on every snapshot knows it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn watermark(&self, app: &str) -> Result<Option<i64>, LakeError> {
+        let _guard = self.committing.lock().await;
+        let before = self.refresh_locked().await?;
+        let version = self.read_watermark(&before.state, app).await?;
+        let mut watermarks = before.watermarks.clone();
+        // An app without a commit yet is known from now on too, so that a refresh looks for it.
+        watermarks.insert(app.to_owned(), version.unwrap_or(i64::MIN));
+        self.install(before.state.clone(), watermarks, &before);
+        Ok(version)
+    }
+
+    /// Puts an encoded file of `day` into the store. It is not in the table until it is committed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn put(&self, day: Day, file: Encoded, now_ms: i64, data_change: bool) -> Result<NewFile, LakeError> {
+        let name = format!("date={day}/part-{}.parquet", Uuid::now_v7());
+        let path = name.split('/').fold(self.location.table_path(self.table.name), |path, part| path.join(part));
+        let size = file.bytes.len() as i64;
+        self.location.store().put(&path, PutPayload::from_bytes(file.bytes)).await?;
+        let add = Add {
+            path: name,
+            partition_values: HashMap::from([("date".to_owned(), Some(day.to_string()))]),
+            size,
+            modification_time: now_ms,
+            data_change,
+            stats: Some(file.statistics),
+            ..Add::default()
+        };
+        Ok(NewFile { add })
+    }
+
+    /// Commits new files, and files that leave, under a transaction.
+    ///
+    /// A transaction version that the table has reached already is not committed again; after an answer that leaves
+    /// the outcome open the log is read and decides.
+    ///
+    /// # Errors
+    /// When the store fails, or another process holds the same transaction app and was first.
+    pub async fn commit(
+        &self,
+        files: Vec<NewFile>,
+        removes: Vec<Remove>,
+        transaction: &Transaction,
+        now_ms: i64,
+    ) -> Result<Commit, LakeError> {
+        let _guard = self.committing.lock().await;
+        let before = match self.snapshot() {
+            known if known.watermarks.contains_key(&transaction.app) => known,
+            _ => self.adopt(&transaction.app).await?,
+        };
+        if before.holds(&transaction.app, transaction.version) {
+            return Ok(Commit::AlreadyIn);
+        }
+        let operation = if removes.is_empty() {
+            DeltaOperation::Write {
+                mode: SaveMode::Append,
+                partition_by: Some(vec!["date".to_owned()]),
+                predicate: None,
+            }
+        } else {
+            DeltaOperation::Optimize { predicate: None, target_size: 0 }
+        };
+        let actions = removes.into_iter().map(Action::Remove).chain(files.into_iter().map(|file| Action::Add(file.add)));
+        let properties = CommitProperties::default().with_max_retries(20).with_application_transaction(
+            DeltaTransaction::new_with_last_update(transaction.app.clone(), transaction.version, Some(now_ms)),
+        );
+        let outcome = CommitBuilder::from(properties)
+            .with_actions(actions.collect())
+            .build(Some(&before.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
+            .await;
+        match outcome {
+            Ok(landed) => {
+                let mut watermarks = before.watermarks.clone();
+                watermarks.insert(transaction.app.clone(), transaction.version);
+                self.install(landed.snapshot(), watermarks, &before);
+                Ok(Commit::Landed(landed.version() as i64))
+            }
+            Err(error) => {
+                // It may have landed all the same (the answer was lost), or meet its own earlier try.
+                let after = self.refresh_locked().await?;
+                if after.holds(&transaction.app, transaction.version) {
+                    Ok(Commit::Landed(after.version()))
+                } else {
+                    Err(LakeError::delta(self.table.name)(error))
+                }
+            }
+        }
+    }
+
+    async fn adopt(&self, app: &str) -> Result<Arc<Snapshot>, LakeError> {
+        let before = self.refresh_locked().await?;
+        let version = self.read_watermark(&before.state, app).await?;
+        let mut watermarks = before.watermarks.clone();
+        watermarks.insert(app.to_owned(), version.unwrap_or(i64::MIN));
+        Ok(self.install(before.state.clone(), watermarks, &before))
+    }
+}
+
+/// Refuses tables that plain Parquet scans would misread, or that lack our columns.
+fn check(table: &'static Table, state: &DeltaTableState) -> Result<(), LakeError> {
+    let configuration = state.metadata().configuration();
+    for (key, harmless) in [("delta.enableDeletionVectors", "false"), ("delta.columnMapping.mode", "none")] {
+        if let Some(value) = configuration.get(key).filter(|value| value.as_str() != harmless) {
+            return Err(LakeError::Unsupported { table: table.name, feature: format!("{key}={value}") });
+        }
+    }
+    let stored = state.schema();
+    let names: HashSet<&str> = stored.fields().map(|field| field.name().as_str()).collect();
+    match table.columns.iter().find(|column| !names.contains(column.name)) {
+        Some(missing) => Err(LakeError::Schema {
+            table: table.name,
+            reason: format!("column `{}` is missing; it was written by an older version", missing.name),
+        }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,22 @@
+//! SQL over the tables: one read-only session per query, over stored and unflushed rows alike.
+//!
+//! ```text
+//!   SQL ── Engine::sql ── ReadView (fresh chunks, then snapshot, per table) ── FactProvider ── DataFusion
+//!                │                                                                                 │
+//!                └── own runtime, deadline, cancel when the reader goes away <──── record batches ─┘
+//! ```
+//!
+//! What must hold:
+//! - Every row that was acknowledged before the query began is seen once: see [`tracewell_lake::Fresh`].
+//! - Nothing can be changed or reached: plans with DDL, DML, COPY or SET are refused, `EXPLAIN` of them too, and the
+//!   only object store known to a session is the one that holds the tables.
+//! - A query that its reader abandons stops.
+
+#![forbid(unsafe_code)]
+
+mod engine;
+mod provider;
+mod view;
+
+pub use engine::{Engine, Limits, QueryError, Rows};
+pub use view::ReadView;

@@ -1,0 +1,38 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+/// How the server is, as those who run it want to know.
+pub trait Health: Send + Sync + 'static {
+    /// Why the server cannot take data now; `None` when it can.
+    fn not_ready(&self) -> impl Future<Output = Option<String>> + Send;
+    /// Metrics in Prometheus' text format.
+    fn metrics(&self) -> String;
+}
+
+/// The endpoints of health.
+pub fn health_router<H: Health>(health: Arc<H>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready::<H>))
+        .route("/metrics", get(metrics::<H>))
+        .with_state(health)
+}
+
+async fn ready<H: Health>(State(health): State<Arc<H>>) -> impl IntoResponse {
+    match health.not_ready().await {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+    }
+}
+
+async fn metrics<H: Health>(State(health): State<Arc<H>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], health.metrics())
+}

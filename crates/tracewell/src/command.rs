@@ -1,0 +1,96 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use tracewell_lake::Location;
+
+use crate::config::{self, Config, Effective, Flag};
+
+mod configuration;
+mod import;
+mod serve;
+mod sql;
+
+/// OpenTelemetry collector and SQL for applications built on language models.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive OTLP, keep it, answer SQL.
+    #[command(after_help = "Examples:\n  tracewell serve\n  tracewell serve --data s3://bucket/traces --wal /var/lib/tracewell/wal")]
+    Serve(serve::Serve),
+    /// Ask SQL.
+    #[command(
+        after_help = "Examples:\n  tracewell sql \"SELECT kind, count(*) FROM spans GROUP BY kind\"\n  tracewell sql --format csv \"SELECT * FROM spans\" > spans.csv"
+    )]
+    Sql(sql::Sql),
+    /// Read files of OTLP into the tables: protobuf, JSON or JSON lines, as they are or gzip or zstd. Safe to repeat.
+    #[command(after_help = "Examples:\n  tracewell import traces.pb\n  tracewell import --data s3://bucket/traces backup/*.jsonl.zst")]
+    Import(import::Import),
+    /// Show the configuration in force and where each value comes from.
+    Config(configuration::Configuration),
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, Args)]
+struct Place {
+    /// Folder or URL (file://, s3://, gs://, az://) of the tables [default: ./tracewell-data]
+    #[arg(long, value_name = "DIR|URL")]
+    data: Option<String>,
+    /// Folder of the write-ahead log, on this machine; within a local --data by default
+    #[arg(long, value_name = "DIR")]
+    wal: Option<PathBuf>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE", env = "TRACEWELL_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    /// The configuration in force with these flags and those of the command.
+    fn load(&self, flags: Vec<Flag>) -> anyhow::Result<Effective> {
+        let own = [
+            self.data.clone().map(|value| Flag { key: "data", name: "--data", value }),
+            self.wal.as_ref().map(|folder| Flag { key: "wal", name: "--wal", value: folder.display().to_string() }),
+        ];
+        let flags: Vec<Flag> = own.into_iter().flatten().chain(flags).collect();
+        config::load(self.config.as_deref(), |name| std::env::var(name).ok(), &flags)
+    }
+}
+
+fn location(config: &Config) -> anyhow::Result<Location> {
+    Ok(Location::parse(&config.data, &config.storage.clone().into_iter().collect())?)
+}
+
+/// The folder of the write-ahead log: as given, or within local data.
+fn wal(config: &Config, location: &Location) -> anyhow::Result<PathBuf> {
+    match location.folder() {
+        _ if !config.wal.as_os_str().is_empty() => Ok(config.wal.clone()),
+        Some(folder) => Ok(folder.join("wal")),
+        None => anyhow::bail!(
+            "--wal DIR is required when --data is a URL: acknowledged data needs a disk of this machine"
+        ),
+    }
+}
+
+/// Nanoseconds since 1970.
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    match cli.command {
+        Command::Serve(serve) => runtime.block_on(serve.run()),
+        Command::Sql(sql) => runtime.block_on(sql.run()),
+        Command::Import(import) => runtime.block_on(import.run()),
+        Command::Config(configuration) => configuration.run(),
+    }
+}

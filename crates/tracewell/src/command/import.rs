@@ -1,0 +1,86 @@
+//! `tracewell import`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use tracewell_ingest::Importer;
+use tracewell_lake::Lake;
+use tracewell_model::schema::FACT_TABLES;
+
+use super::Place;
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(flatten)]
+    place: Place,
+    /// Files, or folders to search for .pb, .json and .jsonl files, as they are or with .gz or .zst.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+impl Import {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let config = self.place.load(Vec::new())?.config;
+        let mut files = Vec::new();
+        for path in &self.paths {
+            collect(path, true, &mut files).with_context(|| format!("cannot read `{}`", path.display()))?;
+        }
+        anyhow::ensure!(!files.is_empty(), "no .pb, .json or .jsonl file was found");
+        let lake = Lake::open(super::location(&config)?, FACT_TABLES, true).await?;
+        let importer = Importer::new(&lake, super::now);
+        let total = files.iter().map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum();
+        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}").expect("the template is valid");
+        // Hidden by itself where standard error is no terminal.
+        let bar = ProgressBar::new(total).with_style(style);
+        let (mut accepted, mut rejected, mut known, mut failed) = (0, 0, 0, 0);
+        for file in &files {
+            let before = bar.position();
+            bar.set_message(file.display().to_string());
+            match importer.file(file, &mut |bytes| bar.set_position(before + bytes)).await {
+                Ok(imported) => {
+                    accepted += imported.outcome.accepted;
+                    rejected += imported.outcome.rejected;
+                    known += u64::from(imported.known > 0);
+                    for reason in &imported.outcome.reasons {
+                        bar.suspend(|| eprintln!("tracewell: `{}`: refused {reason}", file.display()));
+                    }
+                }
+                Err(error) => {
+                    failed += 1;
+                    bar.suspend(|| eprintln!("tracewell: {error}"));
+                }
+            }
+        }
+        bar.finish_and_clear();
+        eprintln!(
+            "{} files: {accepted} spans and log records read, {rejected} refused, {known} files were imported before, {failed} files failed",
+            files.len()
+        );
+        anyhow::ensure!(failed == 0, "{failed} of {} files could not be imported", files.len());
+        Ok(())
+    }
+}
+
+/// A file as named, and below a folder every file that looks like OTLP, in order of names.
+fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if path.is_dir() {
+        let mut entries: Vec<PathBuf> = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+        entries.sort();
+        for entry in entries {
+            collect(&entry, false, files)?;
+        }
+        return Ok(());
+    }
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let bare = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
+    let looks = [".pb", ".json", ".jsonl"].iter().any(|ending| bare.ends_with(ending));
+    if named {
+        path.metadata()?;
+    }
+    if named || (looks && !bare.ends_with(".metrics.pb")) {
+        files.push(path.to_owned());
+    }
+    Ok(())
+}

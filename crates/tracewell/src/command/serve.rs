@@ -1,0 +1,281 @@
+//! `tracewell serve`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use object_store::ObjectStore;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tracewell_ingest::receive::{Collector, OtlpGrpc, ReceiveLimits, router};
+use tracewell_ingest::{Config, Ingest};
+use tracewell_lake::Lake;
+use tracewell_model::schema::FACT_TABLES;
+use tracewell_query::{Engine, Limits};
+use tracewell_serve::{Health, health_router, sql_router};
+
+use super::Place;
+use crate::config::{Flag, Source};
+
+/// The file in the write-ahead log's folder that tells where its server listens.
+pub(crate) const ENDPOINT_FILE: &str = "endpoint";
+
+/// How long a stop waits for the store.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// Where OTLP/gRPC is received [default: 127.0.0.1:4317]
+    #[arg(long, value_name = "ADDR")]
+    otlp_grpc: Option<SocketAddr>,
+    /// Where OTLP/HTTP is received [default: 127.0.0.1:4318]
+    #[arg(long, value_name = "ADDR")]
+    otlp_http: Option<SocketAddr>,
+    /// Where SQL is answered over HTTP [default: 127.0.0.1:4320, or a free port when that is taken]
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Independent write-ahead logs, each with a thread [default: one per core]
+    #[arg(long, value_name = "N")]
+    shards: Option<usize>,
+    /// Commit at least this often [default: 5s]
+    #[arg(long, value_name = "DURATION")]
+    commit_interval: Option<String>,
+    /// Move damaged parts of the write-ahead log aside instead of refusing to start.
+    #[arg(long)]
+    quarantine: bool,
+}
+
+impl Serve {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        tracing_subscriber::fmt()
+            .with_env_filter(
+                tracing_subscriber::EnvFilter::try_from_env("TRACEWELL_LOG")
+                    .unwrap_or_else(|_| "info,deltalake_core=warn,delta_kernel=warn,buoyant_kernel=warn".into()),
+            )
+            .with_writer(std::io::stderr)
+            .init();
+        let effective = self.place.load(self.flags())?;
+        let settings = &effective.config;
+        let location = super::location(settings)?;
+        let wal = super::wal(settings, &location)?;
+        let lake = Lake::open(location.clone(), FACT_TABLES, true).await?;
+        let config = Config {
+            wal: wal.clone(),
+            shards: or_cores(settings.ingest.shards),
+            seal_bytes: settings.ingest.commit_bytes.usize(),
+            seal_interval: settings.ingest.commit_interval.get(),
+            memory_bytes: settings.ingest.memory.usize(),
+            wal_bytes: settings.ingest.wal_size.get(),
+            quarantine: self.quarantine,
+            limits: Default::default(),
+            clock: super::now,
+        };
+        let ingest = Arc::new(Ingest::start(&config, &lake).await?);
+        if ingest.recovered.requests > 0 {
+            tracing::info!(requests = ingest.recovered.requests, bytes = ingest.recovered.bytes, "read again from the write-ahead log");
+        }
+        let receive = ReceiveLimits {
+            request_bytes: settings.ingest.request_size.usize(),
+            in_flight_bytes: settings.ingest.in_flight.usize(),
+        };
+        let collector = Collector::new(Arc::clone(&ingest), receive);
+        let limits = Limits {
+            memory_bytes: settings.query.memory.usize(),
+            timeout: settings.query.timeout.get(),
+            concurrent: settings.query.concurrent,
+            threads: or_cores(settings.query.threads),
+            ..Limits::default()
+        };
+        let engine = Arc::new(Engine::new(lake.clone(), ingest.clone(), limits)?);
+
+        let stop = CancellationToken::new();
+        let grpc = bind(settings.listen.otlp_grpc, "OTLP/gRPC").await?;
+        let http = bind(settings.listen.otlp_http, "OTLP/HTTP").await?;
+        let api = match effective.source("listen.http") {
+            Source::Default => bind_api(settings.listen.http).await?,
+            _ => bind(settings.listen.http, "HTTP").await?,
+        };
+        let status = Arc::new(Status { collector: collector.clone(), ingest: Arc::clone(&ingest), lake: lake.clone() });
+        tracing::info!(address = %grpc.local_addr()?, "receiving OTLP/gRPC");
+        tracing::info!(address = %http.local_addr()?, "receiving OTLP/HTTP");
+        tracing::info!(address = %api.local_addr()?, data = %location.url(), wal = %wal.display(), "answering SQL over HTTP");
+        let endpoint = Endpoint::write(&wal, api.local_addr()?)?;
+
+        let health = health_router(status);
+        let tasks = [
+            tokio::spawn(serve_grpc(grpc, collector.clone(), stop.clone())),
+            tokio::spawn(serve_http(http, router(collector).merge(health.clone()), stop.clone())),
+            tokio::spawn(serve_http(api, sql_router(engine).merge(health), stop.clone())),
+        ];
+        wait_for_signal().await?;
+        tracing::info!("stopping: no new requests, what is in memory is committed");
+        stop.cancel();
+        // Requests under way are answered first; a client that keeps its connection open does not hold us up.
+        let _ = tokio::time::timeout(Duration::from_secs(4), futures::future::join_all(tasks)).await;
+        ingest.stop(PATIENCE).await;
+        drop(endpoint);
+        Ok(())
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        let flag = |key, name, value: Option<String>| value.map(|value| Flag { key, name, value });
+        let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+        [
+            flag("listen.otlp_grpc", "--otlp-grpc", address(self.otlp_grpc)),
+            flag("listen.otlp_http", "--otlp-http", address(self.otlp_http)),
+            flag("listen.http", "--http", address(self.http)),
+            flag("ingest.shards", "--shards", self.shards.map(|shards| shards.to_string())),
+            flag("ingest.commit_interval", "--commit-interval", self.commit_interval.clone()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// A number of threads, where 0 means one per core.
+fn or_cores(threads: usize) -> usize {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        threads => threads,
+    }
+}
+
+/// The default address, or a free port when another server has it: nobody asked for that address.
+async fn bind_api(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => bind(SocketAddr::new(address.ip(), 0), "HTTP").await,
+    }
+}
+
+async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for {what}; is another collector running?"))
+}
+
+async fn serve_grpc(listener: TcpListener, collector: Collector, stop: CancellationToken) {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    reporter.set_serving::<OtlpGrpc>().await;
+    let otlp = OtlpGrpc::new(collector);
+    let mut routes = axum::Router::new();
+    for path in OtlpGrpc::PATHS {
+        let otlp = otlp.clone();
+        routes = routes.route_service(path, tonic_to_axum(otlp));
+    }
+    let routes = tonic::service::Routes::from(routes).add_service(health);
+    let served = tonic::transport::Server::builder()
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .max_concurrent_streams(256)
+        .tcp_nodelay(true)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "OTLP/gRPC ended");
+    }
+}
+
+/// The service with axum's body in place of tonic's.
+fn tonic_to_axum(
+    service: OtlpGrpc,
+) -> impl tower::Service<
+    axum::extract::Request,
+    Response = axum::response::Response,
+    Error = std::convert::Infallible,
+    Future: Send,
+> + Clone
++ Send
++ Sync
++ 'static {
+    use tower::ServiceExt;
+    service
+        .map_request(|request: axum::extract::Request| request.map(tonic::body::Body::new))
+        .map_response(|response: axum::http::Response<tonic::body::Body>| response.map(axum::body::Body::new))
+}
+
+async fn serve_http(listener: TcpListener, routes: axum::Router, stop: CancellationToken) {
+    if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await {
+        tracing::error!(%error, "HTTP ended");
+    }
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Tells `tracewell sql` where this server is, as long as it runs.
+struct Endpoint(PathBuf);
+
+impl Endpoint {
+    fn write(wal: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+        let path = wal.join(ENDPOINT_FILE);
+        std::fs::write(&path, format!("http://{address}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+struct Status {
+    collector: Collector,
+    ingest: Arc<Ingest>,
+    lake: Lake,
+}
+
+impl Health for Status {
+    async fn not_ready(&self) -> Option<String> {
+        if !self.ingest.alive() {
+            return Some("a shard has stopped".into());
+        }
+        let table = self.lake.location().table_path("spans");
+        let look = self.lake.location().store().list_with_delimiter(Some(&table));
+        match tokio::time::timeout(Duration::from_secs(5), look).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(format!("the store cannot be reached: {error}")),
+            Err(_) => Some("the store does not answer within 5s".into()),
+        }
+    }
+
+    fn metrics(&self) -> String {
+        let counters = self.collector.counters();
+        let counted = [
+            ("requests_total", "Export requests answered with success.", &counters.requests),
+            ("request_bytes_total", "Their bytes.", &counters.bytes),
+            ("spans_total", "Spans taken in.", &counters.spans),
+            ("log_records_total", "Log records taken in.", &counters.logs),
+            ("rejected_total", "Spans and log records refused for good.", &counters.rejected),
+            ("metric_points_total", "Metric data points received, which are not kept.", &counters.metric_points),
+            ("malformed_requests_total", "Requests that could not be read.", &counters.malformed),
+            ("overloaded_requests_total", "Requests refused for lack of room.", &counters.overloaded),
+            ("unavailable_requests_total", "Requests refused because nothing could be stored.", &counters.unavailable),
+        ];
+        let mut text = String::new();
+        for (name, help, counter) in counted {
+            let value = counter.load(Ordering::Relaxed);
+            text += &format!("# HELP tracewell_{name} {help}\n# TYPE tracewell_{name} counter\ntracewell_{name} {value}\n");
+        }
+        let memory = self.ingest.memory();
+        text += &format!(
+            "# HELP tracewell_memory_bytes Memory of rows not yet committed.\n# TYPE tracewell_memory_bytes gauge\ntracewell_memory_bytes {memory}\n"
+        );
+        text
+    }
+}

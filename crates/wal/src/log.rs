@@ -1,0 +1,319 @@
+//! The writing end of one shard.
+
+use std::fs::{self, File};
+use std::io::{IoSlice, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+use crate::disk;
+use crate::error::{Doing, WalError};
+use crate::options::Options;
+use crate::record::{self, Entry, HEAD_LEN, Head, KIND_LOST, KIND_PREAMBLE, MAX_LEN};
+use crate::segment::SegmentId;
+
+/// Bytes of all segments of all shards, against `max_total_bytes`.
+#[derive(Debug, Default)]
+pub(crate) struct Usage(AtomicU64);
+
+impl Usage {
+    fn reserve(&self, wanted: u64, limit: u64) -> Result<(), WalError> {
+        let fits = |used: u64| Some(used + wanted).filter(|&sum| sum <= limit);
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(_) => Ok(()),
+            Err(used) => Err(WalError::Limit { used, wanted, limit }),
+        }
+    }
+
+    pub(crate) fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn release(&self, bytes: u64) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One segment of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// The sequence number of its first record, also when it has none yet.
+    pub first_seq: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What a log needs to know of its surroundings.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) dir: Uuid,
+    pub(crate) shard: u32,
+    pub(crate) shard_dir: PathBuf,
+    pub(crate) options: Options,
+    pub(crate) usage: Arc<Usage>,
+    /// Keeps the directory locked for as long as any log writes to it.
+    pub(crate) _lock: Arc<File>,
+}
+
+/// The log of one shard, open for appends. Dropping it does no work: what was not synced may be lost.
+#[derive(Debug)]
+pub struct Log {
+    place: Place,
+    /// Rising; the last one is active, the one appended to.
+    segments: Vec<Segment>,
+    /// The active segment, standing at its end.
+    file: File,
+    path: PathBuf,
+    seed: u32,
+    /// How much of the active segment is synced.
+    synced: u64,
+    next_seq: u64,
+    durable_seq: u64,
+    poisoned: bool,
+    /// Heads and tenants of the group being written.
+    heads: Vec<u8>,
+}
+
+impl Log {
+    /// Goes on behind the last record of segments that are whole and synced.
+    pub(crate) fn open(place: Place, segments: Vec<Segment>, next_seq: u64) -> Result<Self, WalError> {
+        let active = *segments.last().expect("a recovered shard has a segment");
+        let id = SegmentId { dir: place.dir, shard: place.shard, first_seq: active.first_seq };
+        let path = id.path(&place.shard_dir);
+        let mut file = File::options().write(true).open(&path).doing("open", &path)?;
+        file.seek(SeekFrom::Start(active.bytes)).doing("open", &path)?;
+        let (seed, synced, durable_seq) = (id.seed(), active.bytes, next_seq - 1);
+        let heads = Vec::new();
+        Ok(Self { place, segments, file, path, seed, synced, next_seq, durable_seq, poisoned: false, heads })
+    }
+
+    /// Writes one record, not yet durable, and returns its sequence number.
+    ///
+    /// # Errors
+    /// As [`append_many`](Self::append_many).
+    pub fn append(&mut self, entry: &Entry<'_>) -> Result<u64, WalError> {
+        self.append_many(std::slice::from_ref(entry))
+    }
+
+    /// Writes a group of records, not yet durable, and returns the last sequence number. They are numbered in
+    /// order, without gaps.
+    ///
+    /// # Errors
+    /// Either all records are written or none. After [`WalError::Full`], [`WalError::Limit`],
+    /// [`WalError::TooLarge`] and [`WalError::ReservedKind`] the log is as it was before and takes further calls.
+    pub fn append_many(&mut self, entries: &[Entry<'_>]) -> Result<u64, WalError> {
+        self.check_alive()?;
+        let mut wanted = 0;
+        for entry in entries {
+            self.check(entry)?;
+            wanted += record::disk_len(entry.len());
+        }
+        self.place.usage.reserve(wanted, self.place.options.max_total_bytes)?;
+
+        self.heads.clear();
+        for (entry, seq) in entries.iter().zip(self.next_seq..) {
+            self.heads.extend(Head::new(entry, seq, self.synced).to_bytes(self.seed));
+            self.heads.extend(entry.tenant.as_bytes());
+        }
+        let mut heads = &self.heads[..];
+        let mut slices = Vec::with_capacity(entries.len() * 3);
+        for entry in entries {
+            let (head, rest) = heads.split_at(HEAD_LEN + entry.tenant.len());
+            heads = rest;
+            slices.extend([head, entry.body, record::padding(entry.len())].map(IoSlice::new));
+        }
+        if let Err(error) = disk::write_all_vectored(&mut self.file, &mut slices) {
+            self.place.usage.release(wanted);
+            self.undo();
+            return Err(WalError::write(&self.path, error));
+        }
+        self.active().bytes += wanted;
+        self.next_seq += entries.len() as u64;
+        Ok(self.last_seq())
+    }
+
+    /// Makes all records written so far durable and returns the last sequence number among them.
+    ///
+    /// # Errors
+    /// After any failure the log takes no more calls: the kernel may have dropped the pages it could not write
+    /// and would call the next sync a success.
+    pub fn sync(&mut self) -> Result<u64, WalError> {
+        self.check_alive()?;
+        let end = self.active().bytes;
+        if self.synced < end {
+            if let Err(source) = self.file.sync_data() {
+                self.poisoned = true;
+                return Err(WalError::SyncFailed { path: self.path.clone(), source });
+            }
+            self.synced = end;
+            self.durable_seq = self.last_seq();
+        }
+        Ok(self.durable_seq)
+    }
+
+    /// Whether the active segment has reached its size.
+    pub fn should_rotate(&self) -> bool {
+        self.segments.last().is_some_and(|active| active.bytes >= self.place.options.segment_bytes)
+            && self.active_has_records()
+    }
+
+    /// Syncs, then begins a new segment with `preamble` as its first record, so that older ones can be released.
+    /// A preamble is not empty; without one the segment gets none. While the active segment holds no record this
+    /// does nothing: its own preamble says as much.
+    ///
+    /// # Errors
+    /// After [`WalError::Full`] the log goes on in the old segment.
+    pub fn rotate(&mut self, preamble: &[u8]) -> Result<(), WalError> {
+        self.sync()?;
+        let limit = self.place.options.max_record_bytes.min(MAX_LEN);
+        if preamble.len() as u64 > limit {
+            return Err(WalError::TooLarge { bytes: preamble.len() as u64, limit });
+        }
+        if !self.active_has_records() {
+            return Ok(());
+        }
+        let id = SegmentId { dir: self.place.dir, shard: self.place.shard, first_seq: self.next_seq };
+        let created = id.create(&self.place.shard_dir, preamble);
+        self.poisoned = matches!(created, Err(WalError::SyncFailed { .. }));
+        let (file, bytes) = created?;
+        // Not held against the limit: a full log must rotate to be able to release anything.
+        self.place.usage.add(bytes);
+        self.segments.push(Segment { first_seq: self.next_seq, bytes });
+        (self.file, self.path, self.seed, self.synced) = (file, id.path(&self.place.shard_dir), id.seed(), bytes);
+        Ok(())
+    }
+
+    /// Deletes each segment whose records are all at or below `seq`, but never the active one.
+    ///
+    /// # Errors
+    /// What could not be deleted stays part of the log and is tried again by the next call.
+    pub fn release_through(&mut self, seq: u64) -> Result<(), WalError> {
+        self.check_alive()?;
+        while let [oldest, next, ..] = self.segments[..]
+            && next.first_seq - 1 <= seq
+        {
+            let id = SegmentId { dir: self.place.dir, shard: self.place.shard, first_seq: oldest.first_seq };
+            let path = id.path(&self.place.shard_dir);
+            fs::remove_file(&path).doing("remove", &path)?;
+            self.segments.remove(0);
+            self.place.usage.release(oldest.bytes);
+            // One by one, oldest first: a power cut must not bring back a segment without its successor.
+            if let Err(error) = disk::sync_dir(&self.place.shard_dir) {
+                self.poisoned = true;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The shard this log belongs to.
+    pub fn shard(&self) -> usize {
+        self.place.shard as usize
+    }
+
+    /// The sequence number of the last record written, 0 before the first.
+    pub fn last_seq(&self) -> u64 {
+        self.next_seq - 1
+    }
+
+    /// The sequence number up to which all records are durable.
+    pub fn durable_seq(&self) -> u64 {
+        self.durable_seq
+    }
+
+    /// The segments on disk, rising; the last one is active.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Size of this shard's segments in bytes.
+    pub fn disk_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// The shard's directory.
+    pub fn path(&self) -> &Path {
+        &self.place.shard_dir
+    }
+
+    fn active(&mut self) -> &mut Segment {
+        self.segments.last_mut().expect("the active segment is never released")
+    }
+
+    fn active_has_records(&self) -> bool {
+        self.segments.last().is_some_and(|active| active.first_seq < self.next_seq)
+    }
+
+    fn check_alive(&self) -> Result<(), WalError> {
+        match self.poisoned {
+            true => Err(WalError::Poisoned { dir: self.place.shard_dir.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    fn check(&self, entry: &Entry<'_>) -> Result<(), WalError> {
+        let limit = self.place.options.max_record_bytes.min(MAX_LEN);
+        if matches!(entry.kind, KIND_PREAMBLE | KIND_LOST) {
+            return Err(WalError::ReservedKind(entry.kind));
+        }
+        if entry.tenant.len() > usize::from(u16::MAX) {
+            return Err(WalError::TooLarge { bytes: entry.tenant.len() as u64, limit: u16::MAX.into() });
+        }
+        if entry.len() > limit {
+            return Err(WalError::TooLarge { bytes: entry.len(), limit });
+        }
+        Ok(())
+    }
+
+    /// Cuts what a failed write left, for nothing half written may stand in front of later records.
+    fn undo(&mut self) {
+        let end = self.active().bytes;
+        let cut = self.file.set_len(end).and_then(|()| self.file.seek(SeekFrom::Start(end)));
+        self.poisoned = cut.is_err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WalDir;
+    use crate::segment::HEADER_LEN;
+
+    const ENTRY: Entry<'_> = Entry { received_at: 1, kind: 1, flags: 0, tenant: "t", hash: 2, body: b"body" };
+
+    fn log_writing_to(device: &str) -> (tempfile::TempDir, Log) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut log =
+            WalDir::open(dir.path(), 1, Options::default()).and_then(|mut wal| wal.log(0)).expect("a new log");
+        log.file = File::options().write(true).open(device).expect("a device file");
+        (dir, log)
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn failed_sync_poisons() {
+        let (_dir, mut log) = log_writing_to("/dev/null"); // takes writes, refuses to sync
+        log.append(&ENTRY).expect("a write to the null device");
+        assert!(matches!(log.sync(), Err(WalError::SyncFailed { .. })));
+        assert!(matches!(log.sync(), Err(WalError::Poisoned { .. })));
+        assert!(matches!(log.append(&ENTRY), Err(WalError::Poisoned { .. })));
+        assert!(matches!(log.rotate(b""), Err(WalError::Poisoned { .. })));
+        assert!(matches!(log.release_through(1), Err(WalError::Poisoned { .. })));
+        assert_eq!(log.durable_seq(), 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn failed_undo_poisons() {
+        let (_dir, mut log) = log_writing_to("/dev/full"); // refuses writes, cannot be cut
+        assert!(matches!(log.append(&ENTRY), Err(WalError::Full { .. })));
+        assert!(matches!(log.append(&ENTRY), Err(WalError::Poisoned { .. })));
+        assert_eq!((log.last_seq(), log.disk_bytes()), (0, HEADER_LEN));
+    }
+}

@@ -1,0 +1,9 @@
+//! The binary from outside: real servers in temporary folders, real requests, real kills.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod crash;
+mod readers;
+mod receive;
+mod server;
+mod spans;

@@ -1,0 +1,104 @@
+//! What the receivers answer, and what is seen afterwards.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
+
+use crate::server::{Server, client};
+use crate::spans::{request, span};
+
+const PROTOBUF: &str = "application/x-protobuf";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_span_is_visible_as_soon_as_it_is_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
+    let mut grpc = TraceServiceClient::connect(server.grpc.clone()).await.unwrap();
+    let export = ExportTraceServiceRequest::decode(request(vec![span(1, 1, "first")]).as_slice()).unwrap();
+    let answer = grpc.export(export).await.unwrap().into_inner();
+    assert_eq!(answer.partial_success, None);
+    let rows = server.sql("SELECT trace_id, span_id, name, service, kind, span_kind FROM spans");
+    assert_eq!(
+        serde_json::Value::from(rows),
+        serde_json::json!([{
+            "trace_id": "00000000000000000000000000000001", "span_id": "0000000000000001",
+            "name": "first", "service": "shop", "kind": "http", "span_kind": "client"
+        }])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_sent_twice_is_stored_once_and_rows_agree_before_and_after_the_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--commit-interval", "1h"]).await;
+    let body = request(vec![span(1, 1, "a"), span(1, 2, "b")]);
+    for _ in 0..3 {
+        assert_eq!(server.post("/v1/traces", PROTOBUF, body.clone()).await.unwrap().status(), 200);
+    }
+    let query = "SELECT * FROM spans ORDER BY span_id";
+    let fresh = server.sql(query);
+    assert_eq!(fresh.len(), 2);
+    server.stop();
+    let stored = crate::server::sql(&data, query);
+    assert_eq!(fresh, stored);
+    // The retry is recognised after a restart too.
+    let server = Server::start(&data, &[]).await;
+    assert_eq!(server.post("/v1/traces", PROTOBUF, body).await.unwrap().status(), 200);
+    assert_eq!(server.sql(query), stored);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_that_can_never_be_accepted_are_named_and_the_others_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]).await;
+    let mut short = span(1, 2, "short id");
+    short.trace_id.truncate(15);
+    let mut backwards = span(1, 3, "ends before it starts");
+    backwards.end_time_unix_nano = backwards.start_time_unix_nano - 5;
+    let body = request(vec![span(0, 1, "zero id"), short, backwards]);
+    let answer = server.post("/v1/traces", PROTOBUF, body).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let answer = ExportTraceServiceResponse::decode(answer.bytes().await.unwrap()).unwrap();
+    let partial = answer.partial_success.unwrap();
+    assert_eq!(partial.rejected_spans, 2);
+    assert!(partial.error_message.contains("all zeros"), "{}", partial.error_message);
+    assert!(partial.error_message.contains("15 bytes"), "{}", partial.error_message);
+    let rows = server.sql("SELECT name, duration_ns, flags FROM spans");
+    assert_eq!(
+        serde_json::Value::from(rows),
+        serde_json::json!([{ "name": "ends before it starts", "duration_ns": -5, "flags": ["end_before_start"] }])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_requests_get_the_right_status_and_the_server_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]).await;
+    let status = async |path: &str, content_type: &str, encoding: Option<&str>, body: Vec<u8>| {
+        let mut request = client().post(format!("{}{path}", server.http)).header("content-type", content_type).body(body);
+        if let Some(encoding) = encoding {
+            request = request.header("content-encoding", encoding);
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status("/v1/traces", "text/plain", None, vec![]).await, 415);
+    assert_eq!(status("/v1/traces", PROTOBUF, Some("br"), vec![]).await, 415);
+    assert_eq!(status("/v1/traces", PROTOBUF, None, vec![0xff; 9]).await, 400);
+    assert_eq!(status("/v1/traces", PROTOBUF, Some("gzip"), b"not gzip".to_vec()).await, 400);
+    assert_eq!(status("/v1/traces", "application/json", None, b"{".to_vec()).await, 400);
+    assert_eq!(status("/v1/traces", "application/json", None, b"{}".to_vec()).await, 200);
+    assert_eq!(status("/v1/traces", PROTOBUF, None, vec![]).await, 200);
+    assert_eq!(status("/v1/nothing", PROTOBUF, None, vec![]).await, 404);
+    // 65 MiB of zeros in a few kilobytes.
+    let bomb = zstd_of(&vec![0; 65 << 20]);
+    assert!(bomb.len() < 100_000);
+    assert_eq!(status("/v1/traces", PROTOBUF, Some("zstd"), bomb).await, 413);
+    assert_eq!(status("/v1/traces", PROTOBUF, None, request(vec![span(1, 1, "still alive")])).await, 200);
+    assert_eq!(server.sql("SELECT name FROM spans").len(), 1);
+}
+
+fn zstd_of(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 3).unwrap()
+}

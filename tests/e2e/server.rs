@@ -1,0 +1,108 @@
+//! A `tracewell serve` of a test's own.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_tracewell");
+
+/// A running server. It is killed when this is dropped.
+pub struct Server {
+    process: Child,
+    pub data: PathBuf,
+    pub grpc: String,
+    pub http: String,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Server {
+    /// Starts a server over `data` and waits until it is ready.
+    pub async fn start(data: &Path, arguments: &[&str]) -> Self {
+        let (grpc, http, api) = (free_port(), free_port(), free_port());
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).unwrap();
+        let process = Command::new(BINARY)
+            .arg("serve")
+            .args(["--data", data.to_str().unwrap()])
+            .args(["--otlp-grpc", &format!("127.0.0.1:{grpc}")])
+            .args(["--otlp-http", &format!("127.0.0.1:{http}")])
+            .args(["--http", &format!("127.0.0.1:{api}")])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut server = Self {
+            process,
+            data: data.to_owned(),
+            grpc: format!("http://127.0.0.1:{grpc}"),
+            http: format!("http://127.0.0.1:{http}"),
+        };
+        server.wait_until_ready().await;
+        server
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while client().get(format!("{}/readyz", self.http)).send().await.is_err() {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                let log = std::fs::read_to_string(self.data.with_extension("log")).unwrap();
+                panic!("the server ended with {status}:\n{log}");
+            }
+            assert!(Instant::now() < deadline, "the server is not ready after a minute");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Kills it as `kill -9` does.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits.
+    pub fn stop(mut self) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(self.process.wait().unwrap().success());
+    }
+
+    /// Posts bytes to an OTLP/HTTP path.
+    pub async fn post(&self, path: &str, content_type: &str, body: Vec<u8>) -> reqwest::Result<reqwest::Response> {
+        client().post(format!("{}{path}", self.http)).header("content-type", content_type).body(body).send().await
+    }
+
+    /// Asks SQL as a user does.
+    pub fn sql(&self, query: &str) -> Vec<Value> {
+        sql(&self.data, query)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An HTTP client that talks to this machine only.
+pub fn client() -> reqwest::Client {
+    static PROVIDER: std::sync::Once = std::sync::Once::new();
+    PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// Runs `tracewell sql` over `data`, and gives its rows.
+pub fn sql(data: &Path, query: &str) -> Vec<Value> {
+    let output =
+        Command::new(BINARY).args(["sql", "--format", "json", "--data", data.to_str().unwrap(), query]).output().unwrap();
+    assert!(output.status.success(), "{query}\n{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}

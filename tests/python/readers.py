@@ -1,0 +1,37 @@
+"""Opens the tables with other programs and compares with what Tracewell says.
+
+Usage: readers.py DATA EXPECTED.json, where EXPECTED holds {"spans": {"count": n, "tokens": n, "duration": n},
+"contents": {"count": n, "bytes": n}} as `tracewell sql` computed them.
+"""
+
+import json
+import sys
+
+import duckdb
+from deltalake import DeltaTable
+
+data, expected = sys.argv[1], json.load(open(sys.argv[2]))
+
+
+def check(program: str, what: str, found, wanted) -> None:
+    if found != wanted:
+        sys.exit(f"{program}: {what} is {found}, Tracewell says {wanted}")
+    print(f"{program}: {what} = {found}")
+
+
+SUMS = {
+    "spans": "count(*) AS count, sum(input_tokens) AS tokens, sum(duration_ns) AS duration",
+    "contents": "count(*) AS count, sum(bytes) AS bytes",
+}
+
+for table, sums in SUMS.items():
+    delta = DeltaTable(f"{data}/{table}")
+    # DuckDB's delta extension cannot be fetched everywhere: the files of the snapshot are handed to it by name.
+    files = delta.file_uris()
+    rows = duckdb.sql(f"SELECT {sums} FROM read_parquet({files!r}, hive_partitioning = true)")
+    for name, value in zip(rows.columns, rows.fetchone()):
+        check("duckdb", f"{table}.{name}", int(value), expected[table][name])
+    arrow = delta.to_pyarrow_table()
+    check("deltalake", f"{table}.count", arrow.num_rows, expected[table]["count"])
+    descriptions = [field.metadata for field in delta.schema().fields]
+    check("deltalake", f"{table} columns without a description", sum(not d.get("comment") for d in descriptions), 0)
