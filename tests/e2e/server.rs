@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_tracewell");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tracewell");
 
 /// A running server. It is killed when this is dropped.
-pub struct Server {
+pub(crate) struct Server {
     process: Child,
-    pub data: PathBuf,
-    pub grpc: String,
-    pub http: String,
+    pub(crate) data: PathBuf,
+    pub(crate) grpc: String,
+    pub(crate) http: String,
 }
 
 fn free_port() -> u16 {
@@ -24,7 +24,7 @@ fn free_port() -> u16 {
 
 impl Server {
     /// Starts a server over `data` and waits until it is ready.
-    pub async fn start(data: &Path, arguments: &[&str]) -> Self {
+    pub(crate) async fn start(data: &Path, arguments: &[&str]) -> Self {
         let (grpc, http, api) = (free_port(), free_port(), free_port());
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).unwrap();
         let process = Command::new(BINARY)
@@ -62,25 +62,25 @@ impl Server {
     }
 
     /// Kills it as `kill -9` does.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
     /// Asks it to stop, and waits.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         assert!(self.process.wait().unwrap().success());
     }
 
     /// Posts bytes to an OTLP/HTTP path.
-    pub async fn post(&self, path: &str, content_type: &str, body: Vec<u8>) -> reqwest::Result<reqwest::Response> {
+    pub(crate) async fn post(&self, path: &str, content_type: &str, body: Vec<u8>) -> reqwest::Result<reqwest::Response> {
         client().post(format!("{}{path}", self.http)).header("content-type", content_type).body(body).send().await
     }
 
     /// Asks SQL as a user does.
-    pub fn sql(&self, query: &str) -> Vec<Value> {
+    pub(crate) fn sql(&self, query: &str) -> Vec<Value> {
         sql(&self.data, query)
     }
 }
@@ -93,14 +93,14 @@ impl Drop for Server {
 }
 
 /// An HTTP client that talks to this machine only.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     static PROVIDER: std::sync::Once = std::sync::Once::new();
     PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// Runs `tracewell sql` over `data`, and gives its rows.
-pub fn sql(data: &Path, query: &str) -> Vec<Value> {
+pub(crate) fn sql(data: &Path, query: &str) -> Vec<Value> {
     let output =
         Command::new(BINARY).args(["sql", "--format", "json", "--data", data.to_str().unwrap(), query]).output().unwrap();
     assert!(output.status.success(), "{query}\n{}", String::from_utf8_lossy(&output.stderr));

@@ -7,18 +7,18 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
 /// A text attribute.
-pub fn text(key: &str, value: &str) -> KeyValue {
+pub(crate) fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(any_value::Value::StringValue(value.into())) });
     KeyValue { key: key.into(), value, ..KeyValue::default() }
 }
 
 /// Nanoseconds since 1970.
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64
 }
 
 /// A span whose ids are `trace` and `span`.
-pub fn span(trace: u128, span: u64, name: &str) -> Span {
+pub(crate) fn span(trace: u128, span: u64, name: &str) -> Span {
     let start = now();
     Span {
         trace_id: trace.to_be_bytes().to_vec(),
@@ -33,7 +33,7 @@ pub fn span(trace: u128, span: u64, name: &str) -> Span {
 }
 
 /// An export of `spans` by the service `shop`.
-pub fn request(spans: Vec<Span>) -> Vec<u8> {
+pub(crate) fn request(spans: Vec<Span>) -> Vec<u8> {
     let resource = Resource { attributes: vec![text("service.name", "shop")], ..Resource::default() };
     let scope = InstrumentationScope { name: "test".into(), ..InstrumentationScope::default() };
     let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() }];

@@ -29,7 +29,7 @@ for table, sums in SUMS.items():
     # DuckDB's delta extension cannot be fetched everywhere: the files of the snapshot are handed to it by name.
     files = delta.file_uris()
     rows = duckdb.sql(f"SELECT {sums} FROM read_parquet({files!r}, hive_partitioning = true)")
-    for name, value in zip(rows.columns, rows.fetchone()):
+    for name, value in zip(rows.columns, rows.fetchall()[0]):
         check("duckdb", f"{table}.{name}", int(value), expected[table][name])
     arrow = delta.to_pyarrow_table()
     check("deltalake", f"{table}.count", arrow.num_rows, expected[table]["count"])

@@ -112,9 +112,10 @@ fn framework(scope: &str, dialect: Dialect) -> Option<&'static str> {
 pub(crate) fn work<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
     let entity = |kind| facts.text(Field::Entity).filter(|_| out.kind == kind);
     out.agent_name = facts.text(Field::Agent).or_else(|| entity(Kind::Agent));
+    let runs = matches!(out.kind, Kind::Workflow | Kind::Agent | Kind::Chain);
     out.workflow_name = facts
         .text(Field::Workflow)
-        .or_else(|| facts.text(Field::RunName).filter(|_| span.is_root))
+        .or_else(|| facts.text(Field::RunName).filter(|_| span.is_root && runs))
         .or_else(|| (span.is_root && out.kind == Kind::Workflow && !span.name.is_empty()).then_some(Cow::Borrowed(span.name)));
     let versioned = matches!(out.kind, Kind::Workflow | Kind::Agent);
     out.workflow_version = facts
@@ -123,7 +124,8 @@ pub(crate) fn work<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
     if matches!(out.kind, Kind::Tool | Kind::Human) {
         out.tool_name = facts.text(Field::ToolName).or_else(|| entity(Kind::Tool)).or_else(|| tool_of_name(span.name, out.kind));
         out.tool_call_id = facts.text(Field::ToolCallId);
-        out.tool_type = facts.text(Field::ToolType);
+        let over_mcp = facts.has(Field::McpMethod).then_some(Cow::Borrowed("mcp"));
+        out.tool_type = facts.text(Field::ToolType).or(over_mcp);
     }
     if matches!(out.kind, Kind::Retrieval | Kind::Rerank) {
         out.retrieval_query = facts.get(Field::Query).map(|found| query(&found.value, found.source));
@@ -140,7 +142,7 @@ fn tool_of_name(name: &str, kind: Kind) -> Option<Cow<'_, str>> {
     if kind != Kind::Tool || name.is_empty() {
         return None;
     }
-    let tool = ["execute_tool ", "tools/call ", "running tool: "].iter().find_map(|prefix| name.strip_prefix(prefix));
+    let tool = ["execute_tool ", "tools/call ", "running tool: "].iter().find_map(|label| name.split(label).nth(1));
     let tool = tool.or_else(|| [".tool", ".run"].iter().find_map(|suffix| name.strip_suffix(suffix)));
     Some(Cow::Borrowed(tool.unwrap_or(name)))
 }

@@ -112,6 +112,8 @@ fn sends_messages(facts: &Facts<'_, '_>) -> bool {
 
 fn open_inference(word: &str, span: &SpanInput<'_, '_>, facts: &Facts<'_, '_>) -> Option<Kind> {
     Some(match word.to_ascii_uppercase().as_str() {
+        // LlamaIndex: one step on the way to the call, under the call's kind.
+        "LLM" if span.name.contains("._prepare_") => Kind::Chain,
         "LLM" if facts.has(Field::LegacyPrompts) => Kind::Completion,
         "LLM" => Kind::Chat,
         "EMBEDDING" => Kind::Embedding,

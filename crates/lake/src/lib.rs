@@ -29,4 +29,4 @@ pub use error::LakeError;
 pub use fresh::{Fresh, FreshChunk};
 pub use location::Location;
 pub use snapshot::{DataFile, Snapshot};
-pub use table::{Commit, FactTable, Lake, NewFile, Transaction};
+pub use table::{Commit, FactTable, Lake, NewFile, Replaced, Transaction};

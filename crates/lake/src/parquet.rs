@@ -1,11 +1,10 @@
 //! Rows to Parquet: sorted, compressed, with just the indexes that prune.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
-use arrow::datatypes::{DataType, Field, Int64Type, TimestampMicrosecondType, UInt32Type};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -13,10 +12,13 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
-use serde_json::{Map, Value};
-use tracewell_model::schema::{Column, ColumnType, Table};
+use tracewell_model::schema::{Column, Table};
 
 use crate::LakeError;
+
+mod statistics;
+
+use statistics::Statistics;
 
 /// Rows of a page at most: the grain in which the page index prunes.
 const PAGE_ROWS: usize = 8192;
@@ -26,8 +28,6 @@ const GROUP_ROWS: usize = 128 * 1024;
 const GROUP_BYTES: usize = 64 * 1024 * 1024;
 /// A bloom filter answers "maybe" wrongly this often.
 const BLOOM_FPP: f64 = 0.01;
-/// Texts beyond this length are left out of the statistics: a cut maximum would have to be rounded up.
-const STATISTICS_TEXT: usize = 64;
 
 /// How much work goes into making a file small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,10 +63,11 @@ pub fn sort(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, LakeError>
     Ok(take_record_batch(rows, &order)?)
 }
 
-/// Dictionary-encoded text sorts by its keys in arrow; the values are wanted.
+/// Text of any layout as plain text: a dictionary would sort by its keys.
 fn plain(column: &ArrayRef) -> Result<ArrayRef, LakeError> {
     match column.data_type() {
         DataType::Dictionary(_, values) => Ok(arrow::compute::cast(column, values)?),
+        DataType::Utf8View => Ok(arrow::compute::cast(column, &DataType::Utf8)?),
         _ => Ok(Arc::clone(column)),
     }
 }
@@ -75,15 +76,59 @@ fn plain(column: &ArrayRef) -> Result<ArrayRef, LakeError> {
 ///
 /// # Errors
 /// When the rows are not of the table's schema.
-pub fn encode(table: &Table, rows: &RecordBatch, effort: Effort) -> Result<Encoded, LakeError> {
-    let options = ArrowWriterOptions::new().with_properties(properties(table, rows, effort)).with_skip_arrow_metadata(true);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), rows.schema(), options)?;
+pub fn encode(table: &'static Table, rows: &RecordBatch, effort: Effort) -> Result<Encoded, LakeError> {
+    let mut writer = Writer::new(table, &rows.schema(), rows.num_rows(), effort)?;
     writer.write(rows)?;
-    let bytes = Bytes::from(writer.into_inner()?);
-    Ok(Encoded { bytes, rows: rows.num_rows(), statistics: statistics(table, rows)? })
+    writer.finish()
 }
 
-fn properties(table: &Table, rows: &RecordBatch, effort: Effort) -> WriterProperties {
+/// Encodes one Parquet file from sorted batches, which need not be in memory together.
+pub struct Writer {
+    inner: ArrowWriter<Vec<u8>>,
+    rows: usize,
+    statistics: Statistics,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// A writer of batches of `schema`, of `most_rows` at most in all: by that the bloom filters start.
+    ///
+    /// # Errors
+    /// When the schema is not the table's.
+    pub fn new(table: &'static Table, schema: &SchemaRef, most_rows: usize, effort: Effort) -> Result<Self, LakeError> {
+        let properties = properties(table, schema, most_rows, effort);
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let inner = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options)?;
+        Ok(Self { inner, rows: 0, statistics: Statistics::new(table) })
+    }
+
+    /// Adds rows that sort behind those before.
+    ///
+    /// # Errors
+    /// When they are not of the schema.
+    pub fn write(&mut self, rows: &RecordBatch) -> Result<(), LakeError> {
+        self.inner.write(rows)?;
+        self.statistics.add(rows)?;
+        self.rows += rows.num_rows();
+        Ok(())
+    }
+
+    /// The file.
+    ///
+    /// # Errors
+    /// When the last rows cannot be encoded.
+    pub fn finish(self) -> Result<Encoded, LakeError> {
+        let bytes = Bytes::from(self.inner.into_inner()?);
+        Ok(Encoded { bytes, rows: self.rows, statistics: self.statistics.to_json() })
+    }
+}
+
+fn properties(table: &Table, schema: &SchemaRef, most_rows: usize, effort: Effort) -> WriterProperties {
     let level = match effort {
         Effort::Fresh => 1,
         Effort::Compacted => 3,
@@ -97,10 +142,12 @@ fn properties(table: &Table, rows: &RecordBatch, effort: Effort) -> WriterProper
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_max_row_group_bytes(Some(GROUP_BYTES));
+    // Where a filter starts; it is folded to what the values need when a row group ends.
+    let distinct = most_rows.clamp(1, GROUP_ROWS) as u64;
     let mut position = 0;
     let mut sorting = vec![None; table.sort.len()];
     for column in &table.columns[1..] {
-        let field = rows.schema_ref().field_with_name(column.name).expect("rows have every column of the table");
+        let field = schema.field_with_name(column.name).expect("rows have every column of the table");
         let pruned = column.statistics || table.sort.contains(&column.name);
         builder = leaves(builder, column, field, &mut vec![column.name.to_owned()], &mut |_| position += 1);
         if let Some(rank) = table.sort.iter().position(|key| *key == column.name) {
@@ -114,20 +161,10 @@ fn properties(table: &Table, rows: &RecordBatch, effort: Effort) -> WriterProper
             builder = builder
                 .set_column_bloom_filter_enabled(path.clone(), true)
                 .set_column_bloom_filter_fpp(path.clone(), BLOOM_FPP)
-                .set_column_bloom_filter_max_ndv(path, distinct(rows, column.name));
+                .set_column_bloom_filter_max_ndv(path, distinct);
         }
     }
     builder.set_sorting_columns(Some(sorting.into_iter().flatten().collect())).build()
-}
-
-/// At most how many distinct values a column has: the size of its dictionary where it has one.
-fn distinct(rows: &RecordBatch, name: &str) -> u64 {
-    let column = rows.column_by_name(name).expect("rows have every column of the table");
-    let most = match column.as_dictionary_opt::<UInt32Type>() {
-        Some(dictionary) => dictionary.values().len().min(rows.num_rows()),
-        None => rows.num_rows(),
-    };
-    most.clamp(1, GROUP_ROWS) as u64
 }
 
 /// Sets the encoding of every leaf below `field`.
@@ -168,53 +205,4 @@ fn leaves(
         }
     }
     builder
-}
-
-/// The statistics of a file for the Delta log
-/// (<https://github.com/delta-io/delta/blob/master/PROTOCOL.md#per-file-statistics>).
-fn statistics(table: &Table, rows: &RecordBatch) -> Result<String, LakeError> {
-    let mut min = Map::new();
-    let mut max = Map::new();
-    let mut nulls = Map::new();
-    for column in table.columns[1..].iter().filter(|column| column.statistics) {
-        let array = rows.column(rows.schema_ref().index_of(column.name)?);
-        nulls.insert(column.name.to_owned(), array.null_count().into());
-        if let Some((low, high)) = bounds(column, array)? {
-            min.insert(column.name.to_owned(), low);
-            max.insert(column.name.to_owned(), high);
-        }
-    }
-    let all = HashMap::from([
-        ("numRecords", Value::from(rows.num_rows())),
-        ("minValues", min.into()),
-        ("maxValues", max.into()),
-        ("nullCount", nulls.into()),
-    ]);
-    Ok(serde_json::to_string(&all).expect("JSON values serialise"))
-}
-
-fn bounds(column: &Column, array: &ArrayRef) -> Result<Option<(Value, Value)>, LakeError> {
-    Ok(match column.kind {
-        ColumnType::Timestamp => {
-            let values = array.as_primitive::<TimestampMicrosecondType>();
-            let text = |micros: i64| chrono::DateTime::from_timestamp_micros(micros).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
-            arrow::compute::min(values)
-                .and_then(text)
-                .zip(arrow::compute::max(values).and_then(text))
-                .map(|(low, high)| (low.into(), high.into()))
-        }
-        ColumnType::Int64 => {
-            let values = array.as_primitive::<Int64Type>();
-            arrow::compute::min(values).zip(arrow::compute::max(values)).map(|(low, high)| (low.into(), high.into()))
-        }
-        ColumnType::Text => {
-            let plain = plain(array)?;
-            let values = plain.as_string::<i32>();
-            arrow::compute::min_string(values)
-                .zip(arrow::compute::max_string(values))
-                .filter(|(low, high)| low.len() <= STATISTICS_TEXT && high.len() <= STATISTICS_TEXT)
-                .map(|(low, high)| (low.into(), high.into()))
-        }
-        _ => None,
-    })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::datasource::listing::PartitionedFile;
@@ -17,6 +17,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use std::collections::HashSet;
 use tracewell_model::schema::Table;
 
+use crate::Location;
 use crate::schema::{partition_field, scan_schema, table_schema};
 use crate::snapshot::{DataFile, Snapshot};
 
@@ -62,17 +63,67 @@ pub fn plan(
     if files.is_empty() {
         return Ok(None);
     }
+    let groups = groups(&files, &schema, request.partitions);
+    Ok(Some(data_source(table, store, groups, request)?))
+}
+
+fn data_source(
+    table: &Table,
+    store: &ObjectStoreUrl,
+    groups: Vec<FileGroup>,
+    request: &ScanRequest,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let table_schema = TableSchema::builder(scan_schema(table)).with_table_partition_cols(vec![partition_field(table)]).build();
     let mut source = ParquetSource::new(table_schema).with_pushdown_filters(request.pushdown);
     if let Some(predicate) = &request.predicate {
         source = source.with_predicate(Arc::clone(predicate));
     }
     let config = FileScanConfigBuilder::new(store.clone(), Arc::new(source))
-        .with_file_groups(groups(&files, &schema, request.partitions))
+        .with_file_groups(groups)
         .with_projection_indices(request.projection.clone())?
         .with_limit(request.limit)
         .build();
-    Ok(Some(DataSourceExec::from_data_source(config)))
+    Ok(DataSourceExec::from_data_source(config))
+}
+
+/// The rows of `files` with the columns `projection` (positions in [`table_schema`]): a partition per file when
+/// `apart`, else one partition that reads file after file.
+///
+/// # Errors
+/// When the projection is out of range.
+pub fn files(
+    table: &Table,
+    files: &[Arc<DataFile>],
+    store: &ObjectStoreUrl,
+    projection: Vec<usize>,
+    apart: bool,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let request =
+        ScanRequest { projection: Some(projection), predicate: None, limit: None, partitions: 1, pushdown: false };
+    let schema = table_schema(table);
+    let one = |file: &Arc<DataFile>| partitioned(file, &schema);
+    let groups = if apart {
+        files.iter().map(|file| FileGroup::new(vec![one(file)])).collect()
+    } else {
+        vec![FileGroup::new(files.iter().map(one).collect())]
+    };
+    data_source(table, store, groups, &request)
+}
+
+/// The name under which a session finds the store of `location`.
+///
+/// # Errors
+/// When the location has no place in a URL.
+pub fn store_url(location: &Location) -> Result<ObjectStoreUrl> {
+    let url = location.url();
+    ObjectStoreUrl::parse(format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()))
+}
+
+fn partitioned(file: &DataFile, schema: &Schema) -> PartitionedFile {
+    let mut partitioned = PartitionedFile::new(file.path.to_string(), file.size);
+    partitioned.object_meta.location = file.path.clone();
+    partitioned.partition_values = vec![ScalarValue::Date32(Some(file.day.0))];
+    partitioned.with_statistics(Arc::new(file.statistics(schema)))
 }
 
 /// Deals the files out, largest first, so that each partition has about the same bytes.
@@ -82,11 +133,8 @@ fn groups(files: &[Arc<DataFile>], schema: &SchemaRef, partitions: usize) -> Vec
     let mut dealt: Vec<(u64, Vec<PartitionedFile>)> = vec![(0, Vec::new()); partitions.clamp(1, files.len())];
     for file in sorted {
         let least = dealt.iter_mut().min_by_key(|(bytes, _)| *bytes).expect("there is at least one partition");
-        let mut partitioned = PartitionedFile::new(file.path.to_string(), file.size);
-        partitioned.object_meta.location = file.path.clone();
-        partitioned.partition_values = vec![ScalarValue::Date32(Some(file.day.0))];
         least.0 += file.size;
-        least.1.push(partitioned.with_statistics(Arc::new(file.statistics(schema))));
+        least.1.push(partitioned(file, schema));
     }
     dealt.into_iter().map(|(_, files)| FileGroup::new(files)).collect()
 }

@@ -13,6 +13,8 @@ use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::table::state::DeltaTableState;
 use deltalake_core::{DeltaTable, DeltaTableError};
+use futures::TryStreamExt;
+use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStoreExt, PutPayload};
 use tokio::sync::Mutex;
@@ -21,7 +23,7 @@ use tracewell_model::time::Day;
 use uuid::Uuid;
 
 use crate::parquet::Encoded;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{DataFile, Snapshot};
 use crate::{LakeError, Location, schema};
 
 /// A checkpoint of the log is written every so many commits.
@@ -91,6 +93,18 @@ pub enum Commit {
     /// Its transaction is in the table already; nothing was written.
     AlreadyIn,
 }
+
+/// How a replacement ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// It landed as this version of the table.
+    Landed(i64),
+    /// Someone else was first, or a file that was to go is gone already; nothing was changed.
+    Conflict,
+}
+
+/// Other commits that a replacement lets pass before it gives up.
+const REPLACE_TRIES: usize = 50;
 
 /// One Delta Lake table.
 #[derive(Debug)]
@@ -230,7 +244,7 @@ impl FactTable {
     /// When the store fails.
     pub async fn put(&self, day: Day, file: Encoded, now_ms: i64, data_change: bool) -> Result<NewFile, LakeError> {
         let name = format!("date={day}/part-{}.parquet", Uuid::now_v7());
-        let path = name.split('/').fold(self.location.table_path(self.table.name), |path, part| path.join(part));
+        let path = self.store_path(&name);
         let size = file.bytes.len() as i64;
         self.location.store().put(&path, PutPayload::from_bytes(file.bytes)).await?;
         let add = Add {
@@ -301,6 +315,88 @@ impl FactTable {
                 }
             }
         }
+    }
+
+    /// Puts `added` in the place of `removed` in one commit under a transaction that all who replace files share.
+    /// `data_change` says whether the rows differ, for those who read the log as a feed of changes.
+    ///
+    /// delta-rs lets two commits remove the same file when neither changes data, and every row is there twice from
+    /// then on. So its own reconciliation is not used: the commit lands as the version right behind a snapshot that
+    /// was just found to hold every file that goes, and no other replacement since the caller looked; or it does
+    /// not land.
+    ///
+    /// # Errors
+    /// When the store fails, or other commits leave no gap.
+    pub async fn replace(
+        &self,
+        added: Vec<NewFile>,
+        removed: &[Arc<DataFile>],
+        data_change: bool,
+        transaction: &Transaction,
+        now_ms: i64,
+    ) -> Result<Replaced, LakeError> {
+        let _guard = self.committing.lock().await;
+        let new: Vec<Path> = added.iter().map(|file| self.store_path(&file.add.path)).collect();
+        let mut failed: Option<(i64, DeltaTableError)> = None;
+        for _ in 0..REPLACE_TRIES {
+            let base = self.refresh_locked().await?;
+            let live: HashSet<&Path> = base.files.iter().map(|file| &file.path).collect();
+            let reached = self.read_watermark(&base.state, &transaction.app).await?.unwrap_or(i64::MIN);
+            if reached >= transaction.version || !removed.iter().all(|file| live.contains(&file.path)) {
+                // The answer to our own commit may have been lost.
+                let ours = failed.is_some() && reached == transaction.version && new.iter().all(|path| live.contains(path));
+                return Ok(if ours { Replaced::Landed(base.version()) } else { Replaced::Conflict });
+            }
+            match failed.take() {
+                Some((version, error)) if version == base.version() => return Err(LakeError::delta(self.table.name)(error)),
+                _ => {}
+            }
+            let operation = if added.is_empty() {
+                DeltaOperation::Delete { predicate: None }
+            } else {
+                DeltaOperation::Optimize { predicate: None, target_size: 0 }
+            };
+            let removes = removed.iter().map(|file| Action::Remove(file.remove(now_ms, data_change)));
+            let adds = added.iter().map(|file| Action::Add(Add { data_change, ..file.add.clone() }));
+            let properties = CommitProperties::default().with_max_retries(0).with_application_transaction(
+                DeltaTransaction::new_with_last_update(transaction.app.clone(), transaction.version, Some(now_ms)),
+            );
+            let outcome = CommitBuilder::from(properties)
+                .with_actions(removes.chain(adds).collect())
+                .build(Some(&base.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
+                .await;
+            match outcome {
+                Ok(landed) => {
+                    let mut watermarks = base.watermarks.clone();
+                    watermarks.insert(transaction.app.clone(), transaction.version);
+                    self.install(landed.snapshot(), watermarks, &base);
+                    return Ok(Replaced::Landed(landed.version() as i64));
+                }
+                Err(error) => failed = Some((base.version(), error)),
+            }
+        }
+        match failed {
+            Some((_, error)) => Err(LakeError::delta(self.table.name)(error)),
+            None => Ok(Replaced::Conflict),
+        }
+    }
+
+    /// The files that the log still remembers as removed, with the time of their removal in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn removed(&self, snapshot: &Snapshot) -> Result<HashMap<Path, i64>, LakeError> {
+        let tombstones = snapshot.state.all_tombstones(self.log_store.as_ref());
+        tombstones
+            .map_ok(|tombstone| (self.store_path(&tombstone.path()), tombstone.deletion_timestamp().unwrap_or(0)))
+            .try_collect()
+            .await
+            .map_err(LakeError::delta(self.table.name))
+    }
+
+    /// The path in the store of a path in the log.
+    fn store_path(&self, path: &str) -> Path {
+        path.split('/').fold(self.location.table_path(self.table.name), |path, part| path.join(part))
     }
 
     async fn adopt(&self, app: &str) -> Result<Arc<Snapshot>, LakeError> {

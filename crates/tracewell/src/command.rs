@@ -8,6 +8,7 @@ use tracewell_lake::Location;
 
 use crate::config::{self, Config, Effective, Flag};
 
+mod check;
 mod configuration;
 mod import;
 mod serve;
@@ -34,6 +35,8 @@ enum Command {
     /// Read files of OTLP into the tables: protobuf, JSON or JSON lines, as they are or gzip or zstd. Safe to repeat.
     #[command(after_help = "Examples:\n  tracewell import traces.pb\n  tracewell import --data s3://bucket/traces backup/*.jsonl.zst")]
     Import(import::Import),
+    /// Verify the write-ahead log and every file of the tables; says what is wrong.
+    Check(check::Check),
     /// Show the configuration in force and where each value comes from.
     Config(configuration::Configuration),
 }
@@ -91,6 +94,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(serve) => runtime.block_on(serve.run()),
         Command::Sql(sql) => runtime.block_on(sql.run()),
         Command::Import(import) => runtime.block_on(import.run()),
+        Command::Check(check) => runtime.block_on(check.run()),
         Command::Config(configuration) => configuration.run(),
     }
 }

@@ -6,7 +6,9 @@ use clap::Parser;
 
 mod command;
 mod config;
+mod demo;
 mod output;
+mod repl;
 
 // Many threads allocate small columns at once: glibc's allocator contends there.
 #[global_allocator]

@@ -214,11 +214,6 @@ impl<'s, 'a> Facts<'s, 'a> {
         self.get(field)?.value.float()
     }
 
-    /// The flag of `field`.
-    pub(crate) fn bool(&self, field: Field) -> Option<bool> {
-        self.get(field)?.value.bool()
-    }
-
     /// The value of the attribute `key`, whether or not it was the best source of anything.
     pub(crate) fn attribute(&self, key: &str) -> Option<AnyValue<'a>> {
         self.attributes.iter().rev().find(|attribute| attribute.key == key).map(|attribute| attribute.value)

@@ -238,3 +238,129 @@ fn print_table(table: &BTreeMap<(String, String), BTreeMap<&'static str, [usize;
         println!("    {}", cells.join("  "));
     }
 }
+
+/// What the captured application set, wherever its SDK takes it: (dialects that must state it, field, value).
+const CONTEXT: &[(&str, &str, &str)] = &[
+    ("google-adk langfuse-python langfuse-python-v3 langsmith openinference-langchain openinference-llamaindex openinference-python \
+      openllmetry-python openllmetry-python-legacy otel-genai otel-genai-openai-agents vercel-ai-v6", "conversation_id", "sess-7f3a"),
+    ("langfuse-python langfuse-python-v3 langsmith litellm openinference-langchain openinference-llamaindex openinference-python \
+      openllmetry-python openllmetry-python-legacy vercel-ai-v6", "user_id", "user-042"),
+    ("langfuse-python langfuse-python-v3 langsmith openinference-langchain openinference-python openllmetry-python \
+      openllmetry-python-legacy vercel-ai-v6", "team", "acme-garden"),
+    ("langfuse-python langfuse-python-v3 langsmith openinference-python mcp", "prompt_name", "seed-helper"),
+    ("langfuse-python langfuse-python-v3 openinference-python vercel-ai-v6", "prompt_version", "7"),
+    ("langfuse-python langfuse-python-v3", "environment", "staging"),
+    ("langfuse-python", "release", "r2026.1"),
+    ("google-adk langfuse-python langfuse-python-v3 langsmith logfire-pydantic-ai ms-agent-framework openinference-langchain \
+      openinference-llamaindex openinference-openai-agents openinference-python openllmetry-python openllmetry-python-legacy otel-genai \
+      otel-genai-openai-agents vercel-ai-v6 vercel-ai-v7-legacy", "tool_name", "lookup_stock"),
+    ("langfuse-python langfuse-python-v3 langsmith openinference-langchain openinference-llamaindex openinference-python \
+      openllmetry-python otel-genai", "retrieval_query", "Where are the blue lantern seeds and how many packets are left?"),
+];
+
+#[test]
+fn what_the_application_set_is_found_and_nothing_else() {
+    let mut found: BTreeSet<(String, &str)> = BTreeSet::new();
+    let mut wrong = BTreeSet::new();
+    for name in fixtures::names() {
+        let (dialect, _) = name.split_once('/').expect("dialect/scenario");
+        for_each_span(&name, |span, out| {
+            for (_, field, expected) in CONTEXT {
+                let stated = match *field {
+                    "conversation_id" => &out.conversation_id,
+                    "user_id" => &out.user_id,
+                    "team" => &out.team,
+                    "prompt_name" => &out.prompt_name,
+                    "prompt_version" => &out.prompt_version,
+                    "environment" => &out.environment,
+                    "release" => &out.release,
+                    "tool_name" => &out.tool_name,
+                    "retrieval_query" => &out.retrieval_query,
+                    other => panic!("`{other}` is not compared"),
+                };
+                let Some(stated) = stated else { continue };
+                // FastMCP names functions; Pydantic AI makes up a conversation per run; one flow calls its tool otherwise.
+                let spelled = stated.replace("seed_helper", "seed-helper").replace("lookup_stock_tool", "lookup_stock");
+                let made_up = *field == "conversation_id" && dialect == "logfire-pydantic-ai";
+                if spelled == *expected || (*field == "tool_name" && spelled == "lookup") {
+                    found.insert((dialect.to_owned(), field));
+                } else if !made_up {
+                    wrong.insert(format!("{dialect}: {field} of `{}` is {stated}", span.name));
+                }
+            }
+        });
+    }
+    for (dialects, field, _) in CONTEXT {
+        for dialect in dialects.split_whitespace() {
+            if !found.contains(&(dialect.to_owned(), *field)) {
+                wrong.insert(format!("{dialect}: no {field}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Kinds of the captured spans, by the start of their names, as the dialects' documentation describes them.
+const KINDS: &[(&str, &str, Kind)] = &[
+    ("*", "anthropic.messages.create", Kind::Chat),
+    ("google-adk", "invoke_workflow", Kind::Workflow),
+    ("google-adk|otel-genai*|logfire*|ms-agent*", "invoke_agent", Kind::Agent),
+    ("google-adk|otel-genai", "generate_content", Kind::Chat),
+    ("google-adk|otel-genai*|logfire*|ms-agent*|openllmetry-python", "execute_tool", Kind::Tool),
+    ("langfuse*", "ChatOpenAI", Kind::Chat),
+    ("langfuse*", "OpenAI-embedding", Kind::Embedding),
+    ("langfuse*", "no_secrets", Kind::Guardrail),
+    ("langfuse*", "judge", Kind::Evaluator),
+    ("langsmith", "NotesRetriever", Kind::Retrieval),
+    ("langsmith", "seed_run", Kind::Chain),
+    ("langsmith", "lookup_stock", Kind::Tool),
+    ("litellm", "chat", Kind::Chat),
+    ("litellm", "embeddings", Kind::Embedding),
+    ("litellm", "raw_gen_ai_request", Kind::Other),
+    ("logfire*", "running tool", Kind::Tool),
+    ("logfire*", "agent run", Kind::Agent),
+    ("mcp", "tools/call|MCP send tools/call", Kind::Tool),
+    ("mcp", "prompts/get|MCP send prompts/get", Kind::Prompt),
+    ("mcp", "tools/list|resources/read|server/discover|MCP send tools/list", Kind::Mcp),
+    ("openinference-langchain", "seed_run", Kind::Workflow),
+    ("openinference-langchain", "model|tools", Kind::Chain),
+    ("openinference-llamaindex", "FunctionTool", Kind::Tool),
+    ("openinference-llamaindex", "OpenAI._prepare_chat_with_tools", Kind::Chain),
+    ("openinference-openai-agents", "no_block_words", Kind::Guardrail),
+    ("openinference-python", "render_prompt", Kind::Prompt),
+    ("openinference-python", "rerank", Kind::Rerank),
+    ("openinference-python", "human review|session review", Kind::Evaluator),
+    ("openllmetry*", "POST", Kind::Http),
+    ("openllmetry*", "seed_flow", Kind::Workflow),
+    ("openllmetry*", "seed_agent.agent", Kind::Agent),
+    ("openllmetry*", "retrieve_notes.task", Kind::Chain),
+    ("openllmetry*", "anthropic.chat|ChatOpenAI.chat", Kind::Chat),
+    ("openllmetry-python", "create_agent", Kind::Other),
+    ("openllmetry-python", "execute_task", Kind::Chain),
+    ("openllmetry-python", "vector_db_retrieve", Kind::Retrieval),
+    ("vercel*", "ai.generateText.doGenerate|ai.streamText.doStream", Kind::Chat),
+    ("vercel*", "ai.embed.doEmbed", Kind::Embedding),
+    ("vercel*", "ai.toolCall", Kind::Tool),
+    ("anthropic*|openinference-python|openllmetry*|otel-*", "turn|seed_request", Kind::Other),
+];
+
+#[test]
+fn captured_spans_have_their_kinds() {
+    let mut met = BTreeSet::new();
+    let mut wrong = BTreeSet::new();
+    for name in fixtures::names() {
+        let (dialect, scenario) = name.split_once('/').expect("dialect/scenario");
+        for_each_span(&name, |span, out| {
+            let rule = KINDS.iter().position(|(dialects, starts, _)| {
+                gaps::fits(dialects, dialect) && starts.split('|').any(|start| span.name.starts_with(start))
+            });
+            let Some(rule) = rule else { return };
+            met.insert(rule);
+            if out.kind != KINDS[rule].2 {
+                wrong.insert(format!("{dialect}/{scenario}: `{}` is {}", span.name, out.kind));
+            }
+        });
+    }
+    wrong.extend(KINDS.iter().enumerate().filter(|(at, _)| !met.contains(at)).map(|(_, rule)| format!("never met: {rule:?}")));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracewell_ingest::receive::{Collector, OtlpGrpc, ReceiveLimits, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
-use tracewell_model::schema::FACT_TABLES;
+use tracewell_model::schema::{FACT_TABLES, SPANS};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::{Health, health_router, sql_router};
 
@@ -47,6 +47,9 @@ pub(crate) struct Serve {
     /// Commit at least this often [default: 5s]
     #[arg(long, value_name = "DURATION")]
     commit_interval: Option<String>,
+    /// Fill empty tables with a week of demo data in many dialects.
+    #[arg(long)]
+    demo: bool,
     /// Move damaged parts of the write-ahead log aside instead of refusing to start.
     #[arg(long)]
     quarantine: bool,
@@ -114,6 +117,9 @@ impl Serve {
             tokio::spawn(serve_http(http, router(collector).merge(health.clone()), stop.clone())),
             tokio::spawn(serve_http(api, sql_router(engine).merge(health), stop.clone())),
         ];
+        if self.demo {
+            fill(&lake, &ingest).await?;
+        }
         wait_for_signal().await?;
         tracing::info!("stopping: no new requests, what is in memory is committed");
         stop.cancel();
@@ -206,6 +212,18 @@ async fn serve_http(listener: TcpListener, routes: axum::Router, stop: Cancellat
     if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "HTTP ended");
     }
+}
+
+/// Demo data, where there is no other.
+async fn fill(lake: &Lake, ingest: &Ingest) -> anyhow::Result<()> {
+    let stored = lake.table(SPANS.name).is_some_and(|spans| !spans.snapshot().files.is_empty());
+    if stored || ingest.memory() > 0 {
+        tracing::info!("the tables hold data already, so no demo data is added");
+        return Ok(());
+    }
+    let spans = crate::demo::fill(ingest, u64::try_from(super::now()).unwrap_or_default()).await?;
+    tracing::info!(spans, "demo data is in; try: tracewell sql \"SELECT dialect, kind, count(*) FROM spans GROUP BY ALL\"");
+    Ok(())
 }
 
 async fn wait_for_signal() -> anyhow::Result<()> {

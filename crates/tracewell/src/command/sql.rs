@@ -30,16 +30,31 @@ pub(crate) struct Sql {
     /// Format of the rows; a table on a terminal, else JSON.
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// The query.
-    query: String,
+    /// The query. Without it: a prompt, or what comes on standard input.
+    query: Option<String>,
 }
 
 impl Sql {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let format = self.format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json });
+        match &self.query {
+            Some(query) => self.answer(query, format).await,
+            None if std::io::stdin().is_terminal() => {
+                crate::repl::read(async |statement| {
+                    if let Err(error) = self.answer(statement, format).await {
+                        eprintln!("tracewell: {error:#}");
+                    }
+                })
+                .await
+            }
+            None => self.answer(&std::io::read_to_string(std::io::stdin())?, format).await,
+        }
+    }
+
+    async fn answer(&self, query: &str, format: Format) -> anyhow::Result<()> {
         let (schema, rows) = match self.find_server().await? {
-            Some(server) => ask(&server, &self.query).await?,
-            None => self.read().await?,
+            Some(server) => ask(&server, query).await?,
+            None => self.read(query).await?,
         };
         match output::write(&mut std::io::stdout().lock(), format, &schema, &rows) {
             // Whoever reads has seen enough, as with `| head`.
@@ -64,7 +79,7 @@ impl Sql {
     }
 
     /// Reads the tables, and the log as far as it is at hand.
-    async fn read(&self) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
+    async fn read(&self, query: &str) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
         let config = self.place.load(Vec::new())?.config;
         let location = super::location(&config)?;
         if location.folder().is_some_and(|folder| !folder.is_dir()) {
@@ -75,7 +90,7 @@ impl Sql {
             bail!("`{}` holds no tables; start `tracewell serve --data {0}` and send it spans", config.data);
         }
         let engine = Engine::new(lake.clone(), log(&config, &location, &lake).await?, Limits::default())?;
-        let rows = Arc::new(engine).sql(&self.query).await?;
+        let rows = Arc::new(engine).sql(query).await?;
         let schema = rows.schema();
         Ok((schema, rows.try_collect().await?))
     }

@@ -71,7 +71,7 @@ const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("otel-openai-v2-legacy", "run*", "span", "openai-v2 2.1: no span for embeddings"),
 ];
 
-fn fits(pattern: &str, text: &str) -> bool {
+pub(super) fn fits(pattern: &str, text: &str) -> bool {
     pattern.split('|').any(|word| match (word.strip_prefix('*'), word.strip_suffix('*')) {
         (Some(_), Some(_)) => text.contains(word.trim_matches('*')),
         (Some(end), None) => text.ends_with(end),

@@ -1,0 +1,165 @@
+//! Acknowledged is stored, stored is stored once: also when the store or the disk is in trouble.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use arrow::array::AsArray;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use prost::Message;
+use tracewell_ingest::{Admission, Config, Ingest, Refused, Signal};
+use tracewell_lake::{Lake, Location};
+use tracewell_model::schema::FACT_TABLES;
+
+use crate::store::FaultyStore;
+
+/// 2026-11-21, and a millisecond later at each look.
+fn clock() -> i64 {
+    static NOW: AtomicI64 = AtomicI64::new(1_795_219_200_000_000_000);
+    NOW.fetch_add(1_000_000, Ordering::SeqCst)
+}
+
+fn config(wal: &Path) -> Config {
+    Config {
+        wal: wal.to_owned(),
+        shards: 2,
+        seal_bytes: 8 << 10,
+        seal_interval: Duration::from_millis(20),
+        memory_bytes: 64 << 20,
+        wal_bytes: 1 << 30,
+        quarantine: false,
+        limits: Default::default(),
+        clock,
+    }
+}
+
+fn request(ids: std::ops::Range<u64>) -> Vec<u8> {
+    let spans = ids.map(|id| Span {
+        trace_id: u128::from(id / 10 + 1).to_be_bytes().to_vec(),
+        span_id: id.to_be_bytes().to_vec(),
+        name: "work".into(),
+        start_time_unix_nano: clock() as u64,
+        end_time_unix_nano: clock() as u64,
+        ..Span::default()
+    });
+    let scope_spans = vec![ScopeSpans { spans: spans.collect(), ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+}
+
+/// The span ids of the committed files, with repeats.
+async fn stored(location: &Location) -> Vec<String> {
+    let lake = Lake::open(location.clone(), FACT_TABLES, false).await.expect("the tables open");
+    let spans = lake.table("spans").expect("the table is there").snapshot();
+    let mut ids = Vec::new();
+    for file in &spans.files {
+        let path = std::path::PathBuf::from(format!("/{}", file.path));
+        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).expect("the file is there"));
+        for batch in reader.expect("it is Parquet").build().expect("it can be read") {
+            let batch = batch.expect("it can be read");
+            let column = batch.column_by_name("span_id").expect("the column is there").as_string::<i32>();
+            ids.extend(column.iter().flatten().map(str::to_owned));
+        }
+    }
+    ids
+}
+
+#[test]
+fn a_store_that_fails_delays_and_half_succeeds_loses_and_doubles_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let sound = Location::parse(data.to_str().expect("the path is text"), &HashMap::new()).expect("it is a folder");
+    // The tables are there before the trouble begins.
+    let runtime = || tokio::runtime::Runtime::new().expect("a runtime");
+    runtime().block_on(async { Lake::open(sound.clone(), FACT_TABLES, true).await.map(|_| ()) }).expect("the tables are created");
+
+    let tenant: Arc<str> = "default".into();
+    let mut acked = BTreeSet::new();
+    let mut faults = 0;
+    for round in 0..12_u64 {
+        // Each round ends like a crash: its runtime goes away in the middle of whatever it does.
+        let runtime = runtime();
+        let faulty = FaultyStore::new(Arc::clone(sound.store()), round + 1);
+        let location = sound.clone().with_store(Arc::clone(&faulty) as _);
+        runtime.block_on(async {
+            let ingest = loop {
+                let Ok(lake) = Lake::open(location.clone(), FACT_TABLES, false).await else { continue };
+                if let Ok(ingest) = Ingest::start(&config(&folder.path().join("wal")), &lake).await {
+                    break ingest;
+                }
+            };
+            let admission = Admission::new(1 << 30);
+            for number in 0..40 {
+                let first = round * 10_000 + number * 10 + 1;
+                let body = request(first..first + 5).into();
+                ingest.submit(Signal::Traces, &tenant, body, admission.enter()).await.expect("the disk takes it");
+                acked.extend((first..first + 5).map(|id| format!("{id:016x}")));
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
+            if round == 11 {
+                faulty.heal();
+                ingest.stop(Duration::from_secs(60)).await;
+            }
+        });
+        faults += faulty.faults.load(Ordering::SeqCst);
+        drop(runtime);
+    }
+
+    let stored = runtime().block_on(stored(&sound));
+    let distinct: BTreeSet<String> = stored.iter().cloned().collect();
+    assert!(faults > 50, "the store hardly misbehaved: {faults}");
+    assert_eq!(acked.difference(&distinct).collect::<Vec<_>>(), Vec::<&String>::new(), "lost");
+    assert_eq!(stored.len(), distinct.len(), "stored twice");
+}
+
+#[test]
+fn a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_acknowledged() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let wal = folder.path().join("wal");
+    std::fs::create_dir(&wal).expect("the folder is new");
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+        .arg(&wal)
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !mounted {
+        println!("SKIPPED a_full_disk_refuses_what_it_cannot_keep: mounting a small disk needs root");
+        return;
+    }
+    let data = folder.path().join("data");
+    let location = Location::parse(data.to_str().expect("the path is text"), &HashMap::new()).expect("it is a folder");
+    let tenant: Arc<str> = "default".into();
+    let mut acked = BTreeSet::new();
+    let mut refused = 0;
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let lake = Lake::open(location.clone(), FACT_TABLES, true).await.expect("the tables are created");
+        let mut config = config(&wal);
+        config.seal_interval = Duration::from_secs(3600);
+        config.seal_bytes = 1 << 30;
+        let ingest = Ingest::start(&config, &lake).await.expect("the log opens");
+        let admission = Admission::new(1 << 30);
+        for number in 0..400 {
+            let first = number * 10 + 1;
+            let body = request(first..first + 10).into();
+            match ingest.submit(Signal::Traces, &tenant, body, admission.enter()).await {
+                Ok(_) => acked.extend((first..first + 10).map(|id| format!("{id:016x}"))),
+                Err(Refused::Unavailable(reason)) => {
+                    assert!(reason.contains("space"), "{reason}");
+                    refused += 1;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        ingest.stop(Duration::from_secs(60)).await;
+    });
+    let stored: Vec<String> = runtime.block_on(stored(&location));
+    let _ = std::process::Command::new("umount").arg("-l").arg(&wal).status();
+    assert!(!acked.is_empty() && refused > 0, "{} acknowledged, {refused} refused", acked.len());
+    assert_eq!(stored.iter().cloned().collect::<BTreeSet<_>>(), acked);
+    assert_eq!(stored.len(), acked.len());
+}
