@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod crash;
+mod maintain;
 mod readers;
 mod receive;
 mod server;

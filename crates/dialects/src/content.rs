@@ -57,6 +57,11 @@ pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
     crate::preview::fill(out);
 }
 
+/// Whether an attribute named `key` is known to carry contents, alone or as part of a flattened list.
+pub(crate) fn is_carrier(key: &str) -> bool {
+    carriers::slot(key).is_some() || Family::ALL.iter().any(|(_, prefix)| key.starts_with(prefix))
+}
+
 /// The list that the pieces of a carrier go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {

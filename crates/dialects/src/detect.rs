@@ -71,10 +71,20 @@ impl Mark {
             _ if key.starts_with("spring.ai.") => Self::SpringAi,
             _ if key.starts_with("gen_ai.") => Self::GenAiResidue,
             _ if key.starts_with("llm.") => {
-                const WRITTEN: &[&str] =
-                    &["token_count.", "input_messages.", "output_messages.", "tools.", "invocation_parameters", "model_name"];
+                const WRITTEN: &[&str] = &[
+                    "token_count.",
+                    "input_messages.",
+                    "output_messages.",
+                    "tools.",
+                    "invocation_parameters",
+                    "model_name",
+                ];
                 let rest = &key["llm.".len()..];
-                if WRITTEN.iter().any(|start| rest.starts_with(start)) { Self::OpenInferenceResidue } else { Self::LlmResidue }
+                if WRITTEN.iter().any(|start| rest.starts_with(start)) {
+                    Self::OpenInferenceResidue
+                } else {
+                    Self::LlmResidue
+                }
             }
             _ => return None,
         })
@@ -130,10 +140,37 @@ const SCOPES: &[(&str, Dialect)] = &[
 
 /// What OpenLLMetry instruments, as `opentelemetry.instrumentation.<library>`; others with such names are plain.
 const TRACELOOP_LIBRARIES: &[&str] = &[
-    "agno", "alephalpha", "anthropic", "bedrock", "chromadb", "cohere", "crewai", "google_generativeai", "groq",
-    "haystack", "lancedb", "langchain", "llamaindex", "marqo", "mcp", "milvus", "mistralai", "ollama", "openai",
-    "openai_agents", "pinecone", "qdrant", "replicate", "sagemaker", "together", "transformers", "vertexai",
-    "voyageai", "watsonx", "weaviate", "writer",
+    "agno",
+    "alephalpha",
+    "anthropic",
+    "bedrock",
+    "chromadb",
+    "cohere",
+    "crewai",
+    "google_generativeai",
+    "groq",
+    "haystack",
+    "lancedb",
+    "langchain",
+    "llamaindex",
+    "marqo",
+    "mcp",
+    "milvus",
+    "mistralai",
+    "ollama",
+    "openai",
+    "openai_agents",
+    "pinecone",
+    "qdrant",
+    "replicate",
+    "sagemaker",
+    "together",
+    "transformers",
+    "vertexai",
+    "voyageai",
+    "watsonx",
+    "weaviate",
+    "writer",
 ];
 
 /// The dialect that a scope's name settles.
@@ -142,7 +179,10 @@ fn of_scope(name: &str, version: &str) -> Option<Dialect> {
     if matches!(name, "ai" | "gen_ai") {
         return Some(Dialect::VercelAi);
     }
-    if !matches!(name.as_bytes().first()?, b'@' | b'M' | b'a' | b'c' | b'g' | b'h' | b'l' | b'm' | b'o' | b'p' | b's' | b't') {
+    if !matches!(
+        name.as_bytes().first()?,
+        b'@' | b'M' | b'a' | b'c' | b'g' | b'h' | b'l' | b'm' | b'o' | b'p' | b's' | b't'
+    ) {
         return None;
     }
     if let Some((_, dialect)) = SCOPES.iter().find(|(prefix, _)| name.starts_with(prefix)) {

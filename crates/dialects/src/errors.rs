@@ -34,10 +34,12 @@ pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
     };
     let stated = facts.text(Field::ErrorType);
     let vague = stated.as_deref().is_none_or(|stated| stated == "_OTHER");
-    let exact = if vague { of_exception("exception.type").or_else(|| type_of_message(span.status_message)) } else { None };
+    let exact =
+        if vague { of_exception("exception.type").or_else(|| type_of_message(span.status_message)) } else { None };
     let error_type = exact.or(stated);
 
-    let messages = [facts.text(Field::ErrorMessage), of_exception("exception.message"), Some(Cow::Borrowed(span.status_message))];
+    let messages =
+        [facts.text(Field::ErrorMessage), of_exception("exception.message"), Some(Cow::Borrowed(span.status_message))];
     let messages: Vec<&str> = messages.iter().flatten().map(AsRef::as_ref).collect();
     let name = error_type.as_deref().unwrap_or_default();
     let status = facts.int(Field::HttpStatus).filter(|status| *status >= 400).or_else(|| name.parse().ok());
@@ -112,7 +114,8 @@ const NAMES: &[(&str, ErrorClass)] = &[
 ];
 
 fn by_name(name: &str) -> Option<ErrorClass> {
-    let bare: String = name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    let bare: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
     NAMES.iter().find(|(part, _)| bare.contains(part)).map(|(_, class)| *class)
 }
 

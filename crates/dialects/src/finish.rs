@@ -37,7 +37,9 @@ fn of_events<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
 
 /// `finish_reason` of each output message, as written before it was deprecated in favour of the attribute.
 fn of_messages<'a>(facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
-    let Some(Cow::Borrowed(messages)) = facts.attribute("gen_ai.output.messages").and_then(|value| Scalar::Any(value).json()) else {
+    let Some(Cow::Borrowed(messages)) =
+        facts.attribute("gen_ai.output.messages").and_then(|value| Scalar::Any(value).json())
+    else {
         return;
     };
     for message in json::elements(messages) {
@@ -56,8 +58,8 @@ fn canonical(reason: &str) -> Option<&'static str> {
     ];
     // Python's text of an enum.
     let reason = reason.strip_prefix("FinishReason.").unwrap_or(reason);
-    let is = |word: &&str| reason.eq_ignore_ascii_case(word);
-    WORDS.iter().find(|(_, spellings)| spellings.iter().any(|word| is(word))).map(|(word, _)| *word)
+    let spells = |spellings: &[&str]| spellings.iter().any(|word| reason.eq_ignore_ascii_case(word));
+    WORDS.iter().find(|(_, spellings)| spells(spellings)).map(|(word, _)| *word)
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ pub(crate) fn context<'a>(facts: &Facts<'_, 'a>, team_keys: &[String], out: &mut
     let order = if generated { [Field::Session, Field::Conversation] } else { [Field::Conversation, Field::Session] };
     out.conversation_id = facts.first(&order);
     // The `user.id` of Claude Code is an installation.
-    let user = if out.dialect == Dialect::ClaudeCode { [Field::Account, Field::User] } else { [Field::User, Field::Account] };
+    let user =
+        if out.dialect == Dialect::ClaudeCode { [Field::Account, Field::User] } else { [Field::User, Field::Account] };
     out.user_id = facts.first(&user);
     out.request_id = facts.text(Field::RequestId);
 }
@@ -65,7 +66,8 @@ fn models<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normali
     // OpenInference writes LlamaIndex's models, and those of embeddings in JavaScript, from the request.
     let of_request = span.scope_name.ends_with(".llama_index")
         || out.kind == Kind::Embedding && span.scope_name.starts_with("@arizeai/");
-    let answered = !errors::failed(span, facts) && !of_request && (counted || out.request_model.as_ref() != Some(&either));
+    let answered =
+        !errors::failed(span, facts) && !of_request && (counted || out.request_model.as_ref() != Some(&either));
     if answered {
         out.response_model.get_or_insert(either);
     } else {
@@ -116,13 +118,16 @@ pub(crate) fn work<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
     out.workflow_name = facts
         .text(Field::Workflow)
         .or_else(|| facts.text(Field::RunName).filter(|_| span.is_root && runs))
-        .or_else(|| (span.is_root && out.kind == Kind::Workflow && !span.name.is_empty()).then_some(Cow::Borrowed(span.name)));
+        .or_else(|| {
+            (span.is_root && out.kind == Kind::Workflow && !span.name.is_empty()).then_some(Cow::Borrowed(span.name))
+        });
     let versioned = matches!(out.kind, Kind::Workflow | Kind::Agent);
     out.workflow_version = facts
         .text(Field::WorkflowVersion)
         .or_else(|| facts.first(&[Field::EntityVersion, Field::AgentVersion]).filter(|_| versioned));
     if matches!(out.kind, Kind::Tool | Kind::Human) {
-        out.tool_name = facts.text(Field::ToolName).or_else(|| entity(Kind::Tool)).or_else(|| tool_of_name(span.name, out.kind));
+        out.tool_name =
+            facts.text(Field::ToolName).or_else(|| entity(Kind::Tool)).or_else(|| tool_of_name(span.name, out.kind));
         out.tool_call_id = facts.text(Field::ToolCallId);
         let over_mcp = facts.has(Field::McpMethod).then_some(Cow::Borrowed("mcp"));
         out.tool_type = facts.text(Field::ToolType).or(over_mcp);
@@ -156,7 +161,8 @@ pub(crate) fn prompt<'a>(facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
     if let Some(variables) = facts.get(Field::PromptVariables).and_then(|found| found.value.json()) {
         match variables {
             Cow::Borrowed(text) => {
-                out.prompt_variables.extend(json::members(text).map(|(name, raw)| (name, Scalar::Json(Cow::Borrowed(raw)).verbatim())));
+                out.prompt_variables
+                    .extend(json::members(text).map(|(name, raw)| (name, Scalar::Json(Cow::Borrowed(raw)).verbatim())));
             }
             Cow::Owned(text) => out.prompt_variables.extend(json::members(&text).map(|(name, raw)| {
                 let value = Scalar::Json(Cow::Borrowed(raw)).verbatim();

@@ -105,10 +105,16 @@ impl Family {
         match key.as_bytes().first()? {
             b'g' if key.starts_with("gen_ai.prompt.variable.") => Some(Self::Variable("gen_ai.prompt.variable.".len())),
             b'g' if key.starts_with("gen_ai.usage.") => Some(Self::Count),
-            b'g' if key.starts_with("gen_ai.completion.") && key.ends_with(".finish_reason") => Some(Self::FinishReason),
+            b'g' if key.starts_with("gen_ai.completion.") && key.ends_with(".finish_reason") => {
+                Some(Self::FinishReason)
+            }
             b'a' if key.starts_with("ai.usage.") => Some(Self::Count),
             b'l' if key.starts_with("llm.token_count.") || key.starts_with("llm.usage.") => Some(Self::Count),
-            b'l' if matches!(key, "langfuse.trace.metadata" | "langfuse.observation.metadata" | "langfuse.metadata") => {
+            b'l' if matches!(
+                key,
+                "langfuse.trace.metadata" | "langfuse.observation.metadata" | "langfuse.metadata"
+            ) =>
+            {
                 Some(Self::MetadataObject)
             }
             b'm' if key == "metadata" => Some(Self::MetadataObject),
@@ -131,7 +137,11 @@ impl Keys {
             }
         }
         for prefix in METADATA {
-            assert_eq!(Family::of(&format!("{prefix}x")), Some(Family::Metadata(prefix.len())), "`{prefix}` is not looked for");
+            assert_eq!(
+                Family::of(&format!("{prefix}x")),
+                Some(Family::Metadata(prefix.len())),
+                "`{prefix}` is not looked for"
+            );
         }
         keys.fill_table();
         keys
@@ -200,6 +210,12 @@ impl Keys {
         &self.entries[usize::from(position)]
     }
 
+    /// Every key that is known.
+    #[cfg(test)]
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.iter().map(|entry| entry.key)
+    }
+
     /// What an entry of the user's metadata fills.
     pub(crate) fn metadata(&self, word: &str) -> &[Target] {
         self.metadata.get(word).map_or(&[], Vec::as_slice)
@@ -214,7 +230,8 @@ fn hash(key: &str) -> usize {
         _ => (bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
     };
     // Odd constants with well spread bits (the golden ratio; from the PCG paper).
-    let mixed = first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ last.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ bytes.len() as u64;
+    let mixed =
+        first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ last.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ bytes.len() as u64;
     (mixed ^ mixed >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> 32
 }
 

@@ -31,6 +31,9 @@ pub(crate) fn kind(span: &SpanInput<'_, '_>, facts: &Facts<'_, '_>, dialect: Dia
     if let Some(kind) = text(Field::LangSmithKind).and_then(|word| langsmith(&word)) {
         return kind;
     }
+    if let Some(kind) = text(Field::SpringKind).and_then(|word| spring(&word, facts)) {
+        return kind;
+    }
     if dialect == Dialect::Mcp
         && let Some(method) = text(Field::McpMethod)
     {
@@ -55,10 +58,9 @@ pub(crate) fn kind(span: &SpanInput<'_, '_>, facts: &Facts<'_, '_>, dialect: Dia
         return kind;
     }
     if dialect == Dialect::ClaudeCode {
-        return claude_code(text(Field::ClaudeType).as_deref().unwrap_or_else(|| span.name.trim_start_matches("claude_code.")));
-    }
-    if let Some(kind) = text(Field::SpringKind).and_then(|word| spring(&word, facts)) {
-        return kind;
+        return claude_code(
+            text(Field::ClaudeType).as_deref().unwrap_or_else(|| span.name.trim_start_matches("claude_code.")),
+        );
     }
     if let Some(method) = text(Field::McpMethod) {
         return mcp(&method);
@@ -154,10 +156,19 @@ fn operation(word: &str) -> Option<Kind> {
         "invoke_workflow" | "framework" | "invoke_swarm" | "invoke_graph" => Kind::Workflow,
         "execute_tool" => Kind::Tool,
         "plan" | "chain" | "execute_task" | "invoke_task" | "agent_step" | "execute_event_loop_cycle" => Kind::Chain,
-        "fetch_response" | "create_agent" | "create_memory_store" | "create_memory" | "update_memory" | "upsert_memory"
-        | "delete_memory" | "delete_memory_store" | "image" | "audio" | "speech_to_text" | "text_to_speech" | "vectordb" => {
-            Kind::Other
-        }
+        "fetch_response"
+        | "create_agent"
+        | "create_memory_store"
+        | "create_memory"
+        | "update_memory"
+        | "upsert_memory"
+        | "delete_memory"
+        | "delete_memory_store"
+        | "image"
+        | "audio"
+        | "speech_to_text"
+        | "text_to_speech"
+        | "vectordb" => Kind::Other,
         _ => return None,
     })
 }
@@ -268,7 +279,11 @@ fn database(facts: &Facts<'_, '_>) -> Kind {
         let text = facts.text(field).unwrap_or_default().to_ascii_lowercase();
         words.iter().any(|word| text.contains(word))
     };
-    if contains(Field::DbSystem, VECTOR) && contains(Field::DbOperation, SEARCH) { Kind::Retrieval } else { Kind::Other }
+    if contains(Field::DbSystem, VECTOR) && contains(Field::DbOperation, SEARCH) {
+        Kind::Retrieval
+    } else {
+        Kind::Other
+    }
 }
 
 /// Span names of frameworks that state no kind, and spans that carry a model and what it used.
@@ -291,7 +306,8 @@ fn by_name_or_residue(span: &SpanInput<'_, '_>, facts: &Facts<'_, '_>, dialect: 
         return database(facts);
     }
     let model = [Field::RequestModel, Field::ResponseModel, Field::EitherModel].iter().any(|field| facts.has(*field));
-    let talks = [Field::Input, Field::Output, Field::Messages, Field::FinishReasons].iter().any(|field| facts.has(*field));
+    let talks =
+        [Field::Input, Field::Output, Field::Messages, Field::FinishReasons].iter().any(|field| facts.has(*field));
     match dialect {
         _ if model && talks => Kind::Chat,
         Dialect::Langfuse | Dialect::LangSmith | Dialect::Mlflow | Dialect::Langtrace => Kind::Chain,
@@ -301,7 +317,9 @@ fn by_name_or_residue(span: &SpanInput<'_, '_>, facts: &Facts<'_, '_>, dialect: 
 
 /// `logfire.instrument_openai` before it wrote `gen_ai.*`: the request body is all there is.
 fn logfire(facts: &Facts<'_, '_>) -> Kind {
-    let Some(request) = facts.get(Field::LogfireRequest).and_then(|found| found.value.json()) else { return Kind::Other };
+    let Some(request) = facts.get(Field::LogfireRequest).and_then(|found| found.value.json()) else {
+        return Kind::Other;
+    };
     let names: Vec<_> = json::members(&request).map(|(name, _)| name).collect();
     let has = |name: &str| names.iter().any(|known| known == name);
     match () {

@@ -42,3 +42,10 @@ pub use input::{LogInput, ResourceFacts, SpanInput};
 pub use normalized::{Normalized, Piece, Role, Score, ScoreTarget, Usage};
 pub use normalizer::Normalizer;
 pub use resource::TEAM_KEYS;
+
+/// Whether a span attribute named `key` can fill a column or carry contents. What is not mapped is kept as sent.
+#[must_use]
+pub fn is_mapped(key: &str) -> bool {
+    let known = keys::KEYS.look_up(key).is_some_and(|(entry, class)| entry.is_some() || class.family.is_some());
+    known || content::is_carrier(key)
+}

@@ -9,7 +9,7 @@ use crate::input::{LogInput, SpanInput};
 use crate::keys::{KEYS, Keys};
 use crate::normalized::Normalized;
 use crate::resource::TEAM_KEYS;
-use crate::{content, errors, finish, fingerprint, identity, kinds, logs, params, scores, timing, usage};
+use crate::{content, errors, fingerprint, finish, identity, kinds, logs, params, scores, timing, usage};
 
 /// Reads spans and log records, one at a time, with buffers that are reused.
 #[derive(Debug)]
@@ -94,6 +94,10 @@ impl Normalizer {
         // Logfire sends a placeholder when a span starts; the span itself follows.
         if facts.text(Field::LogfireType).is_some_and(|kind| kind == "pending_span") {
             out.flags.push("pending_span");
+        }
+        // And the output of a stream in a record of its own, beside the span of the request.
+        if out.dialect == Dialect::Logfire && span.name.starts_with("streaming response from") {
+            out.flags.push("streaming_record");
         }
     }
 }

@@ -65,7 +65,8 @@ pub(crate) fn canonical<'a>(name: Cow<'a, str>, dialect: Dialect) -> Cow<'a, str
         && !matches!(vendor, "aws" | "gcp" | "ibm")
         && !matches!((vendor, api), ("azure", "ai.openai" | "ai.inference"))
     {
-        let vendor_and_api = known(&name).or_else(|| (vendor == "google" && api.starts_with("vertex")).then_some("gcp.vertex_ai"));
+        let vendor_and_api =
+            known(&name).or_else(|| (vendor == "google" && api.starts_with("vertex")).then_some("gcp.vertex_ai"));
         return vendor_and_api.map_or_else(|| canonical(Cow::Owned(vendor.to_owned()), Dialect::Plain), Cow::Borrowed);
     }
     if let Some(canonical) = known(&name) {

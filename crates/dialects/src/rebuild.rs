@@ -43,7 +43,9 @@ pub fn parts<'p>(row: &'p Normalized<'_>) -> Vec<Part<'p>> {
 /// `event:<index>:<event name>:<attribute key>`, for the body of a log record `body`.
 #[must_use]
 pub fn attribute<'p>(key: &str, parts: &[Part<'p>]) -> Option<Cow<'p, str>> {
-    let of_key = || parts.iter().filter(|part| part.source == key);
+    // A key with `@` is never cut, so a spliced part of that name is an element of another key.
+    let foreign = |part: &Part<'_>| part.form == Form::Spliced && key.contains('@');
+    let of_key = || parts.iter().filter(|part| part.source == key && !foreign(part));
     if let Some(whole) = of_key().find(|part| matches!(part.form, Form::Value | Form::Event)) {
         return Some(Cow::Borrowed(whole.bytes));
     }

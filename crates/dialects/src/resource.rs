@@ -25,7 +25,12 @@ impl<'a> ResourceFacts<'a> {
         Self {
             service: text("service.name"),
             service_version: text("service.version"),
-            environment: first(&["langfuse.environment", "deployment.environment.name", "deployment.environment", "gen_ai.environment"]),
+            environment: first(&[
+                "langfuse.environment",
+                "deployment.environment.name",
+                "deployment.environment",
+                "gen_ai.environment",
+            ]),
             release: text("langfuse.release"),
             team: team_keys.iter().find_map(|key| text(key.as_ref())),
             sdk: text("telemetry.sdk.name"),

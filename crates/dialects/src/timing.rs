@@ -23,7 +23,8 @@ pub(crate) fn fill(span: &SpanInput<'_, '_>, facts: &Facts<'_, '_>, out: &mut No
     out.streaming = streams.or(out.ttft_ns.is_some().then_some(true)).or_else(|| {
         // Emitters that say so whenever a response is streamed.
         const SCOPES: &[&str] = &["opentelemetry.instrumentation.genai.", "opentelemetry.instrumentation.google_genai"];
-        let says = out.dialect == Dialect::AnthropicSdk || SCOPES.iter().any(|scope| span.scope_name.starts_with(scope));
+        let says =
+            out.dialect == Dialect::AnthropicSdk || SCOPES.iter().any(|scope| span.scope_name.starts_with(scope));
         (says && out.kind.is_model_call()).then_some(false)
     });
 }
@@ -69,7 +70,8 @@ fn unix_nanos(text: &str) -> Option<i64> {
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let seconds = number(11, 13)? * 3600 + number(14, 16)? * 60 + number(17, 19)?;
     let rest = text.get(19..)?;
-    let fraction = rest.strip_prefix('.').map_or("", |rest| &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()]);
+    let fraction =
+        rest.strip_prefix('.').map_or("", |rest| &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()]);
     let nanos: i64 = format!("{:0<9.9}", fraction).parse().ok()?;
     let zone = if fraction.is_empty() { rest } else { &rest[1 + fraction.len()..] };
     let offset = match zone {

@@ -36,23 +36,24 @@ pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
     let semantics = reported.semantics(span, facts, out);
     let mut usage = reported.usage;
     if semantics == InputSemantics::Exclusive {
-        usage.input_tokens = usage.input_tokens.map(|input| input + reported.cached());
+        usage.input_tokens = usage.input_tokens.map(|input| input.saturating_add(reported.cached()));
         let unknown = usage.cache_read_tokens.is_none() && usage.cache_write_tokens.is_none();
         if usage.input_tokens.is_some() && unknown && reported.siblings.input == 0 {
             flag(out, CACHE_NOT_REPORTED);
         }
     }
     if reported.siblings.added {
-        usage.input_tokens = reported.usage.input_tokens.map(|input| input + reported.siblings.input);
-        usage.output_tokens = reported.usage.output_tokens.map(|output| output + reported.siblings.output);
+        usage.input_tokens = reported.usage.input_tokens.map(|input| input.saturating_add(reported.siblings.input));
+        usage.output_tokens =
+            reported.usage.output_tokens.map(|output| output.saturating_add(reported.siblings.output));
     }
     if let (Some(output), Some(reasoning)) = (usage.output_tokens, usage.reasoning_tokens) {
         match out.dialect {
-            Dialect::GoogleAdk if !is_native_gemini(out) => {
+            Dialect::GoogleAdk if reasoning > 0 && reasoning <= output && !is_native_gemini(out) => {
                 usage.output_tokens = Some(output - reasoning);
                 flag(out, REASONING_COUNTED_TWICE);
             }
-            Dialect::GeminiCli => usage.output_tokens = Some(output + reasoning),
+            Dialect::GeminiCli => usage.output_tokens = Some(output.saturating_add(reasoning)),
             _ => {}
         }
     }
@@ -95,7 +96,7 @@ impl Reported {
         reported.siblings = Siblings::read(facts, &reported);
         let split = [usage.cache_write_5m_tokens, usage.cache_write_1h_tokens];
         if usage.cache_write_tokens.is_none() && split.iter().any(Option::is_some) {
-            reported.usage.cache_write_tokens = Some(split.into_iter().flatten().sum());
+            reported.usage.cache_write_tokens = Some(sum(&split));
         }
         reported
     }
@@ -121,7 +122,7 @@ impl Reported {
     }
 
     fn cached(&self) -> i64 {
-        self.usage.cache_read_tokens.unwrap_or(0) + self.usage.cache_write_tokens.unwrap_or(0)
+        sum(&[self.usage.cache_read_tokens, self.usage.cache_write_tokens])
     }
 
     /// How the input relates to the cache: by the dialect, unless the numbers themselves say otherwise.
@@ -132,16 +133,23 @@ impl Reported {
         let model = out.response_model.as_deref().or(out.request_model.as_deref());
         let like_anthropic = counts_like_anthropic(out.provider.as_deref(), model);
         let stated = stated(span, facts, out, like_anthropic);
-        let (input, cached) = (self.usage.input_tokens.unwrap_or(0), self.cached());
-        let total_adds_cache = cached > 0 && self.total == Some(input + self.usage.output_tokens.unwrap_or(0) + cached);
+        let cached = self.cached();
+        let all = sum(&[self.usage.input_tokens, self.usage.output_tokens, Some(cached)]);
+        let total_adds_cache = cached > 0 && self.total == Some(all);
         // More read from the cache than there was input: the input cannot contain it.
-        let too_much = cached > input && (like_anthropic || stated == InputSemantics::Unknown);
+        let too_much =
+            cached > self.usage.input_tokens.unwrap_or(0) && (like_anthropic || stated == InputSemantics::Unknown);
         if total_adds_cache || too_much { InputSemantics::Exclusive } else { stated }
     }
 }
 
 /// Which reading the dialect promises.
-fn stated(span: &SpanInput<'_, '_>, facts: &Facts<'_, '_>, out: &Normalized<'_>, like_anthropic: bool) -> InputSemantics {
+fn stated(
+    span: &SpanInput<'_, '_>,
+    facts: &Facts<'_, '_>,
+    out: &Normalized<'_>,
+    like_anthropic: bool,
+) -> InputSemantics {
     use InputSemantics::{Exclusive, Inclusive, Unknown};
 
     let source = facts.get(Field::Input).map_or("", |found| found.source);
@@ -196,7 +204,8 @@ impl Siblings {
     fn read(facts: &Facts<'_, '_>, reported: &Reported) -> Self {
         let mut siblings = Self::default();
         let source = facts.get(Field::Input).or_else(|| facts.get(Field::Output)).map_or("", |found| found.source);
-        let from_map = matches!(source, "langfuse.observation.usage_details.input" | "langfuse.observation.usage_details.output");
+        let from_map =
+            matches!(source, "langfuse.observation.usage_details.input" | "langfuse.observation.usage_details.output");
         let map = from_map.then(|| facts.attribute("langfuse.observation.usage_details")).flatten();
         let Some(map) = map.and_then(|value| Scalar::Any(value).json()) else { return siblings };
         let count = |raw| Scalar::Json(Cow::Borrowed(raw)).int().unwrap_or(0);
@@ -206,22 +215,20 @@ impl Siblings {
         };
         for (key, raw) in json::members(&map).filter(|(key, _)| !splits_a_part(key)) {
             if key.starts_with("input_") {
-                siblings.input += count(raw);
+                siblings.input = siblings.input.saturating_add(count(raw));
             } else if key.starts_with("output_") {
-                siblings.output += count(raw);
+                siblings.output = siblings.output.saturating_add(count(raw));
             }
         }
-        let sum = reported.usage.input_tokens.unwrap_or(0) + reported.usage.output_tokens.unwrap_or(0);
-        siblings.added = siblings.input + siblings.output > 0 && reported.total != Some(sum);
+        let named = sum(&[reported.usage.input_tokens, reported.usage.output_tokens]);
+        siblings.added = (siblings.input > 0 || siblings.output > 0) && reported.total != Some(named);
         siblings
     }
 }
 
 /// Flags what cannot be.
 fn check(usage: &Usage, reported: &Reported, out: &mut Normalized<'_>) {
-    let exceeds = |parts: &[Option<i64>], whole: Option<i64>| {
-        whole.is_some_and(|whole| parts.iter().flatten().sum::<i64>() > whole)
-    };
+    let exceeds = |parts: &[Option<i64>], whole: Option<i64>| whole.is_some_and(|whole| sum(parts) > whole);
     if exceeds(&[usage.cache_read_tokens, usage.cache_write_tokens], usage.input_tokens)
         || exceeds(&[usage.audio_input_tokens, usage.image_input_tokens], usage.input_tokens)
         || exceeds(&[usage.cache_write_5m_tokens, usage.cache_write_1h_tokens], usage.cache_write_tokens)
@@ -230,11 +237,16 @@ fn check(usage: &Usage, reported: &Reported, out: &mut Normalized<'_>) {
     {
         flag(out, PARTS_EXCEED_WHOLE);
     }
-    let sum = |usage: &Usage| usage.input_tokens.unwrap_or(0) + usage.output_tokens.unwrap_or(0);
+    let both = |usage: &Usage| sum(&[usage.input_tokens, usage.output_tokens]);
     let counted = usage.input_tokens.is_some() && usage.output_tokens.is_some();
-    if counted && reported.total.is_some_and(|total| total != sum(usage) && total != sum(&reported.usage)) {
+    if counted && reported.total.is_some_and(|total| total != both(usage) && total != both(&reported.usage)) {
         flag(out, TOTAL_MISMATCH);
     }
+}
+
+/// What is missing counts nothing; no number from outside overflows.
+fn sum(counts: &[Option<i64>]) -> i64 {
+    counts.iter().flatten().fold(0, |sum: i64, count| sum.saturating_add(*count))
 }
 
 fn flag(out: &mut Normalized<'_>, flag: &'static str) {
@@ -252,5 +264,9 @@ fn cost<'a>(facts: &Facts<'_, 'a>) -> Option<Cow<'a, str>> {
     }
     let text = value.text();
     // A decimal as sent; what has an exponent is written out in the shortest form that reads back the same.
-    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') { Some(text) } else { Some(Cow::Owned(value.float()?.to_string())) }
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        Some(text)
+    } else {
+        Some(Cow::Owned(value.float()?.to_string()))
+    }
 }

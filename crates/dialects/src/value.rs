@@ -108,9 +108,9 @@ impl<'a> Scalar<'a> {
             Some(Cow::Borrowed(raw)) if raw.trim_ascii_start().starts_with('[') => {
                 json::elements(raw).map(|item| Self::Json(Cow::Borrowed(item)).text()).collect()
             }
-            Some(Cow::Owned(raw)) if raw.trim_ascii_start().starts_with('[') => {
-                json::elements(&raw).map(|item| Cow::Owned(Scalar::Json(Cow::Borrowed(item)).text().into_owned())).collect()
-            }
+            Some(Cow::Owned(raw)) if raw.trim_ascii_start().starts_with('[') => json::elements(&raw)
+                .map(|item| Cow::Owned(Scalar::Json(Cow::Borrowed(item)).text().into_owned()))
+                .collect(),
             _ => vec![self.text()],
         }
     }
@@ -156,10 +156,18 @@ mod tests {
 
     #[test]
     fn numbers_come_in_every_type() {
-        for value in [Scalar::Any(AnyValue::Int(256)), Scalar::Any(AnyValue::Double(256.0)), text("256"), text("\"256\""), text("256.0")] {
+        for value in [
+            Scalar::Any(AnyValue::Int(256)),
+            Scalar::Any(AnyValue::Double(256.0)),
+            text("256"),
+            text("\"256\""),
+            text("256.0"),
+        ] {
             assert_eq!(value.int(), Some(256), "{value:?}");
         }
-        for value in [Scalar::Any(AnyValue::Double(0.5)), text("Infinity"), text("many"), Scalar::Any(AnyValue::Bool(true))] {
+        for value in
+            [Scalar::Any(AnyValue::Double(0.5)), text("Infinity"), text("many"), Scalar::Any(AnyValue::Bool(true))]
+        {
             assert_eq!(value.int(), None, "{value:?}");
         }
         assert_eq!(text("0.2").float(), Some(0.2));
@@ -168,7 +176,10 @@ mod tests {
 
     #[test]
     fn flags_come_as_words() {
-        assert_eq!([text("True").bool(), text("\"false\"").bool(), text("yes").bool()], [Some(true), Some(false), None]);
+        assert_eq!(
+            [text("True").bool(), text("\"false\"").bool(), text("yes").bool()],
+            [Some(true), Some(false), None]
+        );
         assert_eq!(Scalar::Any(AnyValue::Bool(false)).bool(), Some(false));
     }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tracewell_lake::{Fresh, FreshChunk, Lake, LakeError};
 use tracewell_model::schema::{FACT_TABLES, SPANS};
+use tracewell_model::time::Day;
 use tracewell_otlp::Limits;
 use tracewell_wal::{Item, Options, WalDir, WalError};
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub quarantine: bool,
     /// Limits of one span.
     pub limits: Limits,
+    /// Contents expire after this; never when `None`.
+    pub contents_retention: Option<Duration>,
     /// Nanoseconds since 1970.
     pub clock: fn() -> i64,
 }
@@ -142,20 +145,22 @@ impl Ingest {
             if from > logged as i64 {
                 return Err(IngestError::LogBehindTable { shard: number, committed: from, logged });
             }
+            let rows = Rows::new(config.limits).with_contents_retention(config.contents_retention);
             let handle = ShardHandle {
                 messages,
-                memory: Arc::new(Mutex::new(memory(Arc::clone(&app), Rows::new(config.limits), from as u64))),
+                memory: Arc::new(Mutex::new(memory(Arc::clone(&app), rows, from as u64))),
                 bytes: Arc::new(AtomicUsize::new(0)),
             };
             let progress = Arc::new(AtomicU64::new(from as u64));
             let sealer = tokio::spawn({
                 let (lake, app, clock) = (lake.clone(), Arc::clone(&app), config.clock);
-                let (handle, progress) = (handle.clone(), Arc::clone(&progress));
+                // Only the rows: a sender kept here would keep the shard from seeing that everyone else has gone.
+                let (memory, progress) = (Arc::clone(&handle.memory), Arc::clone(&progress));
                 async move {
                     while let Some(generation) = generations.recv().await {
                         seal(&lake, &app, &generation, clock).await;
                         // The rows are in the snapshot that readers get from here on.
-                        handle.lock().forget(generation.seq);
+                        memory.lock().unwrap_or_else(PoisonError::into_inner).forget(generation.seq);
                         progress.store(generation.seq, Ordering::Release);
                     }
                 }
@@ -237,6 +242,12 @@ impl Ingest {
     #[must_use]
     pub fn alive(&self) -> bool {
         self.running.lock().is_ok_and(|running| running.iter().all(|shard| !shard.thread.is_finished()))
+    }
+
+    /// Forgets which contents `day` holds. To be called before the day loses some.
+    pub fn forget_contents(&self, day: Day) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().for_each(|shard| shard.handle.lock().forget_contents(day));
     }
 
     /// Asks every shard to seal what it has.

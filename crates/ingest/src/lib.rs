@@ -23,6 +23,7 @@ pub mod receive;
 mod recent;
 mod rows;
 mod seal;
+mod seen;
 mod shard;
 
 pub use admission::{Admission, Admitted};

@@ -17,6 +17,7 @@ use tracewell_otlp::{
 
 use crate::columns::{Columns, MapEntries, Reference, member_map, member_optional_int, member_optional_text, member_text};
 use crate::names::{contents as c, logs as l, scores as e, spans as s};
+use crate::seen::SeenContents;
 
 /// Where a request stands in the log, and when and for whom it came.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +57,6 @@ impl Outcome {
     }
 }
 
-/// Hashes of the contents a day already holds. Forgetting is harmless: a content is then stored twice.
-const SEEN_CONTENTS: usize = 1 << 20;
-
 struct DayRows {
     spans: Columns,
     logs: Columns,
@@ -94,7 +92,7 @@ pub struct Rows {
     normalizer: Normalizer,
     limits: Limits,
     days: HashMap<Day, DayRows>,
-    seen: HashMap<Day, std::collections::HashSet<ContentHash>>,
+    seen: SeenContents,
     text: String,
 }
 
@@ -108,7 +106,25 @@ impl Rows {
     /// No rows yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { normalizer: Normalizer::new(), limits, days: HashMap::new(), seen: HashMap::new(), text: String::new() }
+        Self {
+            normalizer: Normalizer::new(),
+            limits,
+            days: HashMap::new(),
+            seen: SeenContents::new(None),
+            text: String::new(),
+        }
+    }
+
+    /// Contents expire after `retention`; never when `None`.
+    #[must_use]
+    pub fn with_contents_retention(mut self, retention: Option<std::time::Duration>) -> Self {
+        self.seen = SeenContents::new(retention);
+        self
+    }
+
+    /// Forgets which contents `day` holds: it loses some, and whatever comes from here on is stored again.
+    pub fn forget_contents(&mut self, day: Day) {
+        self.seen.forget(day);
     }
 
     /// About how much memory the rows take.
@@ -229,7 +245,7 @@ impl Rows {
         let day = Day::of(believed);
         let trace = trace_id(&span.trace_id);
         let own = span_id(&span.span_id);
-        let seen = seen_contents(&mut self.seen, day);
+        let seen = self.seen.of(day, receipt.received_at);
         let rows = self.days.entry(day).or_insert_with(DayRows::new);
         let to_contents = &mut Contents { columns: &mut rows.contents, seen, receipt };
         let to = &mut rows.spans;
@@ -350,7 +366,7 @@ impl Rows {
         let time = if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano };
         let (believed, odd_time) = believed_start(time, receipt.received_at);
         let day = Day::of(believed);
-        let seen = seen_contents(&mut self.seen, day);
+        let seen = self.seen.of(day, receipt.received_at);
         let rows = self.days.entry(day).or_insert_with(DayRows::new);
         let to_contents = &mut Contents { columns: &mut rows.contents, seen, receipt };
         let to = &mut rows.logs;
@@ -650,16 +666,6 @@ pub fn content_hash(bytes: &[u8]) -> ContentHash {
     let mut short = [0; 16];
     short.copy_from_slice(&hash.as_bytes()[..16]);
     ContentHash(short)
-}
-
-fn seen_contents(
-    seen: &mut HashMap<Day, std::collections::HashSet<ContentHash>>,
-    day: Day,
-) -> &mut std::collections::HashSet<ContentHash> {
-    if seen.values().map(std::collections::HashSet::len).sum::<usize>() >= SEEN_CONTENTS {
-        seen.clear();
-    }
-    seen.entry(day).or_default()
 }
 
 /// Writes the attributes that stay, and the types of those that were not text. Where a key repeats, the last counts.

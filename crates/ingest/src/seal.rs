@@ -24,6 +24,8 @@ pub(crate) struct Generation {
     pub(crate) bytes: usize,
 }
 
+/// A file that waited so long for its commit is written again: some time later vacuum takes it for left over.
+const STALE_MS: i64 = 20 * 60 * 1_000;
 /// First and last pause between tries while the store is down.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
@@ -70,6 +72,7 @@ async fn seal_table(
 ) -> Result<(), LakeError> {
     let Some(open) = lake.table(table.name) else { return Ok(()) };
     let now_ms = clock() / 1_000_000;
+    written.take_if(|files| files.iter().any(|file| now_ms - file.written_ms() > STALE_MS));
     let files = match written {
         Some(files) => files.clone(),
         None => {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tracewell_lake::FreshChunk;
+use tracewell_model::time::Day;
 use tracewell_wal::{Entry, Log, WalError};
 
 use crate::admission::Admitted;
@@ -145,6 +146,11 @@ impl Memory {
             .filter(|(_, days)| !days.is_empty())
             .map(|(seq, days)| FreshChunk { app: Arc::clone(&self.app), seq: seq as i64, days })
             .collect()
+    }
+
+    /// Forgets which contents a day holds.
+    pub(crate) fn forget_contents(&mut self, day: Day) {
+        self.rows.forget_contents(day);
     }
 
     /// Forgets the generations that are committed.

@@ -99,7 +99,8 @@ pub fn delta_schema(table: &Table) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-/// The columns as SQL reads them from files: top-level text as views, which are read without copying.
+/// The columns as SQL reads them from files: top-level text as views, which are read without copying. Without comments:
+/// an operator over two tables must find a column of both to be the same.
 #[must_use]
 pub fn scan_schema(table: &Table) -> SchemaRef {
     let fields = table.columns[1..].iter().map(|column| {
@@ -107,7 +108,7 @@ pub fn scan_schema(table: &Table) -> SchemaRef {
             ColumnType::Text => DataType::Utf8View,
             kind => file_type(kind),
         };
-        field(column, data_type)
+        Field::new(column.name, data_type, column.nullable)
     });
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
@@ -115,7 +116,7 @@ pub fn scan_schema(table: &Table) -> SchemaRef {
 /// The partition column.
 #[must_use]
 pub fn partition_field(table: &Table) -> FieldRef {
-    Arc::new(field(&table.columns[0], DataType::Date32))
+    Arc::new(Field::new(table.columns[0].name, DataType::Date32, table.columns[0].nullable))
 }
 
 /// What SQL sees: [`scan_schema`] and then the partition.

@@ -85,6 +85,14 @@ pub struct NewFile {
     add: Add,
 }
 
+impl NewFile {
+    /// When it was written, in milliseconds since 1970.
+    #[must_use]
+    pub fn written_ms(&self) -> i64 {
+        self.add.modification_time
+    }
+}
+
 /// How a commit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {

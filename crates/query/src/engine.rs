@@ -24,6 +24,7 @@ use tracewell_lake::{Fresh, Lake};
 
 use crate::provider::FactProvider;
 use crate::view::ReadView;
+use crate::{functions, views};
 
 /// What queries may take.
 #[derive(Clone, Debug)]
@@ -134,7 +135,7 @@ impl Engine {
         &self.lake
     }
 
-    fn context(&self, view: &ReadView) -> Result<SessionContext, DataFusionError> {
+    async fn context(&self, view: &ReadView, sql: &str) -> Result<SessionContext, DataFusionError> {
         let mut config = SessionConfig::new()
             .with_information_schema(true)
             .with_default_catalog_and_schema("tracewell", "public")
@@ -149,6 +150,8 @@ impl Engine {
         for (name, table) in view.tables() {
             context.register_table(*name, Arc::new(FactProvider::new(table.clone(), self.store.clone())))?;
         }
+        functions::register(&context);
+        views::register(&context, sql).await?;
         Ok(context)
     }
 
@@ -195,7 +198,7 @@ impl Engine {
     ) -> Result<(), QueryError> {
         let _permit = self.running.acquire().await.map_err(|_| QueryError::Failed("the server is stopping".into()))?;
         let view = ReadView::take(&self.lake, self.fresh.as_ref());
-        let context = self.context(&view)?;
+        let context = self.context(&view, sql).await?;
         let plan = context.state().create_logical_plan(sql).await?;
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false).verify_plan(&plan)?;
         let frame = context.execute_logical_plan(plan).await?;

@@ -14,9 +14,13 @@
 
 #![forbid(unsafe_code)]
 
+mod calls;
 mod engine;
+mod functions;
 mod provider;
 mod view;
+mod views;
 
 pub use engine::{Engine, Limits, QueryError, Rows};
 pub use view::ReadView;
+pub use views::{VIEWS, View};

@@ -11,6 +11,7 @@ use crate::config::{self, Config, Effective, Flag};
 mod check;
 mod configuration;
 mod import;
+mod maintain;
 mod serve;
 mod sql;
 
@@ -37,6 +38,19 @@ enum Command {
     Import(import::Import),
     /// Verify the write-ahead log and every file of the tables; says what is wrong.
     Check(check::Check),
+    /// Merge small files of the tables into large sorted ones, and drop rows that were sent again.
+    #[command(after_help = "Examples:\n  tracewell compact\n  tracewell compact --data s3://bucket/traces --table spans --date 2026-11-05")]
+    Compact(maintain::Compact),
+    /// Take rows out of the tables that are past their retention. `vacuum` frees their space.
+    #[command(
+        after_help = "A file goes when its date and every receipt in it are further back than given.\n\nExamples:\n  tracewell expire --spans 90d --contents 30d\n  tracewell expire --data s3://bucket/traces --logs 2weeks"
+    )]
+    Expire(maintain::Expire),
+    /// Delete files from the store that left the tables, or never came into them.
+    #[command(
+        after_help = "Versions of the tables that are older than --retain can no longer be read afterwards.\n\nExamples:\n  tracewell vacuum --dry-run\n  tracewell vacuum --data s3://bucket/traces --retain 2days"
+    )]
+    Vacuum(maintain::Vacuum),
     /// Show the configuration in force and where each value comes from.
     Config(configuration::Configuration),
 }
@@ -95,6 +109,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sql(sql) => runtime.block_on(sql.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),
+        Command::Compact(compact) => runtime.block_on(compact.run()),
+        Command::Expire(expire) => runtime.block_on(expire.run()),
+        Command::Vacuum(vacuum) => runtime.block_on(vacuum.run()),
         Command::Config(configuration) => configuration.run(),
     }
 }

@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     pub(crate) ingest: IngestSettings,
     pub(crate) query: QuerySettings,
+    pub(crate) maintenance: MaintenanceSettings,
     /// Options of the object store by `object_store`'s names, such as `aws_endpoint`.
     pub(crate) storage: BTreeMap<String, String>,
 }
@@ -75,6 +76,27 @@ pub(crate) struct QuerySettings {
     pub(crate) threads: usize,
 }
 
+/// How the tables are kept small and sorted, and how long rows stay.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MaintenanceSettings {
+    /// Whether the server does it by itself.
+    pub(crate) enabled: bool,
+    /// Between two looks at the tables.
+    pub(crate) interval: TimeSpan,
+    /// Compacted files are about this large.
+    pub(crate) file_size: ByteSize,
+    /// Memory of one merge.
+    pub(crate) memory: ByteSize,
+    /// Files that leave a table stay in the store for so long.
+    pub(crate) retain: TimeSpan,
+    /// How long rows stay; 0s: for ever.
+    pub(crate) keep_spans: TimeSpan,
+    pub(crate) keep_logs: TimeSpan,
+    pub(crate) keep_contents: TimeSpan,
+    pub(crate) keep_scores: TimeSpan,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -83,6 +105,7 @@ impl Default for Config {
             listen: Listen::default(),
             ingest: IngestSettings::default(),
             query: QuerySettings::default(),
+            maintenance: MaintenanceSettings::default(),
             storage: BTreeMap::new(),
         }
     }
@@ -112,6 +135,23 @@ impl Default for IngestSettings {
 impl Default for QuerySettings {
     fn default() -> Self {
         Self { memory: ByteSize::mib(1024), timeout: TimeSpan::seconds(300), concurrent: 16, threads: 0 }
+    }
+}
+
+impl Default for MaintenanceSettings {
+    fn default() -> Self {
+        let for_ever = TimeSpan::seconds(0);
+        Self {
+            enabled: true,
+            interval: TimeSpan::seconds(60),
+            file_size: ByteSize::mib(128),
+            memory: ByteSize::mib(256),
+            retain: TimeSpan::seconds(7 * 24 * 3600),
+            keep_spans: for_ever,
+            keep_logs: for_ever,
+            keep_contents: for_ever,
+            keep_scores: for_ever,
+        }
     }
 }
 

@@ -55,7 +55,12 @@ const COUNTS_IN_METADATA: &[&str] = &["usage_metadata", "usage_object"];
 
 impl<'s, 'a> Facts<'s, 'a> {
     /// Reads the attributes that hit, and gathers the families into `out`.
-    pub(crate) fn read(attributes: &'s [KeyValue<'a>], hits: &[Hit], dialect: Dialect, out: &mut Normalized<'a>) -> Self {
+    pub(crate) fn read(
+        attributes: &'s [KeyValue<'a>],
+        hits: &[Hit],
+        dialect: Dialect,
+        out: &mut Normalized<'a>,
+    ) -> Self {
         let best = [Slot { rank: u8::MAX, at: Place::Nowhere }; Field::COUNT];
         let mut facts = Self { attributes, best, members: Vec::new(), dialect };
         for hit in hits {
@@ -84,7 +89,8 @@ impl<'s, 'a> Facts<'s, 'a> {
             Some(Family::Metadata(prefix)) => self.read_metadata(Cow::Borrowed(&attribute.key[prefix..]), value, out),
             Some(Family::MetadataObject) => match value.json() {
                 Some(Cow::Borrowed(text)) => {
-                    json::members(text).for_each(|(key, raw)| self.read_metadata(key, Scalar::Json(Cow::Borrowed(raw)), out));
+                    json::members(text)
+                        .for_each(|(key, raw)| self.read_metadata(key, Scalar::Json(Cow::Borrowed(raw)), out));
                 }
                 Some(Cow::Owned(text)) => json::members(&text).for_each(|(key, raw)| {
                     let (key, raw) = (key.into_owned(), raw.to_owned());
@@ -236,7 +242,12 @@ fn report<'a>(out: &mut Normalized<'a>, source: Cow<'a, str>, value: &Scalar<'a>
 fn writes_bare_words(dialect: Dialect) -> bool {
     matches!(
         dialect,
-        Dialect::Mlflow | Dialect::ClaudeCode | Dialect::Codex | Dialect::GeminiCli | Dialect::PydanticAi | Dialect::Logfire
+        Dialect::Mlflow
+            | Dialect::ClaudeCode
+            | Dialect::Codex
+            | Dialect::GeminiCli
+            | Dialect::PydanticAi
+            | Dialect::Logfire
     )
 }
 
@@ -244,9 +255,15 @@ fn writes_bare_words(dialect: Dialect) -> bool {
 fn worth_reading(key: &str, kind: Kind) -> bool {
     let searches = matches!(kind, Kind::Retrieval | Kind::Rerank);
     match key {
-        "output.value" | "mlflow.spanOutputs" | "gen_ai.completion" | "haystack.agent.step.llm.output"
+        "output.value"
+        | "mlflow.spanOutputs"
+        | "gen_ai.completion"
+        | "haystack.agent.step.llm.output"
         | "haystack.component.output" => kind.is_model_call(),
-        "input.value" | "langfuse.observation.input" | "traceloop.entity.input" | "mlflow.spanInputs"
+        "input.value"
+        | "langfuse.observation.input"
+        | "traceloop.entity.input"
+        | "mlflow.spanInputs"
         | "haystack.component.input" => searches,
         "gen_ai.prompt" => searches || kind.is_model_call(),
         _ => true,

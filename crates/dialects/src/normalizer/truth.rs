@@ -120,15 +120,28 @@ fn served(call: &Value) -> BTreeMap<&'static str, String> {
     for name in ["temperature", "top_p", "max_tokens", "seed"] {
         set(name, text(&call["params"][name]));
     }
-    set("provider", Some(match api {
-        "anthropic.messages" => "anthropic",
-        "gemini" => "gcp.gemini",
-        _ => "openai",
-    }.to_owned()));
+    set(
+        "provider",
+        Some(
+            match api {
+                "anthropic.messages" => "anthropic",
+                "gemini" => "gcp.gemini",
+                _ => "openai",
+            }
+            .to_owned(),
+        ),
+    );
     let add = |counts: &[Option<i64>]| counts[0].map(|_| counts.iter().flatten().sum::<i64>().to_string());
     match api {
         "anthropic.messages" => {
-            set("input_tokens", add(&[count("/input_tokens"), count("/cache_read_input_tokens"), count("/cache_creation_input_tokens")]));
+            set(
+                "input_tokens",
+                add(&[
+                    count("/input_tokens"),
+                    count("/cache_read_input_tokens"),
+                    count("/cache_creation_input_tokens"),
+                ]),
+            );
             set("output_tokens", add(&[count("/output_tokens")]));
             set("cache_read", add(&[count("/cache_read_input_tokens")]));
             set("cache_write", add(&[count("/cache_creation_input_tokens")]));
@@ -146,7 +159,10 @@ fn served(call: &Value) -> BTreeMap<&'static str, String> {
             set("input_tokens", first("/prompt_tokens", "/input_tokens"));
             set("output_tokens", first("/completion_tokens", "/output_tokens"));
             set("cache_read", first("/prompt_tokens_details/cached_tokens", "/input_tokens_details/cached_tokens"));
-            set("reasoning", first("/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"));
+            set(
+                "reasoning",
+                first("/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"),
+            );
         }
     }
     fields
@@ -177,12 +193,18 @@ fn every_call_served_is_stated_as_it_was() {
         for call in expected["calls"].as_array().expect("a list of calls") {
             let truth = served(call);
             let embeds = call["api"] == "openai.embeddings";
-            let fits = |span: &Stated| if embeds { span.kind == Kind::Embedding } else { matches!(span.kind, Kind::Chat | Kind::Completion) };
+            let fits = |span: &Stated| {
+                if embeds { span.kind == Kind::Embedding } else { matches!(span.kind, Kind::Chat | Kind::Completion) }
+            };
             if let Some(status) = call["error"].as_i64() {
                 // Retries inside a client are no spans, so one failed span may stand for several calls.
                 let seen = spans.iter().any(|span| fits(span) && span.error == Some(error_class(status)));
                 if !seen && !gaps::expects(dialect, scenario, "error", &mut needed) {
-                    wrong.push(format!("{name}: call {} failed with {status}; stated: {:?}", call["i"], spans.iter().map(|s| (s.kind, s.error)).collect::<Vec<_>>()));
+                    wrong.push(format!(
+                        "{name}: call {} failed with {status}; stated: {:?}",
+                        call["i"],
+                        spans.iter().map(|s| (s.kind, s.error)).collect::<Vec<_>>()
+                    ));
                 }
                 continue;
             }
@@ -190,14 +212,19 @@ fn every_call_served_is_stated_as_it_was() {
             let agreement = |span: &(usize, &Stated)| {
                 truth.iter().filter(|(field, value)| span.1.fields.get(*field) == Some(value)).count()
             };
-            let scopes: BTreeSet<&str> = spans.iter().filter(|span| fits(span)).map(|span| span.scope.as_str()).collect();
+            let scopes: BTreeSet<&str> =
+                spans.iter().filter(|span| fits(span)).map(|span| span.scope.as_str()).collect();
             if scopes.is_empty() && !gaps::expects(dialect, scenario, "span", &mut needed) {
                 wrong.push(format!("{name}: no span for call {} ({})", call["i"], call["api"]));
             }
             // Each instrumentation that saw the call must state it right.
             for scope in scopes {
-                let candidates = spans.iter().enumerate().filter(|(at, span)| fits(span) && span.scope == scope && span.error.is_none() && !used.contains(at));
-                let Some((at, span)) = candidates.map(|(at, span)| (at, span)).max_by_key(|candidate| (agreement(candidate), usize::MAX - candidate.0)) else {
+                let candidates = spans.iter().enumerate().filter(|(at, span)| {
+                    fits(span) && span.scope == scope && span.error.is_none() && !used.contains(at)
+                });
+                let Some((at, span)) =
+                    candidates.max_by_key(|candidate| (agreement(candidate), usize::MAX - candidate.0))
+                else {
                     if !gaps::expects(dialect, scenario, "span", &mut needed) {
                         wrong.push(format!("{name}: no span of {scope} for call {} ({})", call["i"], call["api"]));
                     }
@@ -212,9 +239,14 @@ fn every_call_served_is_stated_as_it_was() {
                         Some(_) => Outcome::Wrong,
                     };
                     row.entry(*field).or_default()[outcome as usize] += 1;
-                    let known = outcome != Outcome::Ok && gaps::knows(dialect, scope, scenario, field, outcome == Outcome::NotSent, &mut needed);
+                    let known = outcome != Outcome::Ok
+                        && gaps::knows(dialect, scope, scenario, field, outcome == Outcome::NotSent, &mut needed);
                     if outcome != Outcome::Ok && !known {
-                        wrong.push(format!("{name} [{scope}] call {} {field}: served {value}, stated {:?}", call["i"], span.fields.get(field)));
+                        wrong.push(format!(
+                            "{name} [{scope}] call {} {field}: served {value}, stated {:?}",
+                            call["i"],
+                            span.fields.get(field)
+                        ));
                     }
                 }
                 if let Some(flags) = span.fields.get("flags")
@@ -234,28 +266,49 @@ fn print_table(table: &BTreeMap<(String, String), BTreeMap<&'static str, [usize;
     println!("per dialect and scope: field ok/not sent/wrong");
     for ((dialect, scope), fields) in table {
         println!("{dialect} [{scope}]");
-        let cells: Vec<String> = fields.iter().map(|(field, [ok, not_sent, wrong])| format!("{field} {ok}/{not_sent}/{wrong}")).collect();
+        let cells: Vec<String> =
+            fields.iter().map(|(field, [ok, not_sent, wrong])| format!("{field} {ok}/{not_sent}/{wrong}")).collect();
         println!("    {}", cells.join("  "));
     }
 }
 
 /// What the captured application set, wherever its SDK takes it: (dialects that must state it, field, value).
 const CONTEXT: &[(&str, &str, &str)] = &[
-    ("google-adk langfuse-python langfuse-python-v3 langsmith openinference-langchain openinference-llamaindex openinference-python \
-      openllmetry-python openllmetry-python-legacy otel-genai otel-genai-openai-agents vercel-ai-v6", "conversation_id", "sess-7f3a"),
-    ("langfuse-python langfuse-python-v3 langsmith litellm openinference-langchain openinference-llamaindex openinference-python \
-      openllmetry-python openllmetry-python-legacy vercel-ai-v6", "user_id", "user-042"),
-    ("langfuse-python langfuse-python-v3 langsmith openinference-langchain openinference-python openllmetry-python \
-      openllmetry-python-legacy vercel-ai-v6", "team", "acme-garden"),
+    (
+        "google-adk langfuse-python langfuse-python-v3 langsmith openinference-langchain openinference-llamaindex openinference-python \
+      openllmetry-python openllmetry-python-legacy otel-genai otel-genai-openai-agents vercel-ai-v6",
+        "conversation_id",
+        "sess-7f3a",
+    ),
+    (
+        "langfuse-python langfuse-python-v3 langsmith litellm openinference-langchain openinference-llamaindex openinference-python \
+      openllmetry-python openllmetry-python-legacy vercel-ai-v6",
+        "user_id",
+        "user-042",
+    ),
+    (
+        "langfuse-python langfuse-python-v3 langsmith openinference-langchain openinference-python openllmetry-python \
+      openllmetry-python-legacy vercel-ai-v6",
+        "team",
+        "acme-garden",
+    ),
     ("langfuse-python langfuse-python-v3 langsmith openinference-python mcp", "prompt_name", "seed-helper"),
     ("langfuse-python langfuse-python-v3 openinference-python vercel-ai-v6", "prompt_version", "7"),
     ("langfuse-python langfuse-python-v3", "environment", "staging"),
     ("langfuse-python", "release", "r2026.1"),
-    ("google-adk langfuse-python langfuse-python-v3 langsmith logfire-pydantic-ai ms-agent-framework openinference-langchain \
+    (
+        "google-adk langfuse-python langfuse-python-v3 langsmith logfire-pydantic-ai ms-agent-framework openinference-langchain \
       openinference-llamaindex openinference-openai-agents openinference-python openllmetry-python openllmetry-python-legacy otel-genai \
-      otel-genai-openai-agents vercel-ai-v6 vercel-ai-v7-legacy", "tool_name", "lookup_stock"),
-    ("langfuse-python langfuse-python-v3 langsmith openinference-langchain openinference-llamaindex openinference-python \
-      openllmetry-python otel-genai", "retrieval_query", "Where are the blue lantern seeds and how many packets are left?"),
+      otel-genai-openai-agents vercel-ai-v6 vercel-ai-v7-legacy",
+        "tool_name",
+        "lookup_stock",
+    ),
+    (
+        "langfuse-python langfuse-python-v3 langsmith openinference-langchain openinference-llamaindex openinference-python \
+      openllmetry-python otel-genai",
+        "retrieval_query",
+        "Where are the blue lantern seeds and how many packets are left?",
+    ),
 ];
 
 #[test]
@@ -361,6 +414,8 @@ fn captured_spans_have_their_kinds() {
             }
         });
     }
-    wrong.extend(KINDS.iter().enumerate().filter(|(at, _)| !met.contains(at)).map(|(_, rule)| format!("never met: {rule:?}")));
+    wrong.extend(
+        KINDS.iter().enumerate().filter(|(at, _)| !met.contains(at)).map(|(_, rule)| format!("never met: {rule:?}")),
+    );
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -31,6 +31,7 @@ fn config(wal: &Path) -> Config {
         seal_interval: Duration::from_millis(20),
         memory_bytes: 64 << 20,
         wal_bytes: 1 << 30,
+        contents_retention: None,
         quarantine: false,
         limits: Default::default(),
         clock,
@@ -87,10 +88,13 @@ fn a_store_that_fails_delays_and_half_succeeds_loses_and_doubles_nothing() {
         let location = sound.clone().with_store(Arc::clone(&faulty) as _);
         runtime.block_on(async {
             let ingest = loop {
-                let Ok(lake) = Lake::open(location.clone(), FACT_TABLES, false).await else { continue };
+                let Ok(lake) = Lake::open(location.clone(), FACT_TABLES, false).await else {
+                    continue;
+                };
                 if let Ok(ingest) = Ingest::start(&config(&folder.path().join("wal")), &lake).await {
                     break ingest;
                 }
+                tokio::time::sleep(Duration::from_millis(5)).await;
             };
             let admission = Admission::new(1 << 30);
             for number in 0..40 {
@@ -111,7 +115,7 @@ fn a_store_that_fails_delays_and_half_succeeds_loses_and_doubles_nothing() {
 
     let stored = runtime().block_on(stored(&sound));
     let distinct: BTreeSet<String> = stored.iter().cloned().collect();
-    assert!(faults > 50, "the store hardly misbehaved: {faults}");
+    assert!(faults > 20, "the store hardly misbehaved: {faults}");
     assert_eq!(acked.difference(&distinct).collect::<Vec<_>>(), Vec::<&String>::new(), "lost");
     assert_eq!(stored.len(), distinct.len(), "stored twice");
 }
@@ -143,7 +147,7 @@ fn a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_acknowledged() {
         config.seal_bytes = 1 << 30;
         let ingest = Ingest::start(&config, &lake).await.expect("the log opens");
         let admission = Admission::new(1 << 30);
-        for number in 0..400 {
+        for number in 0..2_000 {
             let first = number * 10 + 1;
             let body = request(first..first + 10).into();
             match ingest.submit(Signal::Traces, &tenant, body, admission.enter()).await {

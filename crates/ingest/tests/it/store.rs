@@ -50,7 +50,7 @@ impl FaultyStore {
         if self.healed.load(Ordering::SeqCst) {
             return Fault::None;
         }
-        tokio::time::sleep(Duration::from_millis(self.draw(8))).await;
+        tokio::time::sleep(Duration::from_millis(self.draw(4))).await;
         let fault = match self.draw(often) {
             0 => Fault::Before,
             1 => Fault::After,
@@ -74,7 +74,7 @@ impl fmt::Display for FaultyStore {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        match self.fault(4).await {
+        match self.fault(12).await {
             Fault::None => self.inner.put_opts(location, payload, options).await,
             Fault::Before => Err(broken()),
             Fault::After => {
@@ -89,7 +89,7 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        match self.fault(40).await {
+        match self.fault(2_000).await {
             Fault::None => self.inner.get_opts(location, options).await,
             _ => Err(broken()),
         }

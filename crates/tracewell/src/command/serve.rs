@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tracewell_ingest::receive::{Collector, OtlpGrpc, ReceiveLimits, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
-use tracewell_model::schema::{FACT_TABLES, SPANS};
+use tracewell_model::schema::{CONTENTS, FACT_TABLES, SPANS};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::{Health, health_router, sql_router};
 
-use super::Place;
+use super::{Place, maintain};
 use crate::config::{Flag, Source};
 
 /// The file in the write-ahead log's folder that tells where its server listens.
@@ -47,6 +47,12 @@ pub(crate) struct Serve {
     /// Commit at least this often [default: 5s]
     #[arg(long, value_name = "DURATION")]
     commit_interval: Option<String>,
+    /// Look this often whether the tables need maintenance [default: 1m]
+    #[arg(long, value_name = "DURATION")]
+    maintenance_interval: Option<String>,
+    /// Leave the tables as they are: compaction, retention and vacuum are done elsewhere.
+    #[arg(long)]
+    no_maintenance: bool,
     /// Fill empty tables with a week of demo data in many dialects.
     #[arg(long)]
     demo: bool,
@@ -78,6 +84,7 @@ impl Serve {
             wal_bytes: settings.ingest.wal_size.get(),
             quarantine: self.quarantine,
             limits: Default::default(),
+            contents_retention: maintain::retention(&settings.maintenance).get(CONTENTS.name).copied(),
             clock: super::now,
         };
         let ingest = Arc::new(Ingest::start(&config, &lake).await?);
@@ -117,6 +124,7 @@ impl Serve {
             tokio::spawn(serve_http(http, router(collector).merge(health.clone()), stop.clone())),
             tokio::spawn(serve_http(api, sql_router(engine).merge(health), stop.clone())),
         ];
+        let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
         if self.demo {
             fill(&lake, &ingest).await?;
         }
@@ -126,6 +134,9 @@ impl Serve {
         // Requests under way are answered first; a client that keeps its connection open does not hold us up.
         let _ = tokio::time::timeout(Duration::from_secs(4), futures::future::join_all(tasks)).await;
         ingest.stop(PATIENCE).await;
+        if let Some(thread) = maintenance {
+            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
+        }
         drop(endpoint);
         Ok(())
     }
@@ -139,6 +150,8 @@ impl Serve {
             flag("listen.http", "--http", address(self.http)),
             flag("ingest.shards", "--shards", self.shards.map(|shards| shards.to_string())),
             flag("ingest.commit_interval", "--commit-interval", self.commit_interval.clone()),
+            flag("maintenance.interval", "--maintenance-interval", self.maintenance_interval.clone()),
+            flag("maintenance.enabled", "--no-maintenance", self.no_maintenance.then(|| "false".into())),
         ]
         .into_iter()
         .flatten()

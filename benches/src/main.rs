@@ -1,0 +1,48 @@
+//! Measures Tracewell end to end on this machine.
+//!
+//! ```text
+//! cargo build --release -p tracewell
+//! cargo run --release -p tracewell-benches -- ingest [--quick] [--format json]
+//! ```
+//!
+//! The load is made before the clock starts, from a seed: two runs send the same bytes. The server is the
+//! `tracewell` binary beside this one, started over an empty folder and reached over the loopback interface only.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod ingest;
+mod load;
+mod random;
+mod server;
+mod text;
+
+// As the server: the stages measured in this process then allocate as they do there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Benchmarks of Tracewell.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Debug, Subcommand)]
+enum Benchmark {
+    /// Receive, acknowledge, store: speed, CPU, acknowledgement times, memory, stored bytes, share of each stage.
+    Ingest(ingest::Arguments),
+}
+
+fn main() -> ExitCode {
+    let Benchmark::Ingest(arguments) = Cli::parse().benchmark;
+    match ingest::run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tracewell-benches: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Compaction keeps the rows, sorts them, and drops those that repeat.
+
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use tracewell_lake::parquet::{Effort, encode};
+use tracewell_maintain::Options;
+use tracewell_model::schema::{FACT_TABLES, SPANS};
+
+use crate::fixture::{DAY, Fixture, Row, Value, batch, compact, ints, multiset, read, span};
+
+/// Numbers that look random and are the same each time.
+fn scatter(value: i64) -> i64 {
+    (value * 7_919) % 100_003
+}
+
+fn row(table: &str, id: i64) -> Row {
+    let mut row = span(id, scatter(id), id, id);
+    let time = row["start_unix_nano"].clone();
+    match table {
+        "contents" => {
+            row.insert("hash", Value::Text(format!("{:032x}", scatter(id))));
+            row.insert("content", Value::Text(format!("content {id}")));
+        }
+        "spans" => {
+            row.insert("name", Value::Text(format!("step {}", id % 7)));
+        }
+        _ => {
+            row.insert("time_unix_nano", time);
+        }
+    }
+    row
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_keeps_its_rows_and_comes_out_sorted() {
+    for table in FACT_TABLES {
+        let mut fixture = Fixture::new().await;
+        for file in 0..6 {
+            let rows: Vec<Row> = (0..300).map(|id| row(table.name, file * 300 + id)).collect();
+            fixture.append(table.name, &rows).await;
+        }
+        let open = fixture.table(table.name);
+        let before = multiset(&open).await;
+        let done = compact(&fixture.lake, table.name, Options::default(), false).await;
+        assert_eq!(done.len(), 1, "{}", table.name);
+        assert_eq!((done[0].files, done[0].rows, done[0].repeated), (6, 1800, 0), "{}", table.name);
+        assert!(before == multiset(&open).await, "the rows of `{}` differ", table.name);
+        let files = read(&open).await;
+        assert_eq!(files.len(), 1);
+        let sorted = tracewell_lake::parquet::sort(table, &files[0]).unwrap();
+        for key in table.sort {
+            assert_eq!(sorted.column_by_name(key), files[0].column_by_name(key), "`{}` is not sorted", table.name);
+        }
+        assert_eq!(open.snapshot().files[0].rows, 1800);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resent_span_stays_once_as_its_longest_version() {
+    let mut fixture = Fixture::new().await;
+    // Span 1 three times with other durations, once with another start; span 2 twice, equal but for the sequence.
+    fixture.append("spans", &[span(1, 10, 5, 1), span(2, 20, 7, 1), span(3, 5, 1, 1)]).await;
+    fixture.append("spans", &[span(1, 10, 9, 2), span(2, 20, 7, 4)]).await;
+    fixture.append("spans", &[span(1, 8, 7, 3), span(4, 1, -1, 3)]).await;
+    // Another tenant's span of the same ids is another span; the same row twice in one request is one.
+    let mut foreign = span(1, 10, 1, 5);
+    foreign.insert("tenant", "other".into());
+    fixture.append("spans", &[foreign, span(5, 1, 1, 5), span(5, 1, 1, 5)]).await;
+    let done = compact(&fixture.lake, "spans", Options::default(), false).await;
+    assert_eq!((done[0].rows, done[0].repeated), (6, 4));
+    let open = fixture.table("spans");
+    let rows = read(&open).await.remove(0);
+    let column = |name: &str| arrow::compute::cast(rows.column_by_name(name).unwrap(), &arrow::datatypes::DataType::Utf8).unwrap();
+    let (tenant, id, duration, seq) = (column("tenant"), column("span_id"), column("duration_ns"), column("seq"));
+    let text = |array: &arrow::array::ArrayRef, row| array.as_string::<i32>().value(row).to_owned();
+    let mut kept: Vec<_> = (0..rows.num_rows())
+        .map(|row| (text(&tenant, row), text(&id, row)[15..].to_owned(), text(&duration, row), text(&seq, row)))
+        .collect();
+    kept.sort();
+    let expected = [
+        ("default", "1", "9", "2"),
+        ("default", "2", "7", "4"),
+        ("default", "3", "1", "1"),
+        ("default", "4", "-1", "3"),
+        ("default", "5", "1", "5"),
+        ("other", "1", "1", "5"),
+    ];
+    assert_eq!(kept, expected.map(|(a, b, c, d)| (a.into(), b.into(), c.into(), d.into())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_content_stays_once_as_it_first_came_and_logs_only_lose_exact_copies() {
+    let mut fixture = Fixture::new().await;
+    for (received, tenant) in [(30, "a"), (10, "a"), (20, "a"), (5, "b")] {
+        let mut row = span(1, received, 0, received);
+        row.extend([("hash", "abc".into()), ("tenant", tenant.into())]);
+        fixture.append("contents", &[row]).await;
+    }
+    compact(&fixture.lake, "contents", Options::default(), false).await;
+    assert_eq!(ints(&fixture.table("contents"), "seq").await, [5, 10]);
+
+    // A copy differs in its receipt alone; one that differs in its body is another record.
+    for (seq, body) in [(1, "x"), (2, "x"), (3, "y"), (4, "x")] {
+        let mut row = span(1, 0, 0, seq);
+        row.extend([("time_unix_nano", 7.into()), ("body", body.into()), ("received_at", seq.into())]);
+        fixture.append("logs", &[row]).await;
+    }
+    compact(&fixture.lake, "logs", Options::default(), false).await;
+    assert_eq!(ints(&fixture.table("logs"), "seq").await, [1, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_not_sorted_are_sorted() {
+    let mut fixture = Fixture::new().await;
+    for file in 0..4 {
+        let rows: Vec<Row> = (0..100).map(|id| span(file * 100 + id, 1_000 - id, 1, 1)).collect();
+        let unsorted = batch(&SPANS, &rows);
+        fixture.append_as_is("spans", DAY, &unsorted).await;
+    }
+    let open = fixture.table("spans");
+    let before = multiset(&open).await;
+    compact(&fixture.lake, "spans", Options::default(), false).await;
+    assert!(before == multiset(&open).await);
+    let starts = read(&open).await.remove(0);
+    let starts = starts.column_by_name("start_unix_nano").unwrap().as_primitive::<arrow::datatypes::Int64Type>().values();
+    assert!(starts.is_sorted());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statistics_cover_every_row_of_the_merged_file() {
+    let mut fixture = Fixture::new().await;
+    for file in 0..4 {
+        let mut rows: Vec<Row> = (0..50).map(|id| span(file * 50 + id, scatter(file * 50 + id), 1, 1)).collect();
+        rows[0].insert("service", Value::Text(format!("service {file}")));
+        fixture.append("spans", &rows).await;
+    }
+    compact(&fixture.lake, "spans", Options::default(), false).await;
+    let open = fixture.table("spans");
+    let rows = read(&open).await.remove(0);
+    let of_one = encode(&SPANS, &rows, Effort::Compacted).unwrap().statistics;
+    let log = fixture.folder.path().join("spans/_delta_log");
+    let newest = std::fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let commit = std::fs::read_to_string(newest).unwrap();
+    let quoted = format!("{of_one:?}");
+    assert!(commit.contains(&quoted), "{quoted}\n{commit}");
+    assert!(commit.contains("\"dataChange\":false") && !commit.contains("\"dataChange\":true"), "{commit}");
+    assert!(commit.contains("maintenance:spans"), "{commit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merging_waits_until_it_pays_and_leaves_large_files_alone() {
+    let mut fixture = Fixture::new().await;
+    let file = |from: i64, rows: i64| (from..from + rows).map(|id| span(id, scatter(id), id, id)).collect::<Vec<Row>>();
+    for number in 0..3 {
+        fixture.append("spans", &file(number * 100, 100)).await;
+    }
+    assert!(compact(&fixture.lake, "spans", Options::default(), false).await.is_empty(), "three files can wait");
+    assert_eq!(compact(&fixture.lake, "spans", Options::default(), true).await.len(), 1, "unless forced");
+    // One large file among small ones is not written again for them.
+    fixture.append("spans", &file(1_000, 60_000)).await;
+    let large = fixture.table("spans").snapshot().files.iter().max_by_key(|file| file.size).map(Arc::clone).unwrap();
+    for number in 0..4 {
+        fixture.append("spans", &file(70_000 + number * 10, 10)).await;
+    }
+    compact(&fixture.lake, "spans", Options::default(), false).await;
+    let open = fixture.table("spans");
+    assert!(open.snapshot().files.iter().any(|file| file.path == large.path));
+    // With a target below twice its size it is left alone even when forced.
+    let options = Options { target_bytes: large.size, ..Options::default() };
+    fixture.append("spans", &file(80_000, 10)).await;
+    assert_eq!(compact(&fixture.lake, "spans", options, true).await.len(), 1);
+    assert_eq!(open.snapshot().files.len(), 2);
+    assert!(open.snapshot().files.iter().any(|file| file.path == large.path));
+    assert_eq!(ints(&open, "seq").await.len(), 300 + 60_000 + 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_beyond_its_memory_sorts_on_disk() {
+    let mut fixture = Fixture::new().await;
+    for file in 0..4 {
+        let rows: Vec<Row> = (0..2_000)
+            .map(|id| {
+                let mut row = span(file * 2_000 + id, scatter(id), 1, id);
+                // Compresses to nothing, so that the plan takes the rows for small.
+                row.insert("input_preview", Value::Text("x".repeat(8_000)));
+                row
+            })
+            .collect();
+        fixture.append("spans", &rows).await;
+    }
+    let options = Options { memory_bytes: 64 << 20, ..Options::default() };
+    let done = compact(&fixture.lake, "spans", options, false).await;
+    assert_eq!(done[0].rows, 8_000);
+}

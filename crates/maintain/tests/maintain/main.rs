@@ -1,0 +1,9 @@
+//! Maintenance over real tables in temporary folders.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod compact;
+mod expire;
+mod fixture;
+mod race;
+mod vacuum;

@@ -1,0 +1,103 @@
+//! `tracewell_mapped(key)` and `tracewell_member(json, name, …)`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::Result;
+use datafusion::common::utils::take_function_args;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use serde_json::Value;
+
+pub(super) fn functions() -> [ScalarUDF; 2] {
+    [ScalarUDF::from(Mapped(Signature::any(1, Volatility::Immutable))), ScalarUDF::from(Member(Signature::variadic_any(Volatility::Immutable)))]
+}
+
+fn text(value: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
+    Ok(cast(&value.to_array(rows)?, &DataType::Utf8View)?)
+}
+
+/// `tracewell_mapped(key)`: whether a span attribute of this name fills a column, or carries contents.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Mapped(Signature);
+
+impl ScalarUDFImpl for Mapped {
+    fn name(&self) -> &str {
+        "tracewell_mapped"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [key] = take_function_args(self.name(), &arguments.args)?;
+        let keys = text(key, arguments.number_rows)?;
+        let mapped: BooleanArray = keys.as_string_view().iter().map(|key| key.map(tracewell_dialects::is_mapped)).collect();
+        Ok(ColumnarValue::Array(Arc::new(mapped)))
+    }
+}
+
+/// `tracewell_member(json, name, …)`: the first of the named members of a JSON object that is there, as text. A name
+/// is that of a member, or a path of names with dots between. NULL when there is none or `json` is no object.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Member(Signature);
+
+impl ScalarUDFImpl for Member {
+    fn name(&self) -> &str {
+        "tracewell_member"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let columns = arguments.args.iter().map(|value| text(value, arguments.number_rows)).collect::<Result<Vec<_>>>()?;
+        let Some((json, names)) = columns.split_first() else {
+            return datafusion::common::plan_err!("tracewell_member takes JSON text and the names of members");
+        };
+        let json = json.as_string_view();
+        let found: StringViewArray = (0..json.len())
+            .map(|row| {
+                let object: Value = json.is_valid(row).then(|| serde_json::from_str(json.value(row)).ok())??;
+                names.iter().filter(|names| names.is_valid(row)).find_map(|names| member(&object, names.as_string_view().value(row)))
+            })
+            .collect();
+        Ok(ColumnarValue::Array(Arc::new(found)))
+    }
+}
+
+fn member(object: &Value, name: &str) -> Option<String> {
+    let found = object.get(name).or_else(|| name.split('.').try_fold(object, |object, name| object.get(name)))?;
+    match found {
+        Value::Null => None,
+        Value::String(text) => Some(Cow::Borrowed(text.as_str())),
+        other => Some(Cow::Owned(other.to_string())),
+    }
+    .map(Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_found_by_its_name_and_by_its_path() {
+        let object = serde_json::json!({"document.id": "a", "metadata": {"score": 0.5, "id": null}, "text": "t"});
+        assert_eq!(member(&object, "document.id").as_deref(), Some("a"));
+        assert_eq!(member(&object, "metadata.score").as_deref(), Some("0.5"));
+        assert_eq!(member(&object, "metadata.id"), None);
+        assert_eq!(member(&object, "text.x"), None);
+    }
+}
