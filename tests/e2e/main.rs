@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod commands;
 mod crash;
 mod maintain;
 mod readers;
 mod receive;
 mod server;
 mod spans;
+mod views;

@@ -289,6 +289,9 @@ impl Rows {
             _ => {}
         }
         some_text(to, s::STATUS_MESSAGE, non_empty(span.status_message));
+        // The application's own spans state these for the calls beneath them.
+        some_text(to, s::CONVERSATION_ID, n.conversation_id.as_deref());
+        some_text(to, s::USER_ID, n.user_id.as_deref());
         if n.dialect != Dialect::Plain || n.error_type.is_some() {
             some_text(to, s::ERROR_TYPE, n.error_type.as_deref());
             some_text(to, s::ERROR_CLASS, n.error_class.map(|class| class.as_str()));
@@ -527,8 +530,6 @@ fn facts_of_llm_span(to: &mut Columns, n: &Normalized<'_>) {
     if !n.prompt_variables.is_empty() {
         to.map(s::PROMPT_VARIABLES, |map| n.prompt_variables.iter().for_each(|(key, value)| map.push(key, value)));
     }
-    some_text(to, s::CONVERSATION_ID, n.conversation_id.as_deref());
-    some_text(to, s::USER_ID, n.user_id.as_deref());
     if let Some(temperature) = n.temperature {
         to.double(s::TEMPERATURE, temperature);
     }

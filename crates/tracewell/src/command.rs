@@ -12,6 +12,7 @@ mod check;
 mod configuration;
 mod import;
 mod maintain;
+mod schema;
 mod serve;
 mod sql;
 
@@ -51,6 +52,8 @@ enum Command {
         after_help = "Versions of the tables that are older than --retain can no longer be read afterwards.\n\nExamples:\n  tracewell vacuum --dry-run\n  tracewell vacuum --data s3://bucket/traces --retain 2days"
     )]
     Vacuum(maintain::Vacuum),
+    /// Print the published schema: every column of every table with its meaning.
+    Schema(schema::Schema),
     /// Show the configuration in force and where each value comes from.
     Config(configuration::Configuration),
 }
@@ -112,6 +115,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Compact(compact) => runtime.block_on(compact.run()),
         Command::Expire(expire) => runtime.block_on(expire.run()),
         Command::Vacuum(vacuum) => runtime.block_on(vacuum.run()),
+        Command::Schema(schema) => schema.run(),
         Command::Config(configuration) => configuration.run(),
     }
 }

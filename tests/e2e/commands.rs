@@ -1,0 +1,104 @@
+//! Commands as a user types them.
+
+use std::process::{Command, Output};
+
+use serde_json::json;
+
+use crate::server::{BINARY, Server, sql};
+use crate::spans::{request, span};
+
+fn tracewell(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).env_remove("TRACEWELL_CONFIG").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_schema_page_is_what_the_code_says() {
+    let page = include_str!("../../queries/schema.md");
+    assert_eq!(page, text(&tracewell(&["schema"]).stdout), "run: tracewell schema > queries/schema.md");
+}
+
+#[test]
+fn an_unknown_setting_is_an_error_that_suggests_the_right_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tracewell.toml");
+    std::fs::write(&file, "[ingest]\ncomit_interval = '1s'\n").unwrap();
+    let output = tracewell(&["config", "--config", file.to_str().unwrap()]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("did you mean `ingest.commit_interval`"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn importing_a_file_twice_stores_it_once_in_every_form_it_may_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let files = folder.path().join("files");
+    std::fs::create_dir(&files).unwrap();
+    let path = |name: &str| files.join(name).to_str().unwrap().to_owned();
+    let json = |span: &str| {
+        format!(
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"0000000000000000000000000000000a","spanId":"{span}","name":"n","startTimeUnixNano":"1500000000000000000","endTimeUnixNano":"1500000000000000001"}}]}}]}}]}}"#
+        )
+    };
+    std::fs::write(path("a.pb"), request(vec![span(10, 1, "a"), span(10, 2, "b")])).unwrap();
+    std::fs::write(path("b.json"), json("0000000000000003")).unwrap();
+    let lines = format!("{}\n{}\n", json("0000000000000004"), json("0000000000000005"));
+    std::fs::write(path("c.jsonl.zst"), zstd::encode_all(lines.as_bytes(), 3).unwrap()).unwrap();
+    for _ in 0..2 {
+        let output = tracewell(&["import", "--data", data, files.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let rows = sql(data.as_ref(), "SELECT CAST(date AS text) < '2018' AS old, count(*) AS n FROM spans GROUP BY 1 ORDER BY 1");
+    assert_eq!(json!(rows), json!([{ "old": false, "n": 2 }, { "old": true, "n": 3 }]));
+    let output = tracewell(&["check", "--data", data]);
+    assert!(output.status.success(), "{}", text(&output.stdout));
+
+    std::fs::write(path("d.json"), "{\"resourceSpans\": [").unwrap();
+    let output = tracewell(&["import", "--data", data, &path("d.json")]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("d.json"), "{}", text(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn formats_are_what_they_say_and_sql_can_only_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--commit-interval", "1h"]).await;
+    server.post("/v1/traces", "application/x-protobuf", request(vec![span(1, 1, "one")])).await.unwrap();
+    let data = data.to_str().unwrap();
+    let ask = |format: &str, query: &str| tracewell(&["sql", "--data", data, "--format", format, query]);
+    let query = "SELECT name, attributes FROM spans";
+    let csv = text(&ask("csv", query).stdout);
+    let wanted = "name,attributes\none,\"{\"\"http.request.method\"\":\"\"GET\"\",\"\"server.address\"\":\"\"example.test\"\"}\"\n";
+    assert_eq!(csv, wanted);
+    assert!(text(&ask("table", query).stdout).contains("| one "));
+    assert!(ask("parquet", query).stdout.starts_with(b"PAR1"));
+    let arrow = ask("arrow", query).stdout;
+    let reader = arrow::ipc::reader::StreamReader::try_new(arrow.as_slice(), None).unwrap();
+    assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 1);
+    assert_eq!(text(&ask("json", "SELECT 1 AS n WHERE false").stdout).trim(), "[]");
+
+    let secret = folder.path().join("secret.csv");
+    std::fs::write(&secret, "a\n1\n").unwrap();
+    let secret = secret.to_str().unwrap();
+    for forbidden in [
+        "DROP TABLE spans".to_owned(),
+        "INSERT INTO spans SELECT * FROM spans".to_owned(),
+        "EXPLAIN ANALYZE INSERT INTO spans SELECT * FROM spans".to_owned(),
+        "CREATE TABLE t AS SELECT 1".to_owned(),
+        format!("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{secret}'"),
+        format!("COPY spans TO '{secret}'"),
+        format!("SELECT * FROM '{secret}'"),
+        "SET datafusion.execution.batch_size = 1".to_owned(),
+    ] {
+        let output = ask("json", &forbidden);
+        assert!(!output.status.success(), "{forbidden} went through: {}", text(&output.stdout));
+        assert!(output.stdout.is_empty());
+    }
+    assert_eq!(std::fs::read_to_string(secret).unwrap(), "a\n1\n");
+    assert_eq!(server.sql("SELECT count(*) AS n FROM spans"), [json!({ "n": 1 })]);
+}
