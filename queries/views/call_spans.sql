@@ -15,6 +15,8 @@ SELECT
     -- The spans of a call in the order in which they fill what the first lacks; and which of them counts the tokens.
     part['rank'] AS rank,
     part['usage_rank'] AS usage_rank,
+    -- How many rows of `spans` tell of the call, spans sent again counted each time.
+    part['rows'] AS call_rows,
     part['input_tokens'] AS call_input_tokens,
     part['output_tokens'] AS call_output_tokens,
     -- The nearest span around it that reports usage for several calls.

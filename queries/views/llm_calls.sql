@@ -1,131 +1,40 @@
 -- One row is one real model call: a call counts once, however many spans tell of it.
 --
--- The columns are those of `spans`. Rule: the span that stands for the call (see `call_spans`) tells what it knows, its
--- duplicates fill in the rest. Token counts come from one span, the one with the most complete usage; parts of them,
--- such as the split of cache writes, also from spans that count the same. A span sent again is merged, the longest
--- first. Facts that are on another span or came later (conversation, user, prompt, …) are filled from the nearest span
--- above, else the root, else from what the trace agrees on.
+-- The columns are those of `spans`. Rule: see `call_spans` for which spans are one call, and `merged_calls` for how they
+-- are merged; a call that one row of `spans` tells of is that row. Facts that are on another span or came later
+-- (conversation, user, prompt, …) are filled from the nearest span above, else the root, else from what the trace agrees
+-- on. `duplicate_spans` counts the other spans merged in and `duplicates` names them. `reported_subtree_usage` is what
+-- the nearest span of the same kind around the call reported for all calls within: not to be added up.
 SELECT
-    -- What the call is: the span that stands for it.
-    tenant,
-    call_trace_id AS trace_id,
-    call_span_id AS span_id,
-    first_value(date ORDER BY rank, shorter, fewer, seq) AS date,
-    first_value(parent_span_id ORDER BY rank, shorter, fewer, seq) AS parent_span_id,
-    first_value(name ORDER BY rank, shorter, fewer, seq) AS name,
-    first_value(span_kind ORDER BY rank, shorter, fewer, seq) AS span_kind,
-    first_value(kind ORDER BY rank, shorter, fewer, seq) AS kind,
-    first_value(dialect ORDER BY rank, shorter, fewer, seq) AS dialect,
-    first_value(scope_name ORDER BY rank, shorter, fewer, seq) AS scope_name,
-    first_value(scope_version ORDER BY rank, shorter, fewer, seq) AS scope_version,
-    first_value(start_time ORDER BY rank, shorter, fewer, seq) AS start_time,
-    first_value(end_time ORDER BY rank, shorter, fewer, seq) AS end_time,
-    first_value(start_unix_nano ORDER BY rank, shorter, fewer, seq) AS start_unix_nano,
-    first_value(duration_ns ORDER BY rank, shorter, fewer, seq) AS duration_ns,
-    -- What any of its spans knows.
-    first_value(service ORDER BY rank, shorter, fewer, seq) FILTER (WHERE service IS NOT NULL) AS service,
-    first_value(service_version ORDER BY rank, shorter, fewer, seq) FILTER (WHERE service_version IS NOT NULL) AS service_version,
-    first_value(environment ORDER BY rank, shorter, fewer, seq) FILTER (WHERE environment IS NOT NULL) AS environment,
-    first_value(release ORDER BY rank, shorter, fewer, seq) FILTER (WHERE release IS NOT NULL) AS release,
-    first_value(status ORDER BY rank, shorter, fewer, seq) FILTER (WHERE status IS NOT NULL) AS status,
-    first_value(status_message ORDER BY rank, shorter, fewer, seq) FILTER (WHERE status_message IS NOT NULL) AS status_message,
-    first_value(error_type ORDER BY rank, shorter, fewer, seq) FILTER (WHERE error_type IS NOT NULL) AS error_type,
-    first_value(error_class ORDER BY rank, shorter, fewer, seq) FILTER (WHERE error_class IS NOT NULL) AS error_class,
-    first_value(operation ORDER BY rank, shorter, fewer, seq) FILTER (WHERE operation IS NOT NULL) AS operation,
-    first_value(framework ORDER BY rank, shorter, fewer, seq) FILTER (WHERE framework IS NOT NULL) AS framework,
-    first_value(provider ORDER BY rank, shorter, fewer, seq) FILTER (WHERE provider IS NOT NULL) AS provider,
-    first_value(request_model ORDER BY rank, shorter, fewer, seq) FILTER (WHERE request_model IS NOT NULL) AS request_model,
-    first_value(response_model ORDER BY rank, shorter, fewer, seq) FILTER (WHERE response_model IS NOT NULL) AS response_model,
-    first_value(response_id ORDER BY rank, shorter, fewer, seq) FILTER (WHERE response_id IS NOT NULL) AS response_id,
-    first_value(service_tier ORDER BY rank, shorter, fewer, seq) FILTER (WHERE service_tier IS NOT NULL) AS service_tier,
-    -- Facts from around it.
-    max(call_conversation_id) AS conversation_id,
-    max(call_user_id) AS user_id,
-    max(call_team) AS team,
-    max(call_agent_name) AS agent_name,
-    max(call_workflow_name) AS workflow_name,
-    max(call_workflow_version) AS workflow_version,
-    max(call_prompt_name) AS prompt_name,
-    max(call_prompt_version) AS prompt_version,
-    max(call_prompt_label) AS prompt_label,
-    -- What was asked and answered.
-    first_value(prompt_hash ORDER BY rank, shorter, fewer, seq) FILTER (WHERE prompt_hash IS NOT NULL) AS prompt_hash,
-    first_value(prompt_shape ORDER BY rank, shorter, fewer, seq) FILTER (WHERE prompt_shape IS NOT NULL) AS prompt_shape,
-    first_value(prompt_variables ORDER BY rank, shorter, fewer, seq) FILTER (WHERE prompt_variables IS NOT NULL) AS prompt_variables,
-    first_value(temperature ORDER BY rank, shorter, fewer, seq) FILTER (WHERE temperature IS NOT NULL) AS temperature,
-    first_value(top_p ORDER BY rank, shorter, fewer, seq) FILTER (WHERE top_p IS NOT NULL) AS top_p,
-    first_value(max_tokens ORDER BY rank, shorter, fewer, seq) FILTER (WHERE max_tokens IS NOT NULL) AS max_tokens,
-    first_value(seed ORDER BY rank, shorter, fewer, seq) FILTER (WHERE seed IS NOT NULL) AS seed,
-    first_value(request_params ORDER BY rank, shorter, fewer, seq) FILTER (WHERE request_params IS NOT NULL) AS request_params,
-    first_value(streaming ORDER BY rank, shorter, fewer, seq) FILTER (WHERE streaming IS NOT NULL) AS streaming,
-    first_value(ttft_ns ORDER BY rank, shorter, fewer, seq) FILTER (WHERE ttft_ns IS NOT NULL) AS ttft_ns,
-    first_value(finish_reasons ORDER BY rank, shorter, fewer, seq) FILTER (WHERE finish_reasons IS NOT NULL) AS finish_reasons,
-    -- What it used.
-    max(call_input_tokens) AS input_tokens,
-    max(call_output_tokens) AS output_tokens,
-    first_value(cache_read_tokens ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE cache_read_tokens IS NOT NULL AND input_tokens = call_input_tokens) AS cache_read_tokens,
-    first_value(cache_write_tokens ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE cache_write_tokens IS NOT NULL AND input_tokens = call_input_tokens) AS cache_write_tokens,
-    first_value(cache_write_5m_tokens ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE cache_write_5m_tokens IS NOT NULL AND input_tokens = call_input_tokens) AS cache_write_5m_tokens,
-    first_value(cache_write_1h_tokens ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE cache_write_1h_tokens IS NOT NULL AND input_tokens = call_input_tokens) AS cache_write_1h_tokens,
-    first_value(reasoning_tokens ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE reasoning_tokens IS NOT NULL AND output_tokens = call_output_tokens) AS reasoning_tokens,
-    first_value(audio_input_tokens ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE audio_input_tokens IS NOT NULL AND input_tokens = call_input_tokens) AS audio_input_tokens,
-    first_value(audio_output_tokens ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE audio_output_tokens IS NOT NULL AND output_tokens = call_output_tokens) AS audio_output_tokens,
-    first_value(image_input_tokens ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE image_input_tokens IS NOT NULL AND input_tokens = call_input_tokens) AS image_input_tokens,
-    first_value(usage_reported ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE input_tokens IS NOT NULL OR output_tokens IS NOT NULL) AS usage_reported,
-    first_value(usage_flags ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE input_tokens IS NOT NULL OR output_tokens IS NOT NULL) AS usage_flags,
-    first_value(input_semantics ORDER BY usage_rank, shorter, fewer, seq) FILTER (WHERE input_tokens IS NOT NULL OR output_tokens IS NOT NULL) AS input_semantics,
-    -- What stands in it and around it.
-    first_value(reported_cost_usd ORDER BY rank, shorter, fewer, seq) FILTER (WHERE reported_cost_usd IS NOT NULL) AS reported_cost_usd,
-    first_value(retrieval_query ORDER BY rank, shorter, fewer, seq) FILTER (WHERE retrieval_query IS NOT NULL) AS retrieval_query,
-    first_value(tags ORDER BY rank, shorter, fewer, seq) FILTER (WHERE tags IS NOT NULL) AS tags,
-    first_value(metadata ORDER BY rank, shorter, fewer, seq) FILTER (WHERE metadata IS NOT NULL) AS metadata,
-    first_value(content_hash ORDER BY rank, shorter, fewer, seq) FILTER (WHERE content_hash IS NOT NULL) AS content_hash,
-    first_value(routing_hash ORDER BY rank, shorter, fewer, seq) FILTER (WHERE routing_hash IS NOT NULL) AS routing_hash,
-    first_value(policy_hash ORDER BY rank, shorter, fewer, seq) FILTER (WHERE policy_hash IS NOT NULL) AS policy_hash,
-    first_value(input_preview ORDER BY rank, shorter, fewer, seq) FILTER (WHERE input_preview IS NOT NULL) AS input_preview,
-    first_value(output_preview ORDER BY rank, shorter, fewer, seq) FILTER (WHERE output_preview IS NOT NULL) AS output_preview,
-    first_value(input_refs ORDER BY rank, shorter, fewer, seq) FILTER (WHERE input_refs IS NOT NULL) AS input_refs,
-    first_value(output_refs ORDER BY rank, shorter, fewer, seq) FILTER (WHERE output_refs IS NOT NULL) AS output_refs,
-    first_value(system_ref ORDER BY rank, shorter, fewer, seq) FILTER (WHERE system_ref IS NOT NULL) AS system_ref,
-    first_value(tools_ref ORDER BY rank, shorter, fewer, seq) FILTER (WHERE tools_ref IS NOT NULL) AS tools_ref,
-    first_value(attributes ORDER BY rank, shorter, fewer, seq) AS attributes,
-    first_value(attribute_types ORDER BY rank, shorter, fewer, seq) AS attribute_types,
-    first_value(resource_attributes ORDER BY rank, shorter, fewer, seq) AS resource_attributes,
-    first_value(events ORDER BY rank, shorter, fewer, seq) AS events,
-    first_value(links ORDER BY rank, shorter, fewer, seq) AS links,
-    first_value(flags ORDER BY rank, shorter, fewer, seq) AS flags,
-    first_value(received_at ORDER BY rank, shorter, fewer, seq) AS received_at,
-    first_value(seq ORDER BY rank, shorter, fewer, seq) AS seq,
-    first_value(mapping_version ORDER BY rank, shorter, fewer, seq) AS mapping_version,
-    -- How many other spans were merged in, and which.
-    max(rank) - 1 AS duplicate_spans,
-    array_agg(DISTINCT named_struct('trace_id', trace_id, 'span_id', span_id)) FILTER (WHERE rank > 1) AS duplicates,
-    -- What the nearest span of the same kind around it reported for all calls within: not to be added up.
-    first_value(named_struct('span_id', wrapper_span_id, 'input_tokens', wrapper_input_tokens, 'output_tokens', wrapper_output_tokens)
-        ORDER BY rank) FILTER (WHERE wrapper_span_id IS NOT NULL) AS reported_subtree_usage
-FROM (
-    SELECT
-        s.tenant, s.trace_id, s.span_id, s.date, s.parent_span_id, s.name, s.span_kind, s.kind, s.dialect,
-        s.scope_name, s.scope_version, s.start_time, s.end_time, s.start_unix_nano, s.duration_ns, s.service,
-        s.service_version, s.environment, s.release, s.status, s.status_message, s.error_type, s.error_class,
-        s.operation, s.framework, s.provider, s.request_model, s.response_model, s.response_id, s.service_tier,
-        s.prompt_hash, s.prompt_shape, s.prompt_variables, s.temperature, s.top_p, s.max_tokens, s.seed,
-        s.request_params, s.streaming, s.ttft_ns, s.finish_reasons, s.input_tokens, s.output_tokens,
-        s.cache_read_tokens, s.cache_write_tokens, s.cache_write_5m_tokens, s.cache_write_1h_tokens,
-        s.reasoning_tokens, s.audio_input_tokens, s.audio_output_tokens, s.image_input_tokens, s.usage_reported,
-        s.usage_flags, s.input_semantics, s.reported_cost_usd, s.retrieval_query, s.tags, s.metadata, s.content_hash,
-        s.routing_hash, s.policy_hash, s.input_preview, s.output_preview, s.input_refs, s.output_refs, s.system_ref,
-        s.tools_ref, s.attributes, s.attribute_types, s.resource_attributes, s.events, s.links, s.flags,
-        s.received_at, s.seq, s.mapping_version,
-        -s.duration_ns AS shorter, -cardinality(s.attributes)::bigint AS fewer,
-        c.call_trace_id, c.call_span_id, c.rank, c.usage_rank, c.call_input_tokens, c.call_output_tokens,
-        c.wrapper_span_id, c.wrapper_input_tokens, c.wrapper_output_tokens,
-        c.conversation_id AS call_conversation_id, c.user_id AS call_user_id, c.team AS call_team,
-        c.agent_name AS call_agent_name, c.workflow_name AS call_workflow_name,
-        c.workflow_version AS call_workflow_version, c.prompt_name AS call_prompt_name,
-        c.prompt_version AS call_prompt_version, c.prompt_label AS call_prompt_label
-    FROM call_spans AS c
-    JOIN spans AS s ON s.tenant = c.tenant AND s.trace_id = c.trace_id AND s.span_id = c.span_id
-    WHERE c.role <> 'wrapper' AND s.kind IN ('chat', 'completion', 'embedding', 'rerank')
-) AS told
-GROUP BY tenant, call_trace_id, call_span_id
+    s.tenant, s.trace_id, s.span_id, s.date, s.parent_span_id, s.name, s.span_kind, s.kind, s.dialect, s.scope_name,
+    s.scope_version, s.start_time, s.end_time, s.start_unix_nano, s.duration_ns, s.service, s.service_version,
+    s.environment, s.release, s.status, s.status_message, s.error_type, s.error_class, s.operation, s.framework,
+    s.provider, s.request_model, s.response_model, s.response_id, s.service_tier, c.conversation_id, c.user_id,
+    c.team, c.agent_name, c.workflow_name, c.workflow_version, c.prompt_name, c.prompt_version, c.prompt_label,
+    s.prompt_hash, s.prompt_shape, s.prompt_variables, s.temperature, s.top_p, s.max_tokens, s.seed, s.request_params,
+    s.streaming, s.ttft_ns, s.finish_reasons, s.input_tokens, s.output_tokens, s.cache_read_tokens,
+    s.cache_write_tokens, s.cache_write_5m_tokens, s.cache_write_1h_tokens, s.reasoning_tokens, s.audio_input_tokens,
+    s.audio_output_tokens, s.image_input_tokens, s.usage_reported, s.usage_flags, s.input_semantics,
+    s.reported_cost_usd, s.retrieval_query, s.tags, s.metadata, s.content_hash, s.routing_hash, s.policy_hash,
+    s.input_preview, s.output_preview, s.input_refs, s.output_refs, s.system_ref, s.tools_ref, s.attributes,
+    s.attribute_types, s.resource_attributes, s.events, s.links, s.flags, s.received_at, s.seq, s.mapping_version,
+    0 AS duplicate_spans, NULL AS duplicates,
+    CASE WHEN c.wrapper_span_id IS NOT NULL THEN named_struct('span_id', c.wrapper_span_id,
+        'input_tokens', c.wrapper_input_tokens, 'output_tokens', c.wrapper_output_tokens) END AS reported_subtree_usage
+FROM call_spans AS c
+JOIN spans AS s ON s.tenant = c.tenant AND s.trace_id = c.trace_id AND s.span_id = c.span_id
+WHERE c.role = 'call' AND c.call_rows = 1 AND s.kind IN ('chat', 'completion', 'embedding', 'rerank')
+UNION ALL
+SELECT
+    tenant, trace_id, span_id, date, parent_span_id, name, span_kind, kind, dialect, scope_name, scope_version,
+    start_time, end_time, start_unix_nano, duration_ns, service, service_version, environment, release, status,
+    status_message, error_type, error_class, operation, framework, provider, request_model, response_model,
+    response_id, service_tier, conversation_id, user_id, team, agent_name, workflow_name, workflow_version,
+    prompt_name, prompt_version, prompt_label, prompt_hash, prompt_shape, prompt_variables, temperature, top_p,
+    max_tokens, seed, request_params, streaming, ttft_ns, finish_reasons, input_tokens, output_tokens,
+    cache_read_tokens, cache_write_tokens, cache_write_5m_tokens, cache_write_1h_tokens, reasoning_tokens,
+    audio_input_tokens, audio_output_tokens, image_input_tokens, usage_reported, usage_flags, input_semantics,
+    reported_cost_usd, retrieval_query, tags, metadata, content_hash, routing_hash, policy_hash, input_preview,
+    output_preview, input_refs, output_refs, system_ref, tools_ref, attributes, attribute_types, resource_attributes,
+    events, links, flags, received_at, seq, mapping_version, duplicate_spans, duplicates, reported_subtree_usage
+FROM merged_calls

@@ -4,9 +4,11 @@
 
 mod commands;
 mod crash;
+mod fixtures;
 mod maintain;
 mod readers;
 mod receive;
 mod server;
 mod spans;
+mod stores;
 mod views;

@@ -119,7 +119,7 @@ async fn contents_expire_before_their_spans_and_come_back_when_sent_again() {
     let kept = tracewell(&data, &["expire", "--contents", "30d"]);
     assert!(kept.contains("contents: nothing to expire") && kept.contains("spans: kept for ever"), "{kept}");
     let out = tracewell(&data, &["expire", "--contents", "1ms"]);
-    assert!(out.contains("contents: 1 file") && out.contains("rows of"), "{out}");
+    assert!(out.contains("contents: 1 file") && out.contains("1 row of"), "{out}");
     assert_eq!((count(&data, "contents"), count(&data, "spans")), (json!(0), json!(2)));
 
     // A server that knows the retention stores a content of an old day again each time, for it may be gone.

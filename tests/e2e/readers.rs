@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::server::Server;
 
 /// The Python that has `tests/python/requirements.txt`, or a word that the test is skipped.
-fn python(test: &str) -> Option<String> {
+pub(crate) fn python(test: &str) -> Option<String> {
     let python = std::env::var("TRACEWELL_PYTHON").ok();
     if python.is_none() {
         println!(
@@ -15,11 +15,13 @@ fn python(test: &str) -> Option<String> {
     python
 }
 
-fn script(name: &str) -> String {
+/// A script of the tests.
+pub(crate) fn script(name: &str) -> String {
     format!("{}/../../tests/python/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn run(command: &mut Command) -> String {
+/// What a command prints; it has to succeed.
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{out}\n{err}");

@@ -18,47 +18,62 @@ pub(crate) struct Server {
     pub(crate) http: String,
 }
 
-fn free_port() -> u16 {
+/// A port of this machine that nobody listens on.
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Server {
     /// Starts a server over `data` and waits until it is ready.
     pub(crate) async fn start(data: &Path, arguments: &[&str]) -> Self {
-        let (grpc, http, api) = (free_port(), free_port(), free_port());
+        Self::start_at(data.to_str().unwrap(), data, arguments, &[]).await
+    }
+
+    /// Starts a server over the place `url`, with a log beside `data`, and with this environment.
+    pub(crate) async fn start_at(url: &str, data: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let wal = match arguments.iter().position(|argument| *argument == "--wal") {
+            Some(at) => PathBuf::from(arguments[at + 1]),
+            None => data.join("wal"),
+        };
+        let endpoint = wal.join("endpoint");
+        // One that a killed server left.
+        let _ = std::fs::remove_file(&endpoint);
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).unwrap();
         let process = Command::new(BINARY)
             .arg("serve")
-            .args(["--data", data.to_str().unwrap()])
-            .args(["--otlp-grpc", &format!("127.0.0.1:{grpc}")])
-            .args(["--otlp-http", &format!("127.0.0.1:{http}")])
-            .args(["--http", &format!("127.0.0.1:{api}")])
+            .args(["--data", url])
+            .envs(environment.iter().copied())
+            .args(["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut server = Self {
-            process,
-            data: data.to_owned(),
-            grpc: format!("http://127.0.0.1:{grpc}"),
-            http: format!("http://127.0.0.1:{http}"),
+        let mut server = Self { process, data: data.to_owned(), grpc: String::new(), http: String::new() };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let text = loop {
+            if let Ok(text) = std::fs::read_to_string(&endpoint) {
+                break text;
+            }
+            server.assert_running(deadline);
+            tokio::time::sleep(Duration::from_millis(5)).await;
         };
-        server.wait_until_ready().await;
+        let address = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        (server.grpc, server.http) = (address("otlp_grpc"), address("otlp_http"));
+        while client().get(format!("{}/readyz", server.http)).send().await.is_err() {
+            server.assert_running(deadline);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         server
     }
 
-    async fn wait_until_ready(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while client().get(format!("{}/readyz", self.http)).send().await.is_err() {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                let log = std::fs::read_to_string(self.data.with_extension("log")).unwrap();
-                panic!("the server ended with {status}:\n{log}");
-            }
-            assert!(Instant::now() < deadline, "the server is not ready after a minute");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    fn assert_running(&mut self, deadline: Instant) {
+        if let Some(status) = self.process.try_wait().unwrap() {
+            let log = std::fs::read_to_string(self.data.with_extension("log")).unwrap();
+            panic!("the server ended with {status}:\n{log}");
         }
+        assert!(Instant::now() < deadline, "the server is not ready after a minute");
     }
 
     /// Kills it as `kill -9` does.
@@ -101,8 +116,12 @@ pub(crate) fn client() -> reqwest::Client {
 
 /// Runs `tracewell sql` over `data`, and gives its rows.
 pub(crate) fn sql(data: &Path, query: &str) -> Vec<Value> {
-    let output =
-        Command::new(BINARY).args(["sql", "--format", "json", "--data", data.to_str().unwrap(), query]).output().unwrap();
+    rows(Command::new(BINARY).args(["sql", "--format", "json", "--data", data.to_str().unwrap(), query]), query)
+}
+
+/// The rows that a command prints.
+pub(crate) fn rows(command: &mut Command, query: &str) -> Vec<Value> {
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{query}\n{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

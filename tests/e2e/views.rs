@@ -320,7 +320,7 @@ async fn tools_documents_and_messages_are_rows() {
     let answered = json!([{"role": "assistant", "parts": [{"type": "text", "content": "Shelf 7."}], "finish_reason": "stop"}]).to_string();
     let documents = json!([{"id": "doc-11", "score": 0.9}, {"id": "doc-29", "score": 0.25}]).to_string();
     let spans = [
-        span(s, "app", (1, 1), 0, (0, 99)).with(text("gen_ai.operation.name", "invoke_agent")),
+        span(s, "app", (1, 1), 0, (0, 99)).with(text("gen_ai.operation.name", "invoke_agent")).with(text("shop.shelf", "7")),
         span(s, "a", (1, 2), 1, (1, 9)).chat().with(text("gen_ai.input.messages", &asked)).with(text("gen_ai.output.messages", &answered)),
         // An agent's span of a tool around that of the MCP client, sent twice; and the same tool once more.
         tool(span(s, "a", (1, 3), 1, (10, 20))).with(text("gen_ai.tool.call.id", "call-1")).with(text("gen_ai.tool.call.arguments", "{\"sku\":\"BL-42\"}")),
@@ -358,12 +358,26 @@ async fn tools_documents_and_messages_are_rows() {
         assert_eq!(json!([message["direction"], message["position"], message["role"]]), json!([direction, 1, role]));
         assert_eq!(message["content"].as_str().unwrap().parse::<Value>().unwrap(), part(sent).as_str().unwrap().parse::<Value>().unwrap());
     }
-    let coverage = "SELECT key, state, spans FROM mapping_coverage WHERE key LIKE 'gen_ai.tool%' OR key = 'x.unknown' ORDER BY key";
+    // A message that a length limit cut off.
+    let cut = span("cut", "b", (2, 1), 0, (0, 9)).chat().with(text("gen_ai.input.messages", "[{\"role\": \"us"));
+    let server = Server::start(&data, &[]).await;
+    assert_eq!(server.post("/v1/traces", PROTOBUF, cut.request()).await.unwrap().status(), 200);
+    let coverage = "SELECT key, scope_name, state, spans, unreadable_spans FROM mapping_coverage
+        WHERE key LIKE 'gen_ai.tool.%' OR key LIKE 'shop.%' OR key = 'gen_ai.input.messages' ORDER BY key, scope_name";
+    let row = |key: &str, scope: &str, state: &str, spans: u64, unreadable: u64| {
+        json!({"key": key, "scope_name": scope, "state": state, "spans": spans, "unreadable_spans": unreadable})
+    };
     assert_eq!(
-        rows(coverage),
+        Value::from(server.sql(coverage)),
         json!([
-            {"key": "gen_ai.tool.call.arguments", "state": "mapped", "spans": 1},
-            {"key": "gen_ai.tool.call.id", "state": "mapped", "spans": 1},
+            row("gen_ai.input.messages", "a", "mapped", 1, 0),
+            row("gen_ai.input.messages", "b", "unreadable", 1, 1),
+            row("gen_ai.tool.call.arguments", "a", "mapped", 1, 0),
+            row("gen_ai.tool.call.id", "a", "mapped", 2, 0),
+            row("gen_ai.tool.call.result", "mcp", "mapped", 1, 0),
+            row("gen_ai.tool.name", "a", "mapped", 2, 0),
+            row("gen_ai.tool.name", "mcp", "mapped", 1, 0),
+            row("shop.shelf", "app", "kept", 1, 0),
         ])
     );
 }

@@ -98,7 +98,7 @@ pub struct Ingest {
     /// What the start found.
     pub recovered: Recovered,
     /// Kept open for the lock on the folder.
-    _wal: WalDir,
+    wal: WalDir,
 }
 
 impl std::fmt::Debug for Ingest {
@@ -198,8 +198,14 @@ impl Ingest {
             memory_bytes: config.memory_bytes,
             clock: config.clock,
             recovered,
-            _wal: wal,
+            wal,
         })
+    }
+
+    /// The identity of the write-ahead log.
+    #[must_use]
+    pub fn id(&self) -> uuid::Uuid {
+        self.wal.id()
     }
 
     /// Memory that rows not yet committed take.

@@ -55,10 +55,10 @@ pub(crate) struct Usage {
     pub(crate) doubtful: bool,
 }
 
-/// A prompt as the application reports it: these belong together.
+/// A prompt as the application reports it: these belong together, and one of them is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Prompt<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) name: Option<&'a str>,
     pub(crate) version: Option<&'a str>,
     pub(crate) label: Option<&'a str>,
 }
@@ -147,6 +147,8 @@ pub(crate) struct Part<'a> {
     pub(crate) usage_rank: usize,
     /// What that one counts.
     pub(crate) usage: Option<Usage>,
+    /// How many rows the call's spans have, copies counted.
+    pub(crate) rows: usize,
     pub(crate) wrapper: Option<Wrapper<'a>>,
     /// The call's facts: its spans', else those of the spans above them, else those of the trace.
     pub(crate) facts: Facts<'a>,
@@ -158,6 +160,7 @@ pub(crate) struct Node<'a> {
     /// Position of the longest copy.
     row: usize,
     id: &'a str,
+    copies: usize,
     /// Of all copies; its own facts become those of the spans above where it has none.
     span: Row<'a>,
     trace_spans: usize,
@@ -204,7 +207,8 @@ pub(crate) fn parts<'a>(rows: &[Row<'a>]) -> Vec<Option<Part<'a>>> {
 
 fn part<'a>(node: &Node<'a>, merged: &Merged<'a>, role: Role, rank: usize, usage_rank: usize) -> Part<'a> {
     let call = merged.members[0].key();
-    Part { role, call, rank, usage_rank, usage: merged.usage, wrapper: node.wrapper, facts: merged.facts }
+    let rows = merged.members.iter().map(|node| node.copies).sum();
+    Part { role, call, rank, usage_rank, usage: merged.usage, rows, wrapper: node.wrapper, facts: merged.facts }
 }
 
 /// The spans of one call, in the order in which they count.

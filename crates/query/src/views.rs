@@ -26,16 +26,22 @@ pub const VIEWS: &[View] = &[
         uses: &[],
     },
     View {
+        name: "merged_calls",
+        doc: "One row is one model call that several rows of `spans` tell of, merged.",
+        sql: include_str!("../../../queries/views/merged_calls.sql"),
+        uses: &["call_spans"],
+    },
+    View {
         name: "llm_calls",
         doc: "One row is one real model call, its duplicates merged.",
         sql: include_str!("../../../queries/views/llm_calls.sql"),
-        uses: &["call_spans"],
+        uses: &["call_spans", "merged_calls"],
     },
     View {
         name: "traces",
         doc: "One row is one trace with its root, its calls and its tokens.",
         sql: include_str!("../../../queries/views/traces.sql"),
-        uses: &["call_spans", "llm_calls"],
+        uses: &["call_spans", "merged_calls", "llm_calls"],
     },
     View {
         name: "tool_calls",
@@ -97,8 +103,8 @@ mod tests {
     fn only_views_that_are_mentioned_are_planned_and_those_they_use_come_first() {
         let names = |sql| mentioned(sql).iter().map(|view| view.name).collect::<Vec<_>>();
         assert_eq!(names("SELECT 1"), [""; 0]);
-        assert_eq!(names("SELECT * FROM LLM_Calls"), ["call_spans", "llm_calls"]);
-        assert_eq!(names("SELECT * FROM traces JOIN messages USING (trace_id)"), ["call_spans", "llm_calls", "traces", "messages"]);
+        assert_eq!(names("SELECT * FROM LLM_Calls"), ["call_spans", "merged_calls", "llm_calls"]);
+        assert_eq!(names("SELECT * FROM traces JOIN messages USING (trace_id)"), ["call_spans", "merged_calls", "llm_calls", "traces", "messages"]);
         assert_eq!(names(" SHOW TABLES").len(), VIEWS.len());
     }
 

@@ -11,6 +11,8 @@ use http::header::CONTENT_TYPE;
 
 /// How the server is, as those who run it want to know.
 pub trait Health: Send + Sync + 'static {
+    /// Which write-ahead log this server owns: `/healthz` says it, so that nobody takes one server for another.
+    fn identity(&self) -> String;
     /// Why the server cannot take data now; `None` when it can.
     fn not_ready(&self) -> impl Future<Output = Option<String>> + Send;
     /// Metrics in Prometheus' text format.
@@ -20,10 +22,17 @@ pub trait Health: Send + Sync + 'static {
 /// The endpoints of health.
 pub fn health_router<H: Health>(health: Arc<H>) -> Router {
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(alive::<H>))
         .route("/readyz", get(ready::<H>))
         .route("/metrics", get(metrics::<H>))
         .with_state(health)
+}
+
+/// The header in which `/healthz` tells [`Health::identity`].
+pub const IDENTITY: &str = "tracewell-wal";
+
+async fn alive<H: Health>(State(health): State<Arc<H>>) -> impl IntoResponse {
+    ([(IDENTITY, health.identity())], "ok\n")
 }
 
 async fn ready<H: Health>(State(health): State<Arc<H>>) -> impl IntoResponse {

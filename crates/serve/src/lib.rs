@@ -8,5 +8,5 @@
 mod health;
 mod sql;
 
-pub use health::{Health, health_router};
+pub use health::{Health, IDENTITY, health_router};
 pub use sql::{ARROW_STREAM, sql_router};

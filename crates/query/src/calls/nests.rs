@@ -23,7 +23,7 @@ pub(super) fn of_trace<'a>(rows: &[Row<'a>], mut positions: Vec<usize>) -> OfTra
     for copies in positions.chunk_by(|a, b| rows[*a].id == rows[*b].id) {
         if let Some(id) = rows[copies[0]].id {
             let span = merged(copies.iter().map(|position| &rows[*position]));
-            nodes.push(Node { row: copies[0], id, span, trace_spans: 0, whole, wrapper: None });
+            nodes.push(Node { row: copies[0], id, copies: copies.len(), span, trace_spans: 0, whole, wrapper: None });
         }
     }
     let count = nodes.len();
@@ -77,7 +77,7 @@ fn whole<'r, 'a: 'r>(rows: impl Iterator<Item = &'r Row<'a>> + Clone) -> Facts<'
         team: facts.team.or_else(|| agreed(facts_of.clone().filter_map(|facts| facts.team))),
         agent: None,
         workflow: facts.workflow.or_else(|| agreed::<Workflow<'_>>(facts_of.clone().filter_map(|facts| facts.workflow))),
-        prompt: facts.prompt.or_else(|| agreed::<Prompt<'_>>(facts_of.filter_map(|facts| facts.prompt))),
+        prompt: facts.prompt.or_else(|| agreed_prompt(facts_of.filter_map(|facts| facts.prompt))),
     }
 }
 
@@ -85,6 +85,18 @@ fn whole<'r, 'a: 'r>(rows: impl Iterator<Item = &'r Row<'a>> + Clone) -> Facts<'
 fn agreed<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
     let first = values.next()?;
     values.all(|value| value == first).then_some(first)
+}
+
+/// The one prompt, unless there are two; what its spans do not agree on is left out.
+fn agreed_prompt<'a>(prompts: impl Iterator<Item = Prompt<'a>> + Clone) -> Option<Prompt<'a>> {
+    let names = prompts.clone().filter_map(|prompt| prompt.name);
+    let name = agreed(names.clone());
+    if name.is_none() && names.count() > 0 {
+        return None;
+    }
+    let version = agreed(prompts.clone().filter_map(|prompt| prompt.version));
+    let label = agreed(prompts.filter_map(|prompt| prompt.label));
+    name.or(version).or(label).map(|_| Prompt { name, version, label })
 }
 
 /// Fills the facts of calls from the spans above them; answers for each call the calls of its family around it,

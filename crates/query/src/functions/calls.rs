@@ -41,8 +41,8 @@ const TEXTS: [&str; 13] = [
     "prompt_version",
     "prompt_label",
 ];
-const COUNTS: [&str; 6] =
-    ["rank", "usage_rank", "input_tokens", "output_tokens", "wrapper_input_tokens", "wrapper_output_tokens"];
+const COUNTS: [&str; 7] =
+    ["rank", "usage_rank", "rows", "input_tokens", "output_tokens", "wrapper_input_tokens", "wrapper_output_tokens"];
 
 fn fields() -> Fields {
     let texts = TEXTS.iter().map(|name| Field::new(*name, DataType::Utf8View, true));
@@ -150,7 +150,7 @@ impl Columns {
                 team: text(13),
                 agent: text(14),
                 workflow: text(15).map(|name| Workflow { name, version: text(16) }),
-                prompt: text(17).map(|name| Prompt { name, version: text(18), label: text(19) }),
+                prompt: text(17).or(text(18)).or(text(19)).map(|_| Prompt { name: text(17), version: text(18), label: text(19) }),
             },
         }
     }
@@ -188,7 +188,7 @@ fn words<'a>(part: &Part<'a>) -> [Option<&'a str>; TEXTS.len()] {
         facts.agent,
         workflow.map(|workflow| workflow.name),
         workflow.and_then(|workflow| workflow.version),
-        prompt.map(|prompt| prompt.name),
+        prompt.and_then(|prompt| prompt.name),
         prompt.and_then(|prompt| prompt.version),
         prompt.and_then(|prompt| prompt.label),
     ]
@@ -197,6 +197,6 @@ fn words<'a>(part: &Part<'a>) -> [Option<&'a str>; TEXTS.len()] {
 fn numbers(part: &Part<'_>) -> [Option<i64>; COUNTS.len()] {
     let usage = part.usage.unwrap_or_default();
     let wrapper = part.wrapper.and_then(|wrapper| wrapper.usage).unwrap_or_default();
-    let rank = |rank: usize| i64::try_from(rank).ok();
-    [rank(part.rank), rank(part.usage_rank), usage.input, usage.output, wrapper.input, wrapper.output]
+    let count = |count: usize| i64::try_from(count).ok();
+    [count(part.rank), count(part.usage_rank), count(part.rows), usage.input, usage.output, wrapper.input, wrapper.output]
 }

@@ -104,12 +104,16 @@ impl Expire {
             eprintln!("{name}: looking for rows older than {}", humantime::format_duration(*keep));
             let done = expire(&table, *keep, super::now(), &|_| {}).await?;
             let left = sized(done.files_left, done.bytes_left);
-            match (done.days.first(), done.days.last()) {
-                (Some(first), Some(last)) => {
-                    println!("{name}: {}, {} rows of {first} to {last} expired; {left} stay", sized(done.files, done.bytes), done.rows);
+            let days = match (done.days.first(), done.days.last()) {
+                (Some(first), Some(last)) if first == last => first.to_string(),
+                (Some(first), Some(last)) => format!("{first} to {last}"),
+                _ => {
+                    println!("{name}: nothing to expire, {left}");
+                    continue;
                 }
-                _ => println!("{name}: nothing to expire, {left}"),
-            }
+            };
+            let gone = sized(done.files, done.bytes);
+            println!("{name}: {gone} with {} of {days} expired; {left} left", counted(done.rows, "row"));
         }
         Ok(())
     }
@@ -132,7 +136,7 @@ impl Vacuum {
             eprintln!("{name}: listing files");
             let done = vacuum(&table, retain, self.dry_run, super::now() / 1_000_000).await?;
             println!(
-                "{name}: {} {}; {} in use, {} not needed and kept for {}",
+                "{name}: {} {}; {} in use, {} waiting until unused for {}",
                 sized(done.deleted, done.deleted_bytes),
                 if self.dry_run { "would be deleted" } else { "deleted" },
                 sized(done.live, done.live_bytes),
@@ -206,7 +210,11 @@ fn size_of(table: &FactTable, day: Option<Day>) -> String {
 }
 
 fn sized(files: usize, bytes: u64) -> String {
-    format!("{files} {} ({})", if files == 1 { "file" } else { "files" }, human(bytes))
+    format!("{} ({})", counted(files as u64, "file"), human(bytes))
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn dropped(rows: u64) -> String {

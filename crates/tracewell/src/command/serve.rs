@@ -112,11 +112,12 @@ impl Serve {
             Source::Default => bind_api(settings.listen.http).await?,
             _ => bind(settings.listen.http, "HTTP").await?,
         };
-        let status = Arc::new(Status { collector: collector.clone(), ingest: Arc::clone(&ingest), lake: lake.clone() });
+        let status =
+            Arc::new(Status { collector: collector.clone(), ingest: Arc::clone(&ingest), lake: lake.clone() });
         tracing::info!(address = %grpc.local_addr()?, "receiving OTLP/gRPC");
         tracing::info!(address = %http.local_addr()?, "receiving OTLP/HTTP");
         tracing::info!(address = %api.local_addr()?, data = %location.url(), wal = %wal.display(), "answering SQL over HTTP");
-        let endpoint = Endpoint::write(&wal, api.local_addr()?)?;
+        let endpoint = Endpoint::write(&wal, api.local_addr()?, grpc.local_addr()?, http.local_addr()?)?;
 
         let health = health_router(status);
         let tasks = [
@@ -252,9 +253,14 @@ async fn wait_for_signal() -> anyhow::Result<()> {
 struct Endpoint(PathBuf);
 
 impl Endpoint {
-    fn write(wal: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+    /// The first line is for `tracewell sql`, the others for whoever started the server on free ports.
+    fn write(wal: &Path, api: SocketAddr, grpc: SocketAddr, http: SocketAddr) -> anyhow::Result<Self> {
         let path = wal.join(ENDPOINT_FILE);
-        std::fs::write(&path, format!("http://{address}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+        let text = format!("http://{api}\notlp_grpc http://{grpc}\notlp_http http://{http}\n");
+        let unfinished = path.with_extension("new");
+        std::fs::write(&unfinished, text)
+            .and_then(|()| std::fs::rename(&unfinished, &path))
+            .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self(path))
     }
 }
@@ -272,6 +278,10 @@ struct Status {
 }
 
 impl Health for Status {
+    fn identity(&self) -> String {
+        self.ingest.id().to_string()
+    }
+
     async fn not_ready(&self) -> Option<String> {
         if !self.ingest.alive() {
             return Some("a shard has stopped".into());

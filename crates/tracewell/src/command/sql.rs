@@ -72,10 +72,14 @@ impl Sql {
         let location = super::location(&config)?;
         let Ok(wal) = super::wal(&config, &location) else { return Ok(None) };
         let Ok(server) = std::fs::read_to_string(wal.join(ENDPOINT_FILE)) else { return Ok(None) };
-        let server = server.trim().to_owned();
-        // The file outlives a server that was killed.
-        let alive = client()?.get(format!("{server}/healthz")).timeout(Duration::from_secs(5)).send().await.is_ok();
-        Ok(alive.then_some(server))
+        let Some(server) = server.lines().next().map(str::to_owned) else { return Ok(None) };
+        let Ok(owner) = std::fs::read_to_string(wal.join("ID")) else { return Ok(None) };
+        // The file outlives a server that was killed, and its port may be another server's by now.
+        let Ok(answer) = client()?.get(format!("{server}/healthz")).timeout(Duration::from_secs(5)).send().await else {
+            return Ok(None);
+        };
+        let same = answer.headers().get(tracewell_serve::IDENTITY).is_some_and(|id| id.as_bytes() == owner.trim().as_bytes());
+        Ok(same.then_some(server))
     }
 
     /// Reads the tables, and the log as far as it is at hand.
