@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use tracewell_model::schema::SPANS;
 
 use crate::load::{self, Request, Workload};
+use crate::memory::{self, Warm};
 use crate::server::{self, Client, Sent, Server, Stored, Used};
 
 mod report;
@@ -47,6 +48,9 @@ pub(crate) struct Arguments {
     /// Leave the data of the full load there
     #[arg(long)]
     keep: bool,
+    /// Keep memory pages ready for the server: on a virtual machine whose host takes free pages back
+    #[arg(long)]
+    warm: bool,
     /// Measure the stages alone, without a server
     #[arg(long)]
     stages_only: bool,
@@ -80,7 +84,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .context("cannot make a folder for the data")?;
     folder.disable_cleanup(arguments.keep);
     let workloads = arguments.workload.map_or_else(|| vec![Workload::Small, Workload::Agents], |one| vec![one]);
-    let mut report = Report { machine: Machine::this(), quick: arguments.quick, workloads: Vec::new() };
+    let mut report = Report {
+        machine: Machine::this(memory::first_touch()?),
+        quick: arguments.quick,
+        warm: arguments.warm,
+        workloads: Vec::new(),
+    };
     for workload in workloads {
         report.workloads.push(measure(arguments, workload, &binary, folder.path())?);
     }
@@ -155,7 +164,7 @@ fn serve(
     requests: &[Request],
     per_second: Option<f64>,
 ) -> anyhow::Result<(Sent, Used)> {
-    touch_memory();
+    let _warm = if arguments.warm { Some(Warm::keep()?) } else { None };
     let server = Server::start(binary, folder, arguments.shards)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let address = server.grpc();
@@ -184,13 +193,4 @@ fn storage(binary: &Path, folder: &Path, sent: &Sent) -> anyhow::Result<Storage>
         false => None,
     };
     Ok(Storage { otlp_bytes: sent.bytes, spans: sent.spans, committed, compacted })
-}
-
-/// Uses as much memory as a server may and gives it back: on a virtual machine the first touch of a page can cost many
-/// times what clearing it does, which would be counted as the server's work.
-fn touch_memory() {
-    const PAGE: usize = 4096;
-    let mut memory = vec![0_u8; 3 << 29];
-    memory.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
-    std::hint::black_box(&memory);
 }

@@ -36,7 +36,8 @@ const EPOCH_NANOS: u64 = 1_772_438_400_000_000_000;
 
 /// Makes at least `spans` spans with all cores; the same seed gives the same requests.
 pub(crate) fn make(workload: Workload, seed: u64, spans: u64) -> Vec<Request> {
-    let (part, per_part): (fn(u64, u64) -> Vec<Request>, u64) = match workload {
+    type Part = fn(u64, u64) -> Vec<Request>;
+    let (part, per_part): (Part, u64) = match workload {
         Workload::Small => (small::part, small::SPANS_OF_PART),
         Workload::Agents => (agents::part, agents::SPANS_OF_PART),
     };

@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 mod ingest;
 mod load;
+mod memory;
 mod random;
 mod server;
 mod text;
@@ -34,11 +35,20 @@ struct Cli {
 enum Benchmark {
     /// Receive, acknowledge, store: speed, CPU, acknowledgement times, memory, stored bytes, share of each stage.
     Ingest(ingest::Arguments),
+    /// Touches so many MiB of memory; for this program's own use
+    #[command(name = memory::SUBCOMMAND, hide = true)]
+    TouchMemory { mebibytes: usize },
 }
 
 fn main() -> ExitCode {
-    let Benchmark::Ingest(arguments) = Cli::parse().benchmark;
-    match ingest::run(&arguments) {
+    let done = match Cli::parse().benchmark {
+        Benchmark::Ingest(arguments) => ingest::run(&arguments),
+        Benchmark::TouchMemory { mebibytes } => {
+            memory::touch(mebibytes);
+            Ok(())
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tracewell-benches: {error:#}");

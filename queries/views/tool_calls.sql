@@ -15,6 +15,7 @@ WITH RECURSIVE path AS (
     JOIN spans AS above
         ON above.tenant = path.tenant AND above.trace_id = path.trace_id AND above.span_id = path.next_id
     WHERE path.distance < 16 AND path.next_id <> path.span_id AND above.kind IN ('tool', 'mcp', 'http', 'other')
+        AND (above.kind <> 'tool' OR above.tool_name = path.tool_name)
 ),
 outermost AS (
     SELECT tenant, trace_id, span_id,
@@ -30,56 +31,59 @@ SELECT
     tenant, date, trace_id, span_id, parent_span_id, name, start_time, end_time, start_unix_nano, duration_ns, service, environment,
     release, team, conversation_id, user_id, agent_name, dialect, scope_name, tool_name, tool_call_id, tool_type,
     status, status_message, error_type, error_class, input_hash, output_hash,
-    max(input) AS arguments, max(output) AS result, duplicate_spans
+    max(content) FILTER (WHERE side = 'input') AS arguments, max(content) FILTER (WHERE side = 'output') AS result,
+    duplicate_spans
 FROM (
-    SELECT t.*, i.content AS input, o.content AS output
+    -- A row for the arguments and one for the result: contents may be stored more than once, and must not multiply.
+    SELECT t.*, c.content
     FROM (
-        SELECT
-            tenant, trace_id,
-            first_value(span_id ORDER BY depth, shorter, seq) AS span_id,
-            first_value(date ORDER BY depth, shorter, seq) AS date,
-            first_value(parent_span_id ORDER BY depth, shorter, seq) AS parent_span_id,
-            first_value(name ORDER BY depth, shorter, seq) AS name,
-            first_value(start_time ORDER BY depth, shorter, seq) AS start_time,
-            first_value(end_time ORDER BY depth, shorter, seq) AS end_time,
-            first_value(start_unix_nano ORDER BY depth, shorter, seq) AS start_unix_nano,
-            first_value(duration_ns ORDER BY depth, shorter, seq) AS duration_ns,
-            first_value(service ORDER BY depth, shorter, seq) FILTER (WHERE service IS NOT NULL) AS service,
-            first_value(environment ORDER BY depth, shorter, seq) FILTER (WHERE environment IS NOT NULL) AS environment,
-            first_value(release ORDER BY depth, shorter, seq) FILTER (WHERE release IS NOT NULL) AS release,
-            first_value(team ORDER BY depth, shorter, seq) FILTER (WHERE team IS NOT NULL) AS team,
-            first_value(conversation_id ORDER BY depth, shorter, seq) FILTER (WHERE conversation_id IS NOT NULL) AS conversation_id,
-            first_value(user_id ORDER BY depth, shorter, seq) FILTER (WHERE user_id IS NOT NULL) AS user_id,
-            first_value(agent_name ORDER BY depth, shorter, seq) FILTER (WHERE agent_name IS NOT NULL) AS agent_name,
-            first_value(dialect ORDER BY depth, shorter, seq) AS dialect,
-            first_value(scope_name ORDER BY depth, shorter, seq) AS scope_name,
-            first_value(tool_name ORDER BY depth, shorter, seq) FILTER (WHERE tool_name IS NOT NULL) AS tool_name,
-            first_value(tool_call_id ORDER BY depth, shorter, seq) FILTER (WHERE tool_call_id IS NOT NULL) AS tool_call_id,
-            first_value(tool_type ORDER BY depth, shorter, seq) FILTER (WHERE tool_type IS NOT NULL) AS tool_type,
-            first_value(status ORDER BY depth, shorter, seq) FILTER (WHERE status IS NOT NULL) AS status,
-            first_value(status_message ORDER BY depth, shorter, seq) FILTER (WHERE status_message IS NOT NULL) AS status_message,
-            first_value(error_type ORDER BY depth, shorter, seq) FILTER (WHERE error_type IS NOT NULL) AS error_type,
-            first_value(error_class ORDER BY depth, shorter, seq) FILTER (WHERE error_class IS NOT NULL) AS error_class,
-            -- With the date that the span's contents are kept under.
-            first_value(named_struct('date', date, 'hash', input_hash) ORDER BY depth, shorter, seq)
-                FILTER (WHERE input_hash IS NOT NULL) AS input_ref,
-            first_value(named_struct('date', date, 'hash', output_hash) ORDER BY depth, shorter, seq)
-                FILTER (WHERE output_hash IS NOT NULL) AS output_ref,
-            first_value(input_hash ORDER BY depth, shorter, seq) FILTER (WHERE input_hash IS NOT NULL) AS input_hash,
-            first_value(output_hash ORDER BY depth, shorter, seq) FILTER (WHERE output_hash IS NOT NULL) AS output_hash,
-            count(DISTINCT span_id) - 1 AS duplicate_spans
+        SELECT *, unnest(make_array('input', 'output')) AS side,
+            unnest(make_array(input_date, output_date)) AS ref_date, unnest(make_array(input_hash, output_hash)) AS ref_hash
         FROM (
-            SELECT s.*, s.input_refs[1]['hash'] AS input_hash, s.output_refs[1]['hash'] AS output_hash,
-                -s.duration_ns AS shorter, t.depth,
-                coalesce(t.call_id, t.outer_id, s.tool_call_id, s.span_id) AS execution
-            FROM spans AS s
-            LEFT JOIN outermost AS t ON t.tenant = s.tenant AND t.trace_id = s.trace_id AND t.span_id = s.span_id
-            WHERE s.kind = 'tool'
-        ) AS s
-        GROUP BY tenant, trace_id, execution
+            SELECT
+                tenant, trace_id,
+                first_value(span_id ORDER BY depth, shorter, seq) AS span_id,
+                first_value(date ORDER BY depth, shorter, seq) AS date,
+                first_value(parent_span_id ORDER BY depth, shorter, seq) AS parent_span_id,
+                first_value(name ORDER BY depth, shorter, seq) AS name,
+                first_value(start_time ORDER BY depth, shorter, seq) AS start_time,
+                first_value(end_time ORDER BY depth, shorter, seq) AS end_time,
+                first_value(start_unix_nano ORDER BY depth, shorter, seq) AS start_unix_nano,
+                first_value(duration_ns ORDER BY depth, shorter, seq) AS duration_ns,
+                first_value(service ORDER BY depth, shorter, seq) FILTER (WHERE service IS NOT NULL) AS service,
+                first_value(environment ORDER BY depth, shorter, seq) FILTER (WHERE environment IS NOT NULL) AS environment,
+                first_value(release ORDER BY depth, shorter, seq) FILTER (WHERE release IS NOT NULL) AS release,
+                first_value(team ORDER BY depth, shorter, seq) FILTER (WHERE team IS NOT NULL) AS team,
+                first_value(conversation_id ORDER BY depth, shorter, seq) FILTER (WHERE conversation_id IS NOT NULL) AS conversation_id,
+                first_value(user_id ORDER BY depth, shorter, seq) FILTER (WHERE user_id IS NOT NULL) AS user_id,
+                first_value(agent_name ORDER BY depth, shorter, seq) FILTER (WHERE agent_name IS NOT NULL) AS agent_name,
+                first_value(dialect ORDER BY depth, shorter, seq) AS dialect,
+                first_value(scope_name ORDER BY depth, shorter, seq) AS scope_name,
+                first_value(tool_name ORDER BY depth, shorter, seq) FILTER (WHERE tool_name IS NOT NULL) AS tool_name,
+                first_value(tool_call_id ORDER BY depth, shorter, seq) FILTER (WHERE tool_call_id IS NOT NULL) AS tool_call_id,
+                first_value(tool_type ORDER BY depth, shorter, seq) FILTER (WHERE tool_type IS NOT NULL) AS tool_type,
+                first_value(status ORDER BY depth, shorter, seq) FILTER (WHERE status IS NOT NULL) AS status,
+                first_value(status_message ORDER BY depth, shorter, seq) FILTER (WHERE status_message IS NOT NULL) AS status_message,
+                first_value(error_type ORDER BY depth, shorter, seq) FILTER (WHERE error_type IS NOT NULL) AS error_type,
+                first_value(error_class ORDER BY depth, shorter, seq) FILTER (WHERE error_class IS NOT NULL) AS error_class,
+                first_value(input_hash ORDER BY depth, shorter, seq) FILTER (WHERE input_hash IS NOT NULL) AS input_hash,
+                first_value(output_hash ORDER BY depth, shorter, seq) FILTER (WHERE output_hash IS NOT NULL) AS output_hash,
+                -- Contents are kept under the date of the span that carried them.
+                first_value(date ORDER BY depth, shorter, seq) FILTER (WHERE input_hash IS NOT NULL) AS input_date,
+                first_value(date ORDER BY depth, shorter, seq) FILTER (WHERE output_hash IS NOT NULL) AS output_date,
+                count(DISTINCT span_id) - 1 AS duplicate_spans
+            FROM (
+                SELECT s.*, s.input_refs[1]['hash'] AS input_hash, s.output_refs[1]['hash'] AS output_hash,
+                    -s.duration_ns AS shorter, t.depth,
+                    coalesce(t.call_id, t.outer_id, s.tool_call_id, s.span_id) AS execution
+                FROM spans AS s
+                LEFT JOIN outermost AS t ON t.tenant = s.tenant AND t.trace_id = s.trace_id AND t.span_id = s.span_id
+                WHERE s.kind = 'tool'
+            ) AS s
+            GROUP BY tenant, trace_id, execution
+        ) AS one
     ) AS t
-    LEFT JOIN contents AS i ON i.tenant = t.tenant AND i.date = t.input_ref['date'] AND i.hash = t.input_ref['hash']
-    LEFT JOIN contents AS o ON o.tenant = t.tenant AND o.date = t.output_ref['date'] AND o.hash = t.output_ref['hash']
+    LEFT JOIN contents AS c ON c.tenant = t.tenant AND c.date = t.ref_date AND c.hash = t.ref_hash
 ) AS found
 GROUP BY tenant, date, trace_id, span_id, parent_span_id, name, start_time, end_time, start_unix_nano, duration_ns, service,
     environment, release, team, conversation_id, user_id, agent_name, dialect, scope_name, tool_name, tool_call_id, tool_type,

@@ -1,7 +1,7 @@
 -- One row is one trace: a run as its spans tell it, with the model calls in it.
 --
--- Rule: spans count once however often they were sent. What names the run comes from the root, which may be missing;
--- then from the first span that knows it. Tokens are those of `llm_calls`, so that neither duplicates nor sums of
+-- Rule: spans count once however often they were sent. What names the run comes from the root, which may be missing,
+-- else from what all spans agree on. Tokens are those of `llm_calls`, so that neither duplicates nor sums of
 -- wrapping spans count. A trace that holds nothing but duplicates of other traces' calls is flagged, not left out.
 SELECT
     whole.tenant, whole.trace_id, whole.date, whole.start_time, whole.end_time,
@@ -24,16 +24,13 @@ FROM (
         first_value(kind ORDER BY start_unix_nano, span_id, shorter) FILTER (WHERE is_root) AS root_kind,
         first_value(status ORDER BY start_unix_nano, span_id, shorter) FILTER (WHERE is_root) AS root_status,
         NOT bool_or(is_root) AS missing_root,
-        first_value(service ORDER BY is_root DESC, start_unix_nano, span_id, shorter) FILTER (WHERE service IS NOT NULL) AS service,
-        first_value(environment ORDER BY is_root DESC, start_unix_nano, span_id, shorter)
-            FILTER (WHERE environment IS NOT NULL) AS environment,
-        first_value(release ORDER BY is_root DESC, start_unix_nano, span_id, shorter) FILTER (WHERE release IS NOT NULL) AS release,
-        first_value(conversation_id ORDER BY is_root DESC, start_unix_nano, span_id, shorter)
-            FILTER (WHERE conversation_id IS NOT NULL) AS conversation_id,
-        first_value(user_id ORDER BY is_root DESC, start_unix_nano, span_id, shorter) FILTER (WHERE user_id IS NOT NULL) AS user_id,
-        first_value(team ORDER BY is_root DESC, start_unix_nano, span_id, shorter) FILTER (WHERE team IS NOT NULL) AS team,
-        first_value(workflow_name ORDER BY is_root DESC, start_unix_nano, span_id, shorter)
-            FILTER (WHERE workflow_name IS NOT NULL) AS workflow_name,
+        coalesce(max(service) FILTER (WHERE is_root), CASE WHEN min(service) = max(service) THEN min(service) END) AS service,
+        coalesce(max(environment) FILTER (WHERE is_root), CASE WHEN min(environment) = max(environment) THEN min(environment) END) AS environment,
+        coalesce(max(release) FILTER (WHERE is_root), CASE WHEN min(release) = max(release) THEN min(release) END) AS release,
+        coalesce(max(conversation_id) FILTER (WHERE is_root), CASE WHEN min(conversation_id) = max(conversation_id) THEN min(conversation_id) END) AS conversation_id,
+        coalesce(max(user_id) FILTER (WHERE is_root), CASE WHEN min(user_id) = max(user_id) THEN min(user_id) END) AS user_id,
+        coalesce(max(team) FILTER (WHERE is_root), CASE WHEN min(team) = max(team) THEN min(team) END) AS team,
+        coalesce(max(workflow_name) FILTER (WHERE is_root), CASE WHEN min(workflow_name) = max(workflow_name) THEN min(workflow_name) END) AS workflow_name,
         count(DISTINCT span_id) AS span_count,
         count(DISTINCT CASE WHEN status = 'error' THEN span_id END) AS error_count
     FROM (

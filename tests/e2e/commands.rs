@@ -52,7 +52,8 @@ fn importing_a_file_twice_stores_it_once_in_every_form_it_may_have() {
         let output = tracewell(&["import", "--data", data, files.to_str().unwrap()]);
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
-    let rows = sql(data.as_ref(), "SELECT CAST(date AS text) < '2018' AS old, count(*) AS n FROM spans GROUP BY 1 ORDER BY 1");
+    let rows =
+        sql(data.as_ref(), "SELECT CAST(date AS text) < '2018' AS old, count(*) AS n FROM spans GROUP BY 1 ORDER BY 1");
     assert_eq!(json!(rows), json!([{ "old": false, "n": 2 }, { "old": true, "n": 3 }]));
     let output = tracewell(&["check", "--data", data]);
     assert!(output.status.success(), "{}", text(&output.stdout));

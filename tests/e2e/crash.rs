@@ -33,7 +33,8 @@ impl Ledger {
             let body = request(ids.iter().map(|id| span(u128::from(*id / 50 + 1), *id, "work")).collect());
             loop {
                 let url = format!("{}/v1/traces", self.address.lock().await);
-                let sent = client.post(url).header("content-type", "application/x-protobuf").body(body.clone()).send().await;
+                let sent =
+                    client.post(url).header("content-type", "application/x-protobuf").body(body.clone()).send().await;
                 if sent.is_ok_and(|answer| answer.status().is_success()) {
                     self.acked.lock().await.extend(&ids);
                     break;
@@ -71,10 +72,13 @@ async fn acked_spans_survive_kills_and_are_stored_once() {
 
     let acked = ledger.acked.lock().await.clone();
     assert!(acked.len() as u64 > kills, "hardly anything was sent: {}", acked.len());
-    for (moment, rows) in [("while it runs", server.sql("SELECT span_id FROM spans")), ("after an orderly stop", {
-        server.stop();
-        crate::server::sql(&data, "SELECT span_id FROM spans")
-    })] {
+    for (moment, rows) in [
+        ("while it runs", server.sql("SELECT span_id FROM spans")),
+        ("after an orderly stop", {
+            server.stop();
+            crate::server::sql(&data, "SELECT span_id FROM spans")
+        }),
+    ] {
         let stored: Vec<u64> =
             rows.iter().map(|row| u64::from_str_radix(row["span_id"].as_str().unwrap(), 16).unwrap()).collect();
         let distinct: HashSet<u64> = stored.iter().copied().collect();

@@ -94,7 +94,11 @@ async fn again_as_json(server: &Server) {
         requests.push(("/v1/logs", both["logs"].take()));
     }
     for (path, body) in requests {
-        assert_eq!(server.post(path, "application/json", body.to_string().into_bytes()).await.unwrap().status(), 200, "{path}");
+        assert_eq!(
+            server.post(path, "application/json", body.to_string().into_bytes()).await.unwrap().status(),
+            200,
+            "{path}"
+        );
     }
 }
 
@@ -124,18 +128,26 @@ fn served(call: &Value, facts: &Value) -> BTreeMap<&'static str, String> {
     if !embeds {
         set("streaming", text(&call["stream"]));
         set("ttft", (call["stream"] == true).then(|| "some".to_owned()));
-        set("finish", call["finish"].as_str().map(|finish| match finish {
-            "tool_use" | "tool_calls" => "tool_calls".to_owned(),
-            "STOP" | "end_turn" | "completed" | "stop" => "stop".to_owned(),
-            other => other.to_owned(),
-        }));
+        set(
+            "finish",
+            call["finish"].as_str().map(|finish| match finish {
+                "tool_use" | "tool_calls" => "tool_calls".to_owned(),
+                "STOP" | "end_turn" | "completed" | "stop" => "stop".to_owned(),
+                other => other.to_owned(),
+            }),
+        );
         set("text", text(&call["text"]).map(|text| text.trim().to_owned()));
-        set("tool_call", (!call["tool_call"].is_null()).then(|| {
-            let tool = &call["tool_call"];
-            // Gemini has no ids.
-            let id = if call["api"] == "gemini" { "" } else { tool["id"].as_str().unwrap_or_default() };
-            [tool["name"].as_str().unwrap(), id, tool["arguments"]["sku"].as_str().unwrap()].join(" ").replace("  ", " ")
-        }));
+        set(
+            "tool_call",
+            (!call["tool_call"].is_null()).then(|| {
+                let tool = &call["tool_call"];
+                // Gemini has no ids.
+                let id = if call["api"] == "gemini" { "" } else { tool["id"].as_str().unwrap_or_default() };
+                [tool["name"].as_str().unwrap(), id, tool["arguments"]["sku"].as_str().unwrap()]
+                    .join(" ")
+                    .replace("  ", " ")
+            }),
+        );
     }
     let params = &call["params"];
     for name in ["temperature", "top_p", "seed"] {
@@ -298,7 +310,8 @@ fn check(capture: &Capture, rows: &[&Value], outputs: &HashMap<String, Vec<Strin
     let outputs_of = |row: &Value| -> Vec<String> {
         let own = [format!("{}{}", row["trace_id"].as_str().unwrap(), row["span_id"].as_str().unwrap())];
         let others = row["duplicates"].as_array().into_iter().flatten();
-        let others = others.map(|other| format!("{}{}", other["trace_id"].as_str().unwrap(), other["span_id"].as_str().unwrap()));
+        let others = others
+            .map(|other| format!("{}{}", other["trace_id"].as_str().unwrap(), other["span_id"].as_str().unwrap()));
         own.into_iter().chain(others).filter_map(|span| outputs.get(&span)).flatten().cloned().collect()
     };
     let mut used = BTreeSet::new();
@@ -306,14 +319,15 @@ fn check(capture: &Capture, rows: &[&Value], outputs: &HashMap<String, Vec<Strin
         let truth = served(call, facts);
         let failed = !call["error"].is_null();
         let candidates = rows.iter().enumerate().filter(|(at, row)| {
-            let fits = is_embedding(row) == embeds(call) && (row["status"] == "error" || !row["error_class"].is_null()) == failed;
+            let fits = is_embedding(row) == embeds(call)
+                && (row["status"] == "error" || !row["error_class"].is_null()) == failed;
             // Attempts within a client are no spans, so one failed span may stand for several calls.
             fits && (failed || !used.contains(at))
         });
         // The server's numbers differ from call to call, so the row that agrees most is the call's.
-        let best = candidates
-            .map(|(at, row)| (at, found(row, &outputs_of(row), &truth)))
-            .max_by_key(|(at, fields)| (truth.iter().filter(|(field, value)| fields.get(*field) == Some(value)).count(), usize::MAX - at));
+        let best = candidates.map(|(at, row)| (at, found(row, &outputs_of(row), &truth))).max_by_key(|(at, fields)| {
+            (truth.iter().filter(|(field, value)| fields.get(*field) == Some(value)).count(), usize::MAX - at)
+        });
         let Some((at, fields)) = best else {
             // The count says so already; an error must be seen.
             if failed {

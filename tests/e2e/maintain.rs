@@ -155,7 +155,7 @@ async fn a_server_compacts_while_it_is_killed_and_another_process_compacts_too()
             assert_eq!(answer.status(), 200);
             acked += 1;
             tokio::time::sleep(Duration::from_millis(5)).await;
-            if acked % 50 == 0 {
+            if acked.is_multiple_of(50) {
                 assert!(run(&data, &["compact"]).status.success());
             }
         }

@@ -1,8 +1,8 @@
 //! What the receivers answer, and what is seen afterwards.
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
 use crate::server::{Server, client};
@@ -77,7 +77,8 @@ async fn wrong_requests_get_the_right_status_and_the_server_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"), &[]).await;
     let status = async |path: &str, content_type: &str, encoding: Option<&str>, body: Vec<u8>| {
-        let mut request = client().post(format!("{}{path}", server.http)).header("content-type", content_type).body(body);
+        let mut request =
+            client().post(format!("{}{path}", server.http)).header("content-type", content_type).body(body);
         if let Some(encoding) = encoding {
             request = request.header("content-encoding", encoding);
         }

@@ -90,7 +90,12 @@ impl Server {
     }
 
     /// Posts bytes to an OTLP/HTTP path.
-    pub(crate) async fn post(&self, path: &str, content_type: &str, body: Vec<u8>) -> reqwest::Result<reqwest::Response> {
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> reqwest::Result<reqwest::Response> {
         client().post(format!("{}{path}", self.http)).header("content-type", content_type).body(body).send().await
     }
 

@@ -36,8 +36,11 @@ async fn tables_live_on_s3() {
     let Some(python) = python("tables_live_on_s3") else { return };
     let port = free_port();
     let endpoint = format!("http://127.0.0.1:{port}");
-    let _store =
-        Store::start(Command::new(&python).args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]), port).await;
+    let _store = Store::start(
+        Command::new(&python).args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]),
+        port,
+    )
+    .await;
     run(Command::new(&python).arg(script("bucket.py")).args(["s3", &endpoint]));
     let environment = [
         ("AWS_ENDPOINT", endpoint.as_str()),
@@ -53,7 +56,9 @@ async fn tables_live_on_s3() {
 async fn tables_live_on_azure() {
     let Some(python) = python("tables_live_on_azure") else { return };
     let Ok(azurite) = std::env::var("TRACEWELL_AZURITE") else {
-        println!("SKIPPED tables_live_on_azure: set TRACEWELL_AZURITE to azurite-blob of npm's azurite (.ci/run installs it)");
+        println!(
+            "SKIPPED tables_live_on_azure: set TRACEWELL_AZURITE to azurite-blob of npm's azurite (.ci/run installs it)"
+        );
         return;
     };
     let port = free_port();
@@ -87,7 +92,13 @@ async fn serve_kill_and_read(url: &str, environment: &[(&str, &str)]) {
     let query = "SELECT count(*) AS stored, count(DISTINCT span_id) AS different FROM spans";
     let ask = |arguments: &[&str]| {
         let mut command = Command::new(BINARY);
-        rows(command.args(["sql", "--format", "json", "--data", url, query]).args(arguments).envs(environment.iter().copied()), query)
+        rows(
+            command
+                .args(["sql", "--format", "json", "--data", url, query])
+                .args(arguments)
+                .envs(environment.iter().copied()),
+            query,
+        )
     };
     let wanted = [json!({ "stored": sent, "different": sent })];
     assert_eq!(ask(&["--wal", wal]), wanted);

@@ -89,132 +89,221 @@ fn rules() -> Vec<Rule> {
     let mut rule = |service, spans, calls| rules.push(Rule { service, spans, calls });
 
     let s = "sent-again";
-    rule(s, vec![
-        span(s, "a", (1, 1), 0, (0, 0)).chat(),
-        span(s, "a", (1, 1), 0, (0, 50)).chat().used(10, 2),
-        span(s, "a", (1, 1), 0, (0, 50)).chat().used(10, 2),
-    ], json!([[1, 10, 2, 0]]));
+    rule(
+        s,
+        vec![
+            span(s, "a", (1, 1), 0, (0, 0)).chat(),
+            span(s, "a", (1, 1), 0, (0, 50)).chat().used(10, 2),
+            span(s, "a", (1, 1), 0, (0, 50)).chat().used(10, 2),
+        ],
+        json!([[1, 10, 2, 0]]),
+    );
 
     let s = "nested";
-    rule(s, vec![
-        span(s, "framework", (2, 1), 0, (0, 90)),
-        span(s, "framework", (2, 2), 1, (10, 80)).chat().response("resp-2").used(100, 20),
-        span(s, "client", (2, 3), 2, (11, 79)).chat().response("resp-2").used(100, 20)
-            .with(int("gen_ai.usage.cache_read.input_tokens", 40)),
-    ], json!([[2, 100, 20, 1]]));
+    rule(
+        s,
+        vec![
+            span(s, "framework", (2, 1), 0, (0, 90)),
+            span(s, "framework", (2, 2), 1, (10, 80)).chat().response("resp-2").used(100, 20),
+            span(s, "client", (2, 3), 2, (11, 79))
+                .chat()
+                .response("resp-2")
+                .used(100, 20)
+                .with(int("gen_ai.usage.cache_read.input_tokens", 40)),
+        ],
+        json!([[2, 100, 20, 1]]),
+    );
 
     let s = "siblings";
-    rule(s, vec![
-        span(s, "app", (3, 1), 0, (0, 90)),
-        span(s, "a", (3, 2), 1, (10, 80)).chat().response("resp-3").used(100, 20),
-        span(s, "b", (3, 3), 1, (11, 79)).chat().response("resp-3"),
-    ], json!([[2, 100, 20, 1]]));
+    rule(
+        s,
+        vec![
+            span(s, "app", (3, 1), 0, (0, 90)),
+            span(s, "a", (3, 2), 1, (10, 80)).chat().response("resp-3").used(100, 20),
+            span(s, "b", (3, 3), 1, (11, 79)).chat().response("resp-3"),
+        ],
+        json!([[2, 100, 20, 1]]),
+    );
 
     let s = "separate-traces";
-    rule(s, vec![
-        span(s, "app", (4, 1), 0, (0, 90)),
-        span(s, "a", (4, 2), 1, (10, 80)).chat().used(100, 20),
-        span(s, "b", (40, 3), 0, (11, 79)).chat().response("resp-4").used(100, 20),
-    ], json!([[2, 100, 20, 1]]));
+    rule(
+        s,
+        vec![
+            span(s, "app", (4, 1), 0, (0, 90)),
+            span(s, "a", (4, 2), 1, (10, 80)).chat().used(100, 20),
+            span(s, "b", (40, 3), 0, (11, 79)).chat().response("resp-4").used(100, 20),
+        ],
+        json!([[2, 100, 20, 1]]),
+    );
 
     // One of them leaves cached tokens out; it stands for the call, and does not count.
     let s = "exclusive";
-    rule(s, vec![
-        span(s, "app", (5, 1), 0, (0, 90)),
-        span(s, "exclusive", (5, 2), 1, (10, 80)).chat().response("resp-5").used(531, 159),
-        span(s, "native", (50, 3), 0, (11, 79)).chat().response("resp-5").used(2861, 159)
-            .with(int("gen_ai.usage.cache_read.input_tokens", 2013)).with(int("gen_ai.usage.cache_write.input_tokens", 317))
-            .with(int("anthropic.usage.cache_creation.ephemeral_5m_input_tokens", 107))
-            .with(int("anthropic.usage.cache_creation.ephemeral_1h_input_tokens", 210)),
-    ], json!([[2, 2861, 159, 1]]));
+    rule(
+        s,
+        vec![
+            span(s, "app", (5, 1), 0, (0, 90)),
+            span(s, "exclusive", (5, 2), 1, (10, 80)).chat().response("resp-5").used(531, 159),
+            span(s, "native", (50, 3), 0, (11, 79))
+                .chat()
+                .response("resp-5")
+                .used(2861, 159)
+                .with(int("gen_ai.usage.cache_read.input_tokens", 2013))
+                .with(int("gen_ai.usage.cache_write.input_tokens", 317))
+                .with(int("anthropic.usage.cache_creation.ephemeral_5m_input_tokens", 107))
+                .with(int("anthropic.usage.cache_creation.ephemeral_1h_input_tokens", 210)),
+        ],
+        json!([[2, 2861, 159, 1]]),
+    );
 
     let s = "wrapper";
-    rule(s, vec![
-        span(s, "a", (6, 1), 0, (0, 90)).chat().used(30, 3),
-        span(s, "a", (6, 2), 1, (10, 40)).chat().used(10, 1),
-        span(s, "a", (6, 3), 1, (50, 80)).chat().used(20, 2),
-    ], json!([[2, 10, 1, 0], [3, 20, 2, 0]]));
+    rule(
+        s,
+        vec![
+            span(s, "a", (6, 1), 0, (0, 90)).chat().used(30, 3),
+            span(s, "a", (6, 2), 1, (10, 40)).chat().used(10, 1),
+            span(s, "a", (6, 3), 1, (50, 80)).chat().used(20, 2),
+        ],
+        json!([[2, 10, 1, 0], [3, 20, 2, 0]]),
+    );
 
     let s = "outer-without-usage";
-    let embeds = |sent: Sent| sent.with(text("gen_ai.operation.name", "embeddings")).with(text("gen_ai.request.model", "e"));
-    rule(s, vec![
-        embeds(span(s, "gen_ai", (7, 1), 0, (0, 90))),
-        embeds(span(s, "gen_ai", (7, 2), 1, (10, 80))).with(int("gen_ai.usage.input_tokens", 18)),
-    ], json!([[1, 18, null, 1]]));
+    let embeds =
+        |sent: Sent| sent.with(text("gen_ai.operation.name", "embeddings")).with(text("gen_ai.request.model", "e"));
+    rule(
+        s,
+        vec![
+            embeds(span(s, "gen_ai", (7, 1), 0, (0, 90))),
+            embeds(span(s, "gen_ai", (7, 2), 1, (10, 80))).with(int("gen_ai.usage.input_tokens", 18)),
+        ],
+        json!([[1, 18, null, 1]]),
+    );
 
     let s = "private-half";
-    rule(s, vec![
-        span(s, "a", (8, 1), 0, (0, 90)).chat().used(30, 3).named("OpenAI.achat"),
-        span(s, "a", (8, 2), 1, (1, 89)).chat().used(30, 3).named("OpenAI._achat"),
-    ], json!([[1, 30, 3, 1]]));
+    rule(
+        s,
+        vec![
+            span(s, "a", (8, 1), 0, (0, 90)).chat().used(30, 3).named("OpenAI.achat"),
+            span(s, "a", (8, 2), 1, (1, 89)).chat().used(30, 3).named("OpenAI._achat"),
+        ],
+        json!([[1, 30, 3, 1]]),
+    );
 
     // What is not one call.
     let s = "an-hour-apart";
-    rule(s, vec![
-        span(s, "a", (10, 1), 0, (0, 50)).chat().response("resp-10").used(10, 2),
-        span(s, "b", (11, 2), 0, (1_800_000, 1_800_050)).chat().response("resp-10").used(10, 2),
-    ], json!([[1, 10, 2, 0], [2, 10, 2, 0]]));
+    rule(
+        s,
+        vec![
+            span(s, "a", (10, 1), 0, (0, 50)).chat().response("resp-10").used(10, 2),
+            span(s, "b", (11, 2), 0, (1_800_000, 1_800_050)).chat().response("resp-10").used(10, 2),
+        ],
+        json!([[1, 10, 2, 0], [2, 10, 2, 0]]),
+    );
 
     let s = "parallel";
-    rule(s, vec![
-        span(s, "a", (12, 1), 9, (0, 50)).chat().used(10, 2),
-        span(s, "a", (12, 2), 9, (1, 51)).chat().used(10, 2),
-        span(s, "a", (12, 3), 9, (2, 52)).chat().response("resp-12").used(10, 2),
-        span(s, "a", (12, 4), 9, (3, 53)).chat().response("resp-12").used(10, 2),
-    ], json!([[1, 10, 2, 0], [2, 10, 2, 0], [3, 10, 2, 0], [4, 10, 2, 0]]));
+    rule(
+        s,
+        vec![
+            span(s, "a", (12, 1), 9, (0, 50)).chat().used(10, 2),
+            span(s, "a", (12, 2), 9, (1, 51)).chat().used(10, 2),
+            span(s, "a", (12, 3), 9, (2, 52)).chat().response("resp-12").used(10, 2),
+            span(s, "a", (12, 4), 9, (3, 53)).chat().response("resp-12").used(10, 2),
+        ],
+        json!([[1, 10, 2, 0], [2, 10, 2, 0], [3, 10, 2, 0], [4, 10, 2, 0]]),
+    );
 
     let s = "parallel-seen-twice";
-    rule(s, vec![
-        span(s, "a", (13, 1), 9, (0, 50)).chat().used(10, 2),
-        span(s, "b", (13, 2), 9, (1, 49)).chat().used(10, 2),
-        span(s, "a", (13, 3), 9, (2, 60)).chat().used(10, 2),
-        span(s, "b", (13, 4), 9, (3, 59)).chat().used(10, 2),
-    ], json!([[1, 10, 2, 1], [3, 10, 2, 1]]));
+    rule(
+        s,
+        vec![
+            span(s, "a", (13, 1), 9, (0, 50)).chat().used(10, 2),
+            span(s, "b", (13, 2), 9, (1, 49)).chat().used(10, 2),
+            span(s, "a", (13, 3), 9, (2, 60)).chat().used(10, 2),
+            span(s, "b", (13, 4), 9, (3, 59)).chat().used(10, 2),
+        ],
+        json!([[1, 10, 2, 1], [3, 10, 2, 1]]),
+    );
 
     let s = "other-counts-models-or-ids";
-    rule(s, vec![
-        span(s, "a", (14, 1), 0, (0, 50)).chat().used(10, 2),
-        span(s, "b", (14, 2), 0, (1, 49)).chat().used(10, 3),
-        span(s, "c", (14, 3), 0, (1, 48)).used(10, 2).with(text("gen_ai.operation.name", "chat")).with(text("gen_ai.request.model", "gpt-4.1")),
-        span(s, "d", (14, 4), 0, (2, 47)).chat().response("resp-14").used(11, 2),
-        span(s, "e", (14, 5), 0, (3, 46)).chat().response("resp-15").used(11, 2),
-    ], json!([[1, 10, 2, 0], [2, 10, 3, 0], [3, 10, 2, 0], [4, 11, 2, 0], [5, 11, 2, 0]]));
+    rule(
+        s,
+        vec![
+            span(s, "a", (14, 1), 0, (0, 50)).chat().used(10, 2),
+            span(s, "b", (14, 2), 0, (1, 49)).chat().used(10, 3),
+            span(s, "c", (14, 3), 0, (1, 48))
+                .used(10, 2)
+                .with(text("gen_ai.operation.name", "chat"))
+                .with(text("gen_ai.request.model", "gpt-4.1")),
+            span(s, "d", (14, 4), 0, (2, 47)).chat().response("resp-14").used(11, 2),
+            span(s, "e", (14, 5), 0, (3, 46)).chat().response("resp-15").used(11, 2),
+        ],
+        json!([[1, 10, 2, 0], [2, 10, 3, 0], [3, 10, 2, 0], [4, 11, 2, 0], [5, 11, 2, 0]]),
+    );
 
     // Equal in all but the instructions.
     let s = "other-instructions";
-    let told = |sent: Sent, words: &str| sent.with(text("gen_ai.system_instructions", &json!([{"type": "text", "content": words}]).to_string()));
-    rule(s, vec![
-        told(span(s, "a", (16, 1), 0, (0, 50)).chat().used(10, 2), "Be brief."),
-        told(span(s, "b", (17, 2), 0, (1, 49)).chat().used(10, 2), "Be thorough."),
-    ], json!([[1, 10, 2, 0], [2, 10, 2, 0]]));
+    let told = |sent: Sent, words: &str| {
+        sent.with(text("gen_ai.system_instructions", &json!([{"type": "text", "content": words}]).to_string()))
+    };
+    rule(
+        s,
+        vec![
+            told(span(s, "a", (16, 1), 0, (0, 50)).chat().used(10, 2), "Be brief."),
+            told(span(s, "b", (17, 2), 0, (1, 49)).chat().used(10, 2), "Be thorough."),
+        ],
+        json!([[1, 10, 2, 0], [2, 10, 2, 0]]),
+    );
     let s = "same-instructions";
-    rule(s, vec![
-        told(span(s, "a", (18, 1), 0, (0, 50)).chat().used(10, 2), "Be brief."),
-        told(span(s, "b", (19, 2), 0, (1, 49)).chat().used(10, 2), "Be brief."),
-    ], json!([[1, 10, 2, 1]]));
+    rule(
+        s,
+        vec![
+            told(span(s, "a", (18, 1), 0, (0, 50)).chat().used(10, 2), "Be brief."),
+            told(span(s, "b", (19, 2), 0, (1, 49)).chat().used(10, 2), "Be brief."),
+        ],
+        json!([[1, 10, 2, 1]]),
+    );
 
     // Two services that happen to call at one time.
-    rule("service-one", vec![span("service-one", "a", (20, 1), 0, (0, 50)).chat().response("resp-20").used(10, 2)], json!([[1, 10, 2, 0]]));
-    rule("service-two", vec![span("service-two", "b", (20, 2), 0, (1, 49)).chat().response("resp-20").used(10, 2)], json!([[2, 10, 2, 0]]));
+    rule(
+        "service-one",
+        vec![span("service-one", "a", (20, 1), 0, (0, 50)).chat().response("resp-20").used(10, 2)],
+        json!([[1, 10, 2, 0]]),
+    );
+    rule(
+        "service-two",
+        vec![span("service-two", "b", (20, 2), 0, (1, 49)).chat().response("resp-20").used(10, 2)],
+        json!([[2, 10, 2, 0]]),
+    );
 
     // Facts on the root, on a step above, and on a sibling; nobody's where the trace does not agree.
     let s = "facts";
-    rule(s, vec![
-        span(s, "app", (30, 1), 0, (0, 90)).with(text("session.id", "conversation-30")).with(text("user.id", "user-30")),
-        span(s, "app", (30, 2), 1, (1, 89)).with(text("user.id", "user-of-step")),
-        span(s, "a", (30, 3), 2, (10, 40)).chat().used(1, 1),
-        span(s, "app", (30, 4), 1, (2, 3)).with(text("gen_ai.prompt.name", "seed-helper")).with(text("gen_ai.prompt.version", "7")),
-        span(s, "app", (31, 5), 99, (2, 3)).with(text("session.id", "one")),
-        span(s, "app", (31, 6), 99, (4, 5)).with(text("session.id", "two")),
-        span(s, "a", (31, 7), 99, (10, 40)).chat().used(1, 1),
-    ], json!([[3, 1, 1, 0], [7, 1, 1, 0]]));
+    rule(
+        s,
+        vec![
+            span(s, "app", (30, 1), 0, (0, 90))
+                .with(text("session.id", "conversation-30"))
+                .with(text("user.id", "user-30")),
+            span(s, "app", (30, 2), 1, (1, 89)).with(text("user.id", "user-of-step")),
+            span(s, "a", (30, 3), 2, (10, 40)).chat().used(1, 1),
+            span(s, "app", (30, 4), 1, (2, 3))
+                .with(text("gen_ai.prompt.name", "seed-helper"))
+                .with(text("gen_ai.prompt.version", "7")),
+            span(s, "app", (31, 5), 99, (2, 3)).with(text("session.id", "one")),
+            span(s, "app", (31, 6), 99, (4, 5)).with(text("session.id", "two")),
+            span(s, "a", (31, 7), 99, (10, 40)).chat().used(1, 1),
+        ],
+        json!([[3, 1, 1, 0], [7, 1, 1, 0]]),
+    );
 
     // A root that never came.
     let s = "no-root";
-    rule(s, vec![
-        span(s, "app", (32, 2), 1, (1, 89)).with(text("session.id", "conversation-32")),
-        span(s, "a", (32, 3), 2, (10, 40)).chat().used(1, 1),
-    ], json!([[3, 1, 1, 0]]));
+    rule(
+        s,
+        vec![
+            span(s, "app", (32, 2), 1, (1, 89)).with(text("session.id", "conversation-32")),
+            span(s, "a", (32, 3), 2, (10, 40)).chat().used(1, 1),
+        ],
+        json!([[3, 1, 1, 0]]),
+    );
     rules
 }
 
@@ -230,7 +319,9 @@ fn check_calls(rows: &[Value]) {
         let mut found: Vec<Value> = rows
             .iter()
             .filter(|row| row["service"] == service)
-            .map(|row| json!([last_hex(row, "span_id"), row["input_tokens"], row["output_tokens"], row["duplicate_spans"]]))
+            .map(|row| {
+                json!([last_hex(row, "span_id"), row["input_tokens"], row["output_tokens"], row["duplicate_spans"]])
+            })
             .collect();
         found.sort_by_key(|row| row[0].as_u64());
         assert_eq!(Value::from(found), calls, "{service}");
@@ -289,8 +380,14 @@ async fn a_call_is_counted_once_in_whatever_order_its_spans_arrive() {
         json!([2013, 107, 210])
     );
     assert_eq!(call("separate-traces")["response_id"], "resp-4", "filled from the other trace");
-    assert_eq!(call("separate-traces")["duplicates"], json!([{"trace_id": format!("{:032x}", 40), "span_id": format!("{:016x}", 3)}]));
-    assert_eq!(call("wrapper")["reported_subtree_usage"], json!({"span_id": format!("{:016x}", 1), "input_tokens": 30, "output_tokens": 3}));
+    assert_eq!(
+        call("separate-traces")["duplicates"],
+        json!([{"trace_id": format!("{:032x}", 40), "span_id": format!("{:016x}", 3)}])
+    );
+    assert_eq!(
+        call("wrapper")["reported_subtree_usage"],
+        json!({"span_id": format!("{:016x}", 1), "input_tokens": 30, "output_tokens": 3})
+    );
     let facts = call("facts");
     assert_eq!(
         json!([facts["conversation_id"], facts["user_id"], facts["prompt_name"], facts["prompt_version"]]),
@@ -301,12 +398,16 @@ async fn a_call_is_counted_once_in_whatever_order_its_spans_arrive() {
     assert_eq!(call("no-root")["conversation_id"], "conversation-32");
 
     let of = |trace: &Value, columns: &[&str]| columns.iter().map(|column| trace[*column].clone()).collect::<Value>();
-    let columns = ["root_name", "missing_root", "span_count", "call_count", "input_tokens", "only_duplicates", "models"];
+    let columns =
+        ["root_name", "missing_root", "span_count", "call_count", "input_tokens", "only_duplicates", "models"];
     assert_eq!(of(trace(4), &columns), json!(["span 1", false, 2, 1, 100, false, ["gpt-4.1-mini"]]));
     assert_eq!(of(trace(40), &columns), json!(["span 3", false, 1, 0, null, true, null]));
     assert_eq!(of(trace(6), &columns), json!(["span 1", false, 3, 2, 30, false, ["gpt-4.1-mini"]]));
     assert_eq!(of(trace(32), &columns), json!([null, true, 2, 1, 1, false, ["gpt-4.1-mini"]]));
-    assert_eq!(of(trace(30), &["conversation_id", "user_id", "duration_ns"]), json!(["conversation-30", "user-30", 90_000_000]));
+    assert_eq!(
+        of(trace(30), &["conversation_id", "user_id", "duration_ns"]),
+        json!(["conversation-30", "user-30", 90_000_000])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -315,21 +416,35 @@ async fn tools_documents_and_messages_are_rows() {
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--commit-interval", "1h"]).await;
     let s = "rows";
-    let tool = |sent: Sent| sent.with(text("gen_ai.operation.name", "execute_tool")).with(text("gen_ai.tool.name", "lookup"));
+    let tool =
+        |sent: Sent| sent.with(text("gen_ai.operation.name", "execute_tool")).with(text("gen_ai.tool.name", "lookup"));
     let asked = json!([{"role": "user", "parts": [{"type": "text", "content": "Where?"}]}]).to_string();
-    let answered = json!([{"role": "assistant", "parts": [{"type": "text", "content": "Shelf 7."}], "finish_reason": "stop"}]).to_string();
+    let answered =
+        json!([{"role": "assistant", "parts": [{"type": "text", "content": "Shelf 7."}], "finish_reason": "stop"}])
+            .to_string();
     let documents = json!([{"id": "doc-11", "score": 0.9}, {"id": "doc-29", "score": 0.25}]).to_string();
     let spans = [
-        span(s, "app", (1, 1), 0, (0, 99)).with(text("gen_ai.operation.name", "invoke_agent")).with(text("shop.shelf", "7")),
-        span(s, "a", (1, 2), 1, (1, 9)).chat().with(text("gen_ai.input.messages", &asked)).with(text("gen_ai.output.messages", &answered)),
+        span(s, "app", (1, 1), 0, (0, 99))
+            .with(text("gen_ai.operation.name", "invoke_agent"))
+            .with(text("shop.shelf", "7")),
+        span(s, "a", (1, 2), 1, (1, 9))
+            .chat()
+            .with(text("gen_ai.input.messages", &asked))
+            .with(text("gen_ai.output.messages", &answered)),
         // An agent's span of a tool around that of the MCP client, sent twice; and the same tool once more.
-        tool(span(s, "a", (1, 3), 1, (10, 20))).with(text("gen_ai.tool.call.id", "call-1")).with(text("gen_ai.tool.call.arguments", "{\"sku\":\"BL-42\"}")),
+        tool(span(s, "a", (1, 3), 1, (10, 20)))
+            .with(text("gen_ai.tool.call.id", "call-1"))
+            .with(text("gen_ai.tool.call.arguments", "{\"sku\":\"BL-42\"}")),
         tool(span(s, "mcp", (1, 4), 3, (11, 19))).with(text("gen_ai.tool.call.result", "{\"shelf\":7}")),
         tool(span(s, "mcp", (1, 4), 3, (11, 19))).with(text("gen_ai.tool.call.result", "{\"shelf\":7}")),
         tool(span(s, "a", (1, 5), 1, (30, 40))).with(text("gen_ai.tool.call.id", "call-2")),
-        span(s, "a", (1, 6), 1, (50, 60)).with(text("gen_ai.operation.name", "retrieval"))
-            .with(text("gen_ai.retrieval.query.text", "lantern")).with(text("gen_ai.retrieval.documents", &documents)),
-        span(s, "a", (1, 7), 1, (61, 62)).with(text("gen_ai.operation.name", "retrieval")).with(text("gen_ai.retrieval.query.text", "nothing")),
+        span(s, "a", (1, 6), 1, (50, 60))
+            .with(text("gen_ai.operation.name", "retrieval"))
+            .with(text("gen_ai.retrieval.query.text", "lantern"))
+            .with(text("gen_ai.retrieval.documents", &documents)),
+        span(s, "a", (1, 7), 1, (61, 62))
+            .with(text("gen_ai.operation.name", "retrieval"))
+            .with(text("gen_ai.retrieval.query.text", "nothing")),
     ];
     for sent in spans {
         assert_eq!(server.post("/v1/traces", PROTOBUF, sent.request()).await.unwrap().status(), 200);
@@ -337,7 +452,9 @@ async fn tools_documents_and_messages_are_rows() {
     server.stop();
     let rows = |query| Value::from(sql(&data, query));
     assert_eq!(
-        rows("SELECT tool_call_id, tool_name, arguments, result, duplicate_spans FROM tool_calls ORDER BY tool_call_id"),
+        rows(
+            "SELECT tool_call_id, tool_name, arguments, result, duplicate_spans FROM tool_calls ORDER BY tool_call_id"
+        ),
         json!([
             {"tool_call_id": "call-1", "tool_name": "lookup", "arguments": "{\"sku\":\"BL-42\"}", "result": "{\"shelf\":7}", "duplicate_spans": 1},
             {"tool_call_id": "call-2", "tool_name": "lookup", "arguments": null, "result": null, "duplicate_spans": 0},
@@ -354,9 +471,14 @@ async fn tools_documents_and_messages_are_rows() {
     let part = |text: &str| Value::from(serde_json::from_str::<Value>(text).unwrap()[0].to_string());
     let messages = rows("SELECT direction, position, role, content FROM messages ORDER BY direction, position");
     assert_eq!(messages.as_array().unwrap().len(), 2);
-    for (message, (direction, role, sent)) in messages.as_array().unwrap().iter().zip([("input", "user", &asked), ("output", "assistant", &answered)]) {
+    for (message, (direction, role, sent)) in
+        messages.as_array().unwrap().iter().zip([("input", "user", &asked), ("output", "assistant", &answered)])
+    {
         assert_eq!(json!([message["direction"], message["position"], message["role"]]), json!([direction, 1, role]));
-        assert_eq!(message["content"].as_str().unwrap().parse::<Value>().unwrap(), part(sent).as_str().unwrap().parse::<Value>().unwrap());
+        assert_eq!(
+            message["content"].as_str().unwrap().parse::<Value>().unwrap(),
+            part(sent).as_str().unwrap().parse::<Value>().unwrap()
+        );
     }
     // A message that a length limit cut off.
     let cut = span("cut", "b", (2, 1), 0, (0, 9)).chat().with(text("gen_ai.input.messages", "[{\"role\": \"us"));
@@ -364,9 +486,7 @@ async fn tools_documents_and_messages_are_rows() {
     assert_eq!(server.post("/v1/traces", PROTOBUF, cut.request()).await.unwrap().status(), 200);
     let coverage = "SELECT key, scope_name, state, spans, unreadable_spans FROM mapping_coverage
         WHERE key LIKE 'gen_ai.tool.%' OR key LIKE 'shop.%' OR key = 'gen_ai.input.messages' ORDER BY key, scope_name";
-    let row = |key: &str, scope: &str, state: &str, spans: u64, unreadable: u64| {
-        json!({"key": key, "scope_name": scope, "state": state, "spans": spans, "unreadable_spans": unreadable})
-    };
+    let row = |key: &str, scope: &str, state: &str, spans: u64, unreadable: u64| json!({"key": key, "scope_name": scope, "state": state, "spans": spans, "unreadable_spans": unreadable});
     assert_eq!(
         Value::from(server.sql(coverage)),
         json!([
@@ -380,4 +500,31 @@ async fn tools_documents_and_messages_are_rows() {
             row("shop.shelf", "app", "kept", 1, 0),
         ])
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_column_of_every_view_is_listed_and_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    Server::start(&data, &[]).await.stop();
+    let columns =
+        sql(&data, "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'");
+    for view in tracewell_query::VIEWS {
+        let own: Vec<&str> = columns
+            .iter()
+            .filter(|row| row["table_name"] == view.name)
+            .map(|row| row["column_name"].as_str().unwrap())
+            .collect();
+        assert!(!own.is_empty(), "{}", view.name);
+        for column in &own {
+            assert!(
+                view.column_doc(column).is_some_and(|doc| doc.ends_with('.') || doc.ends_with('…')),
+                "{}.{column}",
+                view.name
+            );
+        }
+        for (column, _) in view.columns {
+            assert!(own.contains(column), "{} has no column `{column}`", view.name);
+        }
+    }
 }

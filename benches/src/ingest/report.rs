@@ -12,6 +12,7 @@ use super::stages::Stage;
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) quick: bool,
+    pub(crate) warm: bool,
     pub(crate) workloads: Vec<Measured>,
 }
 
@@ -22,10 +23,12 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) system: String,
     pub(crate) build: &'static str,
+    /// Seconds that the first touch of a GiB of memory took: far more than a tenth means that a host gave it first.
+    pub(crate) first_touch_seconds: f64,
 }
 
 impl Machine {
-    pub(crate) fn this() -> Self {
+    pub(crate) fn this(first_touch_seconds: f64) -> Self {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let cpus = read("/proc/cpuinfo");
         let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -34,6 +37,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             system: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
             build: if cfg!(debug_assertions) { "dev" } else { "release" },
+            first_touch_seconds,
         }
     }
 }

@@ -35,11 +35,13 @@ impl Sheet<'_> {
 pub(super) fn render(report: &Report) -> String {
     let machine = &report.machine;
     let mut out = format!(
-        "Tracewell ingest, {} build, {} cores ({}), {}{}\n\n",
+        "Tracewell ingest, {} build, {} cores ({}), {}; first touch of a GiB of memory: {:.2} s{}{}\n\n",
         machine.build,
         machine.cores,
         machine.processor,
         machine.system,
+        machine.first_touch_seconds,
+        if report.warm { ", kept warm" } else { "" },
         if report.quick { ", quick: not for publication" } else { "" }
     );
     let mut sheet = Sheet { measured: &report.workloads, lines: Vec::new() };

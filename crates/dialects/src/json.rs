@@ -128,6 +128,7 @@ pub(crate) struct Members<'a> {
     scan: Scan<'a>,
 }
 
+#[cfg(test)]
 impl Members<'_> {
     /// Whether the object ended well; known once the members were iterated.
     pub(crate) fn complete(&self) -> bool {
@@ -152,6 +153,7 @@ pub(crate) struct Elements<'a> {
     scan: Scan<'a>,
 }
 
+#[cfg(test)]
 impl Elements<'_> {
     /// Whether the array ended well; known once the elements were iterated.
     pub(crate) fn complete(&self) -> bool {

@@ -115,7 +115,9 @@ impl<'l> Importer<'l> {
                         whole.clear();
                     }
                     Ok(None) => {}
-                    Err(reason) if whole.len() as u64 >= REQUEST_BYTES => return Err(wrong(format!("line {number}"), reason)),
+                    Err(reason) if whole.len() as u64 >= REQUEST_BYTES => {
+                        return Err(wrong(format!("line {number}"), reason));
+                    }
                     Err(_) => {}
                 }
             }
@@ -141,7 +143,8 @@ impl Chunk<'_> {
             Signal::Traces => self.rows.traces(body, receipt),
             Signal::Logs => self.rows.logs(body, receipt),
         };
-        let outcome = outcome.unwrap_or_else(|error| Outcome { rejected: 1, reasons: vec![error.to_string()], accepted: 0 });
+        let outcome =
+            outcome.unwrap_or_else(|error| Outcome { rejected: 1, reasons: vec![error.to_string()], accepted: 0 });
         self.imported.outcome.accepted += outcome.accepted;
         self.imported.outcome.rejected += outcome.rejected;
         self.imported.outcome.reasons.extend(outcome.reasons);
@@ -158,12 +161,12 @@ impl Chunk<'_> {
         }
         let bytes = self.rows.bytes();
         let generation = Arc::new(Generation { seq: self.number, rows: self.rows.take(), bytes });
-        if let Some(spans) = self.importer.lake.table(SPANS.name) {
-            if spans.watermark(&self.app).await?.is_some_and(|reached| reached >= self.number as i64) {
-                self.imported.known += 1;
-                self.number += 1;
-                return Ok(());
-            }
+        if let Some(spans) = self.importer.lake.table(SPANS.name)
+            && spans.watermark(&self.app).await?.is_some_and(|reached| reached >= self.number as i64)
+        {
+            self.imported.known += 1;
+            self.number += 1;
+            return Ok(());
         }
         seal_once(self.importer.lake, &self.app, &generation, self.importer.clock).await?;
         self.imported.chunks += 1;
@@ -213,7 +216,9 @@ fn starts_with_brace(reader: &mut impl BufRead) -> std::io::Result<bool> {
 fn from_json(json: &[u8]) -> Result<Option<(Signal, Vec<u8>)>, String> {
     let has = |key: &[u8]| json.windows(key.len()).any(|window| window == key);
     if has(b"\"resourceLogs\"") && !has(b"\"resourceSpans\"") {
-        return tracewell_otlp::json::logs_json_to_protobuf(json).map(|body| Some((Signal::Logs, body))).map_err(|error| error.to_string());
+        return tracewell_otlp::json::logs_json_to_protobuf(json)
+            .map(|body| Some((Signal::Logs, body)))
+            .map_err(|error| error.to_string());
     }
     let body = tracewell_otlp::json::traces_json_to_protobuf(json).map_err(|error| error.to_string())?;
     Ok(has(b"\"resourceSpans\"").then_some((Signal::Traces, body)))
@@ -222,7 +227,8 @@ fn from_json(json: &[u8]) -> Result<Option<(Signal, Vec<u8>)>, String> {
 /// Traces and logs look alike from outside; the name of the file tells, or else what can be read.
 fn signal_of(path: &Path, body: &[u8]) -> Result<Signal, String> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    tracewell_otlp::index_traces(body).map_err(|error| format!("it is not an OTLP export in protobuf or JSON: {error}"))?;
+    tracewell_otlp::index_traces(body)
+        .map_err(|error| format!("it is not an OTLP export in protobuf or JSON: {error}"))?;
     if name.contains(".logs.") {
         return Ok(Signal::Logs);
     }

@@ -117,11 +117,8 @@ impl Ingest {
     /// # Errors
     /// When the log is damaged, locked by another process or behind the tables, or the store cannot be reached.
     pub async fn start(config: &Config, lake: &Lake) -> Result<Self, IngestError> {
-        let options = Options {
-            max_total_bytes: config.wal_bytes,
-            quarantine: config.quarantine,
-            ..Options::default()
-        };
+        let options =
+            Options { max_total_bytes: config.wal_bytes, quarantine: config.quarantine, ..Options::default() };
         let mut wal = WalDir::open(&config.wal, config.shards.max(1), options)?;
         let rule = SealRule { bytes: config.seal_bytes, interval: config.seal_interval };
         let mut recovered = Recovered::default();
@@ -229,7 +226,13 @@ impl Ingest {
     ///
     /// # Errors
     /// When it was not stored and should be sent again.
-    pub async fn submit(&self, signal: Signal, tenant: &Arc<str>, body: Bytes, admitted: Admitted) -> Result<Outcome, Refused> {
+    pub async fn submit(
+        &self,
+        signal: Signal,
+        tenant: &Arc<str>,
+        body: Bytes,
+        admitted: Admitted,
+    ) -> Result<Outcome, Refused> {
         self.check_room()?;
         let hash = request_hash(signal, tenant, &body);
         let shard = &self.shards[(hash % self.shards.len() as u128) as usize];
@@ -336,11 +339,11 @@ pub async fn read_log(folder: &std::path::Path, lake: &Lake) -> Result<ReplayedL
         }
         let mut rows = memory(app, Rows::new(Limits::default()), committed as u64);
         for item in wal.reader(number, committed as u64)? {
-            if let Item::Record(record) = item? {
-                if let Some(signal) = Signal::from_kind(record.kind) {
-                    let receipt = Receipt { seq: record.seq, received_at: record.received_at, tenant: &record.tenant };
-                    rows.read(signal, &record.body, receipt);
-                }
+            if let Item::Record(record) = item?
+                && let Some(signal) = Signal::from_kind(record.kind)
+            {
+                let receipt = Receipt { seq: record.seq, received_at: record.received_at, tenant: &record.tenant };
+                rows.read(signal, &record.body, receipt);
             }
         }
         shards.push(Mutex::new(rows));

@@ -12,10 +12,13 @@ use tracewell_model::kind::Dialect;
 use tracewell_model::time::{Day, believed_start};
 use tracewell_model::{MAPPING_VERSION, schema};
 use tracewell_otlp::{
-    AnyValue, Decoder, KeyValue, Limits, LogIndex, LogRecord, MalformedRequest, Refusal, Resource, Scope, Span, TraceIndex,
+    AnyValue, Decoder, KeyValue, Limits, LogIndex, LogRecord, MalformedRequest, Refusal, Resource, Scope, Span,
+    TraceIndex,
 };
 
-use crate::columns::{Columns, MapEntries, Reference, member_map, member_optional_int, member_optional_text, member_text};
+use crate::columns::{
+    Columns, MapEntries, Reference, member_map, member_optional_int, member_optional_text, member_text,
+};
 use crate::names::{contents as c, logs as l, scores as e, spans as s};
 use crate::seen::SeenContents;
 
@@ -130,7 +133,10 @@ impl Rows {
     /// About how much memory the rows take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.days.values().map(|day| day.spans.bytes() + day.logs.bytes() + day.contents.bytes() + day.scores.bytes()).sum()
+        self.days
+            .values()
+            .map(|day| day.spans.bytes() + day.logs.bytes() + day.contents.bytes() + day.scores.bytes())
+            .sum()
     }
 
     /// Whether there is no row.
@@ -168,7 +174,8 @@ impl Rows {
         let (mut of_resource, mut of_scope) = (Vec::new(), Vec::new());
         let mut position = 0;
         for spans in index.spans().chunk_by(|a, b| a.scope == b.scope) {
-            let resource = decoder.decode_resource(body, &index.resources()[spans[0].resource as usize], &mut of_resource);
+            let resource =
+                decoder.decode_resource(body, &index.resources()[spans[0].resource as usize], &mut of_resource);
             let scope = decoder.decode_scope(body, &index.scopes()[spans[0].scope as usize], &mut of_scope);
             let source = Source::of(resource, scope, receipt);
             for entry in spans {
@@ -201,7 +208,8 @@ impl Rows {
         let (mut of_resource, mut of_scope) = (Vec::new(), Vec::new());
         let mut position = 0;
         for records in index.records().chunk_by(|a, b| a.scope == b.scope) {
-            let resource = decoder.decode_resource(body, &index.resources()[records[0].resource as usize], &mut of_resource);
+            let resource =
+                decoder.decode_resource(body, &index.resources()[records[0].resource as usize], &mut of_resource);
             let scope = decoder.decode_scope(body, &index.scopes()[records[0].scope as usize], &mut of_scope);
             let source = Source::of(resource, scope, receipt);
             for entry in records {
@@ -350,7 +358,8 @@ impl Rows {
 
         if !n.scores.is_empty() {
             let link = span.links.first().and_then(|link| link.trace_id.zip(link.span_id));
-            let place = ScorePlace { time: span.start_unix_nano, trace: Some(span.trace_id), span: Some(span.span_id), link };
+            let place =
+                ScorePlace { time: span.start_unix_nano, trace: Some(span.trace_id), span: Some(span.span_id), link };
             self.scores(&place, source, n);
         }
     }
@@ -461,7 +470,9 @@ impl Rows {
             }
             match &score.target {
                 ScoreTarget::Response(id) => to.text(e::RESPONSE_ID, id),
-                ScoreTarget::Session(id) => some_text(to, e::SESSION_ID, id.as_deref().or(n.conversation_id.as_deref())),
+                ScoreTarget::Session(id) => {
+                    some_text(to, e::SESSION_ID, id.as_deref().or(n.conversation_id.as_deref()))
+                }
                 _ => some_text(to, e::RESPONSE_ID, n.response_id.as_deref()),
             }
             to.text(e::NAME, &score.name);

@@ -52,7 +52,12 @@ pub(crate) async fn seal(lake: &Lake, app: &Arc<str>, generation: &Arc<Generatio
 ///
 /// # Errors
 /// When the store fails; what is committed already is recognised when it is tried again.
-pub(crate) async fn seal_once(lake: &Lake, app: &Arc<str>, generation: &Arc<Generation>, clock: fn() -> i64) -> Result<(), LakeError> {
+pub(crate) async fn seal_once(
+    lake: &Lake,
+    app: &Arc<str>,
+    generation: &Arc<Generation>,
+    clock: fn() -> i64,
+) -> Result<(), LakeError> {
     for table in FACT_TABLES {
         if let Some(open) = lake.table(table.name) {
             open.watermark(app).await?;
@@ -93,14 +98,19 @@ async fn seal_table(
     // `spans` always commits: its transaction is what frees the write-ahead log.
     if !files.is_empty() || table.name == SPANS.name {
         let transaction = Transaction { app: app.to_string(), version: generation.seq as i64 };
-        open.commit(files, Vec::new(), &transaction, now_ms).await?;
+        open.commit(files, &transaction, now_ms).await?;
     }
     Ok(())
 }
 
 /// One sorted file per day of a table.
-fn encode_table(table: &'static Table, generation: &Generation, reached: i64) -> Result<Vec<(Day, Encoded)>, LakeError> {
-    let mut days: Vec<Day> = generation.rows.iter().filter(|(name, ..)| *name == table.name).map(|(_, day, _)| *day).collect();
+fn encode_table(
+    table: &'static Table,
+    generation: &Generation,
+    reached: i64,
+) -> Result<Vec<(Day, Encoded)>, LakeError> {
+    let mut days: Vec<Day> =
+        generation.rows.iter().filter(|(name, ..)| *name == table.name).map(|(_, day, _)| *day).collect();
     days.sort_unstable();
     days.dedup();
     let mut files = Vec::with_capacity(days.len());

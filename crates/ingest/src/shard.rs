@@ -138,7 +138,10 @@ impl Memory {
     pub(crate) fn chunks(&mut self, table: &str) -> Vec<FreshChunk> {
         self.take();
         let of_table = |rows: &TakenRows| {
-            rows.iter().filter(|(name, ..)| *name == table).map(|(_, day, rows)| (*day, rows.clone())).collect::<Vec<_>>()
+            rows.iter()
+                .filter(|(name, ..)| *name == table)
+                .map(|(_, day, rows)| (*day, rows.clone()))
+                .collect::<Vec<_>>()
         };
         let sealing = self.sealing.iter().map(|generation| (generation.seq, of_table(&generation.rows)));
         sealing
@@ -274,14 +277,15 @@ impl Shard {
     }
 
     /// Logs, reads, syncs and answers a group of requests.
+    #[expect(clippy::vec_box, reason = "the boxes come from the queue, which they keep small")]
     fn group(&mut self, group: Vec<Box<Submission>>) {
         let waiting: Vec<Waiting> = group.into_iter().map(|submission| self.take_in(submission)).collect();
-        if waiting.iter().any(|waiting| waiting.outcome.is_ok()) {
-            if let Err(error) = self.log.sync() {
-                // Which of the written pages reached the disk is unknown from here on.
-                tracing::error!(%error, "the write-ahead log cannot be synced; stopping before anything is acknowledged");
-                std::process::abort();
-            }
+        if waiting.iter().any(|waiting| waiting.outcome.is_ok())
+            && let Err(error) = self.log.sync()
+        {
+            // Which of the written pages reached the disk is unknown from here on.
+            tracing::error!(%error, "the write-ahead log cannot be synced; stopping before anything is acknowledged");
+            std::process::abort();
         }
         for Waiting { submission, outcome } in waiting {
             // Whoever went away meanwhile will send again and be recognised.

@@ -92,19 +92,22 @@ impl ObjectStore for DurableLocal {
         };
         let target: PathBuf = self.inner.path_to_filesystem(location)?;
         let path = location.clone();
-        tokio::task::spawn_blocking(move || put_durably(&target, &payload, create))
-            .await
-            .map_err(generic)?
-            .map_err(|error| match error.kind() {
+        tokio::task::spawn_blocking(move || put_durably(&target, &payload, create)).await.map_err(generic)?.map_err(
+            |error| match error.kind() {
                 std::io::ErrorKind::AlreadyExists => {
                     object_store::Error::AlreadyExists { path: path.to_string(), source: Box::new(error) }
                 }
                 _ => generic(error),
-            })?;
+            },
+        )?;
         Ok(PutResult { e_tag: None, version: None })
     }
 
-    async fn put_multipart_opts(&self, location: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
         self.inner.put_multipart_opts(location, options).await
     }
 

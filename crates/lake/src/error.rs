@@ -7,7 +7,9 @@ use deltalake_core::DeltaTableError;
 #[non_exhaustive]
 pub enum LakeError {
     /// The location of the tables cannot be understood.
-    #[error("`{location}` is not a place for tables: {reason}; give a folder, or a URL with file://, s3://, gs:// or az://")]
+    #[error(
+        "`{location}` is not a place for tables: {reason}; give a folder, or a URL with file://, s3://, gs:// or az://"
+    )]
     Location {
         /// As given.
         location: String,

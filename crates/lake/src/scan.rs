@@ -41,7 +41,9 @@ pub struct ScanRequest {
 pub fn prune(snapshot: &Snapshot, schema: &SchemaRef, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Vec<Arc<DataFile>> {
     let all = || snapshot.files.clone();
     let Some(predicate) = predicate else { return all() };
-    let Some(pruning) = PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(Arc::clone(predicate)) else {
+    let Some(pruning) =
+        PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(Arc::clone(predicate))
+    else {
         return all();
     };
     let Ok(keep) = pruning.prune(&Bounds(&snapshot.files)) else { return all() };
@@ -73,7 +75,8 @@ fn data_source(
     groups: Vec<FileGroup>,
     request: &ScanRequest,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let table_schema = TableSchema::builder(scan_schema(table)).with_table_partition_cols(vec![partition_field(table)]).build();
+    let table_schema =
+        TableSchema::builder(scan_schema(table)).with_table_partition_cols(vec![partition_field(table)]).build();
     let mut source = ParquetSource::new(table_schema).with_pushdown_filters(request.pushdown);
     if let Some(predicate) = &request.predicate {
         source = source.with_predicate(Arc::clone(predicate));
@@ -149,7 +152,10 @@ impl Bounds<'_> {
         }
         let null = self.0.iter().find_map(|file| file.bounds.get(&column.name))?;
         let null = ScalarValue::try_from(&side(null).data_type()).ok()?;
-        let values = self.0.iter().map(|file| file.bounds.get(&column.name).map_or_else(|| null.clone(), |both| side(both).clone()));
+        let values = self
+            .0
+            .iter()
+            .map(|file| file.bounds.get(&column.name).map_or_else(|| null.clone(), |both| side(both).clone()));
         ScalarValue::iter_to_array(values).ok()
     }
 }

@@ -17,7 +17,8 @@ pub const COMMENT: &str = "comment";
 /// `Map<Utf8, Utf8>` with the names Delta Lake prescribes.
 #[must_use]
 pub fn map_type() -> DataType {
-    let entries = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
+    let entries =
+        Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
     DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false)
 }
 

@@ -100,12 +100,17 @@ impl Snapshot {
                 if let Some(file) = known.get(&path) {
                     return Arc::clone(file);
                 }
-                let statistics = view.stats().and_then(|text| serde_json::from_str::<Value>(&text).ok()).unwrap_or_default();
+                let statistics =
+                    view.stats().and_then(|text| serde_json::from_str::<Value>(&text).ok()).unwrap_or_default();
                 Arc::new(DataFile {
                     path,
                     size: view.size() as u64,
                     modified: view.modification_time(),
-                    day: view.partition_values_map().get("date").and_then(|day| parse_day(day.as_deref()?)).unwrap_or(Day(0)),
+                    day: view
+                        .partition_values_map()
+                        .get("date")
+                        .and_then(|day| parse_day(day.as_deref()?))
+                        .unwrap_or(Day(0)),
                     rows: statistics["numRecords"].as_u64().unwrap_or(0),
                     bounds: bounds(&statistics, schema),
                     remove: view.remove_action(true),

@@ -7,7 +7,7 @@ use arrow::datatypes::Schema;
 use datafusion::common::HashSet;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
-use deltalake_core::kernel::{Action, Add, Remove, StructType, Transaction as DeltaTransaction};
+use deltalake_core::kernel::{Action, Add, StructType, Transaction as DeltaTransaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
@@ -267,7 +267,7 @@ impl FactTable {
         Ok(NewFile { add })
     }
 
-    /// Commits new files, and files that leave, under a transaction.
+    /// Commits new files under a transaction that is this writer's alone.
     ///
     /// A transaction version that the table has reached already is not committed again; after an answer that leaves
     /// the outcome open the log is read and decides.
@@ -277,7 +277,6 @@ impl FactTable {
     pub async fn commit(
         &self,
         files: Vec<NewFile>,
-        removes: Vec<Remove>,
         transaction: &Transaction,
         now_ms: i64,
     ) -> Result<Commit, LakeError> {
@@ -289,21 +288,16 @@ impl FactTable {
         if before.holds(&transaction.app, transaction.version) {
             return Ok(Commit::AlreadyIn);
         }
-        let operation = if removes.is_empty() {
-            DeltaOperation::Write {
-                mode: SaveMode::Append,
-                partition_by: Some(vec!["date".to_owned()]),
-                predicate: None,
-            }
-        } else {
-            DeltaOperation::Optimize { predicate: None, target_size: 0 }
+        let operation = DeltaOperation::Write {
+            mode: SaveMode::Append,
+            partition_by: Some(vec!["date".to_owned()]),
+            predicate: None,
         };
-        let actions = removes.into_iter().map(Action::Remove).chain(files.into_iter().map(|file| Action::Add(file.add)));
         let properties = CommitProperties::default().with_max_retries(20).with_application_transaction(
             DeltaTransaction::new_with_last_update(transaction.app.clone(), transaction.version, Some(now_ms)),
         );
         let outcome = CommitBuilder::from(properties)
-            .with_actions(actions.collect())
+            .with_actions(files.into_iter().map(|file| Action::Add(file.add)).collect())
             .build(Some(&before.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
             .await;
         match outcome {
@@ -352,11 +346,14 @@ impl FactTable {
             let reached = self.read_watermark(&base.state, &transaction.app).await?.unwrap_or(i64::MIN);
             if reached >= transaction.version || !removed.iter().all(|file| live.contains(&file.path)) {
                 // The answer to our own commit may have been lost.
-                let ours = failed.is_some() && reached == transaction.version && new.iter().all(|path| live.contains(path));
+                let ours =
+                    failed.is_some() && reached == transaction.version && new.iter().all(|path| live.contains(path));
                 return Ok(if ours { Replaced::Landed(base.version()) } else { Replaced::Conflict });
             }
             match failed.take() {
-                Some((version, error)) if version == base.version() => return Err(LakeError::delta(self.table.name)(error)),
+                Some((version, error)) if version == base.version() => {
+                    return Err(LakeError::delta(self.table.name)(error));
+                }
                 _ => {}
             }
             let operation = if added.is_empty() {

@@ -138,7 +138,13 @@ impl Maintainer {
         if let Some(retention) = self.schedule.retention.get(name) {
             let expired = expire(table, *retention, (self.clock)(), self.forget.as_ref()).await?;
             if expired.files > 0 {
-                tracing::info!(table = name, files = expired.files, bytes = expired.bytes, rows = expired.rows, "expired");
+                tracing::info!(
+                    table = name,
+                    files = expired.files,
+                    bytes = expired.bytes,
+                    rows = expired.rows,
+                    "expired"
+                );
             }
         }
         while let Some(job) = self.compactor.plan(table, None, false).await? {

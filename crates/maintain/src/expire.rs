@@ -52,7 +52,8 @@ pub async fn expire(
     let app = fence(table.table().name);
     for _ in 0..TRIES {
         let reached = table.watermark(&app).await?.unwrap_or(0);
-        let (gone, left): (Vec<_>, Vec<_>) = table.snapshot().files.iter().cloned().partition(|file| is_past(file, limit));
+        let (gone, left): (Vec<_>, Vec<_>) =
+            table.snapshot().files.iter().cloned().partition(|file| is_past(file, limit));
         let expired = Expired {
             days: gone.iter().map(|file| file.day).collect(),
             files: gone.len(),

@@ -18,7 +18,12 @@ const MOST_FILES: usize = 32;
 const MOST_ROWS: u64 = 1 << 20;
 
 /// The next files of one day to merge into one, if any; the earliest day first.
-pub(crate) fn next_group(files: &[Arc<DataFile>], day: Option<Day>, target: u64, force: bool) -> Option<Vec<Arc<DataFile>>> {
+pub(crate) fn next_group(
+    files: &[Arc<DataFile>],
+    day: Option<Day>,
+    target: u64,
+    force: bool,
+) -> Option<Vec<Arc<DataFile>>> {
     let mut days: BTreeMap<Day, Vec<&Arc<DataFile>>> = BTreeMap::new();
     for file in files {
         if day.is_none_or(|day| day == file.day) && file.size < target / 2 && file.rows < MOST_ROWS / 2 {

@@ -38,7 +38,12 @@ pub struct Vacuumed {
 ///
 /// # Errors
 /// When the store fails. What was deleted until then was rightly deleted.
-pub async fn vacuum(table: &FactTable, retain: Duration, dry_run: bool, now_ms: i64) -> Result<Vacuumed, MaintainError> {
+pub async fn vacuum(
+    table: &FactTable,
+    retain: Duration,
+    dry_run: bool,
+    now_ms: i64,
+) -> Result<Vacuumed, MaintainError> {
     // The version before the listing: a file committed in between is younger than any orphan that may go.
     let snapshot = table.refresh().await?;
     let live: HashSet<&Path> = snapshot.files.iter().map(|file| &file.path).collect();

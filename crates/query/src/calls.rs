@@ -190,7 +190,8 @@ pub(crate) fn parts<'a>(rows: &[Row<'a>]) -> Vec<Option<Part<'a>>> {
             let found = nests::of_trace(rows, positions);
             nests.extend(found.nests);
             for wrapper in found.wrappers {
-                parts[wrapper.row] = Some(part(&wrapper, &Merged::of(std::slice::from_ref(&wrapper)), Role::Wrapper, 1, 1));
+                parts[wrapper.row] =
+                    Some(part(&wrapper, &Merged::of(std::slice::from_ref(&wrapper)), Role::Wrapper, 1, 1));
             }
         }
     }

@@ -78,9 +78,9 @@ impl From<DataFusionError> for QueryError {
             DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => {
                 Self::Sql(error.strip_backtrace())
             }
-            DataFusionError::NotImplemented(_) | DataFusionError::Diagnostic(..) | DataFusionError::Configuration(_) => {
-                Self::Sql(error.strip_backtrace())
-            }
+            DataFusionError::NotImplemented(_)
+            | DataFusionError::Diagnostic(..)
+            | DataFusionError::Configuration(_) => Self::Sql(error.strip_backtrace()),
             _ => Self::Failed(error.strip_backtrace()),
         }
     }
@@ -181,7 +181,11 @@ impl Engine {
         match schema.await {
             Ok(schema) => Ok(Rows { schema, receiver, _guard: guard }),
             Err(_) => {
-                let mut rows = Rows { schema: SchemaRef::new(datafusion::arrow::datatypes::Schema::empty()), receiver, _guard: guard };
+                let mut rows = Rows {
+                    schema: SchemaRef::new(datafusion::arrow::datatypes::Schema::empty()),
+                    receiver,
+                    _guard: guard,
+                };
                 match rows.next().await {
                     Some(Err(error)) => Err(error),
                     _ => Err(QueryError::Failed("the query ended before it began".into())),
@@ -200,7 +204,11 @@ impl Engine {
         let view = ReadView::take(&self.lake, self.fresh.as_ref());
         let context = self.context(&view, sql).await?;
         let plan = context.state().create_logical_plan(sql).await?;
-        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false).verify_plan(&plan)?;
+        SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false)
+            .verify_plan(&plan)?;
         let frame = context.execute_logical_plan(plan).await?;
         let mut stream: SendableRecordBatchStream = frame.execute_stream().await?;
         let _ = started.send(stream.schema());

@@ -1,8 +1,11 @@
 //! The views: SQL over the tables, planned when a query mentions them.
+//!
+//! What one row of a view is and which rule makes it so stands at the head of its file in `queries/views`.
 
 use datafusion::common::Result;
 use datafusion::datasource::ViewTable;
 use datafusion::prelude::SessionContext;
+use tracewell_model::schema::SPANS;
 
 /// One view.
 #[derive(Clone, Copy, Debug)]
@@ -13,9 +16,41 @@ pub struct View {
     pub doc: &'static str,
     /// Its definition.
     pub sql: &'static str,
+    /// Its own columns and what they mean; the others are those of `spans`.
+    pub columns: &'static [(&'static str, &'static str)],
     /// Other views it reads; they stand before it in [`VIEWS`].
     uses: &'static [&'static str],
 }
+
+impl View {
+    /// What a column means.
+    #[must_use]
+    pub fn column_doc(&self, name: &str) -> Option<&'static str> {
+        let own = self.columns.iter().find(|(column, _)| *column == name).map(|(_, doc)| *doc);
+        own.or_else(|| SPANS.columns.iter().find(|column| column.name == name).map(|column| column.doc))
+    }
+}
+
+const MERGED: &[(&str, &str)] = &[
+    ("duplicate_spans", "How many other spans were merged in."),
+    ("duplicates", "Which spans were merged in."),
+    (
+        "reported_subtree_usage",
+        "What the nearest span of the same kind around it reported for all calls within; not to be added up.",
+    ),
+    (
+        "conversation_id",
+        "Session, thread or conversation: of the call, else of the nearest span above, the root, or the whole trace.",
+    ),
+    ("user_id", "End user, found likewise."),
+    ("prompt_name", "Prompt name, found likewise."),
+    ("prompt_version", "Prompt version, found likewise."),
+    ("prompt_label", "Prompt label, found likewise."),
+    ("team", "The team or tenant that the application claims, found likewise."),
+    ("agent_name", "Agent of the call or of the nearest span above."),
+    ("workflow_name", "Workflow, found as the conversation is."),
+    ("workflow_version", "Workflow version, found likewise."),
+];
 
 /// All views. A view stands behind those it uses.
 pub const VIEWS: &[View] = &[
@@ -23,48 +58,112 @@ pub const VIEWS: &[View] = &[
         name: "call_spans",
         doc: "One row is one span that has a part in a model call: the call itself, a duplicate of it, or a wrapper around calls.",
         sql: include_str!("../../../queries/views/call_spans.sql"),
+        columns: &[
+            ("role", "call, duplicate or wrapper."),
+            ("call_trace_id", "Trace of the span that stands for the call."),
+            ("call_span_id", "The span that stands for the call."),
+            ("rank", "From 1, in the order in which the spans of a call fill what the first lacks."),
+            ("usage_rank", "From 1; the first counts the tokens."),
+            ("call_rows", "How many rows of `spans` tell of the call."),
+            ("call_input_tokens", "Input tokens of the call."),
+            ("call_output_tokens", "Output tokens of the call."),
+            ("wrapper_span_id", "The nearest span of the same kind around it that is no call."),
+            ("wrapper_input_tokens", "Input tokens it reports for all calls within."),
+            ("wrapper_output_tokens", "Output tokens it reports for all calls within."),
+        ],
         uses: &[],
     },
     View {
         name: "merged_calls",
         doc: "One row is one model call that several rows of `spans` tell of, merged.",
         sql: include_str!("../../../queries/views/merged_calls.sql"),
+        columns: MERGED,
         uses: &["call_spans"],
     },
     View {
         name: "llm_calls",
         doc: "One row is one real model call, its duplicates merged.",
         sql: include_str!("../../../queries/views/llm_calls.sql"),
+        columns: MERGED,
         uses: &["call_spans", "merged_calls"],
     },
     View {
         name: "traces",
         doc: "One row is one trace with its root, its calls and its tokens.",
         sql: include_str!("../../../queries/views/traces.sql"),
+        columns: &[
+            ("root_name", "Name of the root span; NULL when it is missing."),
+            ("root_kind", "Kind of the root span."),
+            ("missing_root", "No root span has come."),
+            ("date", "UTC day of the first span."),
+            ("start_time", "Start of the first span."),
+            ("end_time", "End of the last span."),
+            ("duration_ns", "From the first start to the last end."),
+            ("status", "Status of the root; `error` where it is missing and a span failed."),
+            ("span_count", "Spans."),
+            ("error_count", "Spans with status `error`."),
+            ("call_count", "Model calls, duplicates left out."),
+            ("calls_without_usage", "Model calls that report no tokens."),
+            ("models", "The models that answered, else those asked for."),
+            ("only_duplicates", "It holds nothing but duplicates of calls in other traces."),
+        ],
         uses: &["call_spans", "merged_calls", "llm_calls"],
     },
     View {
         name: "tool_calls",
         doc: "One row is one execution of a tool.",
         sql: include_str!("../../../queries/views/tool_calls.sql"),
+        columns: &[
+            ("arguments", "The arguments as sent."),
+            ("result", "The result as sent."),
+            ("input_hash", "Hash of the arguments in `contents`."),
+            ("output_hash", "Hash of the result in `contents`."),
+            ("duplicate_spans", "How many other spans of the execution were merged in."),
+        ],
         uses: &[],
     },
     View {
         name: "retrievals",
         doc: "One row is one document that a retrieval found or a reranking kept.",
         sql: include_str!("../../../queries/views/retrievals.sql"),
+        columns: &[
+            ("position", "From 1, in the order of the answer; NULL when nothing was found."),
+            ("hash", "Hash of the document in `contents`."),
+            ("document_id", "Id of the document, where it states one."),
+            ("score", "Score of the document, where it states one."),
+            ("text", "Text of the document, where it is an object of a known form."),
+            ("content", "The document as sent."),
+        ],
         uses: &[],
     },
     View {
         name: "messages",
         doc: "One row is one message that went into or came out of a model call, an agent or a step around them.",
         sql: include_str!("../../../queries/views/messages.sql"),
+        columns: &[
+            ("direction", "input, output or system."),
+            ("position", "From 1 within span and direction."),
+            ("role", "Role of the speaker, as sent."),
+            ("hash", "Hash of the message in `contents`."),
+            ("bytes", "Length in bytes."),
+            ("source", "The attribute, event or body that held it."),
+            ("form", "How it was cut out of there."),
+            ("content", "The message as sent; NULL once it has expired."),
+        ],
         uses: &[],
     },
     View {
         name: "mapping_coverage",
         doc: "One row is one attribute key as one version of an instrumentation sends it, and whether it is understood.",
         sql: include_str!("../../../queries/views/mapping_coverage.sql"),
+        columns: &[
+            ("key", "Attribute key."),
+            ("state", "mapped, kept or unreadable."),
+            ("spans", "Spans that carry it."),
+            ("unreadable_spans", "Spans on which it could not be read."),
+            ("first_seen", "Start of the first of them."),
+            ("last_seen", "Start of the last of them."),
+        ],
         uses: &[],
     },
 ];
@@ -104,7 +203,10 @@ mod tests {
         let names = |sql| mentioned(sql).iter().map(|view| view.name).collect::<Vec<_>>();
         assert_eq!(names("SELECT 1"), [""; 0]);
         assert_eq!(names("SELECT * FROM LLM_Calls"), ["call_spans", "merged_calls", "llm_calls"]);
-        assert_eq!(names("SELECT * FROM traces JOIN messages USING (trace_id)"), ["call_spans", "merged_calls", "llm_calls", "traces", "messages"]);
+        assert_eq!(
+            names("SELECT * FROM traces JOIN messages USING (trace_id)"),
+            ["call_spans", "merged_calls", "llm_calls", "traces", "messages"]
+        );
         assert_eq!(names(" SHOW TABLES").len(), VIEWS.len());
     }
 

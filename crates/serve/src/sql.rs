@@ -37,11 +37,15 @@ struct Query {
 }
 
 async fn sql(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes) -> Response {
-    let is = |name, wanted: &str| headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(wanted));
+    let is = |name, wanted: &str| {
+        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(wanted))
+    };
     let text = if is(CONTENT_TYPE, JSON) {
         match serde_json::from_slice::<Query>(&body) {
             Ok(query) => query.sql,
-            Err(error) => return failure(StatusCode::BAD_REQUEST, &format!("the body is not {{\"sql\": \"…\"}}: {error}")),
+            Err(error) => {
+                return failure(StatusCode::BAD_REQUEST, &format!("the body is not {{\"sql\": \"…\"}}: {error}"));
+            }
         }
     } else {
         match String::from_utf8(body.into()) {
@@ -76,7 +80,11 @@ trait Encoder: Send + 'static {
 
 /// An answer that is sent while the query runs. A failure after it began breaks it off, so that no reader takes a
 /// part for the whole.
-fn stream<E: Encoder>(rows: Rows, media: &'static str, encoder: impl FnOnce(SchemaRef) -> Result<E, ArrowError>) -> Response {
+fn stream<E: Encoder>(
+    rows: Rows,
+    media: &'static str,
+    encoder: impl FnOnce(SchemaRef) -> Result<E, ArrowError>,
+) -> Response {
     let encoder = match encoder(rows.schema()) {
         Ok(encoder) => encoder,
         Err(error) => return failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
@@ -84,7 +92,10 @@ fn stream<E: Encoder>(rows: Rows, media: &'static str, encoder: impl FnOnce(Sche
     ([(CONTENT_TYPE, media)], Body::from_stream(encode(rows, encoder))).into_response()
 }
 
-fn encode<E: Encoder>(rows: Rows, encoder: E) -> impl Stream<Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>> {
+fn encode<E: Encoder>(
+    rows: Rows,
+    encoder: E,
+) -> impl Stream<Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>> {
     futures::stream::try_unfold(Some((rows, encoder)), |state| async move {
         let Some((mut rows, mut encoder)) = state else { return Ok(None) };
         Ok(match rows.next().await {

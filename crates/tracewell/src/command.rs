@@ -27,7 +27,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Receive OTLP, keep it, answer SQL.
-    #[command(after_help = "Examples:\n  tracewell serve\n  tracewell serve --data s3://bucket/traces --wal /var/lib/tracewell/wal")]
+    #[command(
+        after_help = "Examples:\n  tracewell serve\n  tracewell serve --data s3://bucket/traces --wal /var/lib/tracewell/wal"
+    )]
     Serve(serve::Serve),
     /// Ask SQL.
     #[command(
@@ -35,12 +37,16 @@ enum Command {
     )]
     Sql(sql::Sql),
     /// Read files of OTLP into the tables: protobuf, JSON or JSON lines, as they are or gzip or zstd. Safe to repeat.
-    #[command(after_help = "Examples:\n  tracewell import traces.pb\n  tracewell import --data s3://bucket/traces backup/*.jsonl.zst")]
+    #[command(
+        after_help = "Examples:\n  tracewell import traces.pb\n  tracewell import --data s3://bucket/traces backup/*.jsonl.zst"
+    )]
     Import(import::Import),
     /// Verify the write-ahead log and every file of the tables; says what is wrong.
     Check(check::Check),
     /// Merge small files of the tables into large sorted ones, and drop rows that were sent again.
-    #[command(after_help = "Examples:\n  tracewell compact\n  tracewell compact --data s3://bucket/traces --table spans --date 2026-11-05")]
+    #[command(
+        after_help = "Examples:\n  tracewell compact\n  tracewell compact --data s3://bucket/traces --table spans --date 2026-11-05"
+    )]
     Compact(maintain::Compact),
     /// Take rows out of the tables that are past their retention. `vacuum` frees their space.
     #[command(
@@ -93,9 +99,9 @@ fn wal(config: &Config, location: &Location) -> anyhow::Result<PathBuf> {
     match location.folder() {
         _ if !config.wal.as_os_str().is_empty() => Ok(config.wal.clone()),
         Some(folder) => Ok(folder.join("wal")),
-        None => anyhow::bail!(
-            "--wal DIR is required when --data is a URL: acknowledged data needs a disk of this machine"
-        ),
+        None => {
+            anyhow::bail!("--wal DIR is required when --data is a URL: acknowledged data needs a disk of this machine")
+        }
     }
 }
 

@@ -199,7 +199,11 @@ impl Effective {
 }
 
 /// Puts the configuration together.
-pub(crate) fn load(file: Option<&Path>, environment: impl Fn(&str) -> Option<String>, flags: &[Flag]) -> anyhow::Result<Effective> {
+pub(crate) fn load(
+    file: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+    flags: &[Flag],
+) -> anyhow::Result<Effective> {
     let defaults = Table::try_from(Config::default()).expect("the defaults are valid TOML");
     let mut settings = BTreeMap::new();
     leaves(&defaults, "", &mut |key, value| {
@@ -217,7 +221,8 @@ pub(crate) fn load(file: Option<&Path>, environment: impl Fn(&str) -> Option<Str
             }
         });
         if let Some(key) = unknown {
-            let hint = nearest(&key, settings.keys()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let hint =
+                nearest(&key, settings.keys()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             bail!("`{}`: there is no setting `{key}`{hint} `tracewell config` lists all", path.display());
         }
     }
@@ -231,16 +236,17 @@ pub(crate) fn load(file: Option<&Path>, environment: impl Fn(&str) -> Option<Str
     }
     for flag in flags {
         let like = &settings.get(flag.key).expect("flags set settings that exist").0;
-        let value = parse_like(like, &flag.value).with_context(|| format!("{} `{}` is wrong", flag.name, flag.value))?;
+        let value =
+            parse_like(like, &flag.value).with_context(|| format!("{} `{}` is wrong", flag.name, flag.value))?;
         settings.insert(flag.key.to_owned(), (value, Source::Flag(flag.name)));
     }
     let mut table = Table::new();
     for (key, (value, _)) in &settings {
         set(&mut table, key, value.clone());
     }
-    let config: Config = table.try_into().map_err(|error: toml::de::Error| {
-        anyhow::anyhow!("the configuration is wrong: {}", error.message())
-    })?;
+    let config: Config = table
+        .try_into()
+        .map_err(|error: toml::de::Error| anyhow::anyhow!("the configuration is wrong: {}", error.message()))?;
     Ok(Effective { config, settings })
 }
 
@@ -310,7 +316,8 @@ mod tests {
 
     #[test]
     fn flags_beat_the_environment_which_beats_the_file() {
-        let file = file("data = 'a'\n[ingest]\nshards = 1\ncommit_interval = '250ms'\n[listen]\nhttp = '127.0.0.1:1'\n");
+        let file =
+            file("data = 'a'\n[ingest]\nshards = 1\ncommit_interval = '250ms'\n[listen]\nhttp = '127.0.0.1:1'\n");
         let environment = |name: &str| match name {
             "TRACEWELL_INGEST_SHARDS" => Some("2".to_owned()),
             "TRACEWELL_LISTEN_HTTP" => Some("127.0.0.1:2".to_owned()),

@@ -24,7 +24,12 @@ pub(crate) enum Format {
 }
 
 /// Writes all rows.
-pub(crate) fn write(out: &mut dyn Write, format: Format, schema: &SchemaRef, rows: &[RecordBatch]) -> anyhow::Result<()> {
+pub(crate) fn write(
+    out: &mut dyn Write,
+    format: Format,
+    schema: &SchemaRef,
+    rows: &[RecordBatch],
+) -> anyhow::Result<()> {
     match format {
         Format::Table => {
             let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
@@ -99,7 +104,9 @@ fn json_text(field: &Field, column: &ArrayRef) -> anyhow::Result<ArrayRef> {
         writer.finish()?;
         let line = String::from_utf8(writer.into_inner())?;
         // `{"v":…}` and a line break stand around the value.
-        text.append_value(line.trim_end().strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}')).unwrap_or(&line));
+        text.append_value(
+            line.trim_end().strip_prefix("{\"v\":").and_then(|rest| rest.strip_suffix('}')).unwrap_or(&line),
+        );
     }
     Ok(Arc::new(text.finish()))
 }

@@ -12,8 +12,30 @@ use rustyline::{Config, Context, Editor, Helper};
 use tracewell_model::schema::FACT_TABLES;
 
 const KEYWORDS: [&str; 24] = [
-    "SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "LIMIT", "HAVING", "JOIN", "LEFT JOIN", "ON", "AND", "OR", "NOT",
-    "NULL", "IS", "IN", "LIKE", "BETWEEN", "DISTINCT", "DESC", "WITH", "DESCRIBE", "EXPLAIN", "INTERVAL",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP BY",
+    "ORDER BY",
+    "LIMIT",
+    "HAVING",
+    "JOIN",
+    "LEFT JOIN",
+    "ON",
+    "AND",
+    "OR",
+    "NOT",
+    "NULL",
+    "IS",
+    "IN",
+    "LIKE",
+    "BETWEEN",
+    "DISTINCT",
+    "DESC",
+    "WITH",
+    "DESCRIBE",
+    "EXPLAIN",
+    "INTERVAL",
 ];
 
 struct Words(Vec<String>);

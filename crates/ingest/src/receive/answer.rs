@@ -76,7 +76,9 @@ impl Failure {
             Self::Malformed(message) | Self::Unsupported(message) => message.clone(),
             Self::Overloaded(message) | Self::Unavailable(message) => message.clone(),
             Self::TooLarge(limit) => {
-                format!("the request is larger than {limit} bytes, the most that one request may have; send smaller batches")
+                format!(
+                    "the request is larger than {limit} bytes, the most that one request may have; send smaller batches"
+                )
             }
         }
     }

@@ -23,9 +23,9 @@ impl Encoding {
             None | Some("" | "identity") => Ok(Self::Identity),
             Some("gzip" | "x-gzip") => Ok(Self::Gzip),
             Some("zstd") => Ok(Self::Zstd),
-            Some(other) => {
-                Err(Failure::Unsupported(format!("content-encoding `{other}` is not understood; send gzip, zstd or none")))
-            }
+            Some(other) => Err(Failure::Unsupported(format!(
+                "content-encoding `{other}` is not understood; send gzip, zstd or none"
+            ))),
         }
     }
 }
@@ -59,7 +59,12 @@ where
 }
 
 /// Inflates to at most `limit` bytes.
-pub(super) fn inflate(encoding: Encoding, body: Bytes, limit: usize, admitted: &mut Admitted) -> Result<Bytes, Failure> {
+pub(super) fn inflate(
+    encoding: Encoding,
+    body: Bytes,
+    limit: usize,
+    admitted: &mut Admitted,
+) -> Result<Bytes, Failure> {
     match encoding {
         Encoding::Identity => Ok(body),
         Encoding::Gzip => drain(flate2::read::MultiGzDecoder::new(&body[..]), "gzip", limit, admitted),
@@ -75,7 +80,8 @@ fn drain(mut reader: impl Read, name: &str, limit: usize, admitted: &mut Admitte
     let mut all = Vec::new();
     let mut piece = vec![0; 64 << 10];
     loop {
-        let read = reader.read(&mut piece).map_err(|error| Failure::Malformed(format!("the body is not {name}: {error}")))?;
+        let read =
+            reader.read(&mut piece).map_err(|error| Failure::Malformed(format!("the body is not {name}: {error}")))?;
         if read == 0 {
             return Ok(all.into());
         }
@@ -91,6 +97,8 @@ fn admit(admitted: &mut Admitted, bytes: usize) -> Result<(), Failure> {
     if admitted.grow(bytes) {
         Ok(())
     } else {
-        Err(Failure::Overloaded("the collector is overloaded: too many bytes in flight; send again after a pause".into()))
+        Err(Failure::Overloaded(
+            "the collector is overloaded: too many bytes in flight; send again after a pause".into(),
+        ))
     }
 }

@@ -96,26 +96,28 @@ impl Collector {
                 tracewell_otlp::index_traces(&body).map_err(|error| self.malformed(&error))?;
                 let outcome = self.submit(Signal::Traces, body, admitted).await?;
                 self.counters.spans.fetch_add(outcome.accepted, Ordering::Relaxed);
-                let partial_success = rejections(&outcome, "spans").map(|(rejected_spans, error_message)| {
-                    ExportTracePartialSuccess { rejected_spans, error_message }
-                });
+                let partial_success = rejections(&outcome, "spans")
+                    .map(|(rejected_spans, error_message)| ExportTracePartialSuccess { rejected_spans, error_message });
                 ExportTraceServiceResponse { partial_success }.encode_to_vec()
             }
             Export::Logs => {
                 tracewell_otlp::index_logs(&body).map_err(|error| self.malformed(&error))?;
                 let outcome = self.submit(Signal::Logs, body, admitted).await?;
                 self.counters.logs.fetch_add(outcome.accepted, Ordering::Relaxed);
-                let partial_success = rejections(&outcome, "log records").map(|(rejected_log_records, error_message)| {
-                    ExportLogsPartialSuccess { rejected_log_records, error_message }
-                });
+                let partial_success =
+                    rejections(&outcome, "log records").map(|(rejected_log_records, error_message)| {
+                        ExportLogsPartialSuccess { rejected_log_records, error_message }
+                    });
                 ExportLogsServiceResponse { partial_success }.encode_to_vec()
             }
             Export::Metrics => {
                 let points = tracewell_otlp::count_metric_points(&body).map_err(|error| self.malformed(&error))?;
                 self.counters.metric_points.fetch_add(points, Ordering::Relaxed);
                 // A message with nothing rejected is a warning: the exporter is told, and does not send again.
-                let partial_success = (points > 0)
-                    .then(|| ExportMetricsPartialSuccess { rejected_data_points: 0, error_message: METRICS_NOT_KEPT.into() });
+                let partial_success = (points > 0).then(|| ExportMetricsPartialSuccess {
+                    rejected_data_points: 0,
+                    error_message: METRICS_NOT_KEPT.into(),
+                });
                 ExportMetricsServiceResponse { partial_success }.encode_to_vec()
             }
         };
@@ -128,7 +130,11 @@ impl Collector {
         if body.is_empty() {
             return Ok(Outcome::default());
         }
-        let outcome = self.ingest.submit(signal, &self.tenant, body, admitted).await.map_err(|refused| self.refused(refused.into()))?;
+        let outcome = self
+            .ingest
+            .submit(signal, &self.tenant, body, admitted)
+            .await
+            .map_err(|refused| self.refused(refused.into()))?;
         self.counters.rejected.fetch_add(outcome.rejected, Ordering::Relaxed);
         Ok(outcome)
     }

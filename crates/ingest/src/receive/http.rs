@@ -22,7 +22,9 @@ pub fn router(collector: Collector) -> Router {
         // Langfuse's SDKs, and LangSmith's, with another host.
         .route("/api/public/otel/v1/traces", post(traces))
         .route("/otel/v1/traces", post(traces))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "no such path; OTLP/HTTP is at /v1/traces, /v1/logs and /v1/metrics\n") })
+        .fallback(|| async {
+            (StatusCode::NOT_FOUND, "no such path; OTLP/HTTP is at /v1/traces, /v1/logs and /v1/metrics\n")
+        })
         .with_state(collector)
 }
 
@@ -94,7 +96,8 @@ async fn answer(collector: &Collector, export: Export, request: Request<Body>) -
 
 async fn take(collector: &Collector, export: Export, media: Media, request: Request<Body>) -> Result<Vec<u8>, Failure> {
     let limit = collector.limits.request_bytes;
-    let encoding = Encoding::parse(request.headers().get(CONTENT_ENCODING)).map_err(|failure| collector.refused(failure))?;
+    let encoding =
+        Encoding::parse(request.headers().get(CONTENT_ENCODING)).map_err(|failure| collector.refused(failure))?;
     // Refuse before reading: what does not fit is not even received.
     collector.ingest.check_room().map_err(|refused| collector.refused(refused.into()))?;
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -125,7 +128,9 @@ fn from_json(export: Export, json: &[u8]) -> Result<bytes::Bytes, Failure> {
         Export::Logs => tracewell_otlp::json::logs_json_to_protobuf(json),
         Export::Metrics => tracewell_otlp::json::metrics_json_to_protobuf(json),
     };
-    converted.map(Into::into).map_err(|error| Failure::Malformed(format!("the request is not valid OTLP/JSON: {error}")))
+    converted
+        .map(Into::into)
+        .map_err(|error| Failure::Malformed(format!("the request is not valid OTLP/JSON: {error}")))
 }
 
 /// The answer's protobuf as JSON, with the names OTLP/JSON prescribes.

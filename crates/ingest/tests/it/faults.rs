@@ -76,7 +76,9 @@ fn a_store_that_fails_delays_and_half_succeeds_loses_and_doubles_nothing() {
     let sound = Location::parse(data.to_str().expect("the path is text"), &HashMap::new()).expect("it is a folder");
     // The tables are there before the trouble begins.
     let runtime = || tokio::runtime::Runtime::new().expect("a runtime");
-    runtime().block_on(async { Lake::open(sound.clone(), FACT_TABLES, true).await.map(|_| ()) }).expect("the tables are created");
+    runtime()
+        .block_on(async { Lake::open(sound.clone(), FACT_TABLES, true).await.map(|_| ()) })
+        .expect("the tables are created");
 
     let tenant: Arc<str> = "default".into();
     let mut acked = BTreeSet::new();

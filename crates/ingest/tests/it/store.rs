@@ -32,7 +32,12 @@ enum Fault {
 
 impl FaultyStore {
     pub(crate) fn new(inner: Arc<dyn ObjectStore>, seed: u64) -> Arc<Self> {
-        Arc::new(Self { inner, random: AtomicU64::new(seed), healed: AtomicBool::new(false), faults: AtomicU64::new(0) })
+        Arc::new(Self {
+            inner,
+            random: AtomicU64::new(seed),
+            healed: AtomicBool::new(false),
+            faults: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn heal(&self) {
@@ -84,7 +89,11 @@ impl ObjectStore for FaultyStore {
         }
     }
 
-    async fn put_multipart_opts(&self, location: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
         self.inner.put_multipart_opts(location, options).await
     }
 

@@ -71,7 +71,9 @@ async fn a_resent_span_stays_once_as_its_longest_version() {
     assert_eq!((done[0].rows, done[0].repeated), (6, 4));
     let open = fixture.table("spans");
     let rows = read(&open).await.remove(0);
-    let column = |name: &str| arrow::compute::cast(rows.column_by_name(name).unwrap(), &arrow::datatypes::DataType::Utf8).unwrap();
+    let column = |name: &str| {
+        arrow::compute::cast(rows.column_by_name(name).unwrap(), &arrow::datatypes::DataType::Utf8).unwrap()
+    };
     let (tenant, id, duration, seq) = (column("tenant"), column("span_id"), column("duration_ns"), column("seq"));
     let text = |array: &arrow::array::ArrayRef, row| array.as_string::<i32>().value(row).to_owned();
     let mut kept: Vec<_> = (0..rows.num_rows())
@@ -123,7 +125,8 @@ async fn files_that_are_not_sorted_are_sorted() {
     compact(&fixture.lake, "spans", Options::default(), false).await;
     assert!(before == multiset(&open).await);
     let starts = read(&open).await.remove(0);
-    let starts = starts.column_by_name("start_unix_nano").unwrap().as_primitive::<arrow::datatypes::Int64Type>().values();
+    let starts =
+        starts.column_by_name("start_unix_nano").unwrap().as_primitive::<arrow::datatypes::Int64Type>().values();
     assert!(starts.is_sorted());
 }
 

@@ -95,7 +95,7 @@ impl Fixture {
         let file = encode(table.table(), rows, Effort::Fresh).unwrap();
         let file = table.put(day, file, clock() / 1_000_000, true).await.unwrap();
         let transaction = Transaction { app: "writer/0".into(), version: self.appended };
-        table.commit(vec![file], Vec::new(), &transaction, clock() / 1_000_000).await.unwrap();
+        table.commit(vec![file], &transaction, clock() / 1_000_000).await.unwrap();
     }
 }
 
@@ -121,8 +121,12 @@ fn array(column: &Column, rows: &[Row]) -> ArrayRef {
     };
     match column.kind {
         ColumnType::Int64 => Arc::new(rows.iter().map(int).collect::<Int64Array>()),
-        ColumnType::Int32 => Arc::new(rows.iter().map(|row| int(row).map(|value| value as i32)).collect::<Int32Array>()),
-        ColumnType::Timestamp => Arc::new(rows.iter().map(int).collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
+        ColumnType::Int32 => {
+            Arc::new(rows.iter().map(|row| int(row).map(|value| value as i32)).collect::<Int32Array>())
+        }
+        ColumnType::Timestamp => {
+            Arc::new(rows.iter().map(int).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        }
         ColumnType::Text => Arc::new(rows.iter().map(text).collect::<StringArray>()),
         kind => new_null_array(&file_type(kind), rows.len()),
     }
@@ -172,7 +176,8 @@ pub(crate) async fn multiset(table: &FactTable) -> Vec<String> {
 /// One whole-number column of all rows.
 pub(crate) async fn ints(table: &FactTable, column: &str) -> Vec<i64> {
     let batches = read(table).await;
-    let column = |rows: &RecordBatch| arrow::compute::cast(rows.column_by_name(column).unwrap(), &DataType::Int64).unwrap();
+    let column =
+        |rows: &RecordBatch| arrow::compute::cast(rows.column_by_name(column).unwrap(), &DataType::Int64).unwrap();
     let mut values: Vec<i64> =
         batches.iter().flat_map(|rows| column(rows).as_primitive::<Int64Type>().values().to_vec()).collect();
     values.sort_unstable();

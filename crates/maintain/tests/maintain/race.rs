@@ -41,8 +41,10 @@ async fn compactors_that_race_keep_every_row() {
             fixture.append("spans", &[span(id, id, 1, id), span(id + 1, id, 1, id)]).await;
         }
         let (one, two) = (fixture.other().await, fixture.other().await);
-        let (left, right) =
-            tokio::join!(compact(&one, "spans", Options::default(), true), compact(&two, "spans", Options::default(), true));
+        let (left, right) = tokio::join!(
+            compact(&one, "spans", Options::default(), true),
+            compact(&two, "spans", Options::default(), true)
+        );
         assert!(!left.is_empty() || !right.is_empty());
     }
     let rows = multiset(&fixture.table("spans")).await;
@@ -72,7 +74,8 @@ async fn a_death_before_the_commit_changes_nothing() {
     let open = fixture.table("spans");
     let before = multiset(&open).await;
     let rows = crate::fixture::read(&open).await.remove(0);
-    let orphan = tracewell_lake::parquet::encode(open.table(), &rows, tracewell_lake::parquet::Effort::Compacted).unwrap();
+    let orphan =
+        tracewell_lake::parquet::encode(open.table(), &rows, tracewell_lake::parquet::Effort::Compacted).unwrap();
     open.put(crate::fixture::DAY, orphan, 0, false).await.unwrap();
     assert_eq!(before, multiset(&open).await);
     compact(&fixture.lake, "spans", Options::default(), false).await;

@@ -59,7 +59,8 @@ impl<'a> Nest<'a> {
 
     /// Whether the two overlap and no instrumentation saw both.
     fn may_be(&self, other: &Self) -> bool {
-        let overlap = other.start <= self.end.saturating_add(TOLERANCE_NS) && self.start <= other.end.saturating_add(TOLERANCE_NS);
+        let overlap = other.start <= self.end.saturating_add(TOLERANCE_NS)
+            && self.start <= other.end.saturating_add(TOLERANCE_NS);
         overlap && !self.scopes.iter().any(|scope| other.scopes.contains(scope))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::matches::{Nest, same_model};
-use super::{Facts, Family, Node, Prompt, Row, Wrapper, Workflow};
+use super::{Facts, Family, Node, Prompt, Row, Workflow, Wrapper};
 
 /// Parents that form a circle are followed no further.
 const MOST_ANCESTORS: usize = 1024;
@@ -76,7 +76,9 @@ fn whole<'r, 'a: 'r>(rows: impl Iterator<Item = &'r Row<'a>> + Clone) -> Facts<'
         user: facts.user.or_else(|| agreed(facts_of.clone().filter_map(|facts| facts.user))),
         team: facts.team.or_else(|| agreed(facts_of.clone().filter_map(|facts| facts.team))),
         agent: None,
-        workflow: facts.workflow.or_else(|| agreed::<Workflow<'_>>(facts_of.clone().filter_map(|facts| facts.workflow))),
+        workflow: facts
+            .workflow
+            .or_else(|| agreed::<Workflow<'_>>(facts_of.clone().filter_map(|facts| facts.workflow))),
         prompt: facts.prompt.or_else(|| agreed_prompt(facts_of.filter_map(|facts| facts.prompt))),
     }
 }
@@ -160,7 +162,8 @@ fn combine<'a>(nodes: &mut [Node<'a>], around: &HashMap<usize, Vec<usize>>) -> O
     }
     for (position, outer) in around {
         let nearest = outer.iter().find(|outer| wrappers.contains(outer));
-        nodes[*position].wrapper = nearest.map(|outer| Wrapper { id: nodes[*outer].id, usage: nodes[*outer].span.usage });
+        nodes[*position].wrapper =
+            nearest.map(|outer| Wrapper { id: nodes[*outer].id, usage: nodes[*outer].span.usage });
     }
     let nest = |leaf: &usize| Nest::of(members[leaf].iter().map(|position| nodes[*position]).collect());
     OfTrace {

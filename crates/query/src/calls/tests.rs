@@ -37,7 +37,10 @@ fn described(rows: &[Row<'_>]) -> Vec<String> {
         }
     }
     calls.sort();
-    calls.chunk_by(|a, b| a.0 == b.0).map(|spans| spans.iter().map(|(.., span)| span.as_str()).collect::<Vec<_>>().join(" ")).collect()
+    calls
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|spans| spans.iter().map(|(.., span)| span.as_str()).collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 #[test]
@@ -54,7 +57,9 @@ fn copies_of_a_span_are_one_and_the_longest_comes_first() {
 fn nested_spans_of_two_instrumentations_are_one_call() {
     let outer = chat("t", "1", None, "framework", (0, 9));
     let inner = chat("t", "2", Some("1"), "client", (1, 8));
-    let with = |id| [Row { response: id, usage: used(5, 7), ..outer }, Row { response: Some("r1"), usage: used(5, 7), ..inner }];
+    let with = |id| {
+        [Row { response: id, usage: used(5, 7), ..outer }, Row { response: Some("r1"), usage: used(5, 7), ..inner }]
+    };
     assert_eq!(calls(&with(Some("r1"))), ["t/1 t/2"]);
     assert_eq!(calls(&with(None)), ["t/1 t/2"]);
     // It names another response, or counts otherwise, or had other instructions or another model: a wrapper.
@@ -90,7 +95,11 @@ fn within_one_instrumentation_a_span_around_one_call_is_that_call_unless_it_coun
     assert_eq!(calls(&[outer, inner]), ["t/1 t/2"], "the outer one without usage");
     assert_eq!(calls(&[Row { usage: used(5, 7), ..outer }, inner]), ["t/1 t/2"]);
     assert_eq!(calls(&[Row { usage: used(5, 8), ..outer }, inner]), ["[t/1]", "t/2"]);
-    assert_eq!(calls(&[Row { usage: used(5, 7), ..outer }, Row { usage: None, ..inner }]), ["t/1 t/2"], "the inner one");
+    assert_eq!(
+        calls(&[Row { usage: used(5, 7), ..outer }, Row { usage: None, ..inner }]),
+        ["t/1 t/2"],
+        "the inner one"
+    );
     // The halves of one method, even beside another call.
     let public = Row { name: "LLM.achat", usage: used(5, 7), ..outer };
     let private = Row { name: "LLM._achat", ..inner };
@@ -112,7 +121,10 @@ fn siblings_and_separate_traces_are_one_call_when_two_instrumentations_overlap()
     assert_eq!(calls(&[run, one, nameless]), ["t/1 u/3"]);
     assert_eq!(calls(&[run, one, Row { usage: used(5, 8), ..nameless }]), ["t/1", "u/3"]);
     assert_eq!(calls(&[run, one, Row { asked: Some("n"), ..nameless }]), ["t/1", "u/3"]);
-    assert_eq!(calls(&[run, Row { instructions: Some("i"), ..one }, Row { instructions: Some("j"), ..nameless }]), ["t/1", "u/3"]);
+    assert_eq!(
+        calls(&[run, Row { instructions: Some("i"), ..one }, Row { instructions: Some("j"), ..nameless }]),
+        ["t/1", "u/3"]
+    );
     assert_eq!(calls(&[run, one, Row { service: "other", ..nameless }]), ["t/1", "u/3"]);
     assert_eq!(calls(&[run, one, Row { usage: None, ..nameless }]), ["t/1", "u/3"]);
 }
@@ -122,12 +134,18 @@ fn spans_of_one_instrumentation_side_by_side_are_never_one_call() {
     let one = Row { response: Some("r"), usage: used(5, 7), ..chat("t", "1", None, "a", (0, 10)) };
     let parallel = Row { id: Some("2"), ..one };
     assert_eq!(calls(&[one, parallel]), ["t/1", "t/2"]);
-    let later = |scope| Row { response: Some("r"), usage: used(5, 7), ..chat("u", "2", None, scope, (3_600_000, 3_600_010)) };
+    let later =
+        |scope| Row { response: Some("r"), usage: used(5, 7), ..chat("u", "2", None, scope, (3_600_000, 3_600_010)) };
     assert_eq!(calls(&[one, later("a")]), ["t/1", "u/2"]);
     assert_eq!(calls(&[one, later("b")]), ["t/1", "u/2"], "an hour apart");
     // Two at a time, each seen twice.
     let nameless = |id, scope, times| Row { usage: used(5, 7), ..chat("t", id, None, scope, times) };
-    let rows = [nameless("1", "a", (0, 10)), nameless("2", "b", (1, 9)), nameless("3", "a", (2, 12)), nameless("4", "b", (3, 11))];
+    let rows = [
+        nameless("1", "a", (0, 10)),
+        nameless("2", "b", (1, 9)),
+        nameless("3", "a", (2, 12)),
+        nameless("4", "b", (3, 11)),
+    ];
     assert_eq!(calls(&rows), ["t/1 t/2", "t/3 t/4"]);
     // Millisecond clocks: one ends as the other starts.
     assert_eq!(calls(&[nameless("1", "a", (0, 10)), nameless("2", "b", (14, 20))]), ["t/1 t/2"]);

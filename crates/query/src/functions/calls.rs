@@ -95,9 +95,26 @@ struct Columns {
 
 impl Columns {
     const TEXTS: [&str; 20] = [
-        "trace_id", "span_id", "parent_span_id", "name", "kind", "scope_name", "service", "request_model", "response_model",
-        "response_id", "content_hash", "conversation_id", "user_id", "team", "agent_name", "workflow_name",
-        "workflow_version", "prompt_name", "prompt_version", "prompt_label",
+        "trace_id",
+        "span_id",
+        "parent_span_id",
+        "name",
+        "kind",
+        "scope_name",
+        "service",
+        "request_model",
+        "response_model",
+        "response_id",
+        "content_hash",
+        "conversation_id",
+        "user_id",
+        "team",
+        "agent_name",
+        "workflow_name",
+        "workflow_version",
+        "prompt_name",
+        "prompt_version",
+        "prompt_label",
     ];
     const COUNTS: [&str; 5] = ["start", "end", "input_tokens", "output_tokens", "usage_parts"];
     const FLAGS: [&str; 3] = ["pending", "has_content", "doubtful"];
@@ -150,7 +167,11 @@ impl Columns {
                 team: text(13),
                 agent: text(14),
                 workflow: text(15).map(|name| Workflow { name, version: text(16) }),
-                prompt: text(17).or(text(18)).or(text(19)).map(|_| Prompt { name: text(17), version: text(18), label: text(19) }),
+                prompt: text(17).or(text(18)).or(text(19)).map(|_| Prompt {
+                    name: text(17),
+                    version: text(18),
+                    label: text(19),
+                }),
             },
         }
     }
@@ -160,7 +181,8 @@ fn answer(parts: &[Option<Part<'_>>]) -> ArrayRef {
     let mut texts: Vec<StringViewBuilder> = TEXTS.iter().map(|_| StringViewBuilder::new()).collect();
     let mut counts: Vec<Int64Builder> = COUNTS.iter().map(|_| Int64Builder::new()).collect();
     for part in parts {
-        let (of_text, of_counts) = part.map_or(([None; TEXTS.len()], [None; COUNTS.len()]), |part| (words(&part), numbers(&part)));
+        let (of_text, of_counts) =
+            part.map_or(([None; TEXTS.len()], [None; COUNTS.len()]), |part| (words(&part), numbers(&part)));
         texts.iter_mut().zip(of_text).for_each(|(column, value)| column.append_option(value));
         counts.iter_mut().zip(of_counts).for_each(|(column, value)| column.append_option(value));
     }
@@ -198,5 +220,13 @@ fn numbers(part: &Part<'_>) -> [Option<i64>; COUNTS.len()] {
     let usage = part.usage.unwrap_or_default();
     let wrapper = part.wrapper.and_then(|wrapper| wrapper.usage).unwrap_or_default();
     let count = |count: usize| i64::try_from(count).ok();
-    [count(part.rank), count(part.usage_rank), count(part.rows), usage.input, usage.output, wrapper.input, wrapper.output]
+    [
+        count(part.rank),
+        count(part.usage_rank),
+        count(part.rows),
+        usage.input,
+        usage.output,
+        wrapper.input,
+        wrapper.output,
+    ]
 }

@@ -12,7 +12,10 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 use serde_json::Value;
 
 pub(super) fn functions() -> [ScalarUDF; 2] {
-    [ScalarUDF::from(Mapped(Signature::any(1, Volatility::Immutable))), ScalarUDF::from(Member(Signature::variadic_any(Volatility::Immutable)))]
+    [
+        ScalarUDF::from(Mapped(Signature::any(1, Volatility::Immutable))),
+        ScalarUDF::from(Member(Signature::variadic_any(Volatility::Immutable))),
+    ]
 }
 
 fn text(value: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
@@ -39,7 +42,8 @@ impl ScalarUDFImpl for Mapped {
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [key] = take_function_args(self.name(), &arguments.args)?;
         let keys = text(key, arguments.number_rows)?;
-        let mapped: BooleanArray = keys.as_string_view().iter().map(|key| key.map(tracewell_dialects::is_mapped)).collect();
+        let mapped: BooleanArray =
+            keys.as_string_view().iter().map(|key| key.map(tracewell_dialects::is_mapped)).collect();
         Ok(ColumnarValue::Array(Arc::new(mapped)))
     }
 }
@@ -63,7 +67,8 @@ impl ScalarUDFImpl for Member {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let columns = arguments.args.iter().map(|value| text(value, arguments.number_rows)).collect::<Result<Vec<_>>>()?;
+        let columns =
+            arguments.args.iter().map(|value| text(value, arguments.number_rows)).collect::<Result<Vec<_>>>()?;
         let Some((json, names)) = columns.split_first() else {
             return datafusion::common::plan_err!("tracewell_member takes JSON text and the names of members");
         };
@@ -71,7 +76,10 @@ impl ScalarUDFImpl for Member {
         let found: StringViewArray = (0..json.len())
             .map(|row| {
                 let object: Value = json.is_valid(row).then(|| serde_json::from_str(json.value(row)).ok())??;
-                names.iter().filter(|names| names.is_valid(row)).find_map(|names| member(&object, names.as_string_view().value(row)))
+                names
+                    .iter()
+                    .filter(|names| names.is_valid(row))
+                    .find_map(|names| member(&object, names.as_string_view().value(row)))
             })
             .collect();
         Ok(ColumnarValue::Array(Arc::new(found)))

@@ -104,9 +104,15 @@ async fn check_file(table: &FactTable, file: &DataFile) -> Result<(), String> {
     let stored = parquet::arrow::parquet_to_arrow_schema(metadata.file_metadata().schema_descr(), None)
         .map_err(|error| format!("its schema cannot be read: {error}"))?;
     for field in schema::file_schema(table.table()).fields() {
-        let found = stored.field_with_name(field.name()).map_err(|_| format!("column `{}` is missing", field.name()))?;
+        let found =
+            stored.field_with_name(field.name()).map_err(|_| format!("column `{}` is missing", field.name()))?;
         if !same_shape(found.data_type(), field.data_type()) {
-            return Err(format!("column `{}` is {}, it should be {}", field.name(), found.data_type(), field.data_type()));
+            return Err(format!(
+                "column `{}` is {}, it should be {}",
+                field.name(),
+                found.data_type(),
+                field.data_type()
+            ));
         }
     }
     Ok(())
@@ -117,7 +123,10 @@ async fn footer(store: &dyn ObjectStore, file: &DataFile) -> Result<ParquetMetaD
     let mut wanted = 64 << 10;
     loop {
         let start = file.size.saturating_sub(wanted);
-        let end = store.get_range(&file.path, start..file.size).await.map_err(|error| format!("it cannot be read: {error}"))?;
+        let end = store
+            .get_range(&file.path, start..file.size)
+            .await
+            .map_err(|error| format!("it cannot be read: {error}"))?;
         let mut reader = ParquetMetaDataReader::new();
         match reader.try_parse_sized(&end, file.size) {
             Ok(()) => return reader.finish().map_err(|error| error.to_string()),

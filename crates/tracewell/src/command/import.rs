@@ -31,7 +31,8 @@ impl Import {
         let lake = Lake::open(super::location(&config)?, FACT_TABLES, true).await?;
         let importer = Importer::new(&lake, super::now);
         let total = files.iter().map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum();
-        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}").expect("the template is valid");
+        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}")
+            .expect("the template is valid");
         // Hidden by itself where standard error is no terminal.
         let bar = ProgressBar::new(total).with_style(style);
         let (mut accepted, mut rejected, mut known, mut failed) = (0, 0, 0, 0);
@@ -66,7 +67,8 @@ impl Import {
 /// A file as named, and below a folder every file that looks like OTLP, in order of names.
 fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if path.is_dir() {
-        let mut entries: Vec<PathBuf> = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+        let mut entries: Vec<PathBuf> =
+            std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
         entries.sort();
         for entry in entries {
             collect(&entry, false, files)?;

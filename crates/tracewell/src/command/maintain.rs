@@ -198,7 +198,9 @@ fn tables(lake: &Lake) -> impl Iterator<Item = Arc<FactTable>> {
 
 fn day(text: &str) -> anyhow::Result<Day> {
     let date: chrono::NaiveDate = text.parse().context("a date is needed, such as 2026-11-05")?;
-    Ok(Day::of(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_nanos_opt().context("the date is too far away")?))
+    Ok(Day::of(
+        date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_nanos_opt().context("the date is too far away")?,
+    ))
 }
 
 /// The files of a table, or of one day of it.

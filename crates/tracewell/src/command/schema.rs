@@ -22,7 +22,13 @@ impl Schema {
             writeln!(out, "| column | type | meaning |\n| --- | --- | --- |")?;
             for column in table.columns {
                 let null = if column.nullable { "" } else { ", never NULL" };
-                writeln!(out, "| `{}` | {}{null} | {} |", column.name, column.kind.sql(), column.doc.replace('|', "\\|"))?;
+                writeln!(
+                    out,
+                    "| `{}` | {}{null} | {} |",
+                    column.name,
+                    column.kind.sql(),
+                    column.doc.replace('|', "\\|")
+                )?;
             }
         }
         Ok(())

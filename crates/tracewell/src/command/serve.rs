@@ -89,7 +89,11 @@ impl Serve {
         };
         let ingest = Arc::new(Ingest::start(&config, &lake).await?);
         if ingest.recovered.requests > 0 {
-            tracing::info!(requests = ingest.recovered.requests, bytes = ingest.recovered.bytes, "read again from the write-ahead log");
+            tracing::info!(
+                requests = ingest.recovered.requests,
+                bytes = ingest.recovered.bytes,
+                "read again from the write-ahead log"
+            );
         }
         let receive = ReceiveLimits {
             request_bytes: settings.ingest.request_size.usize(),
@@ -112,8 +116,7 @@ impl Serve {
             Source::Default => bind_api(settings.listen.http).await?,
             _ => bind(settings.listen.http, "HTTP").await?,
         };
-        let status =
-            Arc::new(Status { collector: collector.clone(), ingest: Arc::clone(&ingest), lake: lake.clone() });
+        let status = Arc::new(Status { collector: collector.clone(), ingest: Arc::clone(&ingest), lake: lake.clone() });
         tracing::info!(address = %grpc.local_addr()?, "receiving OTLP/gRPC");
         tracing::info!(address = %http.local_addr()?, "receiving OTLP/HTTP");
         tracing::info!(address = %api.local_addr()?, data = %location.url(), wal = %wal.display(), "answering SQL over HTTP");
@@ -177,7 +180,9 @@ async fn bind_api(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for {what}; is another collector running?"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} for {what}; is another collector running?"))
 }
 
 async fn serve_grpc(listener: TcpListener, collector: Collector, stop: CancellationToken) {
@@ -236,7 +241,10 @@ async fn fill(lake: &Lake, ingest: &Ingest) -> anyhow::Result<()> {
         return Ok(());
     }
     let spans = crate::demo::fill(ingest, u64::try_from(super::now()).unwrap_or_default()).await?;
-    tracing::info!(spans, "demo data is in; try: tracewell sql \"SELECT dialect, kind, count(*) FROM spans GROUP BY ALL\"");
+    tracing::info!(
+        spans,
+        "demo data is in; try: tracewell sql \"SELECT dialect, kind, count(*) FROM spans GROUP BY ALL\""
+    );
     Ok(())
 }
 
@@ -311,7 +319,8 @@ impl Health for Status {
         let mut text = String::new();
         for (name, help, counter) in counted {
             let value = counter.load(Ordering::Relaxed);
-            text += &format!("# HELP tracewell_{name} {help}\n# TYPE tracewell_{name} counter\ntracewell_{name} {value}\n");
+            text +=
+                &format!("# HELP tracewell_{name} {help}\n# TYPE tracewell_{name} counter\ntracewell_{name} {value}\n");
         }
         let memory = self.ingest.memory();
         text += &format!(

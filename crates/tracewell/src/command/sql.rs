@@ -78,7 +78,8 @@ impl Sql {
         let Ok(answer) = client()?.get(format!("{server}/healthz")).timeout(Duration::from_secs(5)).send().await else {
             return Ok(None);
         };
-        let same = answer.headers().get(tracewell_serve::IDENTITY).is_some_and(|id| id.as_bytes() == owner.trim().as_bytes());
+        let same =
+            answer.headers().get(tracewell_serve::IDENTITY).is_some_and(|id| id.as_bytes() == owner.trim().as_bytes());
         Ok(same.then_some(server))
     }
 

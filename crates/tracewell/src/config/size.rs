@@ -46,7 +46,12 @@ impl ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match UNITS[..4].iter().rev().zip(["TiB", "GiB", "MiB", "KiB"]).find(|((_, unit), _)| self.0 > 0 && self.0 % unit == 0) {
+        match UNITS[..4]
+            .iter()
+            .rev()
+            .zip(["TiB", "GiB", "MiB", "KiB"])
+            .find(|((_, unit), _)| self.0 > 0 && self.0.is_multiple_of(*unit))
+        {
             Some(((_, unit), name)) => write!(f, "{}{name}", self.0 / unit),
             None => write!(f, "{}B", self.0),
         }
@@ -84,7 +89,9 @@ mod tests {
 
     #[test]
     fn sizes_read_as_people_write_them_and_print_back() {
-        for (text, bytes) in [("0", 0), ("10", 10), ("10 B", 10), ("64MiB", 64 << 20), ("64 mb", 64_000_000), ("1GiB", 1 << 30)] {
+        for (text, bytes) in
+            [("0", 0), ("10", 10), ("10 B", 10), ("64MiB", 64 << 20), ("64 mb", 64_000_000), ("1GiB", 1 << 30)]
+        {
             assert_eq!(ByteSize::parse(text).map(ByteSize::get), Some(bytes), "{text}");
             assert_eq!(ByteSize::parse(&ByteSize(bytes).to_string()), Some(ByteSize(bytes)));
         }

@@ -27,7 +27,9 @@ impl Serialize for TimeSpan {
 impl<'de> Deserialize<'de> for TimeSpan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let wrong = |error| serde::de::Error::custom(format!("`{text}` is not a length of time ({error}); write it like 5s or 7d"));
+        let wrong = |error| {
+            serde::de::Error::custom(format!("`{text}` is not a length of time ({error}); write it like 5s or 7d"))
+        };
         humantime::parse_duration(&text).map(Self).map_err(wrong)
     }
 }
