@@ -6,10 +6,15 @@
 SELECT
     tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release, conversation_id,
     user_id, dialect, scope_name, status, error_class, retrieval_query, position, hash,
-    tracewell_member(max(content), 'document.id', 'id', 'doc_id', 'node_id', 'node.id_', 'metadata.id', 'metadata.doc_id',
-        'metadata.source') AS document_id,
-    TRY_CAST(tracewell_member(max(content), 'document.score', 'score', 'relevance_score', 'similarity', 'metadata.score',
-        'metadata.relevance_score') AS double) AS score,
+    coalesce(
+        tracewell_member(max(content), 'document.id', 'id', 'doc_id', 'node_id', 'node.id_', 'metadata.id', 'metadata.doc_id'),
+        -- OpenInference writes metadata as text.
+        tracewell_member(tracewell_member(max(content), 'document.metadata'), 'id', 'doc_id'),
+        tracewell_member(max(content), 'metadata.source')) AS document_id,
+    TRY_CAST(coalesce(
+        tracewell_member(max(content), 'document.score', 'score', 'relevance_score', 'similarity', 'metadata.score',
+            'metadata.relevance_score'),
+        tracewell_member(tracewell_member(max(content), 'document.metadata'), 'score', 'relevance_score')) AS double) AS score,
     tracewell_member(max(content), 'document.content', 'page_content', 'content', 'text', 'node.text') AS text,
     max(content) AS content
 FROM (

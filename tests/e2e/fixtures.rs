@@ -370,6 +370,14 @@ async fn every_call_served_comes_out_of_the_views_as_it_was() {
         let rows: Vec<&Value> = calls.iter().filter(|row| traces.contains(row["trace_id"].as_str().unwrap())).collect();
         check(capture, &rows, &outputs, &mut report);
     }
+    for capture in &captures {
+        let Some(documents) = capture.truth["facts"]["docs"].as_str() else { continue };
+        let traces = capture.trace_ids().into_iter().map(|trace| format!("'{trace}'")).collect::<Vec<_>>().join(", ");
+        let query = format!("SELECT document_id FROM retrievals WHERE trace_id IN ({traces}) ORDER BY position");
+        let found: Vec<String> =
+            sql(&data, &query).iter().map(|row| row["document_id"].as_str().unwrap_or("?").to_owned()).collect();
+        report.compare(capture, "documents", documents, Some(&found.join(",")));
+    }
     report.print();
     let mut wrong = std::mem::take(&mut report.wrong);
     wrong.extend(gaps::unneeded(&report.needed));

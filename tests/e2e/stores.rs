@@ -104,4 +104,9 @@ async fn serve_kill_and_read(url: &str, environment: &[(&str, &str)]) {
     assert_eq!(ask(&["--wal", wal]), wanted);
     // After an orderly stop the tables alone hold everything.
     assert_eq!(ask(&[]), wanted);
+    // And hold it still when they are compacted and the old files are gone.
+    for arguments in [["compact", "--table", "spans"], ["vacuum", "--retain", "0s"]] {
+        run(Command::new(BINARY).args(arguments).args(["--data", url]).envs(environment.iter().copied()));
+        assert_eq!(ask(&[]), wanted);
+    }
 }

@@ -14,13 +14,13 @@ const MOST: usize = 1 << 20;
 pub(crate) struct SeenContents {
     days: HashMap<Day, HashSet<ContentHash>>,
     /// Contents of a day may be gone so many nanoseconds after its end.
-    retention: i64,
+    retention: Option<i64>,
 }
 
 impl SeenContents {
     /// Nothing seen yet; contents expire after `retention`, never when `None`.
     pub(crate) fn new(retention: Option<Duration>) -> Self {
-        let retention = retention.and_then(|retention| retention.as_nanos().try_into().ok()).unwrap_or(i64::MAX);
+        let retention = retention.and_then(|retention| retention.as_nanos().try_into().ok());
         Self { days: HashMap::new(), retention }
     }
 
@@ -31,7 +31,7 @@ impl SeenContents {
     /// reading did.
     pub(crate) fn of(&mut self, day: Day, received_at: i64) -> &mut HashSet<ContentHash> {
         let end = (i64::from(day.0) + 1).saturating_mul(NANOS_PER_DAY);
-        if end.saturating_add(self.retention) <= received_at {
+        if self.retention.is_some_and(|retention| end.saturating_add(retention) <= received_at) {
             self.days.remove(&day);
         }
         if self.days.values().map(HashSet::len).sum::<usize>() >= MOST {
