@@ -1,5 +1,7 @@
 //! Cells of several kinds of rows.
 
+use std::collections::HashMap;
+
 use tracewell_model::id::ContentHash;
 use tracewell_otlp::{AnyValue, KeyValue};
 
@@ -17,9 +19,10 @@ pub(super) fn attributes(
     if attributes.is_empty() {
         return;
     }
+    let last = LastOfKey::of(attributes);
     to.map(column, |map| {
         for (position, pair) in attributes.iter().enumerate() {
-            if moved.binary_search(&(position as u32)).is_err() && !is_repeated(attributes, position) {
+            if moved.binary_search(&(position as u32)).is_err() && last.is(position, pair) {
                 push(map, pair, text);
             }
         }
@@ -28,7 +31,7 @@ pub(super) fn attributes(
     if attributes.iter().any(|pair| !matches!(pair.value, AnyValue::Str(_))) {
         to.map(types_column, |map| {
             for (position, pair) in attributes.iter().enumerate() {
-                if let (Some(name), false) = (type_name(&pair.value), is_repeated(attributes, position)) {
+                if let (Some(name), true) = (type_name(&pair.value), last.is(position, pair)) {
                     map.push(pair.key, name);
                 }
             }
@@ -36,10 +39,32 @@ pub(super) fn attributes(
     }
 }
 
-/// Whether a later attribute has the same key.
-fn is_repeated(attributes: &[KeyValue<'_>], position: usize) -> bool {
-    let key = attributes[position].key;
-    attributes[position + 1..].iter().any(|later| later.key.len() == key.len() && later.key == key)
+/// Which attribute of several with one key counts: the last.
+enum LastOfKey<'l, 'a> {
+    /// Few enough to look through each time.
+    Few(&'l [KeyValue<'a>]),
+    /// Where each key stands last.
+    Many(HashMap<&'a str, usize>),
+}
+
+impl<'l, 'a> LastOfKey<'l, 'a> {
+    /// Attributes up to this many are looked through; beyond it that would grow with the square.
+    const FEW: usize = 64;
+
+    fn of(attributes: &'l [KeyValue<'a>]) -> Self {
+        if attributes.len() <= Self::FEW {
+            return Self::Few(attributes);
+        }
+        Self::Many(attributes.iter().enumerate().map(|(position, pair)| (pair.key, position)).collect())
+    }
+
+    /// Whether no later attribute than `pair`, at `position`, has its key.
+    fn is(&self, position: usize, pair: &KeyValue<'_>) -> bool {
+        match self {
+            Self::Few(attributes) => attributes[position + 1..].iter().all(|later| later.key != pair.key),
+            Self::Many(last) => last.get(pair.key) == Some(&position),
+        }
+    }
 }
 
 pub(super) fn push(map: &mut MapEntries<'_>, pair: &KeyValue<'_>, text: &mut String) {
@@ -97,5 +122,24 @@ pub(super) fn some_hash(to: &mut Columns, column: usize, value: Option<[u8; 16]>
 pub(super) fn flags<'t>(to: &mut Columns, column: usize, flags: impl Iterator<Item = &'t str> + Clone) {
     if flags.clone().next().is_some() {
         to.list(column, flags);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_a_repeated_key_counts_among_few_and_among_many() {
+        for others in [0, 200] {
+            let names: Vec<String> = (0..others).map(|number| format!("k{number}")).collect();
+            let repeated = ["a", "b", "a", "a"];
+            let keys = names.iter().map(String::as_str).chain(repeated);
+            let attributes: Vec<KeyValue<'_>> = keys.map(|key| KeyValue { key, value: AnyValue::Int(1) }).collect();
+            let last = LastOfKey::of(&attributes);
+            let counted: Vec<bool> =
+                attributes.iter().enumerate().skip(others).map(|(position, pair)| last.is(position, pair)).collect();
+            assert_eq!(counted, [false, true, false, true]);
+        }
     }
 }
