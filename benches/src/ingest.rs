@@ -14,7 +14,7 @@ mod report;
 mod stages;
 mod text;
 
-use report::{Acks, Cpu, Load, Machine, Measured, Report, Storage};
+use report::{Cpu, Load, Machine, Measured, Report, Storage};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -140,8 +140,7 @@ fn measure(arguments: &Arguments, workload: Workload, binary: &Path, folder: &Pa
         let (paced, paced_used) = serve(arguments, binary, &half, &other, Some(rate))?;
         std::fs::remove_dir_all(&half)?;
         measured.full = Some(Cpu::of(&sent, &used));
-        measured.half = Some((Acks::of(&paced), Cpu::of(&paced, &paced_used)));
-        measured.full.as_mut().expect("it was just set").acks = Acks::of(&sent);
+        measured.half = Some(Cpu::of(&paced, &paced_used));
     }
     eprintln!("{workload:?}: the stages alone");
     let seconds = if arguments.quick { 1.0 } else { 3.0 };

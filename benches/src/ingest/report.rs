@@ -50,7 +50,7 @@ pub(crate) struct Measured {
     /// As fast as requests are acknowledged.
     pub(crate) full: Option<Cpu>,
     /// At half of that rate.
-    pub(crate) half: Option<(Acks, Cpu)>,
+    pub(crate) half: Option<Cpu>,
     pub(crate) storage: Option<Storage>,
     pub(crate) stages: Vec<Stage>,
     /// What a sample takes as one file a table, encoded as compaction does.

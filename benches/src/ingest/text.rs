@@ -56,7 +56,11 @@ pub(super) fn render(report: &Report) -> String {
         write!(out, "  {:>16}", format!("{:?}", measured.workload).to_lowercase()).expect("text takes all");
     }
     out.push_str("  asked for\n");
-    for line in &sheet.lines {
+    for (at, line) in sheet.lines.iter().enumerate() {
+        // A title without a line below it.
+        if line.values.is_empty() && sheet.lines.get(at + 1).is_none_or(|next| next.values.is_empty()) {
+            continue;
+        }
         write!(out, "{:width$}", line.name).expect("text takes all");
         for value in &line.values {
             write!(out, "  {value:>16}").expect("text takes all");
@@ -118,13 +122,11 @@ fn full_load(sheet: &mut Sheet<'_>) {
 
 fn half_load(sheet: &mut Sheet<'_>) {
     sheet.title("half load");
-    sheet.line("spans/s", "", |m| m.half.as_ref().map(|(_, c)| format!("{:.0}", c.spans as f64 / c.send_seconds)));
-    sheet.line("ack p50 ms", "", |m| m.half.as_ref().map(|(acks, _)| format!("{:.1}", acks.p50_ms)));
-    sheet.line("ack p99 ms", "under 50", |m| m.half.as_ref().map(|(acks, _)| format!("{:.1}", acks.p99_ms)));
-    sheet.line("ack max ms", "", |m| m.half.as_ref().map(|(acks, _)| format!("{:.1}", acks.max_ms)));
-    sheet.line("peak memory MiB", "", |m| {
-        m.half.as_ref().map(|(_, c)| format!("{:.0}", c.peak_bytes as f64 / 1048576.0))
-    });
+    sheet.line("spans/s", "", |m| m.half.as_ref().map(|c| format!("{:.0}", c.spans as f64 / c.send_seconds)));
+    sheet.line("ack p50 ms", "", |m| m.half.as_ref().map(|c| format!("{:.1}", c.acks.p50_ms)));
+    sheet.line("ack p99 ms", "under 50", |m| m.half.as_ref().map(|c| format!("{:.1}", c.acks.p99_ms)));
+    sheet.line("ack max ms", "", |m| m.half.as_ref().map(|c| format!("{:.1}", c.acks.max_ms)));
+    sheet.line("peak memory MiB", "", |m| m.half.as_ref().map(|c| format!("{:.0}", c.peak_bytes as f64 / 1048576.0)));
 }
 
 fn storage(sheet: &mut Sheet<'_>) {
