@@ -127,18 +127,9 @@ impl Ingest {
             let app: Arc<str> = format!("{}/{number}", wal.id()).into();
             let (commits, mut generations) = tokio::sync::mpsc::channel(1);
             let (messages, inbox) = sync_channel(QUEUE);
-            let mut committed = None;
-            for table in FACT_TABLES {
-                if let Some(open) = lake.table(table.name) {
-                    let reached = open.watermark(&app).await?;
-                    if table.name == SPANS.name {
-                        committed = reached;
-                    }
-                }
-            }
             let log = wal.log(number)?;
             let logged = log.last_seq();
-            let from = committed.unwrap_or(0);
+            let from = committed(lake, &app).await?;
             if from > logged as i64 {
                 return Err(IngestError::LogBehindTable { shard: number, committed: from, logged });
             }
@@ -328,15 +319,7 @@ pub async fn read_log(folder: &std::path::Path, lake: &Lake) -> Result<ReplayedL
     let mut shards = Vec::new();
     for &number in wal.shards() {
         let app: Arc<str> = format!("{}/{number}", wal.id()).into();
-        let mut committed = 0;
-        for table in FACT_TABLES {
-            if let Some(open) = lake.table(table.name) {
-                let reached = open.watermark(&app).await?.unwrap_or(0);
-                if table.name == SPANS.name {
-                    committed = reached;
-                }
-            }
-        }
+        let committed = committed(lake, &app).await?;
         let mut rows = memory(app, Rows::new(Limits::default()), committed as u64);
         for item in wal.reader(number, committed as u64)? {
             if let Item::Record(record) = item?
@@ -349,6 +332,20 @@ pub async fn read_log(folder: &std::path::Path, lake: &Lake) -> Result<ReplayedL
         shards.push(Mutex::new(rows));
     }
     Ok(ReplayedLog(shards))
+}
+
+/// Up to which record `spans` holds the log of `app`. From here on the snapshots of every table know `app`.
+async fn committed(lake: &Lake, app: &str) -> Result<i64, LakeError> {
+    let mut committed = 0;
+    for table in FACT_TABLES {
+        if let Some(open) = lake.table(table.name) {
+            let reached = open.watermark(app).await?;
+            if table.name == SPANS.name {
+                committed = reached.unwrap_or(0);
+            }
+        }
+    }
+    Ok(committed)
 }
 
 fn request_hash(signal: Signal, tenant: &str, body: &[u8]) -> u128 {

@@ -163,11 +163,7 @@ impl Rows {
     /// # Errors
     /// When its framing is broken; nothing is taken in then.
     pub fn traces(&mut self, body: &[u8], receipt: Receipt<'_>) -> Result<Outcome, MalformedRequest> {
-        let index = tracewell_otlp::index_traces(body)?;
-        Ok(self.indexed_traces(body, &index, receipt))
-    }
-
-    fn indexed_traces(&mut self, body: &[u8], index: &TraceIndex, receipt: Receipt<'_>) -> Outcome {
+        let index: TraceIndex = tracewell_otlp::index_traces(body)?;
         let mut outcome = Outcome::default();
         let mut decoder = Decoder::new(self.limits);
         let mut normalized = Normalized::default();
@@ -193,7 +189,7 @@ impl Rows {
                 position += 1;
             }
         }
-        outcome
+        Ok(outcome)
     }
 
     /// Takes in an `ExportLogsServiceRequest`.

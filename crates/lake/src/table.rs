@@ -237,13 +237,8 @@ impl FactTable {
     /// When the store fails.
     pub async fn watermark(&self, app: &str) -> Result<Option<i64>, LakeError> {
         let _guard = self.committing.lock().await;
-        let before = self.refresh_locked().await?;
-        let version = self.read_watermark(&before.state, app).await?;
-        let mut watermarks = before.watermarks.clone();
-        // An app without a commit yet is known from now on too, so that a refresh looks for it.
-        watermarks.insert(app.to_owned(), version.unwrap_or(i64::MIN));
-        self.install(before.state.clone(), watermarks, &before);
-        Ok(version)
+        let snapshot = self.adopt(app).await?;
+        Ok(snapshot.watermarks.get(app).copied().filter(|version| *version != i64::MIN))
     }
 
     /// Puts an encoded file of `day` into the store. It is not in the table until it is committed.
@@ -408,6 +403,7 @@ impl FactTable {
         let before = self.refresh_locked().await?;
         let version = self.read_watermark(&before.state, app).await?;
         let mut watermarks = before.watermarks.clone();
+        // An app without a commit yet is known from now on too, so that a refresh looks for it.
         watermarks.insert(app.to_owned(), version.unwrap_or(i64::MIN));
         Ok(self.install(before.state.clone(), watermarks, &before))
     }
