@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::Int64Type;
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use tracewell_lake::fresh::beyond;
 use tracewell_lake::parquet::{Effort, Encoded, encode, sort};
 use tracewell_lake::{Lake, LakeError, NewFile, Transaction};
 use tracewell_model::schema::{FACT_TABLES, SPANS, Table};
@@ -131,14 +131,4 @@ fn encode_table(
         }
     }
     Ok(files)
-}
-
-/// The rows whose sequence number is beyond `reached`.
-fn beyond(rows: &RecordBatch, reached: i64) -> Result<RecordBatch, LakeError> {
-    let sequence = rows.column_by_name("seq").expect("every fact table has `seq`").as_primitive::<Int64Type>();
-    if arrow::compute::min(sequence).is_none_or(|least| least > reached) {
-        return Ok(rows.clone());
-    }
-    let keep: BooleanArray = sequence.iter().map(|seq| seq.map(|seq| seq > reached)).collect();
-    Ok(filter_record_batch(rows, &keep)?)
 }

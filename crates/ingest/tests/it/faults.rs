@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arrow::array::AsArray;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use prost::Message;
 use tracewell_ingest::{Admission, Config, Ingest, Refused, Signal};
-use tracewell_lake::{Lake, Location};
+use tracewell_lake::{Fresh, FreshChunk, Lake, Location};
 use tracewell_model::schema::FACT_TABLES;
 
 use crate::store::FaultyStore;
@@ -120,6 +123,57 @@ fn a_store_that_fails_delays_and_half_succeeds_loses_and_doubles_nothing() {
     assert!(faults > 20, "the store hardly misbehaved: {faults}");
     assert_eq!(acked.difference(&distinct).collect::<Vec<_>>(), Vec::<&String>::new(), "lost");
     assert_eq!(stored.len(), distinct.len(), "stored twice");
+}
+
+/// A request with one log record.
+fn log_request(text: &str) -> Vec<u8> {
+    let body = AnyValue { value: Some(any_value::Value::StringValue(text.into())) };
+    let record = LogRecord { time_unix_nano: clock() as u64, body: Some(body), ..LogRecord::default() };
+    let scope_logs = vec![ScopeLogs { log_records: vec![record], ..ScopeLogs::default() }];
+    let resource_logs = vec![ResourceLogs { scope_logs, ..ResourceLogs::default() }];
+    ExportLogsServiceRequest { resource_logs }.encode_to_vec()
+}
+
+#[test]
+fn rows_read_again_after_a_crash_between_two_commits_are_not_seen_beside_the_stored_ones() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let sound = Location::parse(data.to_str().expect("the path is text"), &HashMap::new()).expect("it is a folder");
+    let runtime = || tokio::runtime::Runtime::new().expect("a runtime");
+    runtime()
+        .block_on(async { Lake::open(sound.clone(), FACT_TABLES, true).await.map(|_| ()) })
+        .expect("the tables are created");
+    let faulty = FaultyStore::refusing(Arc::clone(sound.store()), "spans/_delta_log");
+    let location = sound.clone().with_store(faulty);
+    let tenant: Arc<str> = "default".into();
+    let mut config = config(&folder.path().join("wal"));
+    config.shards = 1;
+    let admission = Admission::new(1 << 30);
+
+    // `logs` is committed; `spans`, whose transaction frees the log, never is. Then the process dies.
+    runtime().block_on(async {
+        let lake = Lake::open(location.clone(), FACT_TABLES, false).await.expect("the tables open");
+        let ingest = Ingest::start(&config, &lake).await.expect("the log opens");
+        ingest.submit(Signal::Logs, &tenant, log_request("first").into(), admission.enter()).await.expect("it fits");
+        while lake.table("logs").expect("it is there").snapshot().files.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+
+    runtime().block_on(async {
+        let lake = Lake::open(location.clone(), FACT_TABLES, false).await.expect("the tables open");
+        config.seal_interval = Duration::from_secs(3600);
+        let ingest = Ingest::start(&config, &lake).await.expect("the log opens");
+        ingest.submit(Signal::Logs, &tenant, log_request("second").into(), admission.enter()).await.expect("it fits");
+        let logs = lake.table("logs").expect("it is there");
+        let snapshot = logs.snapshot();
+        let rows = |chunk: FreshChunk| chunk.days.iter().map(|(_, rows)| rows.num_rows()).sum::<usize>();
+        let replayed: usize = ingest.chunks("logs").into_iter().map(rows).sum();
+        let beyond = ingest.chunks("logs").into_iter().filter_map(|chunk| chunk.beyond(&snapshot).expect("of logs"));
+        assert_eq!(replayed, 2, "both records are in memory");
+        assert_eq!(snapshot.files.iter().map(|file| file.rows).sum::<u64>(), 1, "one of them is in the table too");
+        assert_eq!(beyond.map(rows).sum::<usize>(), 1, "and is seen there alone");
+    });
 }
 
 #[test]

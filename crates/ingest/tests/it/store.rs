@@ -19,6 +19,8 @@ pub(crate) struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
     random: AtomicU64,
     healed: AtomicBool,
+    /// Puts below this path always fail.
+    refused: Option<&'static str>,
     pub(crate) faults: AtomicU64,
 }
 
@@ -36,8 +38,15 @@ impl FaultyStore {
             inner,
             random: AtomicU64::new(seed),
             healed: AtomicBool::new(false),
+            refused: None,
             faults: AtomicU64::new(0),
         })
+    }
+
+    /// Takes everything but puts below `path`.
+    pub(crate) fn refusing(inner: Arc<dyn ObjectStore>, path: &'static str) -> Arc<Self> {
+        let (random, faults) = (AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { inner, random, healed: AtomicBool::new(true), refused: Some(path), faults })
     }
 
     pub(crate) fn heal(&self) {
@@ -79,6 +88,9 @@ impl fmt::Display for FaultyStore {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        if self.refused.is_some_and(|path| location.as_ref().contains(path)) {
+            return Err(broken());
+        }
         match self.fault(12).await {
             Fault::None => self.inner.put_opts(location, payload, options).await,
             Fault::Before => Err(broken()),
