@@ -8,7 +8,7 @@
 -- instrumentations saw it at one time in one service, and they name one response or else have equal usage.
 -- `tracewell_call` decides; it sees all spans and log records of a tenant.
 SELECT
-    tenant, trace_id, span_id,
+    tenant, trace_id, span_id, date,
     part['role'] AS role,
     part['call_trace_id'] AS call_trace_id,
     part['call_span_id'] AS call_span_id,
@@ -35,7 +35,7 @@ SELECT
     part['prompt_label'] AS prompt_label
 FROM (
     SELECT
-        tenant, trace_id, span_id,
+        tenant, trace_id, span_id, date,
         tracewell_call(named_struct(
             'trace_id', trace_id, 'span_id', span_id, 'parent_span_id', parent_span_id, 'start', start_ns, 'end', end_ns,
             'name', name, 'kind', kind, 'pending', pending, 'scope_name', scope_name, 'service', service,
@@ -48,7 +48,7 @@ FROM (
         )) OVER (PARTITION BY tenant) AS part
     FROM (
         SELECT
-            tenant, trace_id, span_id, parent_span_id, start_unix_nano AS start_ns,
+            tenant, trace_id, span_id, date, parent_span_id, start_unix_nano AS start_ns,
             start_unix_nano + duration_ns AS end_ns, name, kind,
             coalesce(array_has(flags, 'pending_span'), false) AS pending,
             scope_name, service, request_model, response_model, response_id, content_hash, input_tokens, output_tokens,
@@ -65,7 +65,7 @@ FROM (
         FROM spans
         UNION ALL
         SELECT
-            tenant, trace_id, NULL AS span_id, NULL AS parent_span_id, time_unix_nano AS start_ns,
+            tenant, trace_id, NULL AS span_id, date, NULL AS parent_span_id, time_unix_nano AS start_ns,
             time_unix_nano AS end_ns, NULL AS name, NULL AS kind, false AS pending, NULL AS scope_name, service,
             NULL AS request_model, NULL AS response_model, NULL AS response_id, NULL AS content_hash,
             NULL AS input_tokens, NULL AS output_tokens, 0 AS usage_parts, false AS doubtful, false AS has_content,

@@ -1,61 +1,38 @@
 -- One row is one trace: a run as its spans tell it, with the model calls in it.
 --
--- Rule: spans count once however often they were sent. What names the run comes from the root, which may be missing,
--- else from what all spans agree on. Tokens are those of `llm_calls`, so that neither duplicates nor sums of
--- wrapping spans count. A trace that holds nothing but duplicates of other traces' calls is flagged, not left out.
+-- Rule: the parts of the run on its dates (see `trace_parts`), put together. What names the run comes from the root,
+-- which may be missing, else from what all spans agree on. A trace that holds nothing but duplicates of other traces'
+-- calls is flagged, not left out.
 SELECT
-    whole.tenant, whole.trace_id, whole.date, whole.start_time, whole.end_time,
-    whole.end_ns - whole.start_unix_nano AS duration_ns,
-    whole.root_name, whole.root_kind, whole.missing_root,
-    whole.service, whole.environment, whole.release, whole.conversation_id, whole.user_id, whole.team, whole.workflow_name,
-    whole.span_count, whole.error_count,
-    coalesce(calls.call_count, 0) AS call_count,
-    calls.input_tokens, calls.output_tokens, calls.cache_read_tokens, calls.cache_write_tokens, calls.reasoning_tokens,
-    coalesce(calls.calls_without_usage, 0) AS calls_without_usage,
-    calls.models,
+    tenant, trace_id, date, start_time, end_time, end_unix_nano - start_unix_nano AS duration_ns,
+    root_name, root_kind, missing_root, service, environment, release, conversation_id, user_id, team, workflow_name,
+    span_count, error_count, call_count,
+    input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, calls_without_usage,
+    models,
     CASE WHEN missing_root AND error_count > 0 THEN 'error' ELSE root_status END AS status,
-    whole.span_count > 0 AND whole.span_count = coalesce(copies.duplicate_count, 0) AS only_duplicates
+    span_count = duplicate_count AS only_duplicates
 FROM (
     SELECT
         tenant, trace_id,
         min(date) AS date, min(start_time) AS start_time, max(end_time) AS end_time,
-        min(start_unix_nano) AS start_unix_nano, max(start_unix_nano + duration_ns) AS end_ns,
-        first_value(name ORDER BY start_unix_nano, span_id, shorter) FILTER (WHERE is_root) AS root_name,
-        first_value(kind ORDER BY start_unix_nano, span_id, shorter) FILTER (WHERE is_root) AS root_kind,
-        first_value(status ORDER BY start_unix_nano, span_id, shorter) FILTER (WHERE is_root) AS root_status,
-        NOT bool_or(is_root) AS missing_root,
-        coalesce(max(service) FILTER (WHERE is_root), CASE WHEN min(service) = max(service) THEN min(service) END) AS service,
-        coalesce(max(environment) FILTER (WHERE is_root), CASE WHEN min(environment) = max(environment) THEN min(environment) END) AS environment,
-        coalesce(max(release) FILTER (WHERE is_root), CASE WHEN min(release) = max(release) THEN min(release) END) AS release,
-        coalesce(max(conversation_id) FILTER (WHERE is_root), CASE WHEN min(conversation_id) = max(conversation_id) THEN min(conversation_id) END) AS conversation_id,
-        coalesce(max(user_id) FILTER (WHERE is_root), CASE WHEN min(user_id) = max(user_id) THEN min(user_id) END) AS user_id,
-        coalesce(max(team) FILTER (WHERE is_root), CASE WHEN min(team) = max(team) THEN min(team) END) AS team,
-        coalesce(max(workflow_name) FILTER (WHERE is_root), CASE WHEN min(workflow_name) = max(workflow_name) THEN min(workflow_name) END) AS workflow_name,
-        count(DISTINCT span_id) AS span_count,
-        count(DISTINCT CASE WHEN status = 'error' THEN span_id END) AS error_count
-    FROM (
-        SELECT *, parent_span_id IS NULL AS is_root, -duration_ns AS shorter
-        FROM spans
-        WHERE NOT coalesce(array_has(flags, 'pending_span'), false)
-    ) AS s
-    GROUP BY tenant, trace_id
-) AS whole
-LEFT JOIN (
-    SELECT
-        tenant, trace_id,
-        count(*) AS call_count,
+        min(start_unix_nano) AS start_unix_nano, max(end_unix_nano) AS end_unix_nano,
+        first_value(root_name ORDER BY start_unix_nano) FILTER (WHERE has_root) AS root_name,
+        first_value(root_kind ORDER BY start_unix_nano) FILTER (WHERE has_root) AS root_kind,
+        first_value(root_status ORDER BY start_unix_nano) FILTER (WHERE has_root) AS root_status,
+        NOT bool_or(has_root) AS missing_root,
+        coalesce(max(service) FILTER (WHERE array_has(of_root, 'service')), CASE WHEN NOT bool_or(array_has(disputed, 'service')) AND min(service) = max(service) THEN min(service) END) AS service,
+        coalesce(max(environment) FILTER (WHERE array_has(of_root, 'environment')), CASE WHEN NOT bool_or(array_has(disputed, 'environment')) AND min(environment) = max(environment) THEN min(environment) END) AS environment,
+        coalesce(max(release) FILTER (WHERE array_has(of_root, 'release')), CASE WHEN NOT bool_or(array_has(disputed, 'release')) AND min(release) = max(release) THEN min(release) END) AS release,
+        coalesce(max(conversation_id) FILTER (WHERE array_has(of_root, 'conversation_id')), CASE WHEN NOT bool_or(array_has(disputed, 'conversation_id')) AND min(conversation_id) = max(conversation_id) THEN min(conversation_id) END) AS conversation_id,
+        coalesce(max(user_id) FILTER (WHERE array_has(of_root, 'user_id')), CASE WHEN NOT bool_or(array_has(disputed, 'user_id')) AND min(user_id) = max(user_id) THEN min(user_id) END) AS user_id,
+        coalesce(max(team) FILTER (WHERE array_has(of_root, 'team')), CASE WHEN NOT bool_or(array_has(disputed, 'team')) AND min(team) = max(team) THEN min(team) END) AS team,
+        coalesce(max(workflow_name) FILTER (WHERE array_has(of_root, 'workflow_name')), CASE WHEN NOT bool_or(array_has(disputed, 'workflow_name')) AND min(workflow_name) = max(workflow_name) THEN min(workflow_name) END) AS workflow_name,
+        sum(span_count) AS span_count, sum(error_count) AS error_count, sum(call_count) AS call_count,
+        sum(calls_without_usage) AS calls_without_usage, sum(duplicate_count) AS duplicate_count,
         sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
         sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens,
         sum(reasoning_tokens) AS reasoning_tokens,
-        count(*) FILTER (WHERE input_tokens IS NULL AND output_tokens IS NULL) AS calls_without_usage,
-        array_sort(array_agg(DISTINCT coalesce(response_model, request_model))
-            FILTER (WHERE coalesce(response_model, request_model) IS NOT NULL)) AS models
-    FROM llm_calls
+        array_sort(array_distinct(flatten(array_agg(models) FILTER (WHERE models IS NOT NULL)))) AS models
+    FROM trace_parts
     GROUP BY tenant, trace_id
-) AS calls ON calls.tenant = whole.tenant AND calls.trace_id = whole.trace_id
-LEFT JOIN (
-    SELECT tenant, trace_id, count(*) AS duplicate_count
-    FROM call_spans
-    WHERE role = 'duplicate' AND call_trace_id <> trace_id
-    GROUP BY tenant, trace_id
-) AS copies ON copies.tenant = whole.tenant AND copies.trace_id = whole.trace_id
+) AS whole

@@ -9,6 +9,7 @@ mod maintain;
 mod readers;
 mod receive;
 mod server;
+mod settled;
 mod spans;
 mod stores;
 mod views;

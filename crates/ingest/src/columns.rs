@@ -98,6 +98,7 @@ impl Columns {
                     ColumnType::Refs => Values::Structs(struct_list(ref_fields())),
                     ColumnType::Events => Values::Structs(struct_list(event_fields())),
                     ColumnType::Links => Values::Structs(struct_list(link_fields())),
+                    ColumnType::SpanIds | ColumnType::SubtreeUsage => unreachable!("only derived tables have such"),
                 };
                 Column { values, filled: 0 }
             })

@@ -26,7 +26,7 @@ mod snapshot;
 mod table;
 
 pub use error::LakeError;
-pub use fresh::{Fresh, FreshChunk};
+pub use fresh::{Fresh, FreshChunk, NoFresh};
 pub use location::Location;
 pub use snapshot::{DataFile, Snapshot};
 pub use table::{Commit, FactTable, Lake, NewFile, Replaced, Transaction};

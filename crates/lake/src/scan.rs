@@ -19,7 +19,7 @@ use tracewell_model::schema::Table;
 
 use crate::Location;
 use crate::schema::{partition_field, scan_schema, table_schema};
-use crate::snapshot::{DataFile, Snapshot};
+use crate::snapshot::DataFile;
 
 /// What a scan is to read.
 #[derive(Clone, Debug)]
@@ -36,32 +36,36 @@ pub struct ScanRequest {
     pub pushdown: bool,
 }
 
-/// The files of `snapshot` that may hold rows satisfying `predicate`.
+/// Those of `files` that may hold rows satisfying `predicate`.
 #[must_use]
-pub fn prune(snapshot: &Snapshot, schema: &SchemaRef, predicate: Option<&Arc<dyn PhysicalExpr>>) -> Vec<Arc<DataFile>> {
-    let all = || snapshot.files.clone();
+pub fn prune(
+    files: &[Arc<DataFile>],
+    schema: &SchemaRef,
+    predicate: Option<&Arc<dyn PhysicalExpr>>,
+) -> Vec<Arc<DataFile>> {
+    let all = || files.to_vec();
     let Some(predicate) = predicate else { return all() };
     let Some(pruning) =
         PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(Arc::clone(predicate))
     else {
         return all();
     };
-    let Ok(keep) = pruning.prune(&Bounds(&snapshot.files)) else { return all() };
-    snapshot.files.iter().zip(keep).filter(|(_, keep)| *keep).map(|(file, _)| Arc::clone(file)).collect()
+    let Ok(keep) = pruning.prune(&Bounds(files)) else { return all() };
+    files.iter().zip(keep).filter(|(_, keep)| *keep).map(|(file, _)| Arc::clone(file)).collect()
 }
 
-/// A Parquet scan over a snapshot.
+/// A Parquet scan over files of a snapshot.
 ///
 /// # Errors
 /// When the projection is out of range.
 pub fn plan(
     table: &Table,
-    snapshot: &Snapshot,
+    files: &[Arc<DataFile>],
     store: &ObjectStoreUrl,
     request: &ScanRequest,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let schema = table_schema(table);
-    let files = prune(snapshot, &schema, request.predicate.as_ref());
+    let files = prune(files, &schema, request.predicate.as_ref());
     if files.is_empty() {
         return Ok(None);
     }

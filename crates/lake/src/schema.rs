@@ -61,6 +61,12 @@ pub fn link_fields() -> Fields {
     ])
 }
 
+fn texts_and_counts(texts: &[&str], counts: &[&str]) -> DataType {
+    let texts = texts.iter().map(|name| Field::new(*name, DataType::Utf8, true));
+    let counts = counts.iter().map(|name| Field::new(*name, DataType::Int64, true));
+    DataType::Struct(texts.chain(counts).collect())
+}
+
 /// The type of a column in a Parquet file.
 #[must_use]
 pub fn file_type(kind: ColumnType) -> DataType {
@@ -78,6 +84,8 @@ pub fn file_type(kind: ColumnType) -> DataType {
         ColumnType::Ref => DataType::Struct(ref_fields()),
         ColumnType::Events => list_of(DataType::Struct(event_fields()), false),
         ColumnType::Links => list_of(DataType::Struct(link_fields()), false),
+        ColumnType::SpanIds => list_of(texts_and_counts(&["trace_id", "span_id"], &[]), true),
+        ColumnType::SubtreeUsage => texts_and_counts(&["span_id"], &["input_tokens", "output_tokens"]),
     }
 }
 

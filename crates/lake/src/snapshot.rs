@@ -30,6 +30,25 @@ pub struct DataFile {
 }
 
 impl DataFile {
+    /// A number for the rows of the file. The numbers of merged files, by exclusive or, are that of the file which
+    /// takes their place: it tells whether rows came or went, and not how they are spread over files.
+    #[must_use]
+    pub fn lineage(&self) -> u64 {
+        let merged = self.mark().filter(|mark| mark.len() == 16).and_then(|mark| u64::from_str_radix(mark, 16).ok());
+        merged.unwrap_or_else(|| {
+            let mut short = [0; 8];
+            short.copy_from_slice(&blake3::hash(self.path.as_ref().as_bytes()).as_bytes()[..8]);
+            u64::from_le_bytes(short)
+        })
+    }
+
+    /// What the writer put behind the file's id, see [`FactTable::put_marked`](crate::FactTable::put_marked).
+    #[must_use]
+    pub fn mark(&self) -> Option<&str> {
+        let name = self.path.filename()?.strip_prefix("part-")?.strip_suffix(".parquet")?;
+        name.get(uuid::fmt::Hyphenated::LENGTH..)?.strip_prefix('-')
+    }
+
     /// The log's action that takes the file out of the table.
     #[must_use]
     pub fn remove(&self, now_ms: i64, data_change: bool) -> Remove {

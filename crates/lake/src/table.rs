@@ -246,7 +246,33 @@ impl FactTable {
     /// # Errors
     /// When the store fails.
     pub async fn put(&self, day: Day, file: Encoded, now_ms: i64, data_change: bool) -> Result<NewFile, LakeError> {
-        let name = format!("date={day}/part-{}.parquet", Uuid::now_v7());
+        self.put_named(format!("date={day}/part-{}.parquet", Uuid::now_v7()), day, file, now_ms, data_change).await
+    }
+
+    /// The same with `mark` in the file's name, where readers of the log find it: [`DataFile::mark`].
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn put_marked(
+        &self,
+        day: Day,
+        mark: &str,
+        file: Encoded,
+        now_ms: i64,
+        data_change: bool,
+    ) -> Result<NewFile, LakeError> {
+        let name = format!("date={day}/part-{}-{mark}.parquet", Uuid::now_v7());
+        self.put_named(name, day, file, now_ms, data_change).await
+    }
+
+    async fn put_named(
+        &self,
+        name: String,
+        day: Day,
+        file: Encoded,
+        now_ms: i64,
+        data_change: bool,
+    ) -> Result<NewFile, LakeError> {
         let path = self.store_path(&name);
         let size = file.bytes.len() as i64;
         self.location.store().put(&path, PutPayload::from_bytes(file.bytes)).await?;

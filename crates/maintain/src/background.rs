@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracewell_lake::{FactTable, Lake};
+use tracewell_model::schema::{DERIVED_TABLES, TABLES};
 use tracewell_model::time::Day;
 
-use crate::{Compactor, MaintainError, Options, Retention, expire, vacuum};
+use crate::{Compactor, MaintainError, Options, Retention, Settler, expire, vacuum};
 
 /// When the background does what.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Schedule {
     pub vacuum_interval: Duration,
     /// Files taken out of a table stay in the store for so long.
     pub vacuum_retain: Duration,
+    /// A date is settled when it is over and nothing has come for it for so long.
+    pub settle_after: Duration,
 }
 
 impl Default for Schedule {
@@ -31,6 +34,7 @@ impl Default for Schedule {
             retention: Retention::new(),
             vacuum_interval: Duration::from_secs(3600),
             vacuum_retain: Duration::from_secs(7 * 24 * 3600),
+            settle_after: Duration::from_secs(300),
         }
     }
 }
@@ -45,6 +49,7 @@ pub type Forget = Arc<dyn Fn(Day) + Send + Sync>;
 pub struct Maintainer {
     lake: Lake,
     compactor: Compactor,
+    settler: Settler,
     schedule: Schedule,
     clock: fn() -> i64,
     forget: Forget,
@@ -71,7 +76,8 @@ impl Maintainer {
         forget: Forget,
     ) -> Result<Self, MaintainError> {
         let compactor = Compactor::new(&lake, options, clock)?;
-        Ok(Self { lake, compactor, schedule, clock, forget, paused: HashMap::new() })
+        let settler = Settler::new(&lake, compactor.runtime(), clock);
+        Ok(Self { lake, compactor, settler, schedule, clock, forget, paused: HashMap::new() })
     }
 
     /// Starts a thread that maintains until `stop`. Merging is work for a processor: on a thread of its own it
@@ -107,7 +113,8 @@ impl Maintainer {
             if vacuum {
                 vacuumed = Instant::now();
             }
-            let tables: Vec<_> = self.lake.tables().cloned().collect();
+            // Facts before what is derived from them.
+            let tables: Vec<_> = TABLES.iter().filter_map(|table| self.lake.table(table.name).cloned()).collect();
             for table in tables {
                 self.look_at(&table, vacuum).await;
             }
@@ -145,6 +152,13 @@ impl Maintainer {
                     rows = expired.rows,
                     "expired"
                 );
+            }
+        }
+        if DERIVED_TABLES.iter().any(|table| table.name == name) {
+            for day in self.settler.unsettled(table, Some(self.schedule.settle_after)).await? {
+                if let Some(done) = self.settler.settle(table, day).await? {
+                    tracing::info!(table = name, %day, rows = done.rows, bytes = done.bytes, "settled");
+                }
             }
         }
         while let Some(job) = self.compactor.plan(table, None, false).await? {

@@ -90,6 +90,12 @@ impl Compactor {
         Ok(Self { options, store, runtime, clock })
     }
 
+    /// What merges run within.
+    #[must_use]
+    pub fn runtime(&self) -> Arc<RuntimeEnv> {
+        Arc::clone(&self.runtime)
+    }
+
     /// The next files to merge, if merging pays; with `force` whenever two small files of a day can be one.
     ///
     /// # Errors
@@ -120,7 +126,8 @@ impl Compactor {
         let (rows, bytes_after) = (file.rows as u64, file.bytes.len() as u64);
         let repeated = rows_read - rows;
         let now_ms = (self.clock)() / 1_000_000;
-        let added = table.put(job.day, file, now_ms, repeated > 0).await?;
+        let lineage = job.files.iter().fold(0, |all, file| all ^ file.lineage());
+        let added = table.put_marked(job.day, &format!("{lineage:016x}"), file, now_ms, repeated > 0).await?;
         match table.replace(vec![added], &job.files, repeated > 0, &job.transaction, now_ms).await? {
             Replaced::Conflict => Ok(None),
             Replaced::Landed(_) => Ok(Some(Compacted {

@@ -1,8 +1,9 @@
-//! Compaction, retention, vacuum: what keeps the tables fast to read and no longer than wanted.
+//! Compaction, settling, retention, vacuum: what keeps the tables fast to read and no longer than wanted.
 //!
 //! ```text
 //!   Snapshot ── Compactor::plan ── survey (repeated rows) ── merge (sorted) ── parquet::Writer ── put
-//!       │                                                                                          │
+//!       │                                                                              │           │
+//!       ├── Settler::unsettled ── the views' own SQL over a date and those beside it ──┘           │
 //!       ├── expire (whole files past their retention) ──────── FactTable::replace ─────────────────┘
 //!       │                                                       (Remove + Add + shared transaction)
 //!       └── vacuum (files in the store that no snapshot within the retention names)
@@ -29,12 +30,14 @@ mod expire;
 mod merge;
 mod plan;
 mod repeats;
+mod settle;
 mod vacuum;
 
 pub use background::{Forget, Maintainer, Schedule};
 pub use compact::{Compacted, Compactor, Job, Options};
 pub use error::MaintainError;
 pub use expire::{Expired, Retention, expire};
+pub use settle::{Settled, Settler, derived};
 pub use vacuum::{VACUUM_ORPHAN_AGE, Vacuumed, vacuum};
 
 /// The transaction app under which files of `table` are replaced, whoever does it: two replacements planned from

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tracewell_lake::DataFile;
 use tracewell_model::time::Day;
+use tracewell_query::settled::begins_in_head;
 
 /// Fewer small files than this are left to gather, unless forced.
 const LEAST_FILES: usize = 4;
@@ -24,10 +25,11 @@ pub(crate) fn next_group(
     target: u64,
     force: bool,
 ) -> Option<Vec<Arc<DataFile>>> {
-    let mut days: BTreeMap<Day, Vec<&Arc<DataFile>>> = BTreeMap::new();
+    // The day before depends on the first files of a day, which are kept apart: else it were to be settled again.
+    let mut days: BTreeMap<(Day, bool), Vec<&Arc<DataFile>>> = BTreeMap::new();
     for file in files {
         if day.is_none_or(|day| day == file.day) && file.size < target / 2 && file.rows < MOST_ROWS / 2 {
-            days.entry(file.day).or_default().push(file);
+            days.entry((file.day, force || begins_in_head(file))).or_default().push(file);
         }
     }
     days.into_values().find_map(|small| group(small, target, force))

@@ -3,6 +3,10 @@
 //! The tables are the product: this module is the contract that writers, views, the documentation page and
 //! the tests are held against. Adding a column is a minor change, anything else a major one.
 
+mod derived;
+
+pub use derived::{CALLS, DERIVED_TABLES, TRACES};
+
 /// `major.minor` of the published schema.
 pub const SCHEMA_VERSION: &str = "0.1";
 
@@ -35,6 +39,10 @@ pub enum ColumnType {
     Events,
     /// `List<Struct{trace_id, span_id, trace_state, attributes, dropped_attributes}>`.
     Links,
+    /// `List<Struct{trace_id, span_id}>`.
+    SpanIds,
+    /// `Struct{span_id, input_tokens, output_tokens}`.
+    SubtreeUsage,
 }
 
 impl ColumnType {
@@ -55,6 +63,8 @@ impl ColumnType {
             Self::Ref => "struct<hash, role, bytes, source, form>",
             Self::Events => "list<struct<time_unix_nano, name, attributes, dropped_attributes>>",
             Self::Links => "list<struct<trace_id, span_id, trace_state, attributes, dropped_attributes>>",
+            Self::SpanIds => "list<struct<trace_id, span_id>>",
+            Self::SubtreeUsage => "struct<span_id, input_tokens, output_tokens>",
         }
     }
 }
@@ -134,6 +144,9 @@ use ColumnType::{Bool, Date, Double, Events, Int32, Int64, Links, Map, Ref, Refs
 /// All tables that ingest feeds, in the order in which one seal commits them: `spans` last, because its
 /// transaction alone frees the write-ahead log.
 pub const FACT_TABLES: &[&Table] = &[&CONTENTS, &LOGS, &SCORES, &SPANS];
+
+/// Every table of a lake.
+pub const TABLES: &[&Table] = &[&CONTENTS, &LOGS, &SCORES, &SPANS, &CALLS, &TRACES];
 
 /// One row per span, as received.
 pub const SPANS: Table = Table {
@@ -335,7 +348,7 @@ mod tests {
 
     #[test]
     fn every_table_is_partitioned_by_its_first_column_and_sorted_by_columns_it_has() {
-        for table in FACT_TABLES {
+        for table in TABLES {
             assert_eq!(table.columns[0].name, "date", "{}", table.name);
             for key in table.sort {
                 assert!(table.index(key) > 0, "the partition needs no sorting");

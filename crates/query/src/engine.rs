@@ -22,8 +22,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracewell_lake::{Fresh, Lake};
 
+use crate::derived::DerivedProvider;
 use crate::provider::FactProvider;
-use crate::view::ReadView;
+use crate::view::{ReadView, TableView};
 use crate::{functions, views};
 
 /// What queries may take.
@@ -116,8 +117,7 @@ impl Engine {
             .with_memory_pool(Arc::new(pool))
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
             .build_arc()?;
-        let url = lake.location().url();
-        let store = ObjectStoreUrl::parse(format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()))?;
+        let store = tracewell_lake::scan::store_url(lake.location())?;
         environment.register_object_store(store.as_ref(), Arc::clone(lake.location().store()));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.threads)
@@ -135,23 +135,16 @@ impl Engine {
         &self.lake
     }
 
-    async fn context(&self, view: &ReadView, sql: &str) -> Result<SessionContext, DataFusionError> {
-        let mut config = SessionConfig::new()
-            .with_information_schema(true)
-            .with_default_catalog_and_schema("tracewell", "public")
-            .with_target_partitions(self.limits.threads);
-        config.options_mut().sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(Arc::clone(&self.environment))
-            .with_default_features()
-            .build();
-        let context = SessionContext::new_with_state(state);
-        for (name, table) in view.tables() {
-            context.register_table(*name, Arc::new(FactProvider::new(table.clone(), self.store.clone())))?;
+    async fn context(&self, view: &Arc<ReadView>, sql: &str) -> Result<SessionContext, DataFusionError> {
+        let context = session(self.limits.threads, &self.environment);
+        for (name, facts) in view.facts() {
+            register_facts(&context, name, facts.clone(), &self.store)?;
         }
-        functions::register(&context);
-        views::register(&context, sql).await?;
+        views::register(&context, sql, |table| {
+            let (view, environment) = (Arc::clone(view), Arc::clone(&self.environment));
+            Arc::new(DerivedProvider::new(table, view, self.store.clone(), environment))
+        })
+        .await?;
         Ok(context)
     }
 
@@ -201,8 +194,8 @@ impl Engine {
         batches: &mpsc::Sender<Result<RecordBatch, QueryError>>,
     ) -> Result<(), QueryError> {
         let _permit = self.running.acquire().await.map_err(|_| QueryError::Failed("the server is stopping".into()))?;
-        let view = ReadView::take(&self.lake, self.fresh.as_ref());
-        let context = self.context(&view, sql).await?;
+        let view = ReadView::take(&self.lake, self.fresh.as_ref()).map_err(DataFusionError::from)?;
+        let context = self.context(&Arc::new(view), sql).await?;
         let plan = context.state().create_logical_plan(sql).await?;
         SQLOptions::new()
             .with_allow_ddl(false)
@@ -219,6 +212,33 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// A session with our functions and no tables.
+pub(crate) fn session(threads: usize, environment: &Arc<RuntimeEnv>) -> SessionContext {
+    let mut config = SessionConfig::new()
+        .with_information_schema(true)
+        .with_default_catalog_and_schema("tracewell", "public")
+        .with_target_partitions(threads);
+    config.options_mut().sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::clone(environment))
+        .with_default_features()
+        .build();
+    let context = SessionContext::new_with_state(state);
+    functions::register(&context);
+    context
+}
+
+/// Makes a table of facts known to `context`.
+pub(crate) fn register_facts(
+    context: &SessionContext,
+    name: &'static str,
+    facts: TableView,
+    store: &ObjectStoreUrl,
+) -> Result<(), DataFusionError> {
+    context.register_table(name, Arc::new(FactProvider::new(facts, store.clone()))).map(|_| ())
 }
 
 impl Drop for Engine {

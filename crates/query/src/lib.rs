@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   SQL ── Engine::sql ── ReadView (fresh chunks, then snapshot, per table) ── FactProvider ── DataFusion
-//!                │                                                                                 │
+//!                │                          └ what is settled per date ── DerivedProvider ────┘      │
 //!                └── own runtime, deadline, cancel when the reader goes away <──── record batches ─┘
 //! ```
 //!
@@ -15,9 +15,11 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod derived;
 mod engine;
 mod functions;
 mod provider;
+pub mod settled;
 mod view;
 mod views;
 

@@ -58,7 +58,7 @@ impl FactProvider {
             let columns = columns.collect::<Result<Vec<_>>>()?;
             Ok(RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?)
         };
-        self.view.fresh.iter().flat_map(|chunk| &chunk.days).map(|(day, rows)| convert(*day, rows)).collect()
+        self.view.fresh.iter().map(|(day, rows)| convert(*day, rows)).collect()
     }
 }
 
@@ -94,7 +94,7 @@ impl TableProvider for FactProvider {
             partitions: session.config().target_partitions(),
             pushdown: is_lookup(filters),
         };
-        let stored = scan::plan(self.view.table.table(), &self.view.snapshot, &self.store, &request)?;
+        let stored = scan::plan(self.view.table.table(), &self.view.files, &self.store, &request)?;
         let fresh = self.fresh(projection)?;
         let schema = match projection {
             Some(projection) => Arc::new(self.schema.project(projection)?),

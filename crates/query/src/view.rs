@@ -1,42 +1,76 @@
 //! What one query sees: the rows of every table at one moment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tracewell_lake::{FactTable, Fresh, FreshChunk, Lake, Snapshot};
-use tracewell_model::schema::FACT_TABLES;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::error::ArrowError;
+use tracewell_lake::{DataFile, FactTable, Fresh, Lake};
+use tracewell_model::schema::{DERIVED_TABLES, FACT_TABLES, Table};
+use tracewell_model::time::Day;
 
-/// One table at one moment.
+use crate::settled::{Settled, Sources};
+
+/// One table at one moment, or some days of it.
 #[derive(Clone, Debug)]
 pub(crate) struct TableView {
     pub(crate) table: Arc<FactTable>,
-    pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) fresh: Vec<FreshChunk>,
+    pub(crate) files: Vec<Arc<DataFile>>,
+    pub(crate) fresh: Vec<(Day, RecordBatch)>,
+}
+
+impl TableView {
+    /// What there is of `days`.
+    pub(crate) fn of(&self, days: &BTreeSet<Day>) -> Self {
+        let files = self.files.iter().filter(|file| days.contains(&file.day)).cloned().collect();
+        let fresh = self.fresh.iter().filter(|(day, _)| days.contains(day)).cloned().collect();
+        Self { table: Arc::clone(&self.table), files, fresh }
+    }
 }
 
 /// Every table at one moment.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ReadView {
     tables: HashMap<&'static str, TableView>,
+    sources: Sources,
 }
 
 impl ReadView {
     /// Looks at every table: `spans` first, because the tables it refers to are committed before it, so that
     /// whatever a span refers to is in the snapshots taken later.
-    #[must_use]
-    pub fn take(lake: &Lake, fresh: &dyn Fresh) -> Self {
-        let tables = FACT_TABLES.iter().rev().filter_map(|table| {
-            let open = lake.table(table.name)?;
+    ///
+    /// # Errors
+    /// When fresh rows are not of their table.
+    pub fn take(lake: &Lake, fresh: &dyn Fresh) -> Result<Self, ArrowError> {
+        let mut tables = HashMap::new();
+        for table in FACT_TABLES.iter().rev().chain(DERIVED_TABLES) {
+            let Some(open) = lake.table(table.name) else { continue };
             // Memory before snapshot: rows that are committed between the two are in the snapshot.
-            let mut chunks = fresh.chunks(table.name);
+            let chunks = fresh.chunks(table.name);
             let snapshot = open.snapshot();
-            chunks.retain(|chunk| !snapshot.holds(&chunk.app, chunk.seq));
-            Some((table.name, TableView { table: Arc::clone(open), snapshot, fresh: chunks }))
-        });
-        Self { tables: tables.collect() }
+            let beyond = chunks.into_iter().filter_map(|chunk| chunk.beyond(&snapshot).transpose());
+            let fresh = beyond.map(|chunk| Ok(chunk?.days)).collect::<Result<Vec<_>, ArrowError>>()?;
+            let (files, fresh) = (snapshot.files.clone(), fresh.into_iter().flatten().collect());
+            tables.insert(table.name, TableView { table: Arc::clone(open), files, fresh });
+        }
+        let sources = Sources::of(&tables);
+        Ok(Self { tables, sources })
     }
 
-    pub(crate) fn tables(&self) -> impl Iterator<Item = (&&'static str, &TableView)> {
-        self.tables.iter()
+    /// The facts that derived tables are worked out from.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// What is settled of a derived table.
+    #[must_use]
+    pub fn settled(&self, table: &Table) -> Settled {
+        Settled::of(self.tables.get(table.name), &self.sources)
+    }
+
+    /// The tables of facts.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, &TableView)> {
+        FACT_TABLES.iter().filter_map(|table| Some((table.name, self.tables.get(table.name)?)))
     }
 }

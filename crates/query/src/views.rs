@@ -2,10 +2,13 @@
 //!
 //! What one row of a view is and which rule makes it so stands at the head of its file in `queries/views`.
 
-use datafusion::common::Result;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Result, plan_err};
 use datafusion::datasource::ViewTable;
 use datafusion::prelude::SessionContext;
-use tracewell_model::schema::SPANS;
+use tracewell_model::schema::{CALLS, SPANS, TRACES, Table};
 
 /// One view.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,8 @@ pub struct View {
     pub columns: &'static [(&'static str, &'static str)],
     /// Other views it reads; they stand before it in [`VIEWS`].
     uses: &'static [&'static str],
+    /// The table that holds its rows of settled dates.
+    derived: Option<&'static Table>,
 }
 
 impl View {
@@ -27,7 +32,8 @@ impl View {
     #[must_use]
     pub fn column_doc(&self, name: &str) -> Option<&'static str> {
         let own = self.columns.iter().find(|(column, _)| *column == name).map(|(_, doc)| *doc);
-        own.or_else(|| SPANS.columns.iter().find(|column| column.name == name).map(|column| column.doc))
+        let derived = self.derived.into_iter().flat_map(|table| table.columns);
+        own.or_else(|| derived.chain(SPANS.columns).find(|column| column.name == name).map(|column| column.doc))
     }
 }
 
@@ -72,6 +78,7 @@ pub const VIEWS: &[View] = &[
             ("wrapper_output_tokens", "Output tokens it reports for all calls within."),
         ],
         uses: &[],
+        derived: None,
     },
     View {
         name: "merged_calls",
@@ -79,6 +86,7 @@ pub const VIEWS: &[View] = &[
         sql: include_str!("../../../queries/views/merged_calls.sql"),
         columns: MERGED,
         uses: &["call_spans"],
+        derived: None,
     },
     View {
         name: "llm_calls",
@@ -86,6 +94,15 @@ pub const VIEWS: &[View] = &[
         sql: include_str!("../../../queries/views/llm_calls.sql"),
         columns: MERGED,
         uses: &["call_spans", "merged_calls"],
+        derived: Some(&CALLS),
+    },
+    View {
+        name: "trace_parts",
+        doc: "One row is one trace and date: what its spans of that date tell of the run, and the model calls among them.",
+        sql: include_str!("../../../queries/views/trace_parts.sql"),
+        columns: &[],
+        uses: &["call_spans", "merged_calls", "llm_calls"],
+        derived: Some(&TRACES),
     },
     View {
         name: "traces",
@@ -107,7 +124,8 @@ pub const VIEWS: &[View] = &[
             ("models", "The models that answered, else those asked for."),
             ("only_duplicates", "It holds nothing but duplicates of calls in other traces."),
         ],
-        uses: &["call_spans", "merged_calls", "llm_calls"],
+        uses: &["trace_parts"],
+        derived: None,
     },
     View {
         name: "tool_calls",
@@ -121,6 +139,7 @@ pub const VIEWS: &[View] = &[
             ("duplicate_spans", "How many other spans of the execution were merged in."),
         ],
         uses: &[],
+        derived: None,
     },
     View {
         name: "retrievals",
@@ -135,6 +154,7 @@ pub const VIEWS: &[View] = &[
             ("content", "The document as sent."),
         ],
         uses: &[],
+        derived: None,
     },
     View {
         name: "messages",
@@ -151,6 +171,7 @@ pub const VIEWS: &[View] = &[
             ("content", "The message as sent; NULL once it has expired."),
         ],
         uses: &[],
+        derived: None,
     },
     View {
         name: "mapping_coverage",
@@ -165,19 +186,48 @@ pub const VIEWS: &[View] = &[
             ("last_seen", "Start of the last of them."),
         ],
         uses: &[],
+        derived: None,
     },
 ];
 
-/// Plans the views that `sql` mentions, and those that they use. Lists of all tables get all of them.
+/// Makes the views that `sql` mentions known to `context`, and those that they use. Lists of all tables get all of
+/// them. `derived` gives the table behind a view that is settled by date.
 ///
 /// # Errors
 /// When a view cannot be planned.
-pub(crate) async fn register(context: &SessionContext, sql: &str) -> Result<()> {
+pub(crate) async fn register(
+    context: &SessionContext,
+    sql: &str,
+    derived: impl Fn(&'static Table) -> Arc<dyn TableProvider>,
+) -> Result<()> {
     for view in mentioned(sql) {
-        let plan = context.state().create_logical_plan(view.sql).await?;
-        context.register_table(view.name, std::sync::Arc::new(ViewTable::new(plan, Some(view.sql.to_owned()))))?;
+        match view.derived {
+            Some(table) => context.register_table(view.name, derived(table)).map(|_| ())?,
+            None => plan(context, view).await?,
+        }
     }
     Ok(())
+}
+
+/// Makes the view behind the derived `table`, and all it uses, known to `context` as plain SQL over the facts; the
+/// view's name.
+///
+/// # Errors
+/// When a view cannot be planned.
+pub(crate) async fn register_sources(context: &SessionContext, table: &Table) -> Result<&'static str> {
+    let behind = |view: &&View| view.derived.is_some_and(|derived| derived.name == table.name);
+    let Some(wanted) = VIEWS.iter().find(behind) else {
+        return plan_err!("no view stands behind the table `{}`", table.name);
+    };
+    for view in VIEWS.iter().filter(|view| view.name == wanted.name || wanted.uses.contains(&view.name)) {
+        plan(context, view).await?;
+    }
+    Ok(wanted.name)
+}
+
+async fn plan(context: &SessionContext, view: &View) -> Result<()> {
+    let plan = context.state().create_logical_plan(view.sql).await?;
+    context.register_table(view.name, Arc::new(ViewTable::new(plan, Some(view.sql.to_owned())))).map(|_| ())
 }
 
 /// The views that `sql` may need, in an order in which they can be planned.
@@ -188,7 +238,10 @@ fn mentioned(sql: &str) -> Vec<&'static View> {
     for view in VIEWS.iter().rev() {
         if lists_all || wanted.contains(&view.name) || lower.contains(view.name) {
             wanted.push(view.name);
-            wanted.extend(view.uses);
+            // A derived table needs no other view, until it is read.
+            if view.derived.is_none() {
+                wanted.extend(view.uses);
+            }
         }
     }
     VIEWS.iter().filter(|view| wanted.contains(&view.name)).collect()
@@ -202,11 +255,9 @@ mod tests {
     fn only_views_that_are_mentioned_are_planned_and_those_they_use_come_first() {
         let names = |sql| mentioned(sql).iter().map(|view| view.name).collect::<Vec<_>>();
         assert_eq!(names("SELECT 1"), [""; 0]);
-        assert_eq!(names("SELECT * FROM LLM_Calls"), ["call_spans", "merged_calls", "llm_calls"]);
-        assert_eq!(
-            names("SELECT * FROM traces JOIN messages USING (trace_id)"),
-            ["call_spans", "merged_calls", "llm_calls", "traces", "messages"]
-        );
+        assert_eq!(names("SELECT * FROM LLM_Calls"), ["llm_calls"]);
+        assert_eq!(names("SELECT * FROM merged_calls"), ["call_spans", "merged_calls"]);
+        assert_eq!(names("SELECT * FROM traces JOIN messages USING (trace_id)"), ["trace_parts", "traces", "messages"]);
         assert_eq!(names(" SHOW TABLES").len(), VIEWS.len());
     }
 

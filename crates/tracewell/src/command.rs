@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tracewell_lake::Location;
 
 use crate::config::{self, Config, Effective, Flag};
@@ -48,6 +48,11 @@ enum Command {
         after_help = "Examples:\n  tracewell compact\n  tracewell compact --data s3://bucket/traces --table spans --date 2026-11-05"
     )]
     Compact(maintain::Compact),
+    /// Work out the tables `calls` and `traces` where spans came since. A server does this by itself once a day is over.
+    #[command(
+        after_help = "Until a date is settled, each query works it out anew.\n\nExamples:\n  tracewell settle\n  tracewell settle --data s3://bucket/traces --date 2026-11-05"
+    )]
+    Settle(maintain::Settle),
     /// Take rows out of the tables that are past their retention. `vacuum` frees their space.
     #[command(
         after_help = "A file goes when its date and every receipt in it are further back than given.\n\nExamples:\n  tracewell expire --spans 90d --contents 30d\n  tracewell expire --data s3://bucket/traces --logs 2weeks"
@@ -62,6 +67,14 @@ enum Command {
     Schema(schema::Schema),
     /// Show the configuration in force and where each value comes from.
     Config(configuration::Configuration),
+    /// Print what makes a shell complete these commands.
+    #[command(
+        after_help = "Examples:\n  tracewell completion bash > /etc/bash_completion.d/tracewell\n  tracewell completion fish > ~/.config/fish/completions/tracewell.fish"
+    )]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Where the data is.
@@ -119,9 +132,14 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),
         Command::Compact(compact) => runtime.block_on(compact.run()),
+        Command::Settle(settle) => runtime.block_on(settle.run()),
         Command::Expire(expire) => runtime.block_on(expire.run()),
         Command::Vacuum(vacuum) => runtime.block_on(vacuum.run()),
         Command::Schema(schema) => schema.run(),
         Command::Config(configuration) => configuration.run(),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "tracewell", &mut std::io::stdout());
+            Ok(())
+        }
     }
 }

@@ -90,7 +90,9 @@ pub(crate) struct MaintenanceSettings {
     pub(crate) memory: ByteSize,
     /// Files that leave a table stay in the store for so long.
     pub(crate) retain: TimeSpan,
-    /// How long rows stay; 0s: for ever.
+    /// A date is settled when it is over and nothing has come for it for so long.
+    pub(crate) settle_after: TimeSpan,
+    /// How long rows stay, those worked out from spans as long as spans; 0s: for ever.
     pub(crate) keep_spans: TimeSpan,
     pub(crate) keep_logs: TimeSpan,
     pub(crate) keep_contents: TimeSpan,
@@ -147,6 +149,7 @@ impl Default for MaintenanceSettings {
             file_size: ByteSize::mib(128),
             memory: ByteSize::mib(256),
             retain: TimeSpan::seconds(7 * 24 * 3600),
+            settle_after: TimeSpan::seconds(300),
             keep_spans: for_ever,
             keep_logs: for_ever,
             keep_contents: for_ever,

@@ -9,7 +9,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use tracewell_lake::{DataFile, FactTable, Lake, schema};
-use tracewell_model::schema::FACT_TABLES;
+use tracewell_model::schema::TABLES;
 
 use super::Place;
 
@@ -29,14 +29,14 @@ impl Check {
             Ok(wal) => println!("write-ahead log: none at `{}`", wal.display()),
             Err(_) => println!("write-ahead log: not looked at; name its folder with --wal"),
         }
-        let lake = match Lake::open(location, FACT_TABLES, false).await {
+        let lake = match Lake::open(location, TABLES, false).await {
             Ok(lake) => lake,
             Err(error) => {
                 println!("tables: {error}");
                 bail!("the tables cannot be opened");
             }
         };
-        for table in FACT_TABLES {
+        for table in TABLES {
             match lake.table(table.name) {
                 Some(open) => wrong += check_table(open).await,
                 None => println!("{}: no such table", table.name),

@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracewell_ingest::Importer;
 use tracewell_lake::Lake;
-use tracewell_model::schema::FACT_TABLES;
+use tracewell_model::schema::TABLES;
 
 use super::Place;
 
@@ -28,7 +28,7 @@ impl Import {
             collect(path, true, &mut files).with_context(|| format!("cannot read `{}`", path.display()))?;
         }
         anyhow::ensure!(!files.is_empty(), "no .pb, .json or .jsonl file was found");
-        let lake = Lake::open(super::location(&config)?, FACT_TABLES, true).await?;
+        let lake = Lake::open(super::location(&config)?, TABLES, true).await?;
         let importer = Importer::new(&lake, super::now);
         let total = files.iter().map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum();
         let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}")

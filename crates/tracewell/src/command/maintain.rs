@@ -1,4 +1,4 @@
-//! `tracewell compact`, `expire` and `vacuum`, and the same in the background of a server.
+//! `tracewell compact`, `settle`, `expire` and `vacuum`, and the same in the background of a server.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,8 +8,8 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tracewell_ingest::Ingest;
 use tracewell_lake::{FactTable, Lake};
-use tracewell_maintain::{Compactor, Maintainer, Options, Retention, Schedule, expire, vacuum};
-use tracewell_model::schema::{CONTENTS, FACT_TABLES, LOGS, SCORES, SPANS};
+use tracewell_maintain::{Compactor, Maintainer, Options, Retention, Schedule, Settler, derived, expire, vacuum};
+use tracewell_model::schema::{CALLS, CONTENTS, LOGS, SCORES, SPANS, TABLES, TRACES};
 use tracewell_model::time::Day;
 
 use super::Place;
@@ -20,8 +20,17 @@ pub(crate) struct Compact {
     #[command(flatten)]
     place: Place,
     /// Only this table
-    #[arg(long, value_name = "NAME", value_parser = FACT_TABLES.iter().map(|table| table.name).collect::<Vec<_>>())]
+    #[arg(long, value_name = "NAME", value_parser = TABLES.iter().map(|table| table.name).collect::<Vec<_>>())]
     table: Option<String>,
+    /// Only this date
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    date: Option<Day>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Settle {
+    #[command(flatten)]
+    place: Place,
     /// Only this date
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     date: Option<Day>,
@@ -77,6 +86,34 @@ impl Compact {
                 println!("{name}: nothing to merge, {before}");
             } else {
                 println!("{name}: {before} before, {} after; {}", size_of(&table, self.date), dropped(repeated));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Settle {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let config = self.place.load(Vec::new())?.config;
+        // The derived tables may not be there yet.
+        let lake = open(&config).await?;
+        let lake = Lake::open(lake.location().clone(), TABLES, true).await?;
+        let compactor = Compactor::new(&lake, options(&config.maintenance), super::now)?;
+        let settler = Settler::new(&lake, compactor.runtime(), super::now);
+        for table in derived(&lake) {
+            let name = table.table().name;
+            let mut settled = 0;
+            for day in settler.unsettled(&table, None).await? {
+                if self.date.is_none_or(|date| date == day) {
+                    eprintln!("{name} {day}: settling");
+                    if let Some(done) = settler.settle(&table, day).await? {
+                        settled += 1;
+                        println!("{name} {day}: {} in {}", counted(done.rows, "row"), human(done.bytes));
+                    }
+                }
+            }
+            if settled == 0 {
+                println!("{name}: nothing to settle, {}", size_of(&table, self.date));
             }
         }
         Ok(())
@@ -162,6 +199,7 @@ pub(super) fn start(
         interval: settings.interval.get(),
         retention: retention(settings),
         vacuum_retain: settings.retain.get(),
+        settle_after: settings.settle_after.get(),
         ..Schedule::default()
     };
     let ingest = Arc::clone(ingest);
@@ -177,6 +215,8 @@ pub(super) fn retention(settings: &MaintenanceSettings) -> Retention {
         (&LOGS, settings.keep_logs),
         (&CONTENTS, settings.keep_contents),
         (&SCORES, settings.keep_scores),
+        (&CALLS, settings.keep_spans),
+        (&TRACES, settings.keep_spans),
     ];
     let limited = tables.into_iter().filter(|(_, keep)| *keep != TimeSpan::seconds(0));
     limited.map(|(table, keep)| (table.name, keep.get())).collect()
@@ -187,13 +227,13 @@ fn options(settings: &MaintenanceSettings) -> Options {
 }
 
 async fn open(config: &Config) -> anyhow::Result<Lake> {
-    let lake = Lake::open(super::location(config)?, FACT_TABLES, false).await?;
+    let lake = Lake::open(super::location(config)?, TABLES, false).await?;
     ensure!(lake.tables().next().is_some(), "there are no tables at `{}`; name their place with --data", config.data);
     Ok(lake)
 }
 
 fn tables(lake: &Lake) -> impl Iterator<Item = Arc<FactTable>> {
-    FACT_TABLES.iter().filter_map(|table| lake.table(table.name).cloned())
+    TABLES.iter().filter_map(|table| lake.table(table.name).cloned())
 }
 
 fn day(text: &str) -> anyhow::Result<Day> {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracewell_ingest::receive::{Collector, OtlpGrpc, ReceiveLimits, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
-use tracewell_model::schema::{CONTENTS, FACT_TABLES, SPANS};
+use tracewell_model::schema::{CONTENTS, SPANS, TABLES};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::{Health, health_router, sql_router};
 
@@ -74,7 +74,7 @@ impl Serve {
         let settings = &effective.config;
         let location = super::location(settings)?;
         let wal = super::wal(settings, &location)?;
-        let lake = Lake::open(location.clone(), FACT_TABLES, true).await?;
+        let lake = Lake::open(location.clone(), TABLES, true).await?;
         let config = Config {
             wal: wal.clone(),
             shards: or_cores(settings.ingest.shards),

@@ -10,9 +10,9 @@ use arrow::datatypes::SchemaRef;
 use clap::Args;
 use futures::TryStreamExt;
 use tracewell_ingest::{ReplayedLog, read_log};
-use tracewell_lake::fresh::NoFresh;
+use tracewell_lake::NoFresh;
 use tracewell_lake::{Fresh, Lake, Location};
-use tracewell_model::schema::FACT_TABLES;
+use tracewell_model::schema::TABLES;
 use tracewell_query::{Engine, Limits};
 
 use super::Place;
@@ -90,7 +90,7 @@ impl Sql {
         if location.folder().is_some_and(|folder| !folder.is_dir()) {
             bail!("`{}` is not there; start `tracewell serve --data {0}`, or name other data with --data", config.data);
         }
-        let lake = Lake::open(location.clone(), FACT_TABLES, false).await?;
+        let lake = Lake::open(location.clone(), TABLES, false).await?;
         if lake.tables().next().is_none() {
             bail!("`{}` holds no tables; start `tracewell serve --data {0}` and send it spans", config.data);
         }
