@@ -26,6 +26,7 @@ mod json;
 mod keys;
 mod kinds;
 mod logs;
+mod memo;
 mod normalized;
 mod normalizer;
 mod params;

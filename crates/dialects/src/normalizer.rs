@@ -5,11 +5,12 @@ use tracewell_model::kind::Dialect;
 use crate::detect::{self, Marks};
 use crate::fields::Field;
 use crate::fields::facts::{Facts, Hit};
+use crate::fingerprint::Fingerprints;
 use crate::input::{LogInput, SpanInput};
 use crate::keys::{KEYS, Keys};
 use crate::normalized::Normalized;
 use crate::resource::TEAM_KEYS;
-use crate::{content, errors, fingerprint, finish, identity, kinds, logs, params, scores, timing, usage};
+use crate::{content, errors, finish, identity, kinds, logs, params, scores, timing, usage};
 
 /// Reads spans and log records, one at a time, with buffers that are reused.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Normalizer {
     keys: &'static Keys,
     team_keys: Vec<String>,
     hits: Vec<Hit>,
+    fingerprints: Fingerprints,
 }
 
 impl Default for Normalizer {
@@ -36,7 +38,7 @@ impl Normalizer {
     #[must_use]
     pub fn with_team_keys(team_keys: &[impl AsRef<str>]) -> Self {
         let team_keys = team_keys.iter().map(|key| key.as_ref().to_owned()).collect();
-        Self { keys: &KEYS, team_keys, hits: Vec::new() }
+        Self { keys: &KEYS, team_keys, hits: Vec::new(), fingerprints: Fingerprints::default() }
     }
 
     /// Reads `span` into `out`, which is cleared first.
@@ -49,7 +51,7 @@ impl Normalizer {
         }
         content::span(span, out);
         scores::span(span, out);
-        fingerprint::fill(out);
+        self.fingerprints.fill(out);
     }
 
     /// Reads `log` into `out`, which is cleared first.
