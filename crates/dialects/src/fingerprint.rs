@@ -254,7 +254,7 @@ mod tests {
     use crate::normalized::Piece;
 
     fn piece(bytes: &str) -> Option<Piece<'_>> {
-        Some(Piece { role: None, source: "s".into(), form: Form::Value, bytes: bytes.into() })
+        Some(Piece { role: None, source: "s".into(), form: Form::Value, bytes: bytes.into(), hash: None })
     }
 
     fn call<'a>(system: &'a str, tools: &'a str) -> Normalized<'a> {

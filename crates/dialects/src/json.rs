@@ -58,6 +58,17 @@ pub(crate) fn end(text: &str) -> End {
     }
 }
 
+/// Where the object or string that starts at `start` ends, if its brackets nest no deeper than inside an array they
+/// may. `None` when there is neither.
+pub(crate) fn element_end(text: &str, start: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    match bytes.get(start)? {
+        b'"' => string_end(bytes, start).ok(),
+        b'{' => container_end(bytes, start, MAX_DEPTH - 1).ok(),
+        _ => None,
+    }
+}
+
 /// `text` without the white space between its tokens.
 pub(crate) fn minify(text: &str, out: &mut String) {
     let mut rest = text;
@@ -253,7 +264,7 @@ fn value_end(bytes: &[u8], at: usize) -> Result<usize, End> {
     match bytes.get(at) {
         None => Err(End::Truncated),
         Some(b'"') => string_end(bytes, at),
-        Some(b'{' | b'[') => container_end(bytes, at),
+        Some(b'{' | b'[') => container_end(bytes, at, MAX_DEPTH),
         Some(b'}' | b']' | b',' | b':') => Err(End::Malformed),
         Some(_) => {
             let stops = |byte: &u8| {
@@ -276,7 +287,7 @@ fn string_end(bytes: &[u8], quote: usize) -> Result<usize, End> {
     Err(End::Truncated)
 }
 
-fn container_end(bytes: &[u8], mut at: usize) -> Result<usize, End> {
+fn container_end(bytes: &[u8], mut at: usize, max_depth: u32) -> Result<usize, End> {
     // One bit a level, the innermost lowest: set for an object.
     let (mut levels, mut depth) = (0_u128, 0);
     while let Some(&byte) = bytes.get(at) {
@@ -285,7 +296,7 @@ fn container_end(bytes: &[u8], mut at: usize) -> Result<usize, End> {
                 at = string_end(bytes, at)?;
                 continue;
             }
-            b'{' | b'[' if depth == MAX_DEPTH => return Err(End::Malformed),
+            b'{' | b'[' if depth == max_depth => return Err(End::Malformed),
             b'{' | b'[' => {
                 levels = levels << 1 | u128::from(byte == b'{');
                 depth += 1;

@@ -40,7 +40,7 @@ mod usage;
 mod value;
 
 pub use input::{LogInput, ResourceFacts, SpanInput};
-pub use normalized::{Normalized, Piece, Role, Score, ScoreTarget, Usage};
+pub use normalized::{Normalized, Piece, Role, Score, ScoreTarget, Usage, content_hash};
 pub use normalizer::Normalizer;
 pub use resource::TEAM_KEYS;
 

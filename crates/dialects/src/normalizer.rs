@@ -18,6 +18,7 @@ pub struct Normalizer {
     keys: &'static Keys,
     team_keys: Vec<String>,
     hits: Vec<Hit>,
+    contents: content::Known,
     fingerprints: Fingerprints,
 }
 
@@ -38,7 +39,8 @@ impl Normalizer {
     #[must_use]
     pub fn with_team_keys(team_keys: &[impl AsRef<str>]) -> Self {
         let team_keys = team_keys.iter().map(|key| key.as_ref().to_owned()).collect();
-        Self { keys: &KEYS, team_keys, hits: Vec::new(), fingerprints: Fingerprints::default() }
+        let (contents, fingerprints) = (content::Known::default(), Fingerprints::default());
+        Self { keys: &KEYS, team_keys, hits: Vec::new(), contents, fingerprints }
     }
 
     /// Reads `span` into `out`, which is cleared first.
@@ -49,7 +51,7 @@ impl Normalizer {
         if out.dialect != Dialect::Plain || !self.hits.is_empty() || span.status_code == 2 {
             self.scalars(span, out);
         }
-        content::span(span, out);
+        content::span(span, &mut self.contents, out);
         scores::span(span, out);
         self.fingerprints.fill(out);
     }
@@ -104,6 +106,8 @@ impl Normalizer {
     }
 }
 
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

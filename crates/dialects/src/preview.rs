@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn message(role: &'static str, bytes: &'static str) -> Piece<'static> {
-        Piece { role: Some(role.into()), source: "m".into(), form: Form::Array, bytes: bytes.into() }
+        Piece { role: Some(role.into()), source: "m".into(), form: Form::Array, bytes: bytes.into(), hash: None }
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn flat_key(key: &str) -> Option<(Family, u32, &str)> {
 pub(super) fn flat_piece<'a>(family: Family, index: u32, object: String) -> Piece<'a> {
     let role = super::role::of(&object).map(|role| Cow::Owned(role.into_owned()));
     let source = Cow::Owned(format!("{}{index}.", family.prefix()));
-    Piece { role, source, form: Form::Flat, bytes: Cow::Owned(object) }
+    Piece { role, source, form: Form::Flat, bytes: Cow::Owned(object), hash: None }
 }
 
 /// The text of a value: a string as it is, anything else as JSON. `None` for what stands for nothing.
