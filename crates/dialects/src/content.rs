@@ -41,6 +41,7 @@ const MAX_TOOLS: u32 = 1024;
 pub(crate) struct Known {
     histories: Histories,
     wholes: Memo<Whole>,
+    previews: Memo<String>,
 }
 
 /// Fills the contents of `out`, whose `dialect` and `kind` are known.
@@ -65,7 +66,7 @@ pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, known: &mut Known, out: &mut No
     content.copies();
     content.list_moved();
     large_attributes(span, out);
-    crate::preview::fill(out);
+    crate::preview::fill(&mut known.previews, out);
 }
 
 /// Whether an attribute named `key` is known to carry contents, alone or as part of a flattened list.
@@ -155,11 +156,14 @@ impl<'a> Content<'_, '_, 'a> {
         }
         let bytes = Cow::Owned(format!("[{}]", array.join(",")));
         let source = Cow::Borrowed(family.prefix());
-        self.put(Place::Tools, Piece { role: None, source, form: Form::Flat, bytes, hash: None });
+        self.put(Place::Tools, Piece { role: None, source, form: Form::Flat, bytes, is_complete: true, hash: None });
         true
     }
 
     fn take_events(&mut self, events: Events, cut: Cut, place: Place) -> bool {
+        if self.span.events.is_empty() {
+            return false;
+        }
         let cut = if events.lists { cut } else { Cut::Whole };
         let mut any = false;
         for events::EventCarrier { event, positions, carrier } in events::carriers(self.span.events, events) {
@@ -209,7 +213,10 @@ impl<'a> Content<'_, '_, 'a> {
         let Carrier { text, source, whole, role } = carrier;
         let known = self.known.wholes.get(text.as_bytes(), || Whole::read(&text));
         let role = role.or_else(|| known.role.clone());
-        self.put(place, Piece { role, source, form: whole, bytes: text, hash: Some(known.hash) });
+        self.put(
+            place,
+            Piece { role, source, form: whole, bytes: text, is_complete: known.is_complete, hash: Some(known.hash) },
+        );
         self.flag(known.flag);
     }
 
@@ -226,7 +233,8 @@ impl<'a> Content<'_, '_, 'a> {
         for message in list {
             let role = message.role.clone().or_else(|| carrier.role.clone());
             let bytes = slice(&carrier.text, message.range.clone());
-            put(self.out, place, Piece { role, source: carrier.source.clone(), form, bytes, hash: Some(message.hash) });
+            let (source, hash) = (carrier.source.clone(), Some(message.hash));
+            put(self.out, place, Piece { role, source, form, bytes, is_complete: true, hash });
         }
         true
     }
@@ -249,10 +257,10 @@ impl<'a> Content<'_, '_, 'a> {
 
     /// What was not chosen: copies in another vocabulary, and vectors.
     fn copies(&mut self) {
-        for (_, slot) in Slot::ALL {
-            let Some((attribute, _)) = self.found.attribute(*slot) else { continue };
+        for slot in self.found.slots() {
+            let Some((attribute, _)) = self.found.attribute(slot) else { continue };
             if is_large(attribute.value, LARGE_COPY) {
-                self.take_attribute(*slot, Cut::Messages, Place::Payloads);
+                self.take_attribute(slot, Cut::Messages, Place::Payloads);
             }
         }
         for family in self.found.families() {

@@ -31,7 +31,7 @@ impl Fingerprints {
             return;
         }
         let instructions = out.system.as_ref().map(|piece| {
-            self.instructions.get(piece.bytes.as_bytes(), || Instructions::new(words(&piece.bytes, usize::MAX).text))
+            self.instructions.get(piece.bytes.as_bytes(), || Instructions::new(words(piece, usize::MAX).text))
         });
         let instructions = instructions.as_deref().filter(|instructions| !instructions.text.is_empty());
         let template = out.prompt_template.as_deref().filter(|template| !template.is_empty());
@@ -254,7 +254,14 @@ mod tests {
     use crate::normalized::Piece;
 
     fn piece(bytes: &str) -> Option<Piece<'_>> {
-        Some(Piece { role: None, source: "s".into(), form: Form::Value, bytes: bytes.into(), hash: None })
+        Some(Piece {
+            role: None,
+            source: "s".into(),
+            form: Form::Value,
+            bytes: bytes.into(),
+            is_complete: json::is_complete(bytes),
+            hash: None,
+        })
     }
 
     fn call<'a>(system: &'a str, tools: &'a str) -> Normalized<'a> {

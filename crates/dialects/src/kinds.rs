@@ -276,8 +276,10 @@ fn database(facts: &Facts<'_, '_>) -> Kind {
     const VECTOR: &[&str] = &["pinecone", "chroma", "qdrant", "weaviate", "milvus", "lancedb", "marqo", "pgvector"];
     const SEARCH: &[&str] = &["query", "search", "retrieve", "get"];
     let contains = |field, words: &[&str]| {
-        let text = facts.text(field).unwrap_or_default().to_ascii_lowercase();
-        words.iter().any(|word| text.contains(word))
+        let text = facts.text(field).unwrap_or_default();
+        let holds =
+            |word: &&str| text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
+        words.iter().any(holds)
     };
     if contains(Field::DbSystem, VECTOR) && contains(Field::DbOperation, SEARCH) {
         Kind::Retrieval

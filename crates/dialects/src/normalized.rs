@@ -115,6 +115,8 @@ pub struct Piece<'a> {
     pub form: Form,
     /// Exactly as sent (for [`Form::Flat`]: the JSON object that stands for the flattened keys).
     pub bytes: Cow<'a, str>,
+    /// Whether they are known to be one whole JSON value.
+    pub(crate) is_complete: bool,
     /// Their [`content_hash`], where it is known already.
     pub hash: Option<ContentHash>,
 }

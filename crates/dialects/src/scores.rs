@@ -77,16 +77,11 @@ enum Scope {
 
 /// `trace.annotations.2.annotation.score` is the `score` of the run's score 2.
 fn flat_member(key: &str) -> Option<(Scope, u32, &str)> {
-    let (scope, rest) = match key.split_once('.')? {
-        ("trace", rest) => (Scope::Run, rest),
-        ("session", rest) => (Scope::Session, rest),
-        _ => (Scope::Span, key),
-    };
-    let (list, item) = match rest.split_once('.')? {
-        ("annotations", list) => (list, "annotation."),
-        ("evaluations", list) => (list, "evaluation."),
-        _ => return None,
-    };
+    let scoped = |prefix, scope| Some((scope, key.strip_prefix(prefix)?));
+    let (scope, rest) =
+        scoped("trace.", Scope::Run).or_else(|| scoped("session.", Scope::Session)).unwrap_or((Scope::Span, key));
+    let annotation = rest.strip_prefix("annotations.").map(|list| (list, "annotation."));
+    let (list, item) = annotation.or_else(|| Some((rest.strip_prefix("evaluations.")?, "evaluation.")))?;
     let (index, member) = list.split_once('.')?;
     Some((scope, index.parse().ok()?, member.strip_prefix(item)?))
 }

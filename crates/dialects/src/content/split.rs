@@ -94,7 +94,10 @@ pub(crate) fn split<'a>(
     let Some(form) = form(&carrier.text, &parts) else {
         let Carrier { text, source, whole, role } = carrier;
         let role = role.or_else(|| role::of(&text).map(into_owned));
-        take(Part::Element, Piece { role, source, form: whole, bytes: text, hash: None });
+        take(
+            Part::Element,
+            Piece { role, source, form: whole, bytes: text, is_complete: end == End::Complete, hash: None },
+        );
         return flag;
     };
 
@@ -113,12 +116,12 @@ pub(crate) fn split<'a>(
         } else {
             carrier.source.clone()
         };
-        take(found.part, Piece { role, source, form, bytes, hash: None });
+        take(found.part, Piece { role, source, form, bytes, is_complete: true, hash: None });
     }
     if form == Form::Spliced {
         residual.push_str(&carrier.text[kept..]);
         let bytes = Cow::Owned(residual);
-        take(Part::Residual, Piece { role: None, source: carrier.source, form, bytes, hash: None });
+        take(Part::Residual, Piece { role: None, source: carrier.source, form, bytes, is_complete: false, hash: None });
     }
     flag
 }
@@ -140,6 +143,7 @@ fn ending(text: &str) -> (End, Option<&'static str>) {
 /// What there is to say about a value that stays in one piece.
 #[derive(Debug)]
 pub(crate) struct Whole {
+    pub(super) is_complete: bool,
     pub(super) flag: Option<&'static str>,
     pub(super) role: Option<Role<'static>>,
     pub(super) hash: ContentHash,
@@ -148,7 +152,8 @@ pub(crate) struct Whole {
 impl Whole {
     pub(super) fn read(text: &str) -> Self {
         let role = role::of(text).map(into_owned);
-        Self { flag: ending(text).1, role, hash: content_hash(text.as_bytes()) }
+        let (end, flag) = ending(text);
+        Self { is_complete: end == End::Complete, flag, role, hash: content_hash(text.as_bytes()) }
     }
 }
 
