@@ -277,14 +277,30 @@ fn value_end(bytes: &[u8], at: usize) -> Result<usize, End> {
 
 fn string_end(bytes: &[u8], quote: usize) -> Result<usize, End> {
     let mut at = quote + 1;
-    while let Some(rest) = bytes.get(at..) {
-        at += memchr2(b'"', b'\\', rest).ok_or(End::Truncated)?;
+    loop {
+        at = quote_or_backslash(bytes, at).ok_or(End::Truncated)?;
         if bytes[at] == b'"' {
             return Ok(at + 1);
         }
         at += 2;
     }
-    Err(End::Truncated)
+}
+
+/// Where the first quote or backslash from `at` on stands. Keys and words are short, so the start is looked at here.
+fn quote_or_backslash(bytes: &[u8], at: usize) -> Option<usize> {
+    /// In each zero byte of a word the highest bit; what stands above the first zero byte says nothing.
+    fn zeros(word: u64) -> u64 {
+        word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
+    }
+    let rest = bytes.get(at..)?;
+    if let Some(start) = rest.first_chunk() {
+        let word = u64::from_le_bytes(*start);
+        let found = zeros(word ^ u64::from_le_bytes([b'"'; 8])) | zeros(word ^ u64::from_le_bytes([b'\\'; 8]));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+    }
+    memchr2(b'"', b'\\', rest).map(|found| at + found)
 }
 
 fn container_end(bytes: &[u8], mut at: usize, max_depth: u32) -> Result<usize, End> {

@@ -57,7 +57,11 @@ fn verbatim(text: &str) -> String {
 }
 
 fn first(text: &str) -> String {
-    let end = text.char_indices().nth(LENGTH).map_or(text.len(), |(end, _)| end);
+    let end = match text.as_bytes().get(..LENGTH) {
+        None => text.len(),
+        Some(start) if start.is_ascii() => LENGTH,
+        Some(_) => text.char_indices().nth(LENGTH).map_or(text.len(), |(end, _)| end),
+    };
     text[..end].to_owned()
 }
 

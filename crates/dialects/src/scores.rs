@@ -25,6 +25,10 @@ pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
     let mut flattened: BTreeMap<(Scope, u32), Draft<'a>> = BTreeMap::new();
     let mut named: BTreeMap<&'a str, Draft<'a>> = BTreeMap::new();
     for KeyValue { key, value } in span.attributes {
+        // Most keys are turned away by a glance.
+        if !matches!(key.as_bytes().first(), Some(b'a' | b'e' | b'g' | b's' | b't')) {
+            continue;
+        }
         if let Some((scope, index, member)) = flat_member(key) {
             flattened.entry((scope, index)).or_default().set(member, *value);
         } else if let Some(rest) = key.strip_prefix("gen_ai.eval.") {

@@ -114,6 +114,10 @@ impl List {
 
     /// How many messages `text` starts with.
     fn shared(&self, text: &str) -> usize {
+        // Most lists are other runs' and differ in the first message.
+        if self.messages.first().is_none_or(|message| !text.starts_with(&self.text[..message.range.end])) {
+            return 0;
+        }
         let bytes = common(self.text.as_bytes(), text.as_bytes());
         self.messages.partition_point(|message| message.range.end <= bytes)
     }
