@@ -12,7 +12,7 @@ use crate::normalized::Normalized;
 use crate::resource::TEAM_KEYS;
 use crate::{content, errors, finish, identity, kinds, logs, params, scores, timing, usage};
 
-/// Reads spans and log records, one at a time, with buffers that are reused.
+/// Reads spans and log records, one at a time. What is equal to what it read before it need not read again.
 #[derive(Debug)]
 pub struct Normalizer {
     keys: &'static Keys,
