@@ -6,8 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Bytes of text that a memo holds before it starts over.
+/// Bytes that a memo holds before it starts over.
 const CAPACITY: usize = 1 << 20;
+
+/// What an answer takes beside its text, about.
+const ANSWER: usize = 128;
 
 /// Longer texts are worked out each time.
 const LONGEST: usize = CAPACITY / 4;
@@ -38,14 +41,14 @@ impl<V> Memo<V> {
         {
             return Arc::clone(answer);
         }
-        if self.bytes + text.len() > CAPACITY {
+        if self.bytes + ANSWER + text.len() > CAPACITY {
             self.answers.clear();
             self.bytes = 0;
         }
         let answer = Arc::new(work_out());
         let before = self.answers.insert(sample, (text.into(), Arc::clone(&answer)));
-        self.bytes += text.len();
-        self.bytes -= before.map_or(0, |(text, _)| text.len());
+        self.bytes += ANSWER + text.len();
+        self.bytes -= before.map_or(0, |(text, _)| ANSWER + text.len());
         answer
     }
 }
@@ -95,8 +98,12 @@ mod tests {
         for number in 0..100_usize {
             let text = number.to_string().repeat(CAPACITY / 20);
             assert_eq!(*memo.get(text.as_bytes(), || number), number);
-            assert!(memo.answers.values().map(|(text, _)| text.len()).sum::<usize>() == memo.bytes);
-            assert!(memo.bytes <= CAPACITY);
+            let bytes = memo.answers.values().map(|(text, _)| ANSWER + text.len()).sum::<usize>();
+            assert!(bytes == memo.bytes && bytes <= CAPACITY);
+        }
+        for number in 0..CAPACITY / ANSWER * 2 {
+            memo.get(&number.to_le_bytes(), || number);
+            assert!(memo.answers.len() <= CAPACITY / ANSWER);
         }
         memo.get(&vec![0; LONGEST + 1], || 0);
         assert!(memo.answers.values().all(|(text, _)| text.len() <= LONGEST));
