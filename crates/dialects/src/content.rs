@@ -25,7 +25,7 @@ use crate::normalized::{Normalized, Piece};
 use attributes::{Found, flat_piece};
 use carriers::{Cut, EVENTS, Events, Family, SYSTEM, Slot, Source, TOOLS};
 use histories::{Histories, Messages};
-use split::{Carrier, MIN_SIZE, Part, Whole, slice, split};
+use split::{Carrier, Part, Whole, slice, split};
 
 /// Carriers that were not chosen stay where they are below this many bytes.
 const LARGE_COPY: usize = 256;
@@ -213,22 +213,20 @@ impl<'a> Content<'_, '_, 'a> {
         let Carrier { text, source, whole, role } = carrier;
         let known = self.known.wholes.get(text.as_bytes(), || Whole::read(&text));
         let role = role.or_else(|| known.role.clone());
-        self.put(
-            place,
-            Piece { role, source, form: whole, bytes: text, is_complete: known.is_complete, hash: Some(known.hash) },
-        );
+        let (is_complete, hash) = (known.is_complete, Some(known.hash));
+        self.put(place, Piece { role, source, form: whole, bytes: text, is_complete, hash });
         self.flag(known.flag);
     }
 
     /// Places a list of messages; answers whether it was one and nothing else.
     fn place_list(&mut self, carrier: &Carrier<'a>, place: Place) -> bool {
+        // As in `split`.
+        if carrier.source.contains('@') {
+            return false;
+        }
         // Only the input grows from call to call.
         let messages = self.known.histories.read(&carrier.text, place == Place::Input);
-        // As in `split`.
-        let cut = |messages: &Messages<'_>| {
-            messages.list.len() * MIN_SIZE <= carrier.text.len() && !carrier.source.contains('@')
-        };
-        let Some(Messages { list, spaced }) = messages.filter(cut) else { return false };
+        let Some(Messages { list, spaced }) = messages else { return false };
         let form = if spaced { Form::ArraySpaced } else { Form::Array };
         for message in list {
             let role = message.role.clone().or_else(|| carrier.role.clone());

@@ -8,7 +8,7 @@ use std::ops::Range;
 use tracewell_model::id::ContentHash;
 
 use super::role;
-use super::split::{into_owned, is_command, looks_like_json};
+use super::split::{MIN_SIZE, into_owned, is_command, looks_like_json};
 use crate::json;
 use crate::normalized::{Role, content_hash};
 
@@ -18,7 +18,7 @@ const LISTS: usize = 32;
 /// Memory that they take at most, about.
 const CAPACITY: usize = 4 << 20;
 
-/// A longer text is not kept.
+/// Longer texts are left to `split`.
 const LONGEST: usize = CAPACITY / 4;
 
 /// The lists that came last.
@@ -57,12 +57,13 @@ pub(super) struct Messages<'h> {
 }
 
 impl Histories {
-    /// The messages of `text`, where it is an array of nothing else. Such a list is kept if it `may_grow`.
+    /// The messages of `text`, where it is an array of nothing else and not of crumbs. Such a list is kept if it
+    /// `may_grow`.
     pub(super) fn read(&mut self, text: &str, may_grow: bool) -> Option<Messages<'_>> {
-        if !text.starts_with('[') || !looks_like_json(text) {
+        if !text.starts_with('[') || text.len() > LONGEST || !looks_like_json(text) {
             return None;
         }
-        if !may_grow || text.len() > LONGEST {
+        if !may_grow {
             self.passing.messages.clear();
             return self.passing.read_on(text).then(|| self.passing.first(self.passing.messages.len()));
         }
@@ -70,7 +71,7 @@ impl Histories {
         let (at, shared) = self.longest_shared(text);
         if shared > 0 && &text[self.lists[at].messages[shared - 1].range.end..] == "]" {
             self.lists[at].last_used = self.clock;
-            return Some(self.lists[at].first(shared));
+            return Some(self.lists[at].first(shared)).filter(|_| !are_crumbs(shared, text));
         }
         let grows = shared > 0 && shared == self.lists[at].messages.len();
         let mut list = if grows { self.lists.swap_remove(at) } else { List::branch(self.lists.get(at), shared) };
@@ -144,7 +145,7 @@ impl List {
         };
         loop {
             let end = json::element_end(text, start)?;
-            if is_command(&text[start..end]) {
+            if are_crumbs(self.messages.len() + 1, text) || is_command(&text[start..end]) {
                 return None;
             }
             self.messages.push(Message { range: start..end, role: None, hash: ContentHash([0; 16]) });
@@ -177,6 +178,11 @@ impl List {
     fn bytes(&self) -> usize {
         self.text.len() + self.messages.len() * size_of::<Message>()
     }
+}
+
+/// Whether so many messages of `text` are too small to be pieces of their own.
+fn are_crumbs(messages: usize, text: &str) -> bool {
+    messages * MIN_SIZE > text.len()
 }
 
 /// How many bytes two texts share at their start.

@@ -94,10 +94,8 @@ pub(crate) fn split<'a>(
     let Some(form) = form(&carrier.text, &parts) else {
         let Carrier { text, source, whole, role } = carrier;
         let role = role.or_else(|| role::of(&text).map(into_owned));
-        take(
-            Part::Element,
-            Piece { role, source, form: whole, bytes: text, is_complete: end == End::Complete, hash: None },
-        );
+        let is_complete = end == End::Complete;
+        take(Part::Element, Piece { role, source, form: whole, bytes: text, is_complete, hash: None });
         return flag;
     };
 

@@ -7,7 +7,7 @@ use tracewell_model::kind::Form;
 
 use super::*;
 use crate::content::carriers::Cut;
-use crate::content::split::{Carrier, MIN_SIZE, Part, split};
+use crate::content::split::{Carrier, Part, split};
 
 /// Role and bytes of each message, and whether spaces stand between them.
 type Read = (Vec<(Option<String>, String)>, bool);
@@ -28,10 +28,6 @@ fn cut(text: &str) -> Option<Read> {
 
 fn read(histories: &mut Histories, text: &str, may_grow: bool) -> Option<Read> {
     let Messages { list, spaced } = histories.read(text, may_grow)?;
-    // As the caller does.
-    if list.len() * MIN_SIZE > text.len() {
-        return None;
-    }
     let message = |message: &Message| {
         let bytes = &text[message.range.clone()];
         assert_eq!(message.hash, content_hash(bytes.as_bytes()));
@@ -124,13 +120,13 @@ fn memory_is_bounded() {
     let bytes = |histories: &Histories| histories.lists.iter().map(List::bytes).sum::<usize>();
     for number in 0..100_usize {
         let text = format!(r#"[{{"number":{number},"content":"{}"}}]"#, "x".repeat(number * LONGEST / 90));
-        assert!(histories.read(&text, true).is_some());
+        assert_eq!(histories.read(&text, true).is_some(), text.len() <= LONGEST);
         assert!(histories.lists.len() <= LISTS && bytes(&histories) <= CAPACITY);
     }
     // What came last is still there.
     assert!(histories.lists.iter().any(|list| list.text.starts_with(r#"[{"number":89,"#)));
     for number in 0..2 * LISTS {
-        let text = format!(r#"[{{"number":{number}}}]"#);
+        let text = format!(r#"[{{"the number":{number}}}]"#);
         assert!(histories.read(&text, true).is_some());
         assert!(histories.lists.len() <= LISTS);
     }
