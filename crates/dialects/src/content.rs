@@ -8,6 +8,7 @@
 pub(crate) mod attributes;
 pub(crate) mod carriers;
 mod events;
+mod histories;
 pub(crate) mod role;
 pub(crate) mod split;
 pub(crate) mod text;
@@ -19,10 +20,12 @@ use tracewell_model::kind::{Dialect, Form};
 use tracewell_otlp::AnyValue;
 
 use crate::input::SpanInput;
+use crate::memo::Memo;
 use crate::normalized::{Normalized, Piece};
 use attributes::{Found, flat_piece};
 use carriers::{Cut, EVENTS, Events, Family, SYSTEM, Slot, Source, TOOLS};
-use split::{Carrier, Part, split};
+use histories::{Histories, Messages};
+use split::{Carrier, Part, Whole, slice, split};
 
 /// Carriers that were not chosen stay where they are below this many bytes.
 const LARGE_COPY: usize = 256;
@@ -33,15 +36,24 @@ const LARGE_ATTRIBUTE: usize = 4096;
 /// A list with more items than this was made by nobody.
 const MAX_TOOLS: u32 = 1024;
 
+/// What is known of the contents of earlier spans.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    histories: Histories,
+    wholes: Memo<Whole>,
+    previews: Memo<String>,
+}
+
 /// Fills the contents of `out`, whose `dialect` and `kind` are known.
-pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
+pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, known: &mut Known, out: &mut Normalized<'a>) {
     if out.dialect == Dialect::Plain {
         return large_attributes(span, out);
     }
     let (inputs, input_cut) = carriers::input(out.kind);
     let (outputs, output_cut) = carriers::output(out.kind);
     let taken = vec![false; span.attributes.len()];
-    let mut content = Content { span, found: Found::read(span.attributes), taken, taken_events: HashSet::new(), out };
+    let mut content =
+        Content { span, found: Found::read(span.attributes), taken, taken_events: HashSet::new(), known, out };
     content.choose(&[TOOLS], Cut::Whole, Place::Tools);
     content.choose(&[SYSTEM], Cut::Whole, Place::System);
     content.choose(inputs, input_cut, Place::Input);
@@ -54,7 +66,7 @@ pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
     content.copies();
     content.list_moved();
     large_attributes(span, out);
-    crate::preview::fill(out);
+    crate::preview::fill(&mut known.previews, out);
 }
 
 /// Whether an attribute named `key` is known to carry contents, alone or as part of a flattened list.
@@ -79,6 +91,7 @@ struct Content<'c, 's, 'a> {
     taken: Vec<bool>,
     /// Likewise those of span events.
     taken_events: HashSet<(u32, u32)>,
+    known: &'c mut Known,
     out: &'c mut Normalized<'a>,
 }
 
@@ -143,11 +156,14 @@ impl<'a> Content<'_, '_, 'a> {
         }
         let bytes = Cow::Owned(format!("[{}]", array.join(",")));
         let source = Cow::Borrowed(family.prefix());
-        self.put(Place::Tools, Piece { role: None, source, form: Form::Flat, bytes });
+        self.put(Place::Tools, Piece { role: None, source, form: Form::Flat, bytes, is_complete: true, hash: None });
         true
     }
 
     fn take_events(&mut self, events: Events, cut: Cut, place: Place) -> bool {
+        if self.span.events.is_empty() {
+            return false;
+        }
         let cut = if events.lists { cut } else { Cut::Whole };
         let mut any = false;
         for events::EventCarrier { event, positions, carrier } in events::carriers(self.span.events, events) {
@@ -177,24 +193,56 @@ impl<'a> Content<'_, '_, 'a> {
     /// Cuts a carrier and puts its pieces where they belong.
     fn place(&mut self, carrier: Carrier<'a>, cut: Cut, place: Place) {
         let with_system = place == Place::Input && self.out.system.is_none();
-        let cut = if matches!(place, Place::Tools | Place::System) { Cut::Whole } else { cut };
+        if matches!(place, Place::Tools | Place::System) {
+            return self.place_whole(carrier, place);
+        }
+        if cut == Cut::Messages && self.place_list(&carrier, place) {
+            return;
+        }
         let flag = split(carrier, cut, with_system, |part, piece| match part {
             Part::Element => self.put(place, piece),
             Part::Tools if place == Place::Input && self.out.tools.is_none() => self.put(Place::Tools, piece),
             Part::System if self.out.system.is_none() => self.put(Place::System, piece),
             Part::Tools | Part::System | Part::Residual => self.put(Place::Payloads, piece),
         });
+        self.flag(flag);
+    }
+
+    /// Places tools or instructions, which are the same in all calls of an agent.
+    fn place_whole(&mut self, carrier: Carrier<'a>, place: Place) {
+        let Carrier { text, source, whole, role } = carrier;
+        let known = self.known.wholes.get(text.as_bytes(), || Whole::read(&text));
+        let role = role.or_else(|| known.role.clone());
+        let (is_complete, hash) = (known.is_complete, Some(known.hash));
+        self.put(place, Piece { role, source, form: whole, bytes: text, is_complete, hash });
+        self.flag(known.flag);
+    }
+
+    /// Places a list of messages; answers whether it was one and nothing else.
+    fn place_list(&mut self, carrier: &Carrier<'a>, place: Place) -> bool {
+        // As in `split`.
+        if carrier.source.contains('@') {
+            return false;
+        }
+        // Only the input grows from call to call.
+        let messages = self.known.histories.read(&carrier.text, place == Place::Input);
+        let Some(Messages { list, spaced }) = messages else { return false };
+        let form = if spaced { Form::ArraySpaced } else { Form::Array };
+        for message in list {
+            let role = message.role.clone().or_else(|| carrier.role.clone());
+            let bytes = slice(&carrier.text, message.range.clone());
+            let (source, hash) = (carrier.source.clone(), Some(message.hash));
+            put(self.out, place, Piece { role, source, form, bytes, is_complete: true, hash });
+        }
+        true
+    }
+
+    fn flag(&mut self, flag: Option<&'static str>) {
         self.out.flags.extend(flag.filter(|flag| !self.out.flags.contains(flag)));
     }
 
     fn put(&mut self, place: Place, piece: Piece<'a>) {
-        match place {
-            Place::Input => self.out.input.push(piece),
-            Place::Output => self.out.output.push(piece),
-            Place::Payloads => self.out.payloads.push(piece),
-            Place::Tools => self.out.tools = Some(piece),
-            Place::System => self.out.system = Some(piece),
-        }
+        put(self.out, place, piece);
     }
 
     /// Without instructions of their own, the leading system message is repeated as such.
@@ -207,10 +255,10 @@ impl<'a> Content<'_, '_, 'a> {
 
     /// What was not chosen: copies in another vocabulary, and vectors.
     fn copies(&mut self) {
-        for (_, slot) in Slot::ALL {
-            let Some((attribute, _)) = self.found.attribute(*slot) else { continue };
+        for slot in self.found.slots() {
+            let Some((attribute, _)) = self.found.attribute(slot) else { continue };
             if is_large(attribute.value, LARGE_COPY) {
-                self.take_attribute(*slot, Cut::Messages, Place::Payloads);
+                self.take_attribute(slot, Cut::Messages, Place::Payloads);
             }
         }
         for family in self.found.families() {
@@ -219,6 +267,16 @@ impl<'a> Content<'_, '_, 'a> {
         for events in EVENTS {
             self.take_events(*events, Cut::Messages, Place::Payloads);
         }
+    }
+}
+
+fn put<'a>(out: &mut Normalized<'a>, place: Place, piece: Piece<'a>) {
+    match place {
+        Place::Input => out.input.push(piece),
+        Place::Output => out.output.push(piece),
+        Place::Payloads => out.payloads.push(piece),
+        Place::Tools => out.tools = Some(piece),
+        Place::System => out.system = Some(piece),
     }
 }
 

@@ -9,27 +9,113 @@ use std::borrow::Cow;
 use crate::content::split::looks_like_json;
 use crate::content::text::words;
 use crate::json;
+use crate::memo::Memo;
 use crate::normalized::Normalized;
 
 /// Request parameters that bind what the model may answer; the others say where the call goes.
 const POLICY_PARAMETERS: &[&str] = &["response_format", "tool_choice", "guardrail", "guardrails", "guardrail_id"];
 
-/// Fills the hashes of a model call; other spans have none.
-pub(crate) fn fill(out: &mut Normalized<'_>) {
-    if !out.kind.is_model_call() {
-        return;
-    }
-    let instructions =
-        out.system.as_ref().map(|piece| words(&piece.bytes, usize::MAX).text).filter(|text| !text.is_empty());
-    let template = out.prompt_template.as_deref().filter(|template| !template.is_empty());
-    let instructions = instructions.as_deref();
+/// Fills the hashes of model calls. What an agent's calls have in common is worked out once.
+#[derive(Debug, Default)]
+pub(crate) struct Fingerprints {
+    instructions: Memo<Instructions>,
+    tools: Memo<Tools>,
+    routings: Memo<Option<[u8; 16]>>,
+    key: Vec<u8>,
+}
 
-    out.content_hash = (instructions.is_some() || template.is_some())
-        .then(|| hash([instructions.unwrap_or_default(), template.unwrap_or_default()]));
-    out.prompt_hash = template.or(instructions).map(|text| hash([text]));
-    out.prompt_shape = instructions.map(|text| hash([shape(text).as_str()]));
-    out.routing_hash = routing(out);
-    out.policy_hash = policy(out);
+impl Fingerprints {
+    /// Fills the hashes of a model call; other spans have none.
+    pub(crate) fn fill(&mut self, out: &mut Normalized<'_>) {
+        if !out.kind.is_model_call() {
+            return;
+        }
+        let instructions = out.system.as_ref().map(|piece| {
+            self.instructions.get(piece.bytes.as_bytes(), || Instructions::new(words(piece, usize::MAX).text))
+        });
+        let instructions = instructions.as_deref().filter(|instructions| !instructions.text.is_empty());
+        let template = out.prompt_template.as_deref().filter(|template| !template.is_empty());
+        out.content_hash = match (instructions, template) {
+            (Some(instructions), None) => Some(instructions.content_hash),
+            (None, None) => None,
+            (instructions, template) => {
+                let text = instructions.map_or("", |instructions| &instructions.text);
+                Some(hash([text, template.unwrap_or_default()]))
+            }
+        };
+        let instructions_hash = instructions.map(|instructions| instructions.prompt_hash);
+        out.prompt_hash = template.map(|text| hash([text])).or(instructions_hash);
+        out.prompt_shape = instructions.map(|instructions| instructions.shape_hash);
+        out.routing_hash = self.routing(out);
+        out.policy_hash = self.policy(out);
+    }
+
+    fn routing(&mut self, out: &Normalized<'_>) -> Option<[u8; 16]> {
+        let model = out.request_model.as_deref().or(out.response_model.as_deref());
+        self.key.clear();
+        let parameters = out.request_params.iter().flat_map(|(name, value)| [Some(*name), Some(value.as_ref())]);
+        for text in [out.provider.as_deref(), model].into_iter().chain(parameters) {
+            self.key.extend(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+            self.key.extend(text.unwrap_or_default().as_bytes());
+        }
+        let floats = [out.temperature, out.top_p].map(|number| number.map(f64::to_bits));
+        let ints = [out.max_tokens, out.seed].map(|number| number.map(i64::cast_unsigned));
+        for number in floats.into_iter().chain(ints) {
+            self.key.push(u8::from(number.is_some()));
+            self.key.extend(number.unwrap_or_default().to_le_bytes());
+        }
+        *self.routings.get(&self.key, || routing(out, model))
+    }
+
+    fn policy(&mut self, out: &Normalized<'_>) -> Option<[u8; 16]> {
+        let tools = out
+            .tools
+            .as_ref()
+            .map(|piece| self.tools.get(piece.bytes.as_bytes(), || Tools::new(canonical_tools(&piece.bytes))));
+        let tools = tools.as_deref();
+        let mut parameters = out.request_params.iter().filter(|(name, _)| POLICY_PARAMETERS.contains(name)).peekable();
+        if parameters.peek().is_none() {
+            return tools?.hash;
+        }
+        let tools = tools.into_iter().flat_map(|tools| tools.parts());
+        sorted(tools.chain(parameters.map(|(name, value)| (*name, Cow::Borrowed(value.as_ref())))).collect())
+    }
+}
+
+/// Instructions as text, and what follows from them alone.
+#[derive(Debug)]
+struct Instructions {
+    text: String,
+    content_hash: [u8; 16],
+    prompt_hash: [u8; 16],
+    shape_hash: [u8; 16],
+}
+
+impl Instructions {
+    fn new(text: String) -> Self {
+        let (content_hash, prompt_hash) = (hash([text.as_str(), ""]), hash([text.as_str()]));
+        let shape_hash = hash([shape(&text).as_str()]);
+        Self { text, content_hash, prompt_hash, shape_hash }
+    }
+}
+
+/// Tools in their canonical form, and the policy of a call that states no other.
+#[derive(Debug)]
+struct Tools {
+    canonical: Vec<String>,
+    hash: Option<[u8; 16]>,
+}
+
+impl Tools {
+    fn new(canonical: Vec<String>) -> Self {
+        let mut tools = Self { canonical, hash: None };
+        tools.hash = sorted(tools.parts().collect());
+        tools
+    }
+
+    fn parts(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+        self.canonical.iter().map(|tool| ("tool", Cow::Borrowed(tool.as_str())))
+    }
 }
 
 fn hash<'p>(parts: impl IntoIterator<Item = &'p str>) -> [u8; 16] {
@@ -43,8 +129,7 @@ fn hash<'p>(parts: impl IntoIterator<Item = &'p str>) -> [u8; 16] {
     first
 }
 
-fn routing(out: &Normalized<'_>) -> Option<[u8; 16]> {
-    let model = out.request_model.as_deref().or(out.response_model.as_deref());
+fn routing(out: &Normalized<'_>, model: Option<&str>) -> Option<[u8; 16]> {
     let mut parts: Vec<(&str, Cow<'_, str>)> = Vec::new();
     let mut add = |name, value: Option<String>| parts.extend(value.map(|value| (name, Cow::Owned(value))));
     add("provider", out.provider.as_deref().map(str::to_owned));
@@ -54,16 +139,6 @@ fn routing(out: &Normalized<'_>) -> Option<[u8; 16]> {
     add("max_tokens", out.max_tokens.map(|number| number.to_string()));
     add("seed", out.seed.map(|number| number.to_string()));
     let parameters = out.request_params.iter().filter(|(name, _)| !POLICY_PARAMETERS.contains(name));
-    parts.extend(parameters.map(|(name, value)| (*name, Cow::Borrowed(value.as_ref()))));
-    sorted(parts)
-}
-
-fn policy(out: &Normalized<'_>) -> Option<[u8; 16]> {
-    let mut parts: Vec<(&str, Cow<'_, str>)> = Vec::new();
-    if let Some(tools) = &out.tools {
-        parts.extend(canonical_tools(&tools.bytes).into_iter().map(|tool| ("tool", Cow::Owned(tool))));
-    }
-    let parameters = out.request_params.iter().filter(|(name, _)| POLICY_PARAMETERS.contains(name));
     parts.extend(parameters.map(|(name, value)| (*name, Cow::Borrowed(value.as_ref()))));
     sorted(parts)
 }
@@ -179,13 +254,20 @@ mod tests {
     use crate::normalized::Piece;
 
     fn piece(bytes: &str) -> Option<Piece<'_>> {
-        Some(Piece { role: None, source: "s".into(), form: Form::Value, bytes: bytes.into() })
+        Some(Piece {
+            role: None,
+            source: "s".into(),
+            form: Form::Value,
+            bytes: bytes.into(),
+            is_complete: json::is_complete(bytes),
+            hash: None,
+        })
     }
 
     fn call<'a>(system: &'a str, tools: &'a str) -> Normalized<'a> {
         let mut out =
             Normalized { kind: Kind::Chat, system: piece(system), tools: piece(tools), ..Normalized::default() };
-        fill(&mut out);
+        Fingerprints::default().fill(&mut out);
         out
     }
 
@@ -229,8 +311,8 @@ mod tests {
         let mut warm = Normalized { kind: Kind::Chat, request_model: Some("m".into()), ..Normalized::default() };
         let mut cold = warm.clone();
         cold.temperature = Some(0.0);
-        fill(&mut warm);
-        fill(&mut cold);
+        Fingerprints::default().fill(&mut warm);
+        Fingerprints::default().fill(&mut cold);
         assert_ne!(warm.routing_hash, cold.routing_hash);
         assert_eq!((warm.content_hash, warm.policy_hash), (None, None));
     }
@@ -238,7 +320,7 @@ mod tests {
     #[test]
     fn only_model_calls_have_fingerprints() {
         let mut out = Normalized { kind: Kind::Agent, system: piece("Be kind."), ..Normalized::default() };
-        fill(&mut out);
+        Fingerprints::default().fill(&mut out);
         assert_eq!((out.content_hash, out.routing_hash), (None, None));
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tracewell_model::kind::{Dialect, Kind};
 use tracewell_otlp::{Decoder, Limits, index_logs, index_traces, json};
 
+use crate::content::Known;
 use crate::input::{LogInput, SpanInput};
 use crate::normalized::Normalized;
 
@@ -76,7 +77,7 @@ fn read_spans(
             events: span.events,
         };
         let mut out = Normalized { kind: kind(&input), dialect: Dialect::OtelGenAi, ..Normalized::default() };
-        crate::content::span(&input, &mut out);
+        crate::content::span(&input, &mut Known::default(), &mut out);
         crate::scores::span(&input, &mut out);
         visit(&input, &out);
     }

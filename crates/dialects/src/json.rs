@@ -58,6 +58,17 @@ pub(crate) fn end(text: &str) -> End {
     }
 }
 
+/// Where the object or string that starts at `start` ends, if its brackets nest no deeper than inside an array they
+/// may. `None` when there is neither.
+pub(crate) fn element_end(text: &str, start: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    match bytes.get(start)? {
+        b'"' => string_end(bytes, start).ok(),
+        b'{' => container_end(bytes, start, MAX_DEPTH - 1).ok(),
+        _ => None,
+    }
+}
+
 /// `text` without the white space between its tokens.
 pub(crate) fn minify(text: &str, out: &mut String) {
     let mut rest = text;
@@ -253,7 +264,7 @@ fn value_end(bytes: &[u8], at: usize) -> Result<usize, End> {
     match bytes.get(at) {
         None => Err(End::Truncated),
         Some(b'"') => string_end(bytes, at),
-        Some(b'{' | b'[') => container_end(bytes, at),
+        Some(b'{' | b'[') => container_end(bytes, at, MAX_DEPTH),
         Some(b'}' | b']' | b',' | b':') => Err(End::Malformed),
         Some(_) => {
             let stops = |byte: &u8| {
@@ -266,17 +277,33 @@ fn value_end(bytes: &[u8], at: usize) -> Result<usize, End> {
 
 fn string_end(bytes: &[u8], quote: usize) -> Result<usize, End> {
     let mut at = quote + 1;
-    while let Some(rest) = bytes.get(at..) {
-        at += memchr2(b'"', b'\\', rest).ok_or(End::Truncated)?;
+    loop {
+        at = quote_or_backslash(bytes, at).ok_or(End::Truncated)?;
         if bytes[at] == b'"' {
             return Ok(at + 1);
         }
         at += 2;
     }
-    Err(End::Truncated)
 }
 
-fn container_end(bytes: &[u8], mut at: usize) -> Result<usize, End> {
+/// Where the first quote or backslash from `at` on stands. Keys and words are short, so the start is looked at here.
+fn quote_or_backslash(bytes: &[u8], at: usize) -> Option<usize> {
+    /// In each zero byte of a word the highest bit; what stands above the first zero byte says nothing.
+    fn zeros(word: u64) -> u64 {
+        word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
+    }
+    let rest = bytes.get(at..)?;
+    if let Some(start) = rest.first_chunk() {
+        let word = u64::from_le_bytes(*start);
+        let found = zeros(word ^ u64::from_le_bytes([b'"'; 8])) | zeros(word ^ u64::from_le_bytes([b'\\'; 8]));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+    }
+    memchr2(b'"', b'\\', rest).map(|found| at + found)
+}
+
+fn container_end(bytes: &[u8], mut at: usize, max_depth: u32) -> Result<usize, End> {
     // One bit a level, the innermost lowest: set for an object.
     let (mut levels, mut depth) = (0_u128, 0);
     while let Some(&byte) = bytes.get(at) {
@@ -285,7 +312,7 @@ fn container_end(bytes: &[u8], mut at: usize) -> Result<usize, End> {
                 at = string_end(bytes, at)?;
                 continue;
             }
-            b'{' | b'[' if depth == MAX_DEPTH => return Err(End::Malformed),
+            b'{' | b'[' if depth == max_depth => return Err(End::Malformed),
             b'{' | b'[' => {
                 levels = levels << 1 | u128::from(byte == b'{');
                 depth += 1;

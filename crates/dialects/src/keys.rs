@@ -1,8 +1,9 @@
 //! The dictionary compiled: from an attribute's key to the fields it may fill.
 //!
-//! One open-addressed table holds every key of [`fields`](crate::fields). A key is hashed by its length, its first
-//! and its last eight bytes, so that a look-up costs the same for any length and a service's own attribute is turned
-//! away after one comparison. What is not in the table can still belong to a family, known by its prefix.
+//! One table holds every key of [`fields`](crate::fields). What is not in it can still belong to a family, known by
+//! its prefix.
+
+mod table;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -10,6 +11,7 @@ use std::sync::LazyLock;
 use crate::detect::Mark;
 use crate::fields::{Field, PARAMETER_OBJECTS, USAGE_OBJECTS};
 use crate::json;
+pub(crate) use table::Table;
 
 /// The compiled dictionary.
 pub(crate) static KEYS: LazyLock<Keys> = LazyLock::new(Keys::compile);
@@ -17,8 +19,8 @@ pub(crate) static KEYS: LazyLock<Keys> = LazyLock::new(Keys::compile);
 /// Every key that is known, and the user's metadata words.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    /// Positions in `entries`; as many as a power of two, at most half taken.
-    table: Vec<Option<u16>>,
+    /// Of positions in `entries`.
+    table: Table,
     entries: Vec<Entry>,
     metadata: HashMap<&'static str, Vec<Target>>,
 }
@@ -87,9 +89,19 @@ const METADATA: &[&str] = &[
 ];
 
 impl Class {
-    /// Reads `key` by its prefix; a glance at the first byte turns most keys away.
+    /// Reads `key` by its prefix; a glance at its start turns most keys away.
     pub(crate) fn of(key: &str) -> Self {
-        if !matches!(key.as_bytes().first(), Some(b'a' | b'g' | b'h' | b'l' | b'm' | b'o' | b's' | b't')) {
+        let may_be_known = match key.as_bytes().first() {
+            Some(b'a') => key.starts_with("ai."),
+            Some(b'g') => key.starts_with("gen_ai.") || key.starts_with("gcp."),
+            Some(b'h') => key.starts_with("haystack."),
+            Some(b'l' | b'm') => true,
+            Some(b'o') => key.starts_with("openinference."),
+            Some(b's') => key.starts_with("spring."),
+            Some(b't') => key.starts_with("traceloop."),
+            _ => false,
+        };
+        if !may_be_known {
             return Self::default();
         }
         Self { mark: Mark::of(key), family: Family::of(key) }
@@ -128,7 +140,7 @@ impl Family {
 
 impl Keys {
     fn compile() -> Self {
-        let mut keys = Self { table: Vec::new(), entries: Vec::new(), metadata: HashMap::new() };
+        let mut keys = Self { table: Table::new([].into_iter()), entries: Vec::new(), metadata: HashMap::new() };
         let mut positions = HashMap::new();
         for (field, sources) in Field::ALL {
             for (rank, source) in sources.iter().enumerate() {
@@ -143,7 +155,7 @@ impl Keys {
                 "`{prefix}` is not looked for"
             );
         }
-        keys.fill_table();
+        keys.table = Table::new(keys.entries.iter().map(|entry| entry.key));
         keys
     }
 
@@ -173,27 +185,9 @@ impl Keys {
         }
     }
 
-    fn fill_table(&mut self) {
-        self.table = vec![None; (self.entries.len() * 2).next_power_of_two()];
-        for (position, entry) in self.entries.iter().enumerate() {
-            let mut at = hash(entry.key) & (self.table.len() - 1);
-            while self.table[at].is_some() {
-                at = (at + 1) & (self.table.len() - 1);
-            }
-            self.table[at] = Some(u16::try_from(position).expect("far fewer than 65536 keys are known"));
-        }
-    }
-
     /// The position of the entry of `key`.
     fn find(&self, key: &str) -> Option<u16> {
-        let mut at = hash(key) & (self.table.len() - 1);
-        while let Some(position) = self.table[at] {
-            if self.entries[usize::from(position)].key == key {
-                return Some(position);
-            }
-            at = (at + 1) & (self.table.len() - 1);
-        }
-        None
+        self.table.find(key, |position| self.entries[position].key)
     }
 
     /// What is known of `key`: its entry and its class; `None` when nothing is.
@@ -220,19 +214,6 @@ impl Keys {
     pub(crate) fn metadata(&self, word: &str) -> &[Target] {
         self.metadata.get(word).map_or(&[], Vec::as_slice)
     }
-}
-
-/// Length, first eight and last eight bytes; shorter keys byte by byte.
-fn hash(key: &str) -> usize {
-    let bytes = key.as_bytes();
-    let (first, last) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => (bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
-    };
-    // Odd constants with well spread bits (the golden ratio; from the PCG paper).
-    let mixed =
-        first.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ last.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ bytes.len() as u64;
-    (mixed ^ mixed >> 29).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> 32
 }
 
 impl Member {

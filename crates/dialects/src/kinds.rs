@@ -276,8 +276,12 @@ fn database(facts: &Facts<'_, '_>) -> Kind {
     const VECTOR: &[&str] = &["pinecone", "chroma", "qdrant", "weaviate", "milvus", "lancedb", "marqo", "pgvector"];
     const SEARCH: &[&str] = &["query", "search", "retrieve", "get"];
     let contains = |field, words: &[&str]| {
-        let text = facts.text(field).unwrap_or_default().to_ascii_lowercase();
-        words.iter().any(|word| text.contains(word))
+        let text = facts.text(field).unwrap_or_default();
+        let starts_with = |part: &[u8], word: &str| {
+            part[0].to_ascii_lowercase() == word.as_bytes()[0] && part.eq_ignore_ascii_case(word.as_bytes())
+        };
+        let holds = |word: &&str| text.as_bytes().windows(word.len()).any(|part| starts_with(part, word));
+        words.iter().any(holds)
     };
     if contains(Field::DbSystem, VECTOR) && contains(Field::DbOperation, SEARCH) {
         Kind::Retrieval

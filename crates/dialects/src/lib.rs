@@ -2,13 +2,15 @@
 //!
 //! Every SDK writes a model call down in its own words. This crate reads them all and answers with one
 //! [`Normalized`] record whose fields are the columns of the `spans` and `logs` tables. It is pure: bytes of a
-//! decoded span in, facts out; no I/O, no clock, no state between spans but reused buffers.
+//! decoded span in, facts out; no I/O, no clock.
 //!
 //! What must hold:
 //! - **Nothing is invented.** A fact that the span does not state stays `None`.
 //! - **Nothing is lost.** An attribute either stays where it was, or is listed in [`Normalized::moved`] and can be
 //!   rebuilt byte for byte from the [`Piece`]s that name it as their source.
 //! - **Plain spans are cheap.** A span without a word of any dialect costs one table look-up per attribute.
+//! - **What comes again is cheap.** A [`Normalizer`] keeps what it found in the last instructions, tools and messages,
+//!   within bounds, and finds it again in equal bytes. What it read before never changes an answer.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +28,7 @@ mod json;
 mod keys;
 mod kinds;
 mod logs;
+mod memo;
 mod normalized;
 mod normalizer;
 mod params;
@@ -39,7 +42,7 @@ mod usage;
 mod value;
 
 pub use input::{LogInput, ResourceFacts, SpanInput};
-pub use normalized::{Normalized, Piece, Role, Score, ScoreTarget, Usage};
+pub use normalized::{Normalized, Piece, Role, Score, ScoreTarget, Usage, content_hash};
 pub use normalizer::Normalizer;
 pub use resource::TEAM_KEYS;
 

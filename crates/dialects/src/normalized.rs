@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use tracewell_model::id::ContentHash;
 use tracewell_model::kind::{Dialect, ErrorClass, Form, InputSemantics, Kind};
 
 /// The canonical facts of one span or log record. Field names are column names.
@@ -114,6 +115,18 @@ pub struct Piece<'a> {
     pub form: Form,
     /// Exactly as sent (for [`Form::Flat`]: the JSON object that stands for the flattened keys).
     pub bytes: Cow<'a, str>,
+    /// Whether they are known to be one whole JSON value.
+    pub(crate) is_complete: bool,
+    /// Their [`content_hash`], where it is known already.
+    pub hash: Option<ContentHash>,
+}
+
+/// The name of a content: the first 128 bits of its BLAKE3 hash.
+#[must_use]
+pub fn content_hash(bytes: &[u8]) -> ContentHash {
+    let mut first = [0; 16];
+    first.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    ContentHash(first)
 }
 
 /// One evaluation, feedback or annotation found on a span or log record.

@@ -5,18 +5,21 @@ use tracewell_model::kind::Dialect;
 use crate::detect::{self, Marks};
 use crate::fields::Field;
 use crate::fields::facts::{Facts, Hit};
+use crate::fingerprint::Fingerprints;
 use crate::input::{LogInput, SpanInput};
 use crate::keys::{KEYS, Keys};
 use crate::normalized::Normalized;
 use crate::resource::TEAM_KEYS;
-use crate::{content, errors, fingerprint, finish, identity, kinds, logs, params, scores, timing, usage};
+use crate::{content, errors, finish, identity, kinds, logs, params, scores, timing, usage};
 
-/// Reads spans and log records, one at a time, with buffers that are reused.
+/// Reads spans and log records, one at a time. What is equal to what it read before it need not read again.
 #[derive(Debug)]
 pub struct Normalizer {
     keys: &'static Keys,
     team_keys: Vec<String>,
     hits: Vec<Hit>,
+    contents: content::Known,
+    fingerprints: Fingerprints,
 }
 
 impl Default for Normalizer {
@@ -36,7 +39,8 @@ impl Normalizer {
     #[must_use]
     pub fn with_team_keys(team_keys: &[impl AsRef<str>]) -> Self {
         let team_keys = team_keys.iter().map(|key| key.as_ref().to_owned()).collect();
-        Self { keys: &KEYS, team_keys, hits: Vec::new() }
+        let (contents, fingerprints) = (content::Known::default(), Fingerprints::default());
+        Self { keys: &KEYS, team_keys, hits: Vec::new(), contents, fingerprints }
     }
 
     /// Reads `span` into `out`, which is cleared first.
@@ -47,9 +51,9 @@ impl Normalizer {
         if out.dialect != Dialect::Plain || !self.hits.is_empty() || span.status_code == 2 {
             self.scalars(span, out);
         }
-        content::span(span, out);
+        content::span(span, &mut self.contents, out);
         scores::span(span, out);
-        fingerprint::fill(out);
+        self.fingerprints.fill(out);
     }
 
     /// Reads `log` into `out`, which is cleared first.
@@ -102,6 +106,8 @@ impl Normalizer {
     }
 }
 
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use tracewell_model::kind::Kind;
 
 use crate::content::text::words;
 use crate::json;
+use crate::memo::Memo;
 use crate::normalized::{Normalized, Piece};
 
 /// Characters a preview holds.
@@ -14,12 +15,14 @@ const LENGTH: usize = 256;
 /// Bytes that hold as many characters.
 const LIMIT: usize = LENGTH * 4;
 
-/// Fills `input_preview` and `output_preview`: the last user message (else the last input), the first output.
-pub(crate) fn fill(out: &mut Normalized<'_>) {
+/// Fills `input_preview` and `output_preview`: the last user message (else the last input), the first output. The
+/// question of a run is asked again in each of its calls; `known` are the previews of inputs before.
+pub(crate) fn fill(known: &mut Memo<String>, out: &mut Normalized<'_>) {
     let is_user = |piece: &&Piece<'_>| piece.role.as_deref() == Some("user");
     let asked = out.input.iter().rev().find(is_user).or(out.input.last());
     out.input_preview = match asked {
         Some(piece) if out.kind == Kind::Tool => Some(verbatim(&piece.bytes)),
+        Some(piece) if piece.is_complete => Some(String::clone(&known.get(piece.bytes.as_bytes(), || said(piece)))),
         Some(piece) => Some(said(piece)),
         None => out.retrieval_query.as_deref().map(first),
     };
@@ -30,7 +33,7 @@ pub(crate) fn fill(out: &mut Normalized<'_>) {
 fn answered(output: &[Piece<'_>]) -> Option<String> {
     let mut call = None;
     for piece in output {
-        let words = words(&piece.bytes, LIMIT);
+        let words = words(piece, LIMIT);
         if !words.text.is_empty() {
             return Some(first(&words.text));
         }
@@ -40,7 +43,7 @@ fn answered(output: &[Piece<'_>]) -> Option<String> {
 }
 
 fn said(piece: &Piece<'_>) -> String {
-    let words = words(&piece.bytes, LIMIT);
+    let words = words(piece, LIMIT);
     match words.call {
         _ if !words.text.is_empty() => first(&words.text),
         Some(call) => first(&call),
@@ -54,7 +57,12 @@ fn verbatim(text: &str) -> String {
 }
 
 fn first(text: &str) -> String {
-    text.chars().take(LENGTH).collect()
+    let end = match text.as_bytes().get(..LENGTH) {
+        None => text.len(),
+        Some(start) if start.is_ascii() => LENGTH,
+        Some(_) => text.char_indices().nth(LENGTH).map_or(text.len(), |(end, _)| end),
+    };
+    text[..end].to_owned()
 }
 
 #[cfg(test)]
@@ -64,7 +72,14 @@ mod tests {
     use super::*;
 
     fn message(role: &'static str, bytes: &'static str) -> Piece<'static> {
-        Piece { role: Some(role.into()), source: "m".into(), form: Form::Array, bytes: bytes.into() }
+        Piece {
+            role: Some(role.into()),
+            source: "m".into(),
+            form: Form::Array,
+            bytes: bytes.into(),
+            is_complete: true,
+            hash: None,
+        }
     }
 
     #[test]
@@ -76,7 +91,7 @@ mod tests {
         ];
         let output = vec![message("assistant", r#"{"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}"#)];
         let mut out = Normalized { input, output, ..Normalized::default() };
-        fill(&mut out);
+        fill(&mut Memo::default(), &mut out);
         assert_eq!(out.input_preview.as_deref(), Some("second \"quoted\""));
         assert_eq!(out.output_preview.as_deref(), Some("f({})"));
     }

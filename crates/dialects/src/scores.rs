@@ -25,6 +25,10 @@ pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
     let mut flattened: BTreeMap<(Scope, u32), Draft<'a>> = BTreeMap::new();
     let mut named: BTreeMap<&'a str, Draft<'a>> = BTreeMap::new();
     for KeyValue { key, value } in span.attributes {
+        // Most keys are turned away by a glance.
+        if !matches!(key.as_bytes().first(), Some(b'a' | b'e' | b'g' | b's' | b't')) {
+            continue;
+        }
         if let Some((scope, index, member)) = flat_member(key) {
             flattened.entry((scope, index)).or_default().set(member, *value);
         } else if let Some(rest) = key.strip_prefix("gen_ai.eval.") {
@@ -77,16 +81,11 @@ enum Scope {
 
 /// `trace.annotations.2.annotation.score` is the `score` of the run's score 2.
 fn flat_member(key: &str) -> Option<(Scope, u32, &str)> {
-    let (scope, rest) = match key.split_once('.')? {
-        ("trace", rest) => (Scope::Run, rest),
-        ("session", rest) => (Scope::Session, rest),
-        _ => (Scope::Span, key),
-    };
-    let (list, item) = match rest.split_once('.')? {
-        ("annotations", list) => (list, "annotation."),
-        ("evaluations", list) => (list, "evaluation."),
-        _ => return None,
-    };
+    let scoped = |prefix, scope| Some((scope, key.strip_prefix(prefix)?));
+    let (scope, rest) =
+        scoped("trace.", Scope::Run).or_else(|| scoped("session.", Scope::Session)).unwrap_or((Scope::Span, key));
+    let annotation = rest.strip_prefix("annotations.").map(|list| (list, "annotation."));
+    let (list, item) = annotation.or_else(|| Some((rest.strip_prefix("evaluations.")?, "evaluation.")))?;
     let (index, member) = list.split_once('.')?;
     Some((scope, index.parse().ok()?, member.strip_prefix(item)?))
 }

@@ -29,5 +29,6 @@ mod shard;
 pub use admission::{Admission, Admitted};
 pub use import::{ImportError, Imported, Importer};
 pub use ingest::{Config, Ingest, IngestError, Recovered, ReplayedLog, read_log};
-pub use rows::{Outcome, Receipt, Rows, TakenRows, content_hash};
+pub use rows::{Outcome, Receipt, Rows, TakenRows};
 pub use shard::{Refused, Signal, Submission};
+pub use tracewell_dialects::content_hash;

@@ -20,8 +20,6 @@ mod log;
 mod score;
 mod span;
 
-pub use content::content_hash;
-
 /// Where a request stands in the log, and when and for whom it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Receipt<'a> {

@@ -42,6 +42,14 @@ impl<'s, 'a> Found<'s, 'a> {
         found
     }
 
+    /// The slots that are taken, in the order of [`Slot::ALL`].
+    pub(super) fn slots(&self) -> Vec<Slot> {
+        let mut slots: Vec<Slot> = self.slots.iter().map(|(slot, _)| *slot).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
     /// The attribute in `slot`, the last where it repeats, and all its positions.
     pub(super) fn attribute(&self, slot: Slot) -> Option<(KeyValue<'a>, impl Iterator<Item = u32>)> {
         let positions = self.slots.iter().filter(move |(found, _)| *found == slot).map(|(_, position)| *position);
@@ -93,7 +101,7 @@ impl<'s, 'a> Found<'s, 'a> {
 /// `llm.input_messages.12.message.role` is the `message.role` of item 12. An index is written without leading zeros,
 /// for else the key could not be rebuilt.
 fn flat_key(key: &str) -> Option<(Family, u32, &str)> {
-    let (family, rest) = Family::ALL.iter().find_map(|(family, prefix)| Some((*family, key.strip_prefix(prefix)?)))?;
+    let (family, rest) = Family::of(key)?;
     let (index, rest) = rest.split_once('.')?;
     let canonical = index.bytes().all(|byte| byte.is_ascii_digit()) && (index == "0" || !index.starts_with('0'));
     Some((family, index.parse().ok().filter(|_| canonical)?, rest))
@@ -103,7 +111,7 @@ fn flat_key(key: &str) -> Option<(Family, u32, &str)> {
 pub(super) fn flat_piece<'a>(family: Family, index: u32, object: String) -> Piece<'a> {
     let role = super::role::of(&object).map(|role| Cow::Owned(role.into_owned()));
     let source = Cow::Owned(format!("{}{index}.", family.prefix()));
-    Piece { role, source, form: Form::Flat, bytes: Cow::Owned(object) }
+    Piece { role, source, form: Form::Flat, bytes: Cow::Owned(object), is_complete: true, hash: None }
 }
 
 /// The text of a value: a string as it is, anything else as JSON. `None` for what stands for nothing.

@@ -1,14 +1,15 @@
 //! Which attributes and events carry contents, and in what order they are asked.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use tracewell_model::kind::Kind;
 
+use crate::keys::Table;
+
 macro_rules! slots {
     ($($slot:ident = $key:literal),+ $(,)?) => {
         /// An attribute known to carry contents.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum Slot { $($slot),+ }
 
         impl Slot {
@@ -103,8 +104,8 @@ slots! {
 
 /// The slot of the attribute `key`.
 pub(crate) fn slot(key: &str) -> Option<Slot> {
-    static SLOTS: LazyLock<HashMap<&'static str, Slot>> = LazyLock::new(|| Slot::ALL.iter().copied().collect());
-    SLOTS.get(key).copied()
+    static SLOTS: LazyLock<Table> = LazyLock::new(|| Table::new(Slot::ALL.iter().map(|(key, _)| *key)));
+    SLOTS.find(key, |position| Slot::ALL[position].0).map(|position| Slot::ALL[usize::from(position)].1)
 }
 
 /// A list flattened into attributes: `prefix` + index + `.` + key.
@@ -142,6 +143,13 @@ impl Family {
 
     pub(crate) fn prefix(self) -> &'static str {
         Self::ALL[self as usize].1
+    }
+
+    /// The family of `key`, and the rest of the key.
+    pub(crate) fn of(key: &str) -> Option<(Self, &str)> {
+        let begins_like_it = |(_, prefix): &&(Self, &str)| prefix.as_bytes().first() == key.as_bytes().first();
+        let rest = |(family, prefix): &(Self, &str)| Some((*family, key.strip_prefix(prefix)?));
+        Self::ALL.iter().filter(begins_like_it).find_map(rest)
     }
 }
 

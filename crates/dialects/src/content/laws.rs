@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use tracewell_model::kind::{Dialect, Form, Kind};
 use tracewell_otlp::{AnyValue, KeyValue};
 
+use super::Known;
 use crate::input::SpanInput;
 use crate::normalized::Normalized;
 use crate::rebuild;
@@ -14,7 +15,7 @@ use crate::rebuild;
 fn read<'a>(kind: Kind, attributes: &[KeyValue<'a>]) -> Normalized<'a> {
     let input = SpanInput { attributes, ..EMPTY };
     let mut out = Normalized { kind, dialect: Dialect::OtelGenAi, ..Normalized::default() };
-    super::span(&input, &mut out);
+    super::span(&input, &mut Known::default(), &mut out);
     out
 }
 
@@ -194,7 +195,7 @@ fn a_plain_span_is_left_alone_but_for_what_is_large() {
     let attributes = [string("input.value", "text"), string("dump", &large)];
     let mut out = Normalized::default();
     let span = SpanInput { attributes: &attributes, ..EMPTY };
-    super::span(&span, &mut out);
+    super::span(&span, &mut Known::default(), &mut out);
     assert_eq!((out.moved.as_slice(), out.input.len(), out.payloads.len()), (&[1][..], 0, 1));
 }
 

@@ -15,12 +15,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use tracewell_model::id::ContentHash;
 use tracewell_model::kind::Form;
 
 use super::carriers::Cut;
 use super::role;
 use crate::json::{self, End};
-use crate::normalized::{Piece, Role};
+use crate::normalized::{Piece, Role, content_hash};
 
 /// One value that carries contents.
 pub(crate) struct Carrier<'a> {
@@ -70,7 +71,7 @@ const WRAPPERS: &[&str] =
     &["input", "inputs", "output", "outputs", "update", "kwargs", "state", "data", "result", "config", "request_data"];
 
 /// Elements of fewer bytes on average are not worth a reference each.
-const MIN_SIZE: usize = 16;
+pub(super) const MIN_SIZE: usize = 16;
 
 /// How deep the lists are looked for.
 const MAX_DEPTH: usize = 5;
@@ -84,22 +85,17 @@ pub(crate) fn split<'a>(
     mut take: impl FnMut(Part, Piece<'a>),
 ) -> Option<&'static str> {
     let mut finder = Finder { text: &carrier.text, cut, with_system, parts: Vec::new() };
-    let looks = looks_like_json(&carrier.text);
-    let end = if looks { json::end(&carrier.text) } else { End::Malformed };
+    let (end, flag) = ending(&carrier.text);
     // A source that holds an `@` could be taken for an element's.
     if end == End::Complete && cut != Cut::Whole && !carrier.source.contains('@') {
         finder.find(&carrier.text, 0);
     }
     let parts = finder.parts;
-    let flag = match end {
-        End::Truncated => Some("truncated"),
-        End::Malformed if looks => Some("unparsable"),
-        _ => None,
-    };
     let Some(form) = form(&carrier.text, &parts) else {
         let Carrier { text, source, whole, role } = carrier;
         let role = role.or_else(|| role::of(&text).map(into_owned));
-        take(Part::Element, Piece { role, source, form: whole, bytes: text });
+        let is_complete = end == End::Complete;
+        take(Part::Element, Piece { role, source, form: whole, bytes: text, is_complete, hash: None });
         return flag;
     };
 
@@ -118,13 +114,45 @@ pub(crate) fn split<'a>(
         } else {
             carrier.source.clone()
         };
-        take(found.part, Piece { role, source, form, bytes });
+        take(found.part, Piece { role, source, form, bytes, is_complete: true, hash: None });
     }
     if form == Form::Spliced {
         residual.push_str(&carrier.text[kept..]);
-        take(Part::Residual, Piece { role: None, source: carrier.source, form, bytes: Cow::Owned(residual) });
+        let bytes = Cow::Owned(residual);
+        take(Part::Residual, Piece { role: None, source: carrier.source, form, bytes, is_complete: false, hash: None });
     }
     flag
+}
+
+/// How a text ends, and what is wrong with it.
+fn ending(text: &str) -> (End, Option<&'static str>) {
+    if !looks_like_json(text) {
+        return (End::Malformed, None);
+    }
+    let end = json::end(text);
+    let flag = match end {
+        End::Complete => None,
+        End::Truncated => Some("truncated"),
+        End::Malformed => Some("unparsable"),
+    };
+    (end, flag)
+}
+
+/// What there is to say about a value that stays in one piece.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(super) is_complete: bool,
+    pub(super) flag: Option<&'static str>,
+    pub(super) role: Option<Role<'static>>,
+    pub(super) hash: ContentHash,
+}
+
+impl Whole {
+    pub(super) fn read(text: &str) -> Self {
+        let role = role::of(text).map(into_owned);
+        let (end, flag) = ending(text);
+        Self { is_complete: end == End::Complete, flag, role, hash: content_hash(text.as_bytes()) }
+    }
 }
 
 /// Whether a text means to be JSON that holds something: a Python `repr` or a note in brackets does not.
@@ -214,7 +242,7 @@ impl<'t> Finder<'t> {
 }
 
 /// Whether an object wraps messages, told by its first members: a message names its role or type before.
-fn is_command(element: &str) -> bool {
+pub(super) fn is_command(element: &str) -> bool {
     json::members(element)
         .take(4)
         .find_map(|(key, _)| match key.as_ref() {
@@ -225,14 +253,14 @@ fn is_command(element: &str) -> bool {
         .unwrap_or(false)
 }
 
-fn slice<'a>(text: &Cow<'a, str>, range: Range<usize>) -> Cow<'a, str> {
+pub(super) fn slice<'a>(text: &Cow<'a, str>, range: Range<usize>) -> Cow<'a, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(&text[range]),
         Cow::Owned(text) => Cow::Owned(text[range].to_owned()),
     }
 }
 
-fn into_owned<'a>(role: Role<'_>) -> Role<'a> {
+pub(super) fn into_owned<'a>(role: Role<'_>) -> Role<'a> {
     match role.as_ref() {
         "user" => Cow::Borrowed("user"),
         "assistant" => Cow::Borrowed("assistant"),

@@ -120,7 +120,7 @@ impl Said {
             |pieces: &[Piece<'_>]| pieces.iter().map(|piece| piece.bytes.as_ref()).collect::<Vec<_>>().join(" ");
         let mut answers = |out: &Normalized<'_>| {
             for piece in &out.output {
-                let words = words(&piece.bytes, usize::MAX);
+                let words = words(piece, usize::MAX);
                 said.texts.push(words.text);
                 said.calls.extend(words.call);
             }
@@ -133,9 +133,7 @@ impl Said {
         });
         fixtures::spans(name, |_, out| match out.kind {
             Kind::Tool => said.tools.push((joined(&out.input), joined(&out.output))),
-            Kind::Retrieval => {
-                said.documents.extend(out.output.iter().map(|piece| words(&piece.bytes, usize::MAX).text))
-            }
+            Kind::Retrieval => said.documents.extend(out.output.iter().map(|piece| words(piece, usize::MAX).text)),
             _ => {}
         });
         said

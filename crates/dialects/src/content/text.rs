@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::split::looks_like_json;
 use crate::json;
+use crate::normalized::Piece;
 
 /// What a message says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,16 +25,17 @@ const MAX_DEPTH: usize = 10;
 const MAX_DECODES: usize = 3;
 
 /// The words of `message`, at least the first `limit` bytes of them where there are more.
-pub(crate) fn words(message: &str, limit: usize) -> Words {
+pub(crate) fn words(message: &Piece<'_>, limit: usize) -> Words {
     let mut reader = Reader { limit, words: Words::default() };
-    let mut text = Cow::Borrowed(message);
+    let mut text = Cow::Borrowed(message.bytes.as_ref());
+    let mut decoded = false;
     for _ in 0..MAX_DECODES {
-        match json::string(&text) {
-            Some(inner) => text = Cow::Owned(inner.into_owned()),
-            None => break,
-        }
+        let Some(inner) = json::string(&text) else { break };
+        text = Cow::Owned(inner.into_owned());
+        decoded = true;
     }
-    if looks_like_json(&text) && json::is_complete(&text) {
+    let is_complete = || if decoded { json::is_complete(&text) } else { message.is_complete };
+    if looks_like_json(&text) && is_complete() {
         reader.visit(&text, 0);
     } else {
         reader.push(&text);
@@ -191,7 +193,15 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use tracewell_model::kind::Form;
+
     use super::*;
+
+    fn words_of(message: &str) -> Words {
+        let (source, bytes) = ("m".into(), message.into());
+        let is_complete = json::is_complete(message);
+        words(&Piece { role: None, source, form: Form::Value, bytes, is_complete, hash: None }, 1000)
+    }
 
     #[test]
     fn text_is_found_in_every_shape() {
@@ -216,7 +226,7 @@ mod tests {
             r#"{"type":"message","content":[{"type":"output_text","text":"a\nb","annotations":[]}],"role":"assistant"}"#,
             r#"{"role":"user","content":"[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]"}"#,
         ] {
-            assert_eq!(words(message, 1000).text, "a\nb", "{message}");
+            assert_eq!(words_of(message).text, "a\nb", "{message}");
         }
     }
 
@@ -235,7 +245,7 @@ mod tests {
             r#"{"role":"assistant","content":[{"tool_call":{"tool_name":"f","arguments":{"a":1},"id":"c"}}]}"#,
             r#"{"arguments":"{\"a\":1}","call_id":"c","name":"f","type":"function_call"}"#,
         ] {
-            let words = words(message, 1000);
+            let words = words_of(message);
             assert_eq!((words.text.as_str(), words.call.as_deref()), ("", Some(r#"f({"a":1})"#)), "{message}");
         }
     }

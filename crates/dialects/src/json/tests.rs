@@ -55,6 +55,15 @@ fn scan(text: &str) -> Value {
 
 proptest! {
     #[test]
+    fn the_first_quote_or_backslash_is_found(
+        bytes in prop::collection::vec(prop::sample::select(&b"\"\\!#[]\x00\x01\x80\xa2\xdc\xffaaaaaaaaaaaaaaa"[..]), 0..40),
+        from in 0..45_usize,
+    ) {
+        let found = bytes.iter().skip(from).position(|byte| matches!(byte, b'"' | b'\\'));
+        prop_assert_eq!(quote_or_backslash(&bytes, from), found.map(|found| from + found));
+    }
+
+    #[test]
     fn the_scanner_reads_what_another_parser_wrote(value in value()) {
         for text in renderings(&value) {
             prop_assert!(is_complete(&text));

@@ -25,7 +25,7 @@ fn flag(key: &str, value: bool) -> KeyValue<'_> {
     KeyValue { key, value: AnyValue::Bool(value) }
 }
 
-fn span<'s, 'a>(scope_name: &'a str, name: &'a str, attributes: &'s [KeyValue<'a>]) -> SpanInput<'s, 'a> {
+pub(super) fn span<'s, 'a>(scope_name: &'a str, name: &'a str, attributes: &'s [KeyValue<'a>]) -> SpanInput<'s, 'a> {
     SpanInput {
         scope_name,
         scope_version: "",

@@ -25,7 +25,7 @@ struct Stated {
     fields: BTreeMap<&'static str, String>,
 }
 
-fn for_each_span(name: &str, mut visit: impl FnMut(&SpanInput<'_, '_>, &Normalized<'_>)) {
+pub(super) fn for_each_span(name: &str, mut visit: impl FnMut(&SpanInput<'_, '_>, &Normalized<'_>)) {
     let body = std::fs::read(fixtures::folder().join(format!("{name}.traces.pb"))).expect("a capture");
     let index = index_traces(&body).expect("a capture is well framed");
     let mut decoder = Decoder::new(Limits::default());

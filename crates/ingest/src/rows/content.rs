@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tracewell_dialects::{Normalized, Piece};
+use tracewell_dialects::{Normalized, Piece, content_hash};
 use tracewell_model::id::ContentHash;
 
 use super::Receipt;
@@ -73,7 +73,7 @@ pub(super) struct Contents<'r> {
 impl Contents<'_> {
     /// Stores a content unless the day holds it.
     fn store(&mut self, piece: &Piece<'_>) -> ContentHash {
-        let hash = content_hash(piece.bytes.as_bytes());
+        let hash = piece.hash.unwrap_or_else(|| content_hash(piece.bytes.as_bytes()));
         if self.seen.insert(hash) {
             let to = &mut *self.columns;
             to.text(c::HASH, hash.hex().as_str());
@@ -87,13 +87,4 @@ impl Contents<'_> {
         }
         hash
     }
-}
-
-/// The name of a content: the first 128 bits of its BLAKE3 hash.
-#[must_use]
-pub fn content_hash(bytes: &[u8]) -> ContentHash {
-    let hash = blake3::hash(bytes);
-    let mut short = [0; 16];
-    short.copy_from_slice(&hash.as_bytes()[..16]);
-    ContentHash(short)
 }
