@@ -7,7 +7,9 @@
 
 mod build;
 mod cost;
+mod inflate;
 mod json;
+mod normalize;
 // The oracle and the re-encoder are those of the crate's own tests.
 #[path = "../../crates/otlp/tests/it/oracle.rs"]
 #[allow(dead_code, reason = "the crate's tests use all of it")]
@@ -15,6 +17,8 @@ mod oracle;
 #[path = "../../crates/otlp/tests/it/scramble.rs"]
 mod scramble;
 mod seeds;
+mod telemetry;
+mod wal;
 mod walk;
 
 /// One thing that is fuzzed.
@@ -33,6 +37,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "walk", check: walk::check, seeds: walk::seeds },
     Target { name: "walk_built", check: walk::check_built, seeds: seeds::noise },
     Target { name: "json", check: json::check, seeds: json::seeds },
+    Target { name: "inflate", check: inflate::check, seeds: inflate::seeds },
+    Target { name: "normalize", check: normalize::check, seeds: walk::seeds },
+    Target { name: "normalize_built", check: normalize::check_built, seeds: seeds::noise },
+    Target { name: "wal", check: wal::check, seeds: seeds::noise },
+    Target { name: "wal_built", check: wal::check_built, seeds: seeds::noise },
 ];
 
 /// Runs the target called `name`.

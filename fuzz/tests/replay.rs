@@ -67,3 +67,28 @@ fn walk_built() {
 fn json() {
     replay("json");
 }
+
+#[test]
+fn inflate() {
+    replay("inflate");
+}
+
+#[test]
+fn normalize() {
+    replay("normalize");
+}
+
+#[test]
+fn normalize_built() {
+    replay("normalize_built");
+}
+
+#[test]
+fn wal() {
+    replay("wal");
+}
+
+#[test]
+fn wal_built() {
+    replay("wal_built");
+}
