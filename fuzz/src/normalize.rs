@@ -1,7 +1,7 @@
 //! The normalizer: what it moves can be rebuilt, what contradicts itself is flagged, and nothing is left over from the
 //! span before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tracewell_dialects::{LogInput, Normalized, Normalizer, SpanInput, mapped_keys, rebuild};
 use tracewell_otlp::{AnyValue, Decoder, KeyValue, Limits, index_logs, index_traces};
@@ -176,10 +176,9 @@ fn check_usage(out: &Normalized<'_>) {
     }
 }
 
-/// Attributes are a set: where no key repeats, their order says nothing.
+/// Attributes are a set: where none contradicts another, their order says nothing.
 fn check_order(span: &SpanInput<'_, '_>, out: &Normalized<'_>) {
-    let keys: HashMap<&str, ()> = span.attributes.iter().map(|entry| (entry.key, ())).collect();
-    if keys.len() < span.attributes.len() {
+    if may_contradict(span.attributes) {
         return;
     }
     let reversed: Vec<KeyValue<'_>> = span.attributes.iter().rev().copied().collect();
@@ -213,4 +212,14 @@ fn check_order(span: &SpanInput<'_, '_>, out: &Normalized<'_>) {
         )
     };
     assert_eq!(facts(out), facts(&other));
+}
+
+/// Whether a key repeats, or an entry of the user's metadata, which comes under several prefixes or in an object.
+fn may_contradict(attributes: &[KeyValue<'_>]) -> bool {
+    let entry = |key| ["metadata.", ".properties."].iter().find_map(|prefix| str::split_once(key, prefix));
+    let mut said = HashSet::new();
+    let objects = attributes.iter().filter(|attribute| attribute.key.ends_with("metadata")).count();
+    let entries = attributes.iter().filter(|attribute| entry(attribute.key).is_some()).count();
+    let repeats = |key| !said.insert(entry(key).map_or(key, |(_, entry)| entry));
+    attributes.iter().map(|attribute| attribute.key).any(repeats) || (objects > 0 && objects + entries > 1)
 }
