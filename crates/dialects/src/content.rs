@@ -74,6 +74,11 @@ pub(crate) fn is_carrier(key: &str) -> bool {
     carriers::slot(key).is_some() || Family::ALL.iter().any(|(_, prefix)| key.starts_with(prefix))
 }
 
+/// The attributes known to carry contents, and the prefixes of flattened lists.
+pub(crate) fn carrier_keys() -> impl Iterator<Item = &'static str> {
+    Slot::ALL.iter().map(|(key, _)| *key).chain(Family::ALL.iter().map(|(_, prefix)| *prefix))
+}
+
 /// The list that the pieces of a carrier go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {

@@ -205,7 +205,6 @@ impl Keys {
     }
 
     /// Every key that is known.
-    #[cfg(test)]
     pub(crate) fn all(&self) -> impl Iterator<Item = &'static str> {
         self.entries.iter().map(|entry| entry.key)
     }

@@ -52,3 +52,9 @@ pub fn is_mapped(key: &str) -> bool {
     let known = keys::KEYS.look_up(key).is_some_and(|(entry, class)| entry.is_some() || class.family.is_some());
     known || content::is_carrier(key)
 }
+
+/// Every attribute that is mapped by its whole name, and the prefixes of those that are mapped by theirs (which end in
+/// a dot).
+pub fn mapped_keys() -> impl Iterator<Item = &'static str> {
+    keys::KEYS.all().chain(content::carrier_keys())
+}

@@ -178,7 +178,7 @@ impl<'a> Record<'_, '_, 'a> {
             (_, Place::Tools) => out.tools = Some(piece),
             (_, Place::System) => out.system = Some(piece),
         });
-        out.flags.extend(flag);
+        out.flags.extend(flag.filter(|flag| !out.flags.contains(flag)));
     }
 }
 

@@ -27,7 +27,7 @@ const REASONING_COUNTED_TWICE: &str = "reasoning_counted_twice";
 /// A model call said to have used nothing at all.
 const ZERO_USAGE: &str = "zero_usage";
 /// A count below zero, left out.
-const NEGATIVE_COUNT: &str = "negative_count";
+pub(crate) const NEGATIVE_COUNT: &str = "negative_count";
 
 /// Fills the counts and the reported cost of `out`, whose kind, provider and models are known.
 pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
@@ -255,10 +255,14 @@ fn flag(out: &mut Normalized<'_>, flag: &'static str) {
     }
 }
 
-/// The cost that the application reports. OpenLIT, LiteLLM and Langfuse write zero where they know no price, so zero
-/// is no cost.
+/// The cost that the application reports.
 fn cost<'a>(facts: &Facts<'_, 'a>) -> Option<Cow<'a, str>> {
-    let value = facts.get(Field::Cost)?.value;
+    amount(&facts.get(Field::Cost)?.value)
+}
+
+/// An amount of money as decimal text. OpenLIT, LiteLLM and Langfuse write zero where they know no price, so zero is
+/// no amount.
+pub(crate) fn amount<'a>(value: &Scalar<'a>) -> Option<Cow<'a, str>> {
     if value.float()? <= 0.0 {
         return None;
     }

@@ -41,7 +41,8 @@
 //!   allows, up to [`Limits::max_depth`], and unknown groups a little deeper.
 //! - Duplicate attribute keys and an end before the start are left for the caller to judge.
 //!
-//! OTLP/JSON becomes protobuf first ([`json`]), so that all that follows sees one form.
+//! A compressed body is inflated ([`inflate()`]) and OTLP/JSON becomes protobuf first ([`json`]), so that all that
+//! follows sees one form.
 //!
 //! [encoding]: https://protobuf.dev/programming-guides/encoding/#order
 //! [partial]: https://opentelemetry.io/docs/specs/otlp/#partial-success-1
@@ -50,6 +51,7 @@
 
 mod decode;
 mod index;
+mod inflate;
 pub mod json;
 mod log;
 mod metrics;
@@ -60,6 +62,7 @@ mod wire;
 
 pub use decode::{Decoder, Limits, Resource, Scope};
 pub use index::{ItemEntry, LogIndex, ResourceEntry, ScopeEntry, TraceIndex, index_logs, index_traces};
+pub use inflate::{Compression, InflateError, inflate};
 pub use log::LogRecord;
 pub use metrics::count_metric_points;
 pub use refusal::{MalformedRequest, Refusal};

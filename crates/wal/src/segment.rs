@@ -114,7 +114,8 @@ pub(crate) fn list(shard_dir: &Path) -> Result<Vec<u64>, WalError> {
     for file in fs::read_dir(shard_dir).doing("list", shard_dir)? {
         let name = file.doing("list", shard_dir)?.file_name();
         let digits = name.to_str().and_then(|name| name.strip_suffix(".wal")).filter(|digits| digits.len() == 20);
-        found.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
+        // Numbers begin at 1, so nothing of that log is called 0.
+        found.extend(digits.and_then(|digits| digits.parse::<u64>().ok()).filter(|first_seq| *first_seq > 0));
     }
     found.sort_unstable();
     Ok(found)

@@ -6,6 +6,8 @@ use tracewell_model::kind::{Dialect, InputSemantics, Kind};
 
 use super::{Place, Record, truth, unquoted};
 use crate::content::carriers::Cut;
+use crate::usage::{NEGATIVE_COUNT, amount};
+use crate::value::Scalar;
 
 /// Members that say how a person or a rule decided on a tool call, and how it went.
 const DECISIONS: &[&str] =
@@ -47,7 +49,8 @@ impl Record<'_, '_, '_> {
         self.out.tool_name = self.text(&["tool_name", "function_name"]).map(unquoted);
         self.out.tool_call_id = self.text(&["tool_use_id", "call_id"]);
         self.out.tool_type = self.text(&["tool_type"]);
-        self.out.reported_cost_usd = self.text(&["cost_usd"]);
+        let cost = self.find("cost_usd");
+        self.out.reported_cost_usd = cost.and_then(|(_, cost, _)| amount(&Scalar::Any(cost.value)));
         self.out.release = self.text(&["app.version"]);
         let decisions = DECISIONS.iter().filter_map(|key| Some((Cow::Borrowed(*key), self.find(key)?.2)));
         let decisions: Vec<_> = decisions.collect();
@@ -67,13 +70,21 @@ impl Record<'_, '_, '_> {
         }
     }
 
+    fn count(&mut self, keys: &[&str]) -> Option<i64> {
+        let count = self.int(keys)?;
+        if count < 0 && !self.out.usage_flags.contains(&NEGATIVE_COUNT) {
+            self.out.usage_flags.push(NEGATIVE_COUNT);
+        }
+        (count >= 0).then_some(count)
+    }
+
     /// Token counts, which arrive as numbers or as text.
     fn usage(&mut self) {
-        let input = self.int(&["input_tokens", "input_token_count"]);
-        let output = self.int(&["output_tokens", "output_token_count"]);
-        let read = self.int(&["cache_read_tokens", "cached_token_count", "cached_content_token_count"]);
-        let written = self.int(&["cache_creation_tokens"]);
-        let reasoning = self.int(&["reasoning_token_count", "thoughts_token_count"]);
+        let input = self.count(&["input_tokens", "input_token_count"]);
+        let output = self.count(&["output_tokens", "output_token_count"]);
+        let read = self.count(&["cache_read_tokens", "cached_token_count", "cached_content_token_count"]);
+        let written = self.count(&["cache_creation_tokens"]);
+        let reasoning = self.count(&["reasoning_token_count", "thoughts_token_count"]);
         let plus = |count: Option<i64>, part: Option<i64>| count.map(|count| count.saturating_add(part.unwrap_or(0)));
 
         let usage = &mut self.out.usage;

@@ -40,6 +40,28 @@ fn claude_counts_are_exclusive_of_the_cache() {
 }
 
 #[test]
+fn a_cost_is_a_decimal_and_a_count_is_not_negative() {
+    let cost = |value| {
+        let attributes = [KeyValue { key: "cost_usd", value }];
+        let out = read("", "claude_code.api_request", AnyValue::Empty, &attributes);
+        out.reported_cost_usd.map(Cow::into_owned)
+    };
+    assert_eq!(cost(AnyValue::Double(1.5e-7)).as_deref(), Some("0.00000015"));
+    assert_eq!(cost(AnyValue::Str("2.5e-3")).as_deref(), Some("0.0025"));
+    assert_eq!(cost(AnyValue::Str("unknown")), None);
+    let attributes = strings(&[("input_tokens", "-1"), ("output_tokens", "-2")]);
+    let out = read("", "claude_code.api_request", AnyValue::Empty, &attributes);
+    assert_eq!((out.usage.input_tokens, out.usage.output_tokens, out.input_semantics), (None, None, None));
+    assert_eq!(out.usage_flags, ["negative_count"]);
+}
+
+#[test]
+fn a_flag_is_raised_once() {
+    let attributes = strings(&[("tool_input", "{\"a\":"), ("output", "[\"b\"")]);
+    assert_eq!(read("", "claude_code.tool_result", AnyValue::Empty, &attributes).flags, ["truncated"]);
+}
+
+#[test]
 fn codex_includes_what_gemini_leaves_out() {
     let attributes =
         strings(&[("input_token_count", "100"), ("output_token_count", "50"), ("reasoning_token_count", "20")]);

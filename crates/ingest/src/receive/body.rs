@@ -1,31 +1,20 @@
 //! Reading a body: every byte is admitted before it is kept, and inflating stops at the limit.
 
-use std::io::Read;
-
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use tracewell_otlp::{Compression, InflateError};
 
 use super::answer::Failure;
 use crate::admission::Admitted;
 
-/// How a body is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
-    Identity,
-    Gzip,
-    Zstd,
-}
-
-impl Encoding {
-    /// Understands a `Content-Encoding`.
-    pub(super) fn parse(value: Option<&http::HeaderValue>) -> Result<Self, Failure> {
-        match value.map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase()).as_deref() {
-            None | Some("" | "identity") => Ok(Self::Identity),
-            Some("gzip" | "x-gzip") => Ok(Self::Gzip),
-            Some("zstd") => Ok(Self::Zstd),
-            Some(other) => Err(Failure::Unsupported(format!(
-                "content-encoding `{other}` is not understood; send gzip, zstd or none"
-            ))),
+/// Understands a `Content-Encoding`; `None` when the body is as it is.
+pub(super) fn compression(value: Option<&http::HeaderValue>) -> Result<Option<Compression>, Failure> {
+    match value.map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase()).as_deref() {
+        None | Some("" | "identity") => Ok(None),
+        Some("gzip" | "x-gzip") => Ok(Some(Compression::Gzip)),
+        Some("zstd") => Ok(Some(Compression::Zstd)),
+        Some(other) => {
+            Err(Failure::Unsupported(format!("content-encoding `{other}` is not understood; send gzip, zstd or none")))
         }
     }
 }
@@ -45,7 +34,9 @@ where
         if first.as_ref().map_or(0, Bytes::len) + all.len() + data.len() > limit {
             return Err(Failure::TooLarge(limit));
         }
-        admit(admitted, data.len())?;
+        if !admitted.grow(data.len()) {
+            return Err(overloaded());
+        }
         match first.take() {
             None if all.is_empty() => first = Some(data),
             Some(before) => {
@@ -60,45 +51,20 @@ where
 
 /// Inflates to at most `limit` bytes.
 pub(super) fn inflate(
-    encoding: Encoding,
+    compression: Option<Compression>,
     body: Bytes,
     limit: usize,
     admitted: &mut Admitted,
 ) -> Result<Bytes, Failure> {
-    match encoding {
-        Encoding::Identity => Ok(body),
-        Encoding::Gzip => drain(flate2::read::MultiGzDecoder::new(&body[..]), "gzip", limit, admitted),
-        Encoding::Zstd => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(&body[..])
-                .map_err(|error| Failure::Malformed(format!("the body is not zstd: {error}")))?;
-            drain(decoder, "zstd", limit, admitted)
-        }
+    let Some(compression) = compression else { return Ok(body) };
+    match tracewell_otlp::inflate(compression, &body, limit, |bytes| admitted.grow(bytes)) {
+        Ok(inflated) => Ok(inflated.into()),
+        Err(InflateError::TooLarge(limit)) => Err(Failure::TooLarge(limit)),
+        Err(InflateError::NoRoom) => Err(overloaded()),
+        Err(error @ InflateError::Malformed { .. }) => Err(Failure::Malformed(error.to_string())),
     }
 }
 
-fn drain(mut reader: impl Read, name: &str, limit: usize, admitted: &mut Admitted) -> Result<Bytes, Failure> {
-    let mut all = Vec::new();
-    let mut piece = vec![0; 64 << 10];
-    loop {
-        let read =
-            reader.read(&mut piece).map_err(|error| Failure::Malformed(format!("the body is not {name}: {error}")))?;
-        if read == 0 {
-            return Ok(all.into());
-        }
-        if all.len() + read > limit {
-            return Err(Failure::TooLarge(limit));
-        }
-        admit(admitted, read)?;
-        all.extend_from_slice(&piece[..read]);
-    }
-}
-
-fn admit(admitted: &mut Admitted, bytes: usize) -> Result<(), Failure> {
-    if admitted.grow(bytes) {
-        Ok(())
-    } else {
-        Err(Failure::Overloaded(
-            "the collector is overloaded: too many bytes in flight; send again after a pause".into(),
-        ))
-    }
+fn overloaded() -> Failure {
+    Failure::Overloaded("the collector is overloaded: too many bytes in flight; send again after a pause".into())
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, Request, StatusCode};
 use prost::Message;
 
 use super::answer::Failure;
-use super::body::{self, Encoding};
+use super::body;
 use super::collector::{Collector, Export};
 
 /// The OTLP/HTTP endpoints.
@@ -96,8 +96,8 @@ async fn answer(collector: &Collector, export: Export, request: Request<Body>) -
 
 async fn take(collector: &Collector, export: Export, media: Media, request: Request<Body>) -> Result<Vec<u8>, Failure> {
     let limit = collector.limits.request_bytes;
-    let encoding =
-        Encoding::parse(request.headers().get(CONTENT_ENCODING)).map_err(|failure| collector.refused(failure))?;
+    let compression =
+        body::compression(request.headers().get(CONTENT_ENCODING)).map_err(|failure| collector.refused(failure))?;
     // Refuse before reading: what does not fit is not even received.
     collector.ingest.check_room().map_err(|refused| collector.refused(refused.into()))?;
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -107,7 +107,7 @@ async fn take(collector: &Collector, export: Export, media: Media, request: Requ
     let mut admitted = collector.admission.enter();
     let body = async {
         let raw = body::read(request.into_body(), limit, &mut admitted).await?;
-        let inflated = body::inflate(encoding, raw, limit, &mut admitted)?;
+        let inflated = body::inflate(compression, raw, limit, &mut admitted)?;
         match media {
             Media::Protobuf => Ok(inflated),
             Media::Json => from_json(export, &inflated),

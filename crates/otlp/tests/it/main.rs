@@ -3,6 +3,7 @@
 mod captures;
 mod decode;
 mod generated;
+mod inflate;
 mod json;
 mod metrics;
 mod mutated;

@@ -26,6 +26,12 @@ pub(crate) struct Row {
     content: Result<Vec<u8>, Refusal>,
 }
 
+impl Row {
+    pub(crate) fn is_refused(&self) -> bool {
+        self.content.is_err()
+    }
+}
+
 fn row(parents: &[u32], content: Result<impl Message, Refusal>) -> Row {
     Row { parents: parents.to_vec(), content: content.map(|message| message.encode_to_vec()) }
 }
@@ -42,8 +48,10 @@ pub(crate) fn assert_agree(signal: Signal, body: &[u8]) {
     match (by_prost(signal, body), by_walk(signal, body)) {
         (Err(_), Err(_)) => {}
         (Ok(_), Err(error)) => panic!("prost accepts, the walk says: {error}"),
+        // Values and unknown groups may nest deeper than prost allows.
+        (Err(error), Ok(_)) if error.to_string().contains("recursion limit") => {}
         (Err(error), Ok(rows)) => {
-            assert!(rows.iter().any(|row| row.content.is_err()), "the walk accepts, prost says: {error}");
+            assert!(rows.iter().any(Row::is_refused), "the walk accepts, prost says: {error}");
         }
         (Ok(expected), Ok(rows)) => {
             assert_eq!(rows.len(), expected.len());
@@ -68,7 +76,7 @@ pub(crate) fn by_prost(signal: Signal, body: &[u8]) -> Result<Vec<Row>, prost::D
     }
 }
 
-fn by_walk(signal: Signal, body: &[u8]) -> Result<Vec<Row>, MalformedRequest> {
+pub(crate) fn by_walk(signal: Signal, body: &[u8]) -> Result<Vec<Row>, MalformedRequest> {
     match signal {
         Signal::Traces => walk_traces(body),
         Signal::Logs => walk_logs(body),

@@ -8,7 +8,7 @@ use crate::oracle::Signal;
 
 /// The messages, to know which length-delimited fields hold one.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Request(Signal),
     PerResource(Signal),
     PerScope(Signal),
@@ -25,7 +25,8 @@ enum Kind {
     KeyValueList,
 }
 
-fn child(parent: Kind, tag: u32) -> Option<Kind> {
+/// The message that a field holds, if it holds one.
+pub(crate) fn child(parent: Kind, tag: u32) -> Option<Kind> {
     Some(match (parent, tag) {
         (Kind::Request(signal), 1) => Kind::PerResource(signal),
         (Kind::PerResource(_), 1) => Kind::Resource,

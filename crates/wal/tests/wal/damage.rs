@@ -151,6 +151,14 @@ fn shard_without_segments_is_refused() {
 }
 
 #[test]
+fn a_file_called_zero_is_no_segment() {
+    let dir = scratch();
+    drop(open(dir.path()));
+    fs::rename(segment_path(dir.path(), 1), segment_path(dir.path(), 0)).expect("a renamed segment");
+    assert_eq!(refusal(dir.path()), Some(Problem::Empty));
+}
+
+#[test]
 fn segments_of_another_place_are_refused() {
     let (dir, _) = two_segments();
     let (other, _) = two_segments();

@@ -1,0 +1,54 @@
+//! Fuzz targets over the crates that read bytes from outside.
+//!
+//! Each target is a plain function of bytes that panics when a law is broken. libFuzzer drives it through
+//! `fuzz_targets/`, and `tests/replay.rs` runs it over its seeds and over mutations of them that are always the same.
+
+#![forbid(unsafe_code)]
+
+mod build;
+mod cost;
+mod inflate;
+mod json;
+mod normalize;
+// The oracle and the re-encoder are those of the crate's own tests.
+#[path = "../../crates/otlp/tests/it/oracle.rs"]
+#[allow(dead_code, reason = "the crate's tests use all of it")]
+mod oracle;
+#[path = "../../crates/otlp/tests/it/scramble.rs"]
+mod scramble;
+mod seeds;
+mod telemetry;
+mod wal;
+mod walk;
+
+/// One thing that is fuzzed.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name of the binary.
+    pub name: &'static str,
+    /// Checks every law on one input.
+    pub check: fn(&[u8]),
+    /// Inputs to start from.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "walk", check: walk::check, seeds: walk::seeds },
+    Target { name: "walk_built", check: walk::check_built, seeds: seeds::noise },
+    Target { name: "json", check: json::check, seeds: json::seeds },
+    Target { name: "inflate", check: inflate::check, seeds: inflate::seeds },
+    Target { name: "normalize", check: normalize::check, seeds: walk::seeds },
+    Target { name: "normalize_built", check: normalize::check_built, seeds: seeds::noise },
+    Target { name: "wal", check: wal::check, seeds: seeds::noise },
+    Target { name: "wal_built", check: wal::check_built, seeds: seeds::noise },
+];
+
+/// Runs the target called `name`.
+///
+/// # Panics
+/// When the input breaks one of its laws.
+pub fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name).expect("a target of that name");
+    (target.check)(data);
+}
