@@ -8,6 +8,7 @@ mod fixtures;
 mod maintain;
 mod readers;
 mod receive;
+mod senders;
 mod server;
 mod settled;
 mod spans;
