@@ -149,3 +149,180 @@ async fn the_langfuse_sdk_with_another_host() {
         ])
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_langsmith_sdk_with_another_host() {
+    let Some(python) = python("the_langsmith_sdk_with_another_host") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
+    // In this mode the SDK also posts its runs to LangSmith's own paths, which are not here.
+    run(Command::new(&python).arg(script("langsmith_app.py")).env_remove("LANGSMITH_TRACING_MODE").envs([
+        ("LANGSMITH_TRACING", "true"),
+        ("LANGSMITH_OTEL_ENABLED", "true"),
+        ("LANGSMITH_ENDPOINT", server.http.as_str()),
+        ("LANGSMITH_API_KEY", "lsv2_test"),
+        ("LANGSMITH_PROJECT", "shop"),
+    ]));
+    assert_eq!(
+        tree(&server),
+        json!([
+            { "name": "seed agent", "kind": "chain", "parent": null },
+            { "name": "notes", "kind": "retrieval", "parent": "seed agent" },
+            { "name": "ChatOpenAI", "kind": "chat", "parent": "seed agent" },
+            { "name": "lookup_stock", "kind": "tool", "parent": "seed agent" },
+            { "name": "ChatOpenAI", "kind": "chat", "parent": "seed agent" },
+            { "name": "ChatOpenAI", "kind": "chat", "parent": "seed agent" },
+            { "name": "broken", "kind": "tool", "parent": null },
+        ])
+    );
+    assert_eq!(
+        rows(
+            &server,
+            "SELECT DISTINCT dialect, conversation_id, user_id, tags, metadata['plan'] AS plan FROM spans
+             WHERE name <> 'broken'"
+        ),
+        json!([{ "dialect": "langsmith", "conversation_id": "sess-7f3a", "user_id": "user-042",
+                 "tags": ["night", "shop"], "plan": "garden" }])
+    );
+    let of_call = |row: Value, finish: &str| {
+        merged(row, &json!({ "status": "ok", "request_model": "gpt-4.1-mini", "finish_reasons": [finish] }))
+    };
+    assert_eq!(
+        rows(
+            &server,
+            "SELECT response_model AS model, input_tokens, cache_read_tokens, output_tokens, reasoning_tokens,
+                streaming, status, status_message, reported_cost_usd, request_model, finish_reasons
+             FROM spans WHERE kind = 'chat' ORDER BY start_unix_nano"
+        ),
+        json!([
+            of_call(call(1101, 13, 207, 21), "tool_calls"),
+            of_call(call(1202, 23, 214, 22), "stop"),
+            of_call(merged(call(1303, 33, 221, 23), &json!({ "streaming": true })), "stop"),
+        ])
+    );
+    assert_eq!(messages(&server, "s.kind = 'chat'"), conversation());
+    assert_eq!(
+        rows(
+            &server,
+            "SELECT name, status, tool_name, input_preview, output_preview FROM spans WHERE kind = 'tool'
+                       ORDER BY start_unix_nano"
+        ),
+        json!([
+            { "name": "lookup_stock", "status": "ok", "tool_name": "lookup_stock", "input_preview": r#"{"sku":"BL-42"}"#,
+              "output_preview": r#"{"sku":"BL-42","packets":42,"shelf":7}"# },
+            { "name": "broken", "status": "error", "tool_name": "broken", "input_preview": null, "output_preview": null },
+        ])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_python_sdk_exports_logs_within_spans() {
+    let Some(python) = python("the_python_sdk_exports_logs_within_spans") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
+    let traces = run(Command::new(&python).arg(script("sdk_logs.py")).args([&server.grpc, &server.http]));
+    assert_eq!(traces.lines().count(), 2);
+    for trace in traces.lines() {
+        let logs = format!(
+            "SELECT l.event_name, l.severity, l.body, l.body_type, l.conversation_id, l.attributes['app.low'] AS low,
+                l.scope_version, s.name AS span
+             FROM logs l JOIN spans s USING (trace_id, span_id) WHERE l.trace_id = '{trace}' ORDER BY l.time_unix_nano"
+        );
+        assert_eq!(
+            rows(&server, &logs),
+            json!([
+                { "event_name": "gen_ai.client.inference.operation.details", "severity": null, "body": null,
+                  "body_type": null, "conversation_id": "sess-7f3a", "low": null, "scope_version": "1.2.3",
+                  "span": "chat gpt-4.1-mini" },
+                { "event_name": null, "severity": "WARN", "body": r#"{"sku":"BL-42","packets":42,"shelves":[7,8]}"#,
+                  "body_type": "kvlist", "conversation_id": null, "low": "true", "scope_version": "1.2.3",
+                  "span": "chat gpt-4.1-mini" },
+            ])
+        );
+        // The messages of the record are those of the span's call.
+        let said = |content: &str| json!([{ "type": "text", "content": content }]);
+        let found = server.sql(&format!(
+            "SELECT direction, role, content FROM messages WHERE trace_id = '{trace}' ORDER BY direction"
+        ));
+        let found = found.iter().map(|row| {
+            let content: Value = serde_json::from_str(row["content"].as_str().unwrap()).unwrap();
+            json!([row["direction"], row["role"], content["parts"]])
+        });
+        assert_eq!(
+            Value::from_iter(found),
+            json!([["input", "user", said("Which shelf?")], ["output", "assistant", said("Shelf 7.")]])
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_javascript_sdks_export_as_json() {
+    let Ok(modules) = std::env::var("TRACEWELL_NODE_MODULES") else {
+        println!(
+            "SKIPPED the_javascript_sdks_export_as_json: set TRACEWELL_NODE_MODULES to the node_modules of tests/node (.ci/run installs them)"
+        );
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
+    let sdk = format!("{}/../../tests/node/sdk.cjs", env!("CARGO_MANIFEST_DIR"));
+    let traces = run(Command::new("node").arg(sdk).arg(&server.http).env("NODE_PATH", modules));
+    let [plain, langfuse] = traces.lines().collect::<Vec<_>>()[..] else { panic!("{traces}") };
+    let spans = |trace: &str| {
+        rows(
+            &server,
+            &format!(
+                "SELECT s.name, s.kind, p.name AS parent, coalesce(s.request_model, s.response_model) AS model,
+                    s.input_tokens, s.cache_read_tokens, s.output_tokens, s.temperature, s.conversation_id, s.status,
+                    s.status_message, s.error_type, s.input_preview, s.output_preview, s.attributes['app.preview'] AS cut,
+                    s.attributes['app.exact'] AS exact
+                 FROM spans s LEFT JOIN spans p ON p.trace_id = s.trace_id AND p.span_id = s.parent_span_id
+                 WHERE s.trace_id = '{trace}' ORDER BY s.name"
+            ),
+        )
+    };
+    let nothing = json!({
+        "name": null, "kind": null, "parent": null, "model": null, "input_tokens": null, "cache_read_tokens": null,
+        "output_tokens": null, "temperature": null, "conversation_id": null, "status": null, "status_message": null,
+        "error_type": null, "input_preview": null, "output_preview": null, "cut": null, "exact": null
+    });
+    assert_eq!(
+        spans(plain),
+        json!([
+            merged(
+                nothing.clone(),
+                &json!({
+                    "name": "chat gpt-4.1-mini", "kind": "chat", "parent": "outer", "model": "gpt-4.1-mini",
+                    "input_tokens": 120, "output_tokens": 30, "temperature": 0.25, "conversation_id": "sess-7f3a",
+                    "status": "error", "status_message": "no such shelf", "error_type": "TypeError",
+                    "input_preview": "Grüße 🌱: which shelf?", "cut": "seeds \u{fffd}", "exact": "9007199254740991"
+                })
+            ),
+            merged(nothing.clone(), &json!({ "name": "outer", "kind": "other" })),
+        ])
+    );
+    assert_eq!(
+        rows(&server, &format!("SELECT event_name, severity, body FROM logs WHERE trace_id = '{plain}'")),
+        json!([{ "event_name": "app.stock", "severity": "INFO", "body": r#"{"sku":"BL-42","packets":42}"# }])
+    );
+    assert_eq!(
+        spans(langfuse),
+        json!([
+            merged(
+                nothing.clone(),
+                &json!({
+                    "name": "house call", "kind": "chat", "parent": "seed agent", "model": "house-model",
+                    "input_tokens": 31, "cache_read_tokens": 5, "output_tokens": 12, "temperature": 0.5,
+                    "input_preview": "Which shelf?", "output_preview": "Shelf 7."
+                })
+            ),
+            merged(
+                nothing,
+                &json!({
+                    "name": "seed agent", "kind": "agent", "input_preview": r#"{"question":"Which shelf?"}"#,
+                    "output_preview": "Shelf 7."
+                })
+            ),
+        ])
+    );
+}
