@@ -85,7 +85,8 @@ impl Failure {
 
     fn code(&self) -> tonic::Code {
         match self {
-            Self::Malformed(_) | Self::Unsupported(_) => tonic::Code::InvalidArgument,
+            Self::Malformed(_) => tonic::Code::InvalidArgument,
+            Self::Unsupported(_) => tonic::Code::Unimplemented,
             // Not RESOURCE_EXHAUSTED: the same request will never fit.
             Self::TooLarge(_) => tonic::Code::InvalidArgument,
             Self::Overloaded(_) => tonic::Code::ResourceExhausted,

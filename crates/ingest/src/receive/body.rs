@@ -17,15 +17,16 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// Understands a `Content-Encoding`.
-    pub(super) fn parse(value: Option<&http::HeaderValue>) -> Result<Self, Failure> {
-        match value.map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase()).as_deref() {
+    /// Understands the header `name`.
+    pub(super) fn parse(name: &str, headers: &http::HeaderMap) -> Result<Self, Failure> {
+        let value = headers.get(name).map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase());
+        match value.as_deref() {
             None | Some("" | "identity") => Ok(Self::Identity),
             Some("gzip" | "x-gzip") => Ok(Self::Gzip),
             Some("zstd") => Ok(Self::Zstd),
-            Some(other) => Err(Failure::Unsupported(format!(
-                "content-encoding `{other}` is not understood; send gzip, zstd or none"
-            ))),
+            Some(other) => {
+                Err(Failure::Unsupported(format!("{name} `{other}` is not understood; send gzip, zstd or none")))
+            }
         }
     }
 }
