@@ -5,6 +5,7 @@
 mod commands;
 mod crash;
 mod fixtures;
+mod hostile;
 mod maintain;
 mod readers;
 mod receive;

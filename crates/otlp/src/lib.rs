@@ -59,7 +59,10 @@ mod value;
 mod wire;
 
 pub use decode::{Decoder, Limits, Resource, Scope};
-pub use index::{ItemEntry, LogIndex, ResourceEntry, ScopeEntry, TraceIndex, index_logs, index_traces};
+pub use index::{
+    Extent, ItemEntry, LogIndex, ResourceEntry, ScopeEntry, TraceIndex, index_logs, index_traces, measure_logs,
+    measure_traces,
+};
 pub use log::LogRecord;
 pub use metrics::count_metric_points;
 pub use refusal::{MalformedRequest, Refusal};

@@ -94,7 +94,8 @@ fn drain(mut reader: impl Read, name: &str, limit: usize, admitted: &mut Admitte
     }
 }
 
-fn admit(admitted: &mut Admitted, bytes: usize) -> Result<(), Failure> {
+/// Takes `bytes` more of the budget.
+pub(super) fn admit(admitted: &mut Admitted, bytes: usize) -> Result<(), Failure> {
     if admitted.grow(bytes) {
         Ok(())
     } else {
