@@ -1,11 +1,12 @@
-"""Exports log records with the real OpenTelemetry SDK and both of its exporters: what Python's `logging` is told, and
-an event of a model call, each within a span.
+"""Exports log records with the real OpenTelemetry SDK and both of its exporters, gzipped: an event of a model call
+and a record with a structured body, each within a span.
 
 Usage: sdk_logs.py GRPC_ENDPOINT HTTP_ENDPOINT. Prints the trace ids, one a line.
 """
 
 import sys
 
+import grpc
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcLogs
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpans
@@ -18,10 +19,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-grpc, http = sys.argv[1:3]
+grpc_endpoint, http = sys.argv[1:3]
+grpc_way = {"endpoint": grpc_endpoint, "insecure": True, "compression": grpc.Compression.Gzip}
 gzip = Compression.Gzip
 exporters = [
-    (GrpcSpans(endpoint=grpc, insecure=True), GrpcLogs(endpoint=grpc, insecure=True)),
+    (GrpcSpans(**grpc_way), GrpcLogs(**grpc_way)),
     (HttpSpans(endpoint=f"{http}/v1/traces", compression=gzip), HttpLogs(endpoint=f"{http}/v1/logs", compression=gzip)),
 ]
 for spans, logs in exporters:
