@@ -5,9 +5,11 @@
 mod commands;
 mod crash;
 mod fixtures;
+mod hostile;
 mod maintain;
 mod readers;
 mod receive;
+mod senders;
 mod server;
 mod settled;
 mod spans;

@@ -325,11 +325,15 @@ impl MapEntries<'_> {
     }
 }
 
-/// Appends an event's or link's attribute map as member `position`.
-pub(crate) fn member_map(builder: &mut StructBuilder, position: usize, fill: impl FnOnce(&mut MapEntries<'_>)) {
+/// Appends an event's or link's attribute map as member `position`, and adds to `bytes` what it takes.
+pub(crate) fn member_map(
+    builder: &mut StructBuilder,
+    position: usize,
+    bytes: &mut usize,
+    fill: impl FnOnce(&mut MapEntries<'_>),
+) {
     let map = member::<TextMap>(builder, position);
-    let mut bytes = 0;
-    fill(&mut MapEntries { builder: map, bytes: &mut bytes });
+    fill(&mut MapEntries { builder: map, bytes });
     map.append(true).expect("every entry has a key and a value");
 }
 

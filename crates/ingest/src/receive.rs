@@ -7,5 +7,5 @@ mod grpc;
 mod http;
 
 pub use collector::{Collector, Counters, ReceiveLimits};
-pub use grpc::OtlpGrpc;
+pub use grpc::{GRPC_SERVICE, grpc_router};
 pub use http::router;

@@ -24,7 +24,7 @@ impl ByteRange {
     /// The range of `part` in `body`, which it borrows from.
     fn of(part: &[u8], body: &[u8]) -> Self {
         let start = part.as_ptr().addr() - body.as_ptr().addr();
-        // `Index::build` has checked that the body's length fits.
+        // `check_length` has checked that the body's length fits.
         ByteRange { start: start as u32, end: (start + part.len()) as u32 }
     }
 
@@ -96,9 +96,7 @@ struct Index {
 
 impl Index {
     fn build(body: &[u8], [request, per_resource, per_scope]: [&'static str; 3]) -> Result<Self, MalformedRequest> {
-        if u32::try_from(body.len()).is_err() {
-            return Err(MalformedRequest::TooLarge(body.len()));
-        }
+        check_length(body)?;
         let mut index = Index::default();
         for_each_message(Fields::new(body, request), 1, |bytes| {
             let resource = index.resources.len() as u32;
@@ -114,6 +112,72 @@ impl Index {
         })?;
         Ok(index)
     }
+}
+
+/// What a request comes to when each span or record is a row of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Spans or records.
+    pub items: u64,
+    /// Their bytes, with those of its resource and scope added to each. A few bytes on the wire can be very many here.
+    pub bytes: u64,
+}
+
+impl Extent {
+    fn measure(body: &[u8], [request, per_resource, per_scope]: [&'static str; 3]) -> Result<Self, MalformedRequest> {
+        check_length(body)?;
+        let mut whole = Extent::default();
+        for_each_message(Fields::new(body, request), 1, |bytes| {
+            let (mut resource, mut around_scopes) = (Extent::default(), bytes.len());
+            for_each_message(Fields::new(bytes, per_resource), 2, |bytes| {
+                around_scopes -= bytes.len();
+                let (mut scope, mut around_items) = (Extent::default(), bytes.len());
+                for_each_message(Fields::new(bytes, per_scope), 2, |bytes| {
+                    around_items -= bytes.len();
+                    scope.add(1, bytes.len() as u64);
+                    Ok(())
+                })?;
+                resource.add(scope.items, scope.with_each(around_items));
+                Ok(())
+            })?;
+            whole.add(resource.items, resource.with_each(around_scopes));
+            Ok(())
+        })?;
+        Ok(whole)
+    }
+
+    fn add(&mut self, items: u64, bytes: u64) {
+        self.items += items;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// The bytes when each item has `more`.
+    fn with_each(&self, more: usize) -> u64 {
+        self.bytes.saturating_add(self.items.saturating_mul(more as u64))
+    }
+}
+
+const TRACES: [&str; 3] = ["ExportTraceServiceRequest", "ResourceSpans", "ScopeSpans"];
+const LOGS: [&str; 3] = ["ExportLogsServiceRequest", "ResourceLogs", "ScopeLogs"];
+
+/// Checks the framing of an `ExportTraceServiceRequest` as [`index_traces`] does, and measures it. Takes no memory.
+///
+/// # Errors
+/// When the framing above the spans is broken.
+pub fn measure_traces(body: &[u8]) -> Result<Extent, MalformedRequest> {
+    Extent::measure(body, TRACES)
+}
+
+/// Checks the framing of an `ExportLogsServiceRequest` as [`index_logs`] does, and measures it. Takes no memory.
+///
+/// # Errors
+/// When the framing above the records is broken.
+pub fn measure_logs(body: &[u8]) -> Result<Extent, MalformedRequest> {
+    Extent::measure(body, LOGS)
+}
+
+fn check_length(body: &[u8]) -> Result<(), MalformedRequest> {
+    u32::try_from(body.len()).map(drop).map_err(|_| MalformedRequest::TooLarge(body.len()))
 }
 
 fn for_each_message<'a>(
@@ -142,7 +206,7 @@ pub struct LogIndex(Index);
 /// # Errors
 /// When the framing above the spans is broken. What is inside a span is not looked at.
 pub fn index_traces(body: &[u8]) -> Result<TraceIndex, MalformedRequest> {
-    Index::build(body, ["ExportTraceServiceRequest", "ResourceSpans", "ScopeSpans"]).map(TraceIndex)
+    Index::build(body, TRACES).map(TraceIndex)
 }
 
 /// Finds the records of an `ExportLogsServiceRequest`.
@@ -150,7 +214,7 @@ pub fn index_traces(body: &[u8]) -> Result<TraceIndex, MalformedRequest> {
 /// # Errors
 /// When the framing above the records is broken. What is inside a record is not looked at.
 pub fn index_logs(body: &[u8]) -> Result<LogIndex, MalformedRequest> {
-    Index::build(body, ["ExportLogsServiceRequest", "ResourceLogs", "ScopeLogs"]).map(LogIndex)
+    Index::build(body, LOGS).map(LogIndex)
 }
 
 impl TraceIndex {

@@ -61,7 +61,10 @@ mod value;
 mod wire;
 
 pub use decode::{Decoder, Limits, Resource, Scope};
-pub use index::{ItemEntry, LogIndex, ResourceEntry, ScopeEntry, TraceIndex, index_logs, index_traces};
+pub use index::{
+    Extent, ItemEntry, LogIndex, ResourceEntry, ScopeEntry, TraceIndex, index_logs, index_traces, measure_logs,
+    measure_traces,
+};
 pub use inflate::{Compression, InflateError, inflate};
 pub use log::LogRecord;
 pub use metrics::count_metric_points;

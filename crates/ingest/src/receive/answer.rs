@@ -16,6 +16,8 @@ pub(super) enum Failure {
     Unsupported(String),
     /// More bytes than one request may have.
     TooLarge(usize),
+    /// More rows than one request may become.
+    TooManyRows { items: u64, rows: u64, limit: usize },
     /// No room now.
     Overloaded(String),
     /// Nothing can be stored now.
@@ -80,14 +82,21 @@ impl Failure {
                     "the request is larger than {limit} bytes, the most that one request may have; send smaller batches"
                 )
             }
+            Self::TooManyRows { items, rows, limit } => {
+                format!(
+                    "the request's {items} spans or records, each with its resource and scope, come to {rows} bytes of \
+                     rows, {limit} bytes at most can be taken in at once; send smaller batches"
+                )
+            }
         }
     }
 
     fn code(&self) -> tonic::Code {
         match self {
-            Self::Malformed(_) | Self::Unsupported(_) => tonic::Code::InvalidArgument,
+            Self::Malformed(_) => tonic::Code::InvalidArgument,
+            Self::Unsupported(_) => tonic::Code::Unimplemented,
             // Not RESOURCE_EXHAUSTED: the same request will never fit.
-            Self::TooLarge(_) => tonic::Code::InvalidArgument,
+            Self::TooLarge(_) | Self::TooManyRows { .. } => tonic::Code::InvalidArgument,
             Self::Overloaded(_) => tonic::Code::ResourceExhausted,
             Self::Unavailable(_) => tonic::Code::Unavailable,
         }
@@ -97,7 +106,7 @@ impl Failure {
         match self {
             Self::Malformed(_) => http::StatusCode::BAD_REQUEST,
             Self::Unsupported(_) => http::StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge(_) => http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) | Self::TooManyRows { .. } => http::StatusCode::PAYLOAD_TOO_LARGE,
             Self::Overloaded(_) => http::StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => http::StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -7,14 +7,15 @@ use tracewell_otlp::{Compression, InflateError};
 use super::answer::Failure;
 use crate::admission::Admitted;
 
-/// Understands a `Content-Encoding`; `None` when the body is as it is.
-pub(super) fn compression(value: Option<&http::HeaderValue>) -> Result<Option<Compression>, Failure> {
-    match value.map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase()).as_deref() {
+/// Understands the header `name`; `None` when the body is as it is.
+pub(super) fn compression(name: &str, headers: &http::HeaderMap) -> Result<Option<Compression>, Failure> {
+    let value = headers.get(name).map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase());
+    match value.as_deref() {
         None | Some("" | "identity") => Ok(None),
         Some("gzip" | "x-gzip") => Ok(Some(Compression::Gzip)),
         Some("zstd") => Ok(Some(Compression::Zstd)),
         Some(other) => {
-            Err(Failure::Unsupported(format!("content-encoding `{other}` is not understood; send gzip, zstd or none")))
+            Err(Failure::Unsupported(format!("{name} `{other}` is not understood; send gzip, zstd or none")))
         }
     }
 }

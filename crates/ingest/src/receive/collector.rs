@@ -9,8 +9,10 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuc
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use prost::Message;
 use tracewell_model::DEFAULT_TENANT;
+use tracewell_otlp::Extent;
 
 use super::answer::Failure;
+use super::body;
 use crate::admission::{Admission, Admitted};
 use crate::ingest::Ingest;
 use crate::rows::Outcome;
@@ -21,7 +23,7 @@ use crate::shard::Signal;
 pub struct ReceiveLimits {
     /// Bytes of one request, inflated.
     pub request_bytes: usize,
-    /// Bytes of all requests between the first byte read and the answer.
+    /// Bytes of all requests between the first byte read and the answer, and of the rows that they become.
     pub in_flight_bytes: usize,
 }
 
@@ -72,6 +74,9 @@ pub struct Collector {
     tenant: Arc<str>,
 }
 
+/// What a row takes beside its text, about: measured with spans that have nothing but ids.
+const ROW_BYTES: u64 = 256;
+
 const METRICS_NOT_KEPT: &str = "metrics are received and counted, but not kept: Tracewell stores traces and logs";
 
 impl Collector {
@@ -89,11 +94,12 @@ impl Collector {
     }
 
     /// Takes in the protobuf bytes of an export and gives the protobuf bytes of the answer.
-    pub(super) async fn export(&self, export: Export, body: Bytes, admitted: Admitted) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn export(&self, export: Export, body: Bytes, mut admitted: Admitted) -> Result<Vec<u8>, Failure> {
         let size = body.len() as u64;
         let answer = match export {
             Export::Traces => {
-                tracewell_otlp::index_traces(&body).map_err(|error| self.malformed(&error))?;
+                let extent = tracewell_otlp::measure_traces(&body).map_err(|error| self.malformed(&error))?;
+                self.admit_rows(extent, body.len(), &mut admitted)?;
                 let outcome = self.submit(Signal::Traces, body, admitted).await?;
                 self.counters.spans.fetch_add(outcome.accepted, Ordering::Relaxed);
                 let partial_success = rejections(&outcome, "spans")
@@ -101,7 +107,8 @@ impl Collector {
                 ExportTraceServiceResponse { partial_success }.encode_to_vec()
             }
             Export::Logs => {
-                tracewell_otlp::index_logs(&body).map_err(|error| self.malformed(&error))?;
+                let extent = tracewell_otlp::measure_logs(&body).map_err(|error| self.malformed(&error))?;
+                self.admit_rows(extent, body.len(), &mut admitted)?;
                 let outcome = self.submit(Signal::Logs, body, admitted).await?;
                 self.counters.logs.fetch_add(outcome.accepted, Ordering::Relaxed);
                 let partial_success =
@@ -124,6 +131,18 @@ impl Collector {
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         self.counters.bytes.fetch_add(size, Ordering::Relaxed);
         Ok(answer)
+    }
+
+    /// Makes room for the rows of a request, of which each repeats its resource and scope. This has to be before the
+    /// request is in the log: from there it is read again until it is committed.
+    fn admit_rows(&self, extent: Extent, body: usize, admitted: &mut Admitted) -> Result<(), Failure> {
+        let rows = extent.bytes.saturating_add(extent.items.saturating_mul(ROW_BYTES));
+        let limit = self.limits.in_flight_bytes;
+        let fits = match usize::try_from(rows) {
+            Ok(rows) if rows <= limit => body::admit(admitted, rows.saturating_sub(body)),
+            _ => Err(Failure::TooManyRows { items: extent.items, rows, limit }),
+        };
+        fits.map_err(|failure| self.refused(failure))
     }
 
     async fn submit(&self, signal: Signal, body: Bytes, admitted: Admitted) -> Result<Outcome, Failure> {

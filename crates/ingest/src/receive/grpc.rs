@@ -1,136 +1,119 @@
 //! OTLP over gRPC, on raw bytes: no message is decoded into structs on the way in.
+//!
+//! The three methods are unary, so a request is one frame (<https://grpc.io/docs/guides/wire/>): a flag that says
+//! whether it is compressed, its length in four bytes, and the message. It is read here, not by a gRPC library, so
+//! that every byte is admitted as it comes, inflated ones included.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use bytes::{Buf, BufMut, Bytes};
-use tonic::body::Body;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::{Grpc, NamedService, UnaryService};
-use tonic::{Request, Response, Status};
-use tower::Service;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request};
+use http_body_util::{BodyExt, Full};
 
 use super::answer::Failure;
+use super::body;
 use super::collector::{Collector, Export};
 
-/// The three OTLP services behind one tower service; route all their paths to it.
-#[derive(Clone, Debug)]
-pub struct OtlpGrpc {
-    collector: Collector,
+/// The service that stands for this server in the gRPC health service.
+pub const GRPC_SERVICE: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
+
+/// The flag and the length before a message.
+const PREFIX: usize = 5;
+
+/// The three OTLP services.
+pub fn grpc_router(collector: Collector) -> Router {
+    Router::new()
+        .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(traces))
+        .route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", post(logs))
+        .route("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", post(metrics))
+        .with_state(collector)
 }
 
-impl OtlpGrpc {
-    /// The services over `collector`.
-    #[must_use]
-    pub fn new(collector: Collector) -> Self {
-        Self { collector }
-    }
-
-    /// The paths to route here.
-    pub const PATHS: [&'static str; 3] = [
-        "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-        "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    ];
+async fn traces(State(collector): State<Collector>, request: Request<Body>) -> Response {
+    answer(&collector, Export::Traces, request).await
 }
 
-impl NamedService for OtlpGrpc {
-    const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
+async fn logs(State(collector): State<Collector>, request: Request<Body>) -> Response {
+    answer(&collector, Export::Logs, request).await
 }
 
-impl Service<http::Request<Body>> for OtlpGrpc {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+async fn metrics(State(collector): State<Collector>, request: Request<Body>) -> Response {
+    answer(&collector, Export::Metrics, request).await
+}
 
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let collector = self.collector.clone();
-        Box::pin(async move {
-            let export = match Self::PATHS.iter().position(|path| *path == request.uri().path()) {
-                Some(0) => Export::Traces,
-                Some(1) => Export::Logs,
-                Some(2) => Export::Metrics,
-                _ => return Ok(Status::unimplemented("no such method").into_http()),
-            };
-            // Refuse before reading: what does not fit is not even received.
-            if let Err(refused) = collector.ingest.check_room() {
-                return Ok(collector.refused(refused.into()).grpc_status().into_http());
-            }
-            let limit = collector.limits.request_bytes;
-            let mut grpc = Grpc::new(RawCodec)
-                .accept_compressed(CompressionEncoding::Gzip)
-                .accept_compressed(CompressionEncoding::Zstd)
-                .max_decoding_message_size(limit);
-            Ok(grpc.unary(Unary { collector, export }, request).await)
-        })
+async fn answer(collector: &Collector, export: Export, request: Request<Body>) -> Response {
+    match take(collector, export, request).await {
+        Ok(message) => succeeded(&message),
+        Err(failure) => failed(&failure),
     }
 }
 
-struct Unary {
-    collector: Collector,
-    export: Export,
+async fn take(collector: &Collector, export: Export, request: Request<Body>) -> Result<Vec<u8>, Failure> {
+    // Refuse before reading: what does not fit is not even received.
+    collector.ingest.check_room().map_err(|refused| collector.refused(refused.into()))?;
+    let limit = collector.limits.request_bytes;
+    let mut admitted = collector.admission.enter();
+    let message = async {
+        let compression = body::compression("grpc-encoding", request.headers())?;
+        let frame = body::read(request.into_body(), limit + PREFIX, &mut admitted).await;
+        let (compressed, message) = message(frame?)?;
+        body::inflate(compression.filter(|_| compressed), message, limit, &mut admitted)
+    }
+    .await
+    .map_err(|failure| collector.refused(failure))?;
+    collector.export(export, message, admitted).await
 }
 
-impl UnaryService<Bytes> for Unary {
-    type Response = Bytes;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Bytes>, Status>> + Send>>;
-
-    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        let (collector, export) = (self.collector.clone(), self.export);
-        Box::pin(async move {
-            let body = request.into_inner();
-            let mut admitted = collector.admission.enter();
-            if !admitted.grow(body.len()) {
-                let message = "the collector is overloaded: too many bytes in flight; send again after a pause";
-                return Err(collector.refused(Failure::Overloaded(message.into())).grpc_status());
-            }
-            match collector.export(export, body, admitted).await {
-                Ok(answer) => Ok(Response::new(answer.into())),
-                Err(failure) => Err(failure.grpc_status()),
-            }
-        })
+/// The message of a frame, and whether it is compressed.
+fn message(mut frame: Bytes) -> Result<(bool, Bytes), Failure> {
+    let malformed = |what: &str| Failure::Malformed(format!("the request is not one gRPC message: {what}"));
+    let Some((&[flag, a, b, c, d], rest)) = frame.split_first_chunk() else {
+        return Err(malformed("it ends before the message starts"));
+    };
+    if flag > 1 {
+        return Err(malformed("its first byte is neither 0 nor 1"));
     }
+    if u32::from_be_bytes([a, b, c, d]) as usize != rest.len() {
+        return Err(malformed("its length is not what it says"));
+    }
+    Ok((flag == 1, frame.split_off(PREFIX)))
 }
 
-/// Messages as the bytes they are.
-#[derive(Clone, Copy, Debug, Default)]
-struct RawCodec;
-
-impl Codec for RawCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
+fn succeeded(message: &[u8]) -> Response {
+    let mut frame = BytesMut::with_capacity(PREFIX + message.len());
+    frame.put_u8(0);
+    frame.put_u32(message.len() as u32);
+    frame.put_slice(message);
+    let trailers = HeaderMap::from_iter([(tonic::Status::GRPC_STATUS, HeaderValue::from_static("0"))]);
+    let body = Full::new(frame.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
 }
 
-impl Encoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
+fn failed(failure: &Failure) -> Response {
+    let mut response: Response = failure.grpc_status().into_http();
+    if matches!(failure, Failure::Unsupported(_)) {
+        response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static("identity,gzip,zstd"));
     }
+    response
 }
 
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    #[test]
+    fn a_request_is_exactly_one_message() {
+        assert_eq!(message(Bytes::from_static(&[1, 0, 0, 0, 2, 7, 8])), Ok((true, Bytes::from_static(&[7, 8]))));
+        assert_eq!(message(Bytes::from_static(&[0, 0, 0, 0, 0])), Ok((false, Bytes::new())));
+        let malformed: [&[u8]; 5] =
+            [&[], &[0, 0, 0, 0], &[2, 0, 0, 0, 1, 7], &[0, 0, 0, 0, 2, 7], &[0, 0, 0, 0, 1, 7, 0, 0, 0, 0, 0]];
+        for frame in malformed {
+            assert!(matches!(message(Bytes::from_static(frame)), Err(Failure::Malformed(_))), "{frame:?}");
+        }
     }
 }

@@ -96,8 +96,8 @@ async fn answer(collector: &Collector, export: Export, request: Request<Body>) -
 
 async fn take(collector: &Collector, export: Export, media: Media, request: Request<Body>) -> Result<Vec<u8>, Failure> {
     let limit = collector.limits.request_bytes;
-    let compression =
-        body::compression(request.headers().get(CONTENT_ENCODING)).map_err(|failure| collector.refused(failure))?;
+    let compression = body::compression(CONTENT_ENCODING.as_str(), request.headers())
+        .map_err(|failure| collector.refused(failure))?;
     // Refuse before reading: what does not fit is not even received.
     collector.ingest.check_room().map_err(|refused| collector.refused(refused.into()))?;
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());

@@ -104,7 +104,7 @@ impl Rows {
                 for (at, event) in span.events.iter().enumerate() {
                     member_optional_int(events, 0, Some(event.time_unix_nano as i64));
                     member_text(events, 1, event.name);
-                    member_map(events, 2, |map| {
+                    member_map(events, 2, bytes, |map| {
                         for (position, pair) in event.attributes.iter().enumerate() {
                             if !n.moved_event_attributes.contains(&(at as u32, position as u32)) {
                                 push(map, &pair, text);
@@ -123,7 +123,7 @@ impl Rows {
                     member_optional_text(links, 0, link.trace_id.as_ref().map(trace_id).as_ref().map(Hex::as_str));
                     member_optional_text(links, 1, link.span_id.as_ref().map(span_id).as_ref().map(Hex::as_str));
                     member_optional_text(links, 2, non_empty(link.trace_state));
-                    member_map(links, 3, |map| link.attributes.iter().for_each(|pair| push(map, &pair, text)));
+                    member_map(links, 3, bytes, |map| link.attributes.iter().for_each(|pair| push(map, &pair, text)));
                     member_optional_int(links, 4, some_count(link.dropped_attributes_count));
                     links.append(true);
                     *bytes += 128;

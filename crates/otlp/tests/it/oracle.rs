@@ -9,7 +9,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{self as trace, ResourceSpans, ScopeSpans, Status, span};
 use prost::Message;
 use tracewell_otlp::{
-    AnyValue, Decoder, KeyValue, Limits, MalformedRequest, Refusal, ResourceEntry, ScopeEntry, index_logs, index_traces,
+    AnyValue, Decoder, Extent, ItemEntry, KeyValue, Limits, MalformedRequest, Refusal, ResourceEntry, ScopeEntry,
+    index_logs, index_traces, measure_logs, measure_traces,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -117,8 +118,27 @@ fn log_rows(request: ExportLogsServiceRequest) -> Vec<Row> {
     resources.into_iter().chain(scopes).chain(records).collect()
 }
 
+/// The extent of a request by its definition.
+fn extent(body: &[u8], resources: &[ResourceEntry], scopes: &[ScopeEntry], items: &[ItemEntry]) -> Extent {
+    let mut around_scopes: Vec<usize> = resources.iter().map(|resource| resource.bytes(body).len()).collect();
+    let mut around_items: Vec<usize> = scopes.iter().map(|scope| scope.bytes(body).len()).collect();
+    for scope in scopes {
+        around_scopes[scope.resource as usize] -= scope.bytes(body).len();
+    }
+    for item in items {
+        around_items[item.scope as usize] -= item.bytes(body).len();
+    }
+    let row = |item: &ItemEntry| {
+        item.bytes(body).len() + around_items[item.scope as usize] + around_scopes[item.resource as usize]
+    };
+    Extent { items: items.len() as u64, bytes: items.iter().map(row).sum::<usize>() as u64 }
+}
+
 fn walk_traces(body: &[u8]) -> Result<Vec<Row>, MalformedRequest> {
-    let index = index_traces(body)?;
+    let index = index_traces(body);
+    let extent = index.as_ref().map(|index| extent(body, index.resources(), index.scopes(), index.spans()));
+    assert_eq!(measure_traces(body).as_ref(), extent.as_ref().map_err(|error| *error));
+    let index = index?;
     let mut decoder = Decoder::new(Limits::default());
     let resources = index.resources().iter().map(|entry| {
         let content = resource(&decoder, body, entry).map(|(resource, schema_url)| ResourceSpans {
@@ -145,7 +165,10 @@ fn walk_traces(body: &[u8]) -> Result<Vec<Row>, MalformedRequest> {
 }
 
 fn walk_logs(body: &[u8]) -> Result<Vec<Row>, MalformedRequest> {
-    let index = index_logs(body)?;
+    let index = index_logs(body);
+    let extent = index.as_ref().map(|index| extent(body, index.resources(), index.scopes(), index.records()));
+    assert_eq!(measure_logs(body).as_ref(), extent.as_ref().map_err(|error| *error));
+    let index = index?;
     let mut decoder = Decoder::new(Limits::default());
     let resources = index.resources().iter().map(|entry| {
         let content = resource(&decoder, body, entry).map(|(resource, schema_url)| ResourceLogs {

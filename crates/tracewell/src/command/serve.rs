@@ -12,7 +12,7 @@ use object_store::ObjectStore;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tracewell_ingest::receive::{Collector, OtlpGrpc, ReceiveLimits, router};
+use tracewell_ingest::receive::{Collector, GRPC_SERVICE, ReceiveLimits, grpc_router, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
 use tracewell_model::schema::{CONTENTS, SPANS, TABLES};
@@ -188,18 +188,12 @@ async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
 async fn serve_grpc(listener: TcpListener, collector: Collector, stop: CancellationToken) {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-    reporter.set_serving::<OtlpGrpc>().await;
-    let otlp = OtlpGrpc::new(collector);
-    let mut routes = axum::Router::new();
-    for path in OtlpGrpc::PATHS {
-        let otlp = otlp.clone();
-        routes = routes.route_service(path, tonic_to_axum(otlp));
-    }
-    let routes = tonic::service::Routes::from(routes).add_service(health);
+    reporter.set_service_status(GRPC_SERVICE, tonic_health::ServingStatus::Serving).await;
+    let routes = tonic::service::Routes::from(grpc_router(collector)).add_service(health);
     let served = tonic::transport::Server::builder()
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
-        .max_concurrent_streams(256)
+        .max_concurrent_streams(128)
         .tcp_nodelay(true)
         .add_routes(routes)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
@@ -207,24 +201,6 @@ async fn serve_grpc(listener: TcpListener, collector: Collector, stop: Cancellat
     if let Err(error) = served {
         tracing::error!(%error, "OTLP/gRPC ended");
     }
-}
-
-/// The service with axum's body in place of tonic's.
-fn tonic_to_axum(
-    service: OtlpGrpc,
-) -> impl tower::Service<
-    axum::extract::Request,
-    Response = axum::response::Response,
-    Error = std::convert::Infallible,
-    Future: Send,
-> + Clone
-+ Send
-+ Sync
-+ 'static {
-    use tower::ServiceExt;
-    service
-        .map_request(|request: axum::extract::Request| request.map(tonic::body::Body::new))
-        .map_response(|response: axum::http::Response<tonic::body::Body>| response.map(axum::body::Body::new))
 }
 
 async fn serve_http(listener: TcpListener, routes: axum::Router, stop: CancellationToken) {
