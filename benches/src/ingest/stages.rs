@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tracewell_dialects::{Normalized, Normalizer, SpanInput};
 use tracewell_ingest::{Receipt, Rows, TakenRows, content_hash};
-use tracewell_lake::parquet::{Effort, encode, sort};
+use tracewell_lake::parquet::{Effort, encode_sorted};
 use tracewell_model::DEFAULT_TENANT;
 use tracewell_model::schema::{CONTENTS, FACT_TABLES, SPANS, Table};
 use tracewell_otlp::{Decoder, Limits, index_traces};
@@ -84,16 +84,14 @@ pub(crate) fn measure(requests: &[Request], folder: &Path, seconds: f64) -> anyh
     meter.add("rows", 1, building.saturating_sub(normalize));
     let mut generations = Vec::new();
     rows(requests, SEAL_BYTES, &mut |rows| generations.push(rows));
-    for (table, sorting, encoding) in
-        [(&SPANS, "sort spans", "encode spans"), (&CONTENTS, "sort contents", "encode contents")]
-    {
-        let batches = || generations.iter().flatten().filter(|(name, ..)| *name == table.name).map(|(.., rows)| rows);
-        let sort = |rows| sort(table, rows).expect("rows are the table's");
-        let took = meter.time(|| batches().for_each(|rows| drop(black_box(sort(rows)))));
-        meter.add(sorting, 1, took);
-        let sorted: Vec<_> = batches().map(sort).collect();
-        let took = meter.time(|| sorted.iter().for_each(|rows| drop(black_box(encode(table, rows, Effort::Fresh)))));
-        meter.add(encoding, 1, took);
+    for (table, stage) in [(&SPANS, "sort and encode spans"), (&CONTENTS, "sort and encode contents")] {
+        let took = meter.time(|| {
+            for (_, _, rows) in generations.iter().flatten().filter(|(name, ..)| *name == table.name) {
+                let file = encode_sorted(table, std::slice::from_ref(rows), Effort::Fresh);
+                drop(black_box(file.expect("rows are the table's")));
+            }
+        });
+        meter.add(stage, 1, took);
     }
     Ok(meter.stages)
 }
@@ -198,7 +196,7 @@ pub(crate) fn compacted(requests: &[Request]) -> anyhow::Result<Vec<TableBytes>>
     for (name, _, rows) in &taken {
         let table: &'static Table =
             FACT_TABLES.iter().copied().find(|table| table.name == *name).expect("rows are of fact tables");
-        let file = encode(table, &sort(table, rows)?, Effort::Compacted)?;
+        let file = encode_sorted(table, std::slice::from_ref(rows), Effort::Compacted)?;
         let (bytes, rows) = (file.bytes.len() as u64, file.rows as u64);
         tables.push(TableBytes { table: (*name).to_owned(), files: 1, rows, bytes, log_bytes: 0 });
     }

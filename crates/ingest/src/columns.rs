@@ -7,11 +7,15 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames,
-    RecordBatch, StringBuilder, StringDictionaryBuilder, StructBuilder, TimestampMicrosecondBuilder,
+    NullArray, RecordBatch, StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
+use arrow::datatypes::{DataType, Field, Schema};
 use tracewell_lake::schema::{event_fields, file_type, link_fields, ref_fields};
 use tracewell_model::schema::{ColumnType, Table};
+
+mod runs;
+
+use runs::Runs;
 
 /// `Map<Utf8, Utf8>` under Delta Lake's names.
 pub(crate) type TextMap = MapBuilder<StringBuilder, StringBuilder>;
@@ -23,7 +27,7 @@ fn text_map() -> TextMap {
 
 enum Values {
     Text(StringBuilder),
-    Dictionary(StringDictionaryBuilder<UInt32Type>),
+    Dictionary(Runs),
     Int64(Int64Builder),
     Int32(Int32Builder),
     Double(Float64Builder),
@@ -80,7 +84,7 @@ impl Columns {
             .iter()
             .map(|column| {
                 let values = match column.kind {
-                    ColumnType::Text if column.dictionary => Values::Dictionary(StringDictionaryBuilder::new()),
+                    ColumnType::Text if column.dictionary => Values::Dictionary(Runs::default()),
                     ColumnType::Text => Values::Text(StringBuilder::new()),
                     ColumnType::Int64 => Values::Int64(Int64Builder::new()),
                     ColumnType::Int32 | ColumnType::Date => Values::Int32(Int32Builder::new()),
@@ -230,17 +234,22 @@ impl Columns {
         self.bytes += bytes;
     }
 
-    /// The rows so far as one batch; the columns start again empty.
+    /// The rows so far as one batch; the columns start again empty. A column without a value has Arrow's type `Null`.
     pub(crate) fn finish(&mut self) -> RecordBatch {
         let rows = self.rows;
         let mut fields = Vec::with_capacity(self.columns.len());
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for (column, spec) in self.columns.iter_mut().zip(&self.table.columns[1..]) {
-            if column.filled < rows {
-                column.values.append_nulls(rows - column.filled);
-            }
-            column.filled = 0;
-            let array = column.values.finish();
+            let array: ArrayRef = match std::mem::take(&mut column.filled) {
+                // No row says anything: so do no bytes.
+                0 => Arc::new(NullArray::new(rows)),
+                filled => {
+                    if filled < rows {
+                        column.values.append_nulls(rows - filled);
+                    }
+                    column.values.finish()
+                }
+            };
             fields.push(Field::new(spec.name, array.data_type().clone(), spec.nullable));
             arrays.push(array);
         }

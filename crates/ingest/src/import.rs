@@ -14,6 +14,7 @@ use tracewell_model::schema::SPANS;
 use tracewell_model::{DEFAULT_TENANT, MAPPING_VERSION};
 use tracewell_otlp::Limits;
 
+use crate::encoder::Encoder;
 use crate::rows::{Outcome, Receipt, Rows};
 use crate::seal::{Generation, seal_once};
 use crate::shard::Signal;
@@ -73,6 +74,7 @@ struct Chunk<'l> {
     app: Arc<str>,
     number: u64,
     rows: Rows,
+    encoder: Encoder,
     imported: Imported,
 }
 
@@ -91,8 +93,14 @@ impl<'l> Importer<'l> {
         let read = |source| ImportError::Read { path: path.to_owned(), source };
         let hash = hash_of(path).map_err(read)?;
         let app = format!("import:{}:{MAPPING_VERSION}", hash.to_hex()).into();
-        let mut chunk =
-            Chunk { importer: self, app, number: 1, rows: Rows::new(Limits::default()), imported: Imported::default() };
+        let mut chunk = Chunk {
+            importer: self,
+            app,
+            number: 1,
+            rows: Rows::new(Limits::default()),
+            encoder: Encoder::start().map_err(read)?,
+            imported: Imported::default(),
+        };
         let counted = Counted { inner: File::open(path).map_err(read)?, read: 0, progress };
         let mut text = BufReader::with_capacity(1 << 20, inflated(BufReader::new(counted)).map_err(read)?);
         let wrong = |place: String, reason: String| ImportError::Content { path: path.to_owned(), place, reason };
@@ -168,7 +176,7 @@ impl Chunk<'_> {
             self.number += 1;
             return Ok(());
         }
-        seal_once(self.importer.lake, &self.app, &generation, self.importer.clock).await?;
+        seal_once(self.importer.lake, &self.app, &generation, &self.encoder, self.importer.clock).await?;
         self.imported.chunks += 1;
         self.number += 1;
         Ok(())

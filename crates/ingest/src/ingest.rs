@@ -16,6 +16,7 @@ use tracewell_otlp::Limits;
 use tracewell_wal::{Item, Options, WalDir, WalError};
 
 use crate::admission::Admitted;
+use crate::encoder::Encoder;
 use crate::recent::Recent;
 use crate::rows::{Outcome, Receipt, Rows};
 use crate::seal::seal;
@@ -123,6 +124,7 @@ impl Ingest {
         let rule = SealRule { bytes: config.seal_bytes, interval: config.seal_interval };
         let mut recovered = Recovered::default();
         let mut running = Vec::new();
+        let encoder = Encoder::start()?;
         for number in wal.shards().to_vec() {
             let app: Arc<str> = format!("{}/{number}", wal.id()).into();
             let (commits, mut generations) = tokio::sync::mpsc::channel(1);
@@ -144,9 +146,10 @@ impl Ingest {
                 let (lake, app, clock) = (lake.clone(), Arc::clone(&app), config.clock);
                 // Only the rows: a sender kept here would keep the shard from seeing that everyone else has gone.
                 let (memory, progress) = (Arc::clone(&handle.memory), Arc::clone(&progress));
+                let encoder = encoder.clone();
                 async move {
                     while let Some(generation) = generations.recv().await {
-                        seal(&lake, &app, &generation, clock).await;
+                        seal(&lake, &app, &generation, &encoder, clock).await;
                         // The rows are in the snapshot that readers get from here on.
                         memory.lock().unwrap_or_else(PoisonError::into_inner).forget(generation.seq);
                         progress.store(generation.seq, Ordering::Release);

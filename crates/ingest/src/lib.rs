@@ -16,6 +16,7 @@
 
 mod admission;
 mod columns;
+mod encoder;
 mod import;
 mod ingest;
 mod names;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
+use arrow::error::ArrowError;
 use tracewell_lake::fresh::beyond;
-use tracewell_lake::parquet::{Effort, Encoded, encode, sort};
+use tracewell_lake::parquet::{Effort, Encoded, encode_sorted};
 use tracewell_lake::{Lake, LakeError, NewFile, Transaction};
 use tracewell_model::schema::{FACT_TABLES, SPANS, Table};
 use tracewell_model::time::Day;
 
+use crate::encoder::Encoder;
 use crate::rows::TakenRows;
 
 /// The rows of a shard between two seals.
@@ -30,12 +30,18 @@ const STALE_MS: i64 = 20 * 60 * 1_000;
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
 /// Writes and commits a generation, trying again until the store takes it.
-pub(crate) async fn seal(lake: &Lake, app: &Arc<str>, generation: &Arc<Generation>, clock: fn() -> i64) {
+pub(crate) async fn seal(
+    lake: &Lake,
+    app: &Arc<str>,
+    generation: &Arc<Generation>,
+    encoder: &Encoder,
+    clock: fn() -> i64,
+) {
     for table in FACT_TABLES {
         let mut pause = RETRY.0;
         let mut written: Option<Vec<NewFile>> = None;
         loop {
-            let outcome = seal_table(lake, table, app, generation, &mut written, clock).await;
+            let outcome = seal_table(lake, table, app, generation, &mut written, encoder, clock).await;
             match outcome {
                 Ok(()) => break,
                 Err(error) => {
@@ -56,13 +62,14 @@ pub(crate) async fn seal_once(
     lake: &Lake,
     app: &Arc<str>,
     generation: &Arc<Generation>,
+    encoder: &Encoder,
     clock: fn() -> i64,
 ) -> Result<(), LakeError> {
     for table in FACT_TABLES {
         if let Some(open) = lake.table(table.name) {
             open.watermark(app).await?;
         }
-        seal_table(lake, table, app, generation, &mut None, clock).await?;
+        seal_table(lake, table, app, generation, &mut None, encoder, clock).await?;
     }
     Ok(())
 }
@@ -73,6 +80,7 @@ async fn seal_table(
     app: &Arc<str>,
     generation: &Arc<Generation>,
     written: &mut Option<Vec<NewFile>>,
+    encoder: &Encoder,
     clock: fn() -> i64,
 ) -> Result<(), LakeError> {
     let Some(open) = lake.table(table.name) else { return Ok(()) };
@@ -84,9 +92,7 @@ async fn seal_table(
             // After a crash a table may be ahead of `spans`: what it holds already is left out.
             let reached = open.snapshot().watermarks.get(app.as_ref()).copied().unwrap_or(i64::MIN);
             let source = Arc::clone(generation);
-            let encoded = tokio::task::spawn_blocking(move || encode_table(table, &source, reached))
-                .await
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+            let encoded = encoder.run(move || encode_table(table, &source, reached)).await?;
             let mut files = Vec::with_capacity(encoded.len());
             for (day, file) in encoded {
                 files.push(open.put(day, file, now_ms, true).await?);
@@ -115,19 +121,14 @@ fn encode_table(
     days.dedup();
     let mut files = Vec::with_capacity(days.len());
     for day in days {
-        let batches: Vec<&RecordBatch> = generation
+        let batches = generation
             .rows
             .iter()
             .filter(|(name, of, _)| *name == table.name && *of == day)
-            .map(|(.., rows)| rows)
-            .collect();
-        let rows = match batches.as_slice() {
-            [one] => (*one).clone(),
-            many => concat_batches(&many[0].schema(), many.iter().copied())?,
-        };
-        let rows = beyond(&rows, reached)?;
-        if rows.num_rows() > 0 {
-            files.push((day, encode(table, &sort(table, &rows)?, Effort::Fresh)?));
+            .map(|(.., rows)| beyond(rows, reached))
+            .collect::<Result<Vec<_>, ArrowError>>()?;
+        if batches.iter().any(|rows| rows.num_rows() > 0) {
+            files.push((day, encode_sorted(table, &batches, Effort::Fresh)?));
         }
     }
     Ok(files)

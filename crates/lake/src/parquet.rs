@@ -2,39 +2,30 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::{SortColumn, lexsort_to_indices, take_record_batch};
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
-use parquet::schema::types::ColumnPath;
-use tracewell_model::schema::{Column, Table};
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use parquet::file::writer::SerializedFileWriter;
+use tracewell_model::schema::Table;
 
 use crate::LakeError;
 
+mod order;
+mod properties;
 mod statistics;
 
+use properties::{GROUP_ROWS, properties};
 use statistics::Statistics;
-
-/// Rows of a page at most: the grain in which the page index prunes.
-const PAGE_ROWS: usize = 8192;
-/// Rows of a row group at most.
-const GROUP_ROWS: usize = 128 * 1024;
-/// Bytes of a row group at most, before compression.
-const GROUP_BYTES: usize = 64 * 1024 * 1024;
-/// A bloom filter answers "maybe" wrongly this often.
-const BLOOM_FPP: f64 = 0.01;
 
 /// How much work goes into making a file small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// zstd 1: for files that compaction will read again soon.
+    /// For files that compaction will read again soon.
     Fresh,
-    /// zstd 3: for files that stay.
+    /// For files that stay.
     Compacted,
 }
 
@@ -53,17 +44,14 @@ pub struct Encoded {
 ///
 /// # Errors
 /// When the rows are not of the table's schema.
-pub fn sort(table: &Table, rows: &RecordBatch) -> Result<RecordBatch, LakeError> {
-    let keys = table
-        .sort
-        .iter()
-        .map(|key| Ok(SortColumn { values: plain(rows.column(rows.schema_ref().index_of(key)?))?, options: None }))
-        .collect::<Result<Vec<_>, LakeError>>()?;
-    let order = lexsort_to_indices(&keys, None)?;
-    Ok(take_record_batch(rows, &order)?)
+pub fn sort(table: &'static Table, rows: &RecordBatch) -> Result<RecordBatch, LakeError> {
+    match order::order(table, std::slice::from_ref(rows))? {
+        Some(order) => Ok(take_record_batch(rows, &UInt32Array::from(order))?),
+        None => Ok(rows.clone()),
+    }
 }
 
-/// Text of any layout as plain text: a dictionary would sort by its keys.
+/// Text of any layout as plain text.
 fn plain(column: &ArrayRef) -> Result<ArrayRef, LakeError> {
     match column.data_type() {
         DataType::Dictionary(_, values) => Ok(arrow::compute::cast(column, values)?),
@@ -80,6 +68,40 @@ pub fn encode(table: &'static Table, rows: &RecordBatch, effort: Effort) -> Resu
     let mut writer = Writer::new(table, &rows.schema(), rows.num_rows(), effort)?;
     writer.write(rows)?;
     writer.finish()
+}
+
+/// Encodes rows in any order as one sorted Parquet file.
+///
+/// Columns are put in order and encoded one after the other: next to `batches` only one column is in memory twice.
+///
+/// # Errors
+/// When the rows are not of the table's schema.
+pub fn encode_sorted(table: &'static Table, batches: &[RecordBatch], effort: Effort) -> Result<Encoded, LakeError> {
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let mut statistics = Statistics::new(table);
+    batches.iter().try_for_each(|batch| statistics.add(batch))?;
+    let order = order::order(table, batches)?;
+    let columns: Vec<_> = (0..table.columns.len() - 1).map(|at| order::Scattered::of(table, batches, at)).collect();
+    let schema = Arc::new(Schema::new(columns.iter().map(order::Scattered::field).collect::<Vec<_>>()));
+    let descriptor = ArrowSchemaConverter::new().convert(&schema)?;
+    let properties = Arc::new(properties(table, &schema, rows, effort));
+    let mut file = SerializedFileWriter::new(Vec::new(), descriptor.root_schema_ptr(), properties)?;
+    let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
+    for (number, start) in (0..rows).step_by(GROUP_ROWS).enumerate() {
+        let range = start..rows.min(start + GROUP_ROWS);
+        let mut writers = factory.create_column_writers(number)?.into_iter();
+        let mut group = file.next_row_group()?;
+        for (column, field) in columns.iter().zip(schema.fields()) {
+            let values = column.gather(order.as_deref(), range.clone())?;
+            for leaf in compute_leaves(field, &values)? {
+                let mut writer = writers.next().expect("there is a writer for each leaf of the schema");
+                writer.write(&leaf)?;
+                writer.close()?.append_to_row_group(&mut group)?;
+            }
+        }
+        group.close()?;
+    }
+    Ok(Encoded { bytes: file.into_inner()?.into(), rows, statistics: statistics.to_json() })
 }
 
 /// Encodes one Parquet file from sorted batches, which need not be in memory together.
@@ -128,81 +150,52 @@ impl Writer {
     }
 }
 
-fn properties(table: &Table, schema: &SchemaRef, most_rows: usize, effort: Effort) -> WriterProperties {
-    let level = match effort {
-        Effort::Fresh => 1,
-        Effort::Compacted => 3,
-    };
-    let level = ZstdLevel::try_new(level).expect("levels 1 and 3 exist");
-    let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .set_created_by(concat!("tracewell ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_dictionary_enabled(false)
-        .set_statistics_enabled(EnabledStatistics::None)
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_max_row_group_bytes(Some(GROUP_BYTES));
-    // Where a filter starts; it is folded to what the values need when a row group ends.
-    let distinct = most_rows.clamp(1, GROUP_ROWS) as u64;
-    let mut position = 0;
-    let mut sorting = vec![None; table.sort.len()];
-    for column in &table.columns[1..] {
-        let field = schema.field_with_name(column.name).expect("rows have every column of the table");
-        let pruned = column.statistics || table.sort.contains(&column.name);
-        builder = leaves(builder, column, field, &mut vec![column.name.to_owned()], &mut |_| position += 1);
-        if let Some(rank) = table.sort.iter().position(|key| *key == column.name) {
-            sorting[rank] = Some(SortingColumn { column_idx: position - 1, descending: false, nulls_first: true });
-        }
-        let path = ColumnPath::from(column.name);
-        if pruned {
-            builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
-        }
-        if column.bloom {
-            builder = builder
-                .set_column_bloom_filter_enabled(path.clone(), true)
-                .set_column_bloom_filter_fpp(path.clone(), BLOOM_FPP)
-                .set_column_bloom_filter_max_ndv(path, distinct);
-        }
-    }
-    builder.set_sorting_columns(Some(sorting.into_iter().flatten().collect())).build()
-}
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, AsArray, Int64Array, NullArray, StringArray, TimestampMicrosecondArray};
+    use arrow::compute::concat_batches;
+    use arrow::datatypes::Int64Type;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use tracewell_model::schema::{ColumnType, SCORES};
 
-/// Sets the encoding of every leaf below `field`.
-fn leaves(
-    mut builder: WriterPropertiesBuilder,
-    column: &Column,
-    field: &Field,
-    path: &mut Vec<String>,
-    leaf: &mut dyn FnMut(&[String]),
-) -> WriterPropertiesBuilder {
-    match field.data_type() {
-        DataType::List(item) => {
-            path.extend(["list".to_owned(), item.name().clone()]);
-            builder = leaves(builder, column, &Field::new("", item.data_type().clone(), true), path, leaf);
-            path.truncate(path.len() - 2);
-        }
-        DataType::Map(entries, _) => {
-            path.push(entries.name().clone());
-            builder = leaves(builder, column, entries, path, leaf);
-            path.pop();
-        }
-        DataType::Struct(members) => {
-            for member in members {
-                path.push(member.name().clone());
-                builder = leaves(builder, column, member, path, leaf);
-                path.pop();
-            }
-        }
-        data_type => {
-            leaf(path);
-            let path = ColumnPath::new(path.clone());
-            let nested = path.parts().len() > 1;
-            if column.dictionary || nested {
-                builder = builder.set_column_dictionary_enabled(path, true);
-            } else if matches!(data_type, DataType::Int64 | DataType::Timestamp(..)) {
-                builder = builder.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-            }
-        }
+    use super::*;
+
+    /// Scores named by their number, which say nothing that they need not.
+    fn scores(times: &[i64], first: usize) -> RecordBatch {
+        let column = |column: &tracewell_model::schema::Column| -> (&str, ArrayRef) {
+            let values: ArrayRef = match (column.name, column.kind) {
+                ("name", _) => {
+                    Arc::new(StringArray::from_iter_values((first..).take(times.len()).map(|at| at.to_string())))
+                }
+                (_, _) if column.nullable => Arc::new(NullArray::new(times.len())),
+                (_, ColumnType::Text) => Arc::new(StringArray::from_iter_values(times.iter().map(|_| "x"))),
+                (_, ColumnType::Timestamp) => {
+                    Arc::new(TimestampMicrosecondArray::from_iter_values(times.iter().copied()).with_timezone("UTC"))
+                }
+                _ => Arc::new(Int64Array::from_iter_values(times.iter().copied())),
+            };
+            (column.name, values)
+        };
+        RecordBatch::try_from_iter(SCORES.columns[1..].iter().map(column)).unwrap()
     }
-    builder
+
+    #[test]
+    fn batches_become_one_file_in_the_order_of_the_key_and_equals_keep_theirs() {
+        let mut with_label = scores(&[2, 9], 4).columns().to_vec();
+        with_label[SCORES.index("label") - 1] = Arc::new(StringArray::from(vec![Some("good"), None]));
+        let names = SCORES.columns[1..].iter().map(|column| column.name);
+        let batches = [scores(&[5, 3, 5, 1], 0), RecordBatch::try_from_iter(names.zip(with_label)).unwrap()];
+        let file = encode_sorted(&SCORES, &batches, Effort::Fresh).unwrap();
+        assert_eq!(file.rows, 6);
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file.bytes).unwrap().build().unwrap();
+        let read: Vec<_> = reader.map(Result::unwrap).collect();
+        let read = concat_batches(&read[0].schema(), &read).unwrap();
+        let times = read.column_by_name("time_unix_nano").unwrap().as_primitive::<Int64Type>();
+        assert_eq!(times.values(), &[1, 2, 3, 5, 5, 9]);
+        let names = read.column_by_name("name").unwrap().as_string::<i32>();
+        assert_eq!(names.iter().flatten().collect::<Vec<_>>(), ["3", "4", "1", "0", "2", "5"]);
+        let labels = read.column_by_name("label").unwrap().as_string::<i32>();
+        assert_eq!(labels.iter().collect::<Vec<_>>(), [None, Some("good"), None, None, None, None]);
+        assert_eq!(read.column_by_name("metadata").unwrap().null_count(), 6);
+    }
 }

@@ -85,6 +85,8 @@ pub struct Column {
     pub dictionary: bool,
     /// Looked up by equality: a bloom filter pays.
     pub bloom: bool,
+    /// Digits without a pattern: more effort does not make them smaller.
+    pub random: bool,
     /// What it means, with its unit.
     pub doc: &'static str,
 }
@@ -117,7 +119,7 @@ impl Table {
 }
 
 const fn column(name: &'static str, kind: ColumnType, doc: &'static str) -> Column {
-    Column { name, kind, nullable: true, statistics: false, dictionary: false, bloom: false, doc }
+    Column { name, kind, nullable: true, statistics: false, dictionary: false, bloom: false, random: false, doc }
 }
 
 impl Column {
@@ -135,6 +137,10 @@ impl Column {
     }
     const fn bloom(mut self) -> Self {
         self.bloom = true;
+        self
+    }
+    const fn random(mut self) -> Self {
+        self.random = true;
         self
     }
 }
@@ -155,9 +161,9 @@ pub const SPANS: Table = Table {
     sort: &["start_unix_nano", "trace_id", "span_id"],
     columns: &[
         column("date", Date, "UTC day of the span's start; of its arrival where the start is not believed (flag `time_not_believed`).").required(),
-        column("trace_id", Text, "32 lowercase hexadecimal digits.").required().dict().bloom(),
-        column("span_id", Text, "16 lowercase hexadecimal digits.").required(),
-        column("parent_span_id", Text, "The parent's span id; NULL at a root."),
+        column("trace_id", Text, "32 lowercase hexadecimal digits.").required().dict().bloom().random(),
+        column("span_id", Text, "16 lowercase hexadecimal digits.").required().random(),
+        column("parent_span_id", Text, "The parent's span id; NULL at a root.").random(),
         column("trace_state", Text, "W3C tracestate as sent.").dict(),
         column("trace_flags", Int64, "OTLP `flags` as sent.").dict(),
         column("name", Text, "The span's name.").required().dict(),
@@ -187,7 +193,7 @@ pub const SPANS: Table = Table {
         column("provider", Text, "Model provider by its OpenTelemetry name.").dict(),
         column("request_model", Text, "The model asked for.").dict(),
         column("response_model", Text, "The model that answered.").dict(),
-        column("response_id", Text, "The provider's id of the response."),
+        column("response_id", Text, "The provider's id of the response.").random(),
         column("service_tier", Text, "Service tier of the response, else of the request.").dict(),
         column("agent_name", Text, "Agent.").dict(),
         column("workflow_name", Text, "Workflow.").dict(),
@@ -223,7 +229,7 @@ pub const SPANS: Table = Table {
         column("input_semantics", Text, "How the reported input count was read: inclusive or exclusive of cached tokens, or unknown.").dict(),
         column("reported_cost_usd", Text, "Cost that the application reports itself, in US dollars, as an exact decimal text.").dict(),
         column("tool_name", Text, "Tool.").dict(),
-        column("tool_call_id", Text, "The model's id of the tool call."),
+        column("tool_call_id", Text, "The model's id of the tool call.").random(),
         column("tool_type", Text, "function, extension, datastore, mcp, … as sent.").dict(),
         column("retrieval_query", Text, "What a retrieval searched for."),
         column("tags", TextList, "Tags.").dict(),
@@ -247,8 +253,8 @@ pub const SPANS: Table = Table {
         column("dropped_events", Int64, "Events that the SDK dropped.").dict(),
         column("dropped_links", Int64, "Links that the SDK dropped.").dict(),
         column("flags", TextList, "What is odd about this row: end_before_start, time_not_believed, truncated, unparsable, …").dict(),
-        column("received_at", Timestamp, "When the collector received it.").required().stats(),
-        column("seq", Int64, "Position in the receiving shard's write-ahead log.").required(),
+        column("received_at", Timestamp, "When the collector received it.").required().stats().dict(),
+        column("seq", Int64, "Position in the receiving shard's write-ahead log.").required().dict(),
         column("mapping_version", Int32, "By which rules the dialect was read.").required().dict(),
     ],
 };
@@ -288,8 +294,8 @@ pub const LOGS: Table = Table {
         column("attribute_types", Map, "Type of each attribute that was not a string."),
         column("resource_attributes", Map, "Attributes of the resource.").dict(),
         column("flags", TextList, "What is odd about this row.").dict(),
-        column("received_at", Timestamp, "When the collector received it.").required().stats(),
-        column("seq", Int64, "Position in the receiving shard's write-ahead log.").required(),
+        column("received_at", Timestamp, "When the collector received it.").required().stats().dict(),
+        column("seq", Int64, "Position in the receiving shard's write-ahead log.").required().dict(),
         column("mapping_version", Int32, "By which rules it was read.").required().dict(),
     ],
 };
@@ -298,18 +304,20 @@ pub const LOGS: Table = Table {
 pub const CONTENTS: Table = Table {
     name: "contents",
     doc: "One row per distinct message or payload of a tenant and day. Rows may repeat; (tenant, date, hash) names the same bytes always.",
-    sort: &["hash"],
+    // By arrival, what resembles lies together. One content is found by the bloom filter of its hash.
+    sort: &["received_at", "seq"],
     columns: &[
         column("date", Date, "UTC day of the span that carried it.").required(),
         column("hash", Text, "First 128 bits of the BLAKE3 hash of the exact bytes, as 32 hexadecimal digits.")
             .required()
-            .bloom(),
+            .bloom()
+            .random(),
         column("tenant", Text, "The tenant of the credential.").required().dict(),
         column("role", Text, "system, user, assistant, tool, … where the carrier says it.").dict(),
         column("bytes", Int64, "Length in bytes.").required(),
         column("content", Text, "The bytes, exactly as sent.").required(),
-        column("received_at", Timestamp, "When the collector first received it.").required().stats(),
-        column("seq", Int64, "Position in the receiving shard's write-ahead log.").required(),
+        column("received_at", Timestamp, "When the collector first received it.").required().stats().dict(),
+        column("seq", Int64, "Position in the receiving shard's write-ahead log.").required().dict(),
     ],
 };
 
@@ -337,8 +345,8 @@ pub const SCORES: Table = Table {
         column("author", Text, "Who or what gave it.").dict(),
         column("metadata", Map, "Further members as sent."),
         column("service", Text, "`service.name` of the sender.").dict(),
-        column("received_at", Timestamp, "When the collector received it.").required().stats(),
-        column("seq", Int64, "Position in the receiving shard's write-ahead log.").required(),
+        column("received_at", Timestamp, "When the collector received it.").required().stats().dict(),
+        column("seq", Int64, "Position in the receiving shard's write-ahead log.").required().dict(),
     ],
 };
 

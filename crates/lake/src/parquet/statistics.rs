@@ -2,7 +2,7 @@
 //! (<https://github.com/delta-io/delta/blob/master/PROTOCOL.md#per-file-statistics>).
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use serde_json::{Map, Value, json};
 use tracewell_model::schema::{Column, ColumnType, Table};
 
@@ -41,7 +41,7 @@ impl Statistics {
         self.rows += rows.num_rows();
         for gathered in &mut self.columns {
             let array = rows.column(rows.schema_ref().index_of(gathered.column.name)?);
-            gathered.nulls += array.null_count();
+            gathered.nulls += array.logical_null_count();
             gathered.bounds = match (gathered.bounds.take(), bounds(gathered.column, array)?) {
                 (Some(before), Some(these)) => Some(before.with(these)),
                 (before, these) => before.or(these),
@@ -89,6 +89,7 @@ impl Bounds {
 
 fn bounds(column: &Column, array: &ArrayRef) -> Result<Option<Bounds>, LakeError> {
     Ok(match column.kind {
+        _ if *array.data_type() == DataType::Null => None,
         ColumnType::Timestamp => {
             let values = array.as_primitive::<TimestampMicrosecondType>();
             arrow::compute::min(values).zip(arrow::compute::max(values)).map(|(low, high)| Bounds::Int(low, high))
