@@ -39,7 +39,7 @@ mod usage;
 mod value;
 
 pub use input::{LogInput, ResourceFacts, SpanInput};
-pub use normalized::{Normalized, Piece, Role, Score, ScoreTarget, Usage};
+pub use normalized::{Normalized, Piece, Record, Role, Score, ScoreTarget, Usage};
 pub use normalizer::Normalizer;
 pub use resource::TEAM_KEYS;
 

@@ -57,6 +57,11 @@ pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
             _ => {}
         }
     }
+    if out.dialect == Dialect::GeminiCli {
+        // What tools put into the prompt is counted beside it.
+        let of_tools = facts.int(Field::ToolTokens).filter(|count| *count > 0).unwrap_or(0);
+        usage.input_tokens = usage.input_tokens.map(|input| input.saturating_add(of_tools));
+    }
     check(&usage, &reported, out);
     out.input_semantics = usage.input_tokens.map(|_| semantics);
     out.usage = usage;
@@ -73,6 +78,7 @@ struct Reported {
 
 impl Reported {
     fn read(facts: &Facts<'_, '_>, out: &mut Normalized<'_>) -> Self {
+        let codex = out.dialect == Dialect::Codex;
         let mut count = |field| {
             let count = facts.int(field)?;
             if count < 0 {
@@ -92,7 +98,10 @@ impl Reported {
             audio_output_tokens: count(Field::AudioOutput),
             image_input_tokens: count(Field::ImageInput),
         };
-        let mut reported = Self { usage, total: count(Field::Total), siblings: Siblings::default() };
+        // Codex fills the count of tools with the total.
+        let of_codex = count(Field::ToolTokens).filter(|_| codex);
+        let total = count(Field::Total).or(of_codex);
+        let mut reported = Self { usage, total, siblings: Siblings::default() };
         reported.siblings = Siblings::read(facts, &reported);
         let split = [usage.cache_write_5m_tokens, usage.cache_write_1h_tokens];
         if usage.cache_write_tokens.is_none() && split.iter().any(Option::is_some) {
