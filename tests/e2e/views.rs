@@ -14,24 +14,30 @@ const PROTOBUF: &str = "application/x-protobuf";
 
 /// A span, and the service and instrumentation that sent it.
 #[derive(Clone)]
-struct Sent {
+pub(crate) struct Sent {
     service: &'static str,
     scope: &'static str,
     span: Span,
 }
 
-fn int(key: &str, value: i64) -> KeyValue {
+pub(crate) fn int(key: &str, value: i64) -> KeyValue {
     let value = Some(AnyValue { value: Some(any_value::Value::IntValue(value)) });
     KeyValue { key: key.into(), value, ..KeyValue::default() }
 }
 
 /// An hour ago, to the second.
-fn base() -> u64 {
+pub(crate) fn base() -> u64 {
     (now() / 1_000_000_000 - 3_600) * 1_000_000_000
 }
 
 /// A span of the service `service`, seen by `scope`, from `from` to `to` milliseconds after [`base`].
-fn span(service: &'static str, scope: &'static str, ids: (u128, u64), parent: u64, times: (u64, u64)) -> Sent {
+pub(crate) fn span(
+    service: &'static str,
+    scope: &'static str,
+    ids: (u128, u64),
+    parent: u64,
+    times: (u64, u64),
+) -> Sent {
     let nanos = |millis: u64| base() + millis * 1_000_000;
     let span = Span {
         trace_id: ids.0.to_be_bytes().to_vec(),
@@ -46,29 +52,29 @@ fn span(service: &'static str, scope: &'static str, ids: (u128, u64), parent: u6
 }
 
 impl Sent {
-    fn with(mut self, attribute: KeyValue) -> Self {
+    pub(crate) fn with(mut self, attribute: KeyValue) -> Self {
         self.span.attributes.push(attribute);
         self
     }
 
-    fn chat(self) -> Self {
+    pub(crate) fn chat(self) -> Self {
         self.with(text("gen_ai.operation.name", "chat")).with(text("gen_ai.request.model", "gpt-4.1-mini"))
     }
 
-    fn response(self, id: &str) -> Self {
+    pub(crate) fn response(self, id: &str) -> Self {
         self.with(text("gen_ai.response.id", id))
     }
 
-    fn used(self, input: i64, output: i64) -> Self {
+    pub(crate) fn used(self, input: i64, output: i64) -> Self {
         self.with(int("gen_ai.usage.input_tokens", input)).with(int("gen_ai.usage.output_tokens", output))
     }
 
-    fn named(mut self, name: &str) -> Self {
+    pub(crate) fn named(mut self, name: &str) -> Self {
         self.span.name = name.into();
         self
     }
 
-    fn request(self) -> Vec<u8> {
+    pub(crate) fn request(self) -> Vec<u8> {
         let resource = Resource { attributes: vec![text("service.name", self.service)], ..Resource::default() };
         let scope = InstrumentationScope { name: self.scope.into(), ..InstrumentationScope::default() };
         let scope_spans = vec![ScopeSpans { scope: Some(scope), spans: vec![self.span], ..ScopeSpans::default() }];

@@ -192,11 +192,14 @@ fn is_provider_object(source: &str) -> bool {
     source.ends_with(".input_tokens") && OBJECTS.iter().any(|object| source.starts_with(object))
 }
 
-/// ADK asks Gemini by its name, and every other model through LiteLLM, as `openai/gpt-4.1-mini`.
+/// ADK asks Gemini by its name, and every other model through LiteLLM, as `openai/gpt-4.1-mini`. Its log records name
+/// the provider alone.
 fn is_native_gemini(out: &Normalized<'_>) -> bool {
-    let model = out.request_model.as_deref().unwrap_or_default();
+    let Some(model) = out.request_model.as_deref().filter(|model| !model.is_empty()) else {
+        return out.provider.as_deref().is_none_or(|provider| provider.starts_with("gcp"));
+    };
     let through_litellm = model.split('/').count() == 2;
-    !through_litellm && (model.contains("gemini") || model.is_empty())
+    !through_litellm && model.contains("gemini")
 }
 
 /// Langfuse's LangChain callback takes every part out of `input` and `output` and puts it beside them, as
