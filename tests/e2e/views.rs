@@ -194,6 +194,45 @@ fn rules() -> Vec<Rule> {
         json!([[1, 30, 3, 1]]),
     );
 
+    // Logfire: the request's span ends with the headers, and a record of its own tells of the stream's end: beside it,
+    // or in a trace of its own where the request has no parent.
+    let s = "stream-in-two";
+    let half = |ids, parent, times: (u64, u64), words: &str| {
+        let asked = json!([{"role": "user", "parts": [{"type": "text", "content": words}]}]).to_string();
+        span(s, "logfire.openai", ids, parent, times)
+            .with(text("logfire.span_type", if times.0 == times.1 { "log" } else { "span" }))
+            .with(text("request_data", "{\"model\":\"gpt-4.1-mini\"}"))
+            .with(text("gen_ai.input.messages", &asked))
+            .chat()
+    };
+    let request = |ids, parent, times, words| {
+        half(ids, parent, times, words).named("Chat Completion with {request_data[model]!r}")
+    };
+    let end = |ids, parent, time, words| {
+        let answered = json!([{"role": "assistant", "parts": [{"type": "text", "content": "Here."}]}]).to_string();
+        half(ids, parent, (time, time), words)
+            .named("streaming response from {request_data[model]!r} took {duration:.2f}s")
+            .with(text("gen_ai.output.messages", &answered))
+    };
+    rule(
+        s,
+        vec![
+            span(s, "logfire", (60, 1), 0, (0, 900)),
+            request((60, 2), 1, (10, 17), "Which seeds?"),
+            end((60, 3), 1, 117, "Which seeds?").used(1101, 207),
+            // Two at a time, the later one ends first.
+            request((60, 4), 1, (200, 207), "Which pots?"),
+            request((60, 5), 1, (210, 217), "Which soil?"),
+            end((60, 6), 1, 300, "Which soil?").used(30, 3),
+            end((60, 7), 1, 400, "Which pots?").used(20, 2),
+            request((61, 8), 0, (500, 507), "Alone?"),
+            end((62, 9), 0, 617, "Alone?").used(40, 4),
+            // One that was not streamed is whole.
+            request((60, 10), 1, (700, 777), "Which seeds?").used(50, 5),
+        ],
+        json!([[2, 1101, 207, 1], [4, 20, 2, 1], [5, 30, 3, 1], [8, 40, 4, 1], [10, 50, 5, 0]]),
+    );
+
     // What is not one call.
     let s = "an-hour-apart";
     rule(
@@ -394,6 +433,13 @@ async fn a_call_is_counted_once_in_whatever_order_its_spans_arrive() {
         call("wrapper")["reported_subtree_usage"],
         json!({"span_id": format!("{:016x}", 1), "input_tokens": 30, "output_tokens": 3})
     );
+    let streamed = call("stream-in-two");
+    assert_eq!(
+        json!([streamed["duration_ns"], streamed["streaming"]]),
+        json!([107_000_000, true]),
+        "to the stream's end"
+    );
+    assert!(streamed["output_preview"].as_str().unwrap().contains("Here."));
     let facts = call("facts");
     assert_eq!(
         json!([facts["conversation_id"], facts["user_id"], facts["prompt_name"], facts["prompt_version"]]),

@@ -17,8 +17,8 @@
 //!   instrumentations, and name one response; or, where one of them names none, have equal usage, and model and
 //!   instructions do not differ. Spans of one instrumentation side by side are never one call.
 //! - A log record that stands for a call is a row like a span, and its event is its instrumentation. Written within
-//!   the span of a call it tells of that one. Two records of a conversation that differ in nothing but what the output
-//!   leaves out are one call. A span stands for the call before any record does.
+//!   the span of a call it tells of that one. Two records of a conversation, written together, of which one counts no
+//!   more than the other in anything, are one call. A span stands for the call before any record does.
 //! - What Logfire writes once a stream has ended is part of the latest request before it that has no usage, from one
 //!   instrumentation, under one parent (or both without one), and with one last message.
 
@@ -242,14 +242,11 @@ impl<'a> Merged<'a> {
         // The run's own trace is the larger one; the outer span belongs to the framework that the run is written in.
         members.sort_by_key(|node| {
             let span = &node.span;
-            (
-                span.record || span.tail,
-                Reverse(node.trace_spans),
-                !span.has_content,
-                span.start,
-                Reverse(span.end),
-                node.key(),
-            )
+            let secondary = span.record || span.tail;
+            // Of two records the one that says how long it took.
+            let at_once = secondary && span.start == span.end;
+            let times = (span.start, Reverse(span.end));
+            (secondary, at_once, Reverse(node.trace_spans), !span.has_content, times, node.key())
         });
         let mut counted: Vec<&Node<'_>> = members.iter().collect();
         // A count without cache parts may exclude them: the span that states more parts, then the larger input, is right.

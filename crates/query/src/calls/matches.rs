@@ -85,12 +85,15 @@ pub(super) fn across(nests: Vec<Nest<'_>>) -> Vec<Nest<'_>> {
         let agree = a.instructions.is_none() || b.instructions.is_none() || a.instructions == b.instructions;
         (a.response.is_none() || b.response.is_none()) && agree && same_model(&a.models, &b.models)
     });
-    // One of Gemini CLI's two records of a call counts the output without the thoughts.
-    let of_records = |nest: &Nest<'_>| {
-        let input = nest.input.filter(|count| *count > 0 && nest.records)?;
-        Some((nest.service.to_owned(), nest.family?, nest.conversation?.to_owned(), input))
-    };
-    join(nests, of_records, |a, b| (a.response.is_none() || b.response.is_none()) && same_model(&a.models, &b.models))
+    // One of Gemini CLI's two records of a call leaves out what tools put in and what was thought.
+    let of_records =
+        |nest: &Nest<'_>| Some((nest.service.to_owned(), nest.family?, nest.conversation?.to_owned(), nest.records));
+    join(nests, of_records, |a, b| {
+        let written_together = a.records && a.end.abs_diff(b.end) <= RECORD_TOLERANCE_NS.unsigned_abs();
+        let within = |a: &Nest<'_>, b: &Nest<'_>| a.input.is_some() && a.input <= b.input && a.output <= b.output;
+        let fit = within(a, b) || within(b, a);
+        written_together && fit && !(a.response.is_some() && b.response.is_some()) && same_model(&a.models, &b.models)
+    })
 }
 
 /// Gives each request the record of the end of its stream.
