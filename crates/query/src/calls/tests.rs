@@ -219,7 +219,7 @@ fn a_record_is_the_call_whose_span_it_was_written_within_or_whose_response_it_na
     let first = Row { usage: used(2, 3), ..chat("t", "3", Some("1"), "s", (1, 9)) };
     let second = Row { usage: used(3, 4), ..chat("t", "4", Some("1"), "s", (10, 19)) };
     let sum = Row { response: None, ..span };
-    assert_eq!(calls(&[sum, within(None), first, second]), ["[t/1]", "[t/a]", "t/3", "t/4"]);
+    assert_eq!(calls(&[sum, within(None), first, second]), ["[t/1]", "t/3", "t/4", "[t/a]"]);
 
     // Without a trace: by the response, at its time.
     let named = |times| Row { response: Some("r"), has_content: true, ..record("z", "api_request", times) };
