@@ -1,14 +1,15 @@
--- One row is one span that has a part in a model call.
+-- One row is one span, or log record that stands for one, that has a part in a model call.
 --
 -- `role` says which: `call` for the span that stands for the call, `duplicate` for one that a second instrumentation
 -- (or the public half of a method) made of the same call, `wrapper` for a span around calls of its own kind, which is
 -- none itself. `call_trace_id` and `call_span_id` name the span that stands for the call.
 --
 -- Rule: a span sent again is one span; nested spans, siblings and spans of separate traces are one call when two
--- instrumentations saw it at one time in one service, and they name one response or else have equal usage.
--- `tracewell_call` decides; it sees all spans and log records of a tenant.
+-- instrumentations saw it at one time in one service, and they name one response or else have equal usage. A log record
+-- is one more way to see a call, and part of the call whose span it was written within; Logfire's record of the end of a
+-- stream is part of its request. `tracewell_call` decides; it sees all spans and log records of a tenant. Identities are those of `span_records`.
 SELECT
-    tenant, trace_id, span_id, date,
+    tenant, trace_id, span_id, date, is_record,
     part['role'] AS role,
     part['call_trace_id'] AS call_trace_id,
     part['call_span_id'] AS call_span_id,
@@ -35,10 +36,11 @@ SELECT
     part['prompt_label'] AS prompt_label
 FROM (
     SELECT
-        tenant, trace_id, span_id, date,
+        tenant, trace_id, span_id, date, is_record,
         tracewell_call(named_struct(
             'trace_id', trace_id, 'span_id', span_id, 'parent_span_id', parent_span_id, 'start', start_ns, 'end', end_ns,
-            'name', name, 'kind', kind, 'pending', pending, 'scope_name', scope_name, 'service', service,
+            'name', name, 'kind', kind, 'pending', pending, 'tail', tail, 'record', is_record,
+            'message', message, 'scope_name', scope_name, 'service', service,
             'request_model', request_model, 'response_model', response_model, 'response_id', response_id,
             'content_hash', content_hash, 'input_tokens', input_tokens, 'output_tokens', output_tokens,
             'usage_parts', usage_parts, 'doubtful', doubtful, 'has_content', has_content,
@@ -49,9 +51,11 @@ FROM (
     FROM (
         SELECT
             tenant, trace_id, span_id, date, parent_span_id, start_unix_nano AS start_ns,
-            start_unix_nano + duration_ns AS end_ns, name, kind,
+            start_unix_nano + coalesce(duration_ns, 0) AS end_ns, name, kind, is_record,
             coalesce(array_has(flags, 'pending_span'), false) AS pending,
-            scope_name, service, request_model, response_model, response_id, content_hash, input_tokens, output_tokens,
+            coalesce(array_has(flags, 'streaming_record'), false) AS tail, input_refs[-1]['hash'] AS message,
+            CASE WHEN is_record THEN name ELSE scope_name END AS scope_name,
+            service, request_model, response_model, response_id, content_hash, input_tokens, output_tokens,
             CASE WHEN cache_read_tokens > 0 THEN 1 ELSE 0 END + CASE WHEN cache_write_tokens > 0 THEN 1 ELSE 0 END
                 + CASE WHEN cache_write_5m_tokens > 0 THEN 1 ELSE 0 END
                 + CASE WHEN cache_write_1h_tokens > 0 THEN 1 ELSE 0 END
@@ -62,17 +66,18 @@ FROM (
             input_refs IS NOT NULL OR output_refs IS NOT NULL AS has_content,
             conversation_id, user_id, team, agent_name, workflow_name, workflow_version,
             prompt_name, prompt_version, prompt_label
-        FROM spans
+        FROM span_records
         UNION ALL
         SELECT
             tenant, trace_id, NULL AS span_id, date, NULL AS parent_span_id, time_unix_nano AS start_ns,
-            time_unix_nano AS end_ns, NULL AS name, NULL AS kind, false AS pending, NULL AS scope_name, service,
+            time_unix_nano AS end_ns, NULL AS name, NULL AS kind, true AS is_record, false AS pending, false AS tail,
+            NULL AS message, NULL AS scope_name, service,
             NULL AS request_model, NULL AS response_model, NULL AS response_id, NULL AS content_hash,
             NULL AS input_tokens, NULL AS output_tokens, 0 AS usage_parts, false AS doubtful, false AS has_content,
             conversation_id, user_id, NULL AS team, NULL AS agent_name, NULL AS workflow_name,
             NULL AS workflow_version, NULL AS prompt_name, NULL AS prompt_version, NULL AS prompt_label
         FROM logs
-        WHERE trace_id IS NOT NULL AND (conversation_id IS NOT NULL OR user_id IS NOT NULL)
+        WHERE trace_id IS NOT NULL AND record_id IS NULL AND (conversation_id IS NOT NULL OR user_id IS NOT NULL)
     ) AS said
 ) AS parts
 WHERE part IS NOT NULL

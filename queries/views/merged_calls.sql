@@ -6,7 +6,7 @@
 SELECT
     -- What the call is: the span that stands for it.
     tenant,
-    call_trace_id AS trace_id,
+    nullif(call_trace_id, call_span_id) AS trace_id,
     call_span_id AS span_id,
     first_value(date ORDER BY rank, shorter, fewer, seq) AS date,
     first_value(parent_span_id ORDER BY rank, shorter, fewer, seq) AS parent_span_id,
@@ -17,9 +17,11 @@ SELECT
     first_value(scope_name ORDER BY rank, shorter, fewer, seq) AS scope_name,
     first_value(scope_version ORDER BY rank, shorter, fewer, seq) AS scope_version,
     first_value(start_time ORDER BY rank, shorter, fewer, seq) AS start_time,
-    first_value(end_time ORDER BY rank, shorter, fewer, seq) AS end_time,
+    -- A stream that is told of in two records ends with the second.
+    coalesce(max(end_time) FILTER (WHERE tail), first_value(end_time ORDER BY rank, shorter, fewer, seq)) AS end_time,
     first_value(start_unix_nano ORDER BY rank, shorter, fewer, seq) AS start_unix_nano,
-    first_value(duration_ns ORDER BY rank, shorter, fewer, seq) AS duration_ns,
+    coalesce(max(start_unix_nano) FILTER (WHERE tail) - first_value(start_unix_nano ORDER BY rank, shorter, fewer, seq),
+        first_value(duration_ns ORDER BY rank, shorter, fewer, seq)) AS duration_ns,
     -- What any of its spans knows.
     first_value(service ORDER BY rank, shorter, fewer, seq) FILTER (WHERE service IS NOT NULL) AS service,
     first_value(service_version ORDER BY rank, shorter, fewer, seq) FILTER (WHERE service_version IS NOT NULL) AS service_version,
@@ -97,7 +99,7 @@ SELECT
     first_value(mapping_version ORDER BY rank, shorter, fewer, seq) AS mapping_version,
     -- How many other spans were merged in, and which.
     max(rank) - 1 AS duplicate_spans,
-    array_agg(DISTINCT named_struct('trace_id', trace_id, 'span_id', span_id)) FILTER (WHERE rank > 1) AS duplicates,
+    array_agg(DISTINCT named_struct('trace_id', nullif(trace_id, span_id), 'span_id', span_id)) FILTER (WHERE rank > 1) AS duplicates,
     -- What the nearest span of the same kind around it reported for all calls within: not to be added up.
     first_value(named_struct('span_id', wrapper_span_id, 'input_tokens', wrapper_input_tokens, 'output_tokens', wrapper_output_tokens)
         ORDER BY rank) FILTER (WHERE wrapper_span_id IS NOT NULL) AS reported_subtree_usage
@@ -115,6 +117,7 @@ FROM (
         s.routing_hash, s.policy_hash, s.input_preview, s.output_preview, s.input_refs, s.output_refs, s.system_ref,
         s.tools_ref, s.attributes, s.attribute_types, s.resource_attributes, s.events, s.links, s.flags,
         s.received_at, s.seq, s.mapping_version,
+        coalesce(array_has(s.flags, 'streaming_record'), false) AS tail,
         -s.duration_ns AS shorter, -cardinality(s.attributes)::bigint AS fewer,
         c.call_trace_id, c.call_span_id, c.rank, c.usage_rank, c.call_input_tokens, c.call_output_tokens,
         c.wrapper_span_id, c.wrapper_input_tokens, c.wrapper_output_tokens,
@@ -123,7 +126,7 @@ FROM (
         c.workflow_version AS call_workflow_version, c.prompt_name AS call_prompt_name,
         c.prompt_version AS call_prompt_version, c.prompt_label AS call_prompt_label
     FROM call_spans AS c
-    JOIN spans AS s ON s.tenant = c.tenant AND s.trace_id = c.trace_id AND s.span_id = c.span_id
+    JOIN span_records AS s ON s.tenant = c.tenant AND s.trace_id = c.trace_id AND s.span_id = c.span_id
     WHERE c.role <> 'wrapper' AND c.call_rows > 1 AND s.kind IN ('chat', 'completion', 'embedding', 'rerank')
 ) AS told
 GROUP BY tenant, call_trace_id, call_span_id

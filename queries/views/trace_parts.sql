@@ -17,7 +17,7 @@ FROM (
     SELECT
         tenant, trace_id, date,
         min(start_time) AS start_time, max(end_time) AS end_time,
-        min(start_unix_nano) AS start_unix_nano, max(start_unix_nano + duration_ns) AS end_unix_nano,
+        min(start_unix_nano) AS start_unix_nano, max(start_unix_nano + coalesce(duration_ns, 0)) AS end_unix_nano,
         bool_or(is_root) AS has_root,
         first_value(name ORDER BY start_unix_nano, span_id, shorter) FILTER (WHERE is_root) AS root_name,
         first_value(kind ORDER BY start_unix_nano, span_id, shorter) FILTER (WHERE is_root) AS root_kind,
@@ -47,12 +47,12 @@ FROM (
             CASE WHEN max(team) FILTER (WHERE is_root) IS NULL AND min(team) <> max(team) THEN 'team' ELSE '' END,
             CASE WHEN max(workflow_name) FILTER (WHERE is_root) IS NULL AND min(workflow_name) <> max(workflow_name) THEN 'workflow_name' ELSE '' END
         ), '') AS disputed,
-        count(DISTINCT span_id) AS span_count,
-        count(DISTINCT CASE WHEN status = 'error' THEN span_id END) AS error_count
+        count(DISTINCT span_id) FILTER (WHERE NOT is_record) AS span_count,
+        count(DISTINCT span_id) FILTER (WHERE status = 'error' AND NOT is_record) AS error_count
     FROM (
-        SELECT *, parent_span_id IS NULL AS is_root, -duration_ns AS shorter
-        FROM spans
-        WHERE NOT coalesce(array_has(flags, 'pending_span'), false)
+        SELECT *, parent_span_id IS NULL AND NOT is_record AS is_root, -duration_ns AS shorter
+        FROM span_records
+        WHERE trace_id <> span_id AND NOT coalesce(array_has(flags, 'pending_span'), false)
     ) AS s
     GROUP BY tenant, trace_id, date
 ) AS whole
@@ -72,6 +72,6 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT tenant, trace_id, date, count(*) AS duplicate_count
     FROM call_spans
-    WHERE role = 'duplicate' AND call_trace_id <> trace_id
+    WHERE role = 'duplicate' AND call_trace_id <> trace_id AND NOT is_record
     GROUP BY tenant, trace_id, date
 ) AS copies ON copies.tenant = whole.tenant AND copies.trace_id = whole.trace_id AND copies.date = whole.date

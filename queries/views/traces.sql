@@ -1,7 +1,8 @@
 -- One row is one trace: a run as its spans tell it, with the model calls in it.
 --
 -- Rule: the parts of the run on its dates (see `trace_parts`), put together. What names the run comes from the root,
--- which may be missing, else from what all spans agree on. A trace that holds nothing but duplicates of other traces'
+-- which may be missing, else from what all spans agree on. A trace that only log records tell of has no
+-- span and no root. One that holds nothing but duplicates of other traces'
 -- calls is flagged, not left out.
 SELECT
     tenant, trace_id, date, start_time, end_time, end_unix_nano - start_unix_nano AS duration_ns,
@@ -10,7 +11,7 @@ SELECT
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, calls_without_usage,
     models,
     CASE WHEN missing_root AND error_count > 0 THEN 'error' ELSE root_status END AS status,
-    span_count = duplicate_count AS only_duplicates
+    span_count > 0 AND span_count = duplicate_count AS only_duplicates
 FROM (
     SELECT
         tenant, trace_id,

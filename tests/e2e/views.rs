@@ -14,24 +14,30 @@ const PROTOBUF: &str = "application/x-protobuf";
 
 /// A span, and the service and instrumentation that sent it.
 #[derive(Clone)]
-struct Sent {
+pub(crate) struct Sent {
     service: &'static str,
     scope: &'static str,
     span: Span,
 }
 
-fn int(key: &str, value: i64) -> KeyValue {
+pub(crate) fn int(key: &str, value: i64) -> KeyValue {
     let value = Some(AnyValue { value: Some(any_value::Value::IntValue(value)) });
     KeyValue { key: key.into(), value, ..KeyValue::default() }
 }
 
 /// An hour ago, to the second.
-fn base() -> u64 {
+pub(crate) fn base() -> u64 {
     (now() / 1_000_000_000 - 3_600) * 1_000_000_000
 }
 
 /// A span of the service `service`, seen by `scope`, from `from` to `to` milliseconds after [`base`].
-fn span(service: &'static str, scope: &'static str, ids: (u128, u64), parent: u64, times: (u64, u64)) -> Sent {
+pub(crate) fn span(
+    service: &'static str,
+    scope: &'static str,
+    ids: (u128, u64),
+    parent: u64,
+    times: (u64, u64),
+) -> Sent {
     let nanos = |millis: u64| base() + millis * 1_000_000;
     let span = Span {
         trace_id: ids.0.to_be_bytes().to_vec(),
@@ -46,29 +52,29 @@ fn span(service: &'static str, scope: &'static str, ids: (u128, u64), parent: u6
 }
 
 impl Sent {
-    fn with(mut self, attribute: KeyValue) -> Self {
+    pub(crate) fn with(mut self, attribute: KeyValue) -> Self {
         self.span.attributes.push(attribute);
         self
     }
 
-    fn chat(self) -> Self {
+    pub(crate) fn chat(self) -> Self {
         self.with(text("gen_ai.operation.name", "chat")).with(text("gen_ai.request.model", "gpt-4.1-mini"))
     }
 
-    fn response(self, id: &str) -> Self {
+    pub(crate) fn response(self, id: &str) -> Self {
         self.with(text("gen_ai.response.id", id))
     }
 
-    fn used(self, input: i64, output: i64) -> Self {
+    pub(crate) fn used(self, input: i64, output: i64) -> Self {
         self.with(int("gen_ai.usage.input_tokens", input)).with(int("gen_ai.usage.output_tokens", output))
     }
 
-    fn named(mut self, name: &str) -> Self {
+    pub(crate) fn named(mut self, name: &str) -> Self {
         self.span.name = name.into();
         self
     }
 
-    fn request(self) -> Vec<u8> {
+    pub(crate) fn request(self) -> Vec<u8> {
         let resource = Resource { attributes: vec![text("service.name", self.service)], ..Resource::default() };
         let scope = InstrumentationScope { name: self.scope.into(), ..InstrumentationScope::default() };
         let scope_spans = vec![ScopeSpans { scope: Some(scope), spans: vec![self.span], ..ScopeSpans::default() }];
@@ -186,6 +192,45 @@ fn rules() -> Vec<Rule> {
             span(s, "a", (8, 2), 1, (1, 89)).chat().used(30, 3).named("OpenAI._achat"),
         ],
         json!([[1, 30, 3, 1]]),
+    );
+
+    // Logfire: the request's span ends with the headers, and a record of its own tells of the stream's end: beside it,
+    // or in a trace of its own where the request has no parent.
+    let s = "stream-in-two";
+    let half = |ids, parent, times: (u64, u64), words: &str| {
+        let asked = json!([{"role": "user", "parts": [{"type": "text", "content": words}]}]).to_string();
+        span(s, "logfire.openai", ids, parent, times)
+            .with(text("logfire.span_type", if times.0 == times.1 { "log" } else { "span" }))
+            .with(text("request_data", "{\"model\":\"gpt-4.1-mini\"}"))
+            .with(text("gen_ai.input.messages", &asked))
+            .chat()
+    };
+    let request = |ids, parent, times, words| {
+        half(ids, parent, times, words).named("Chat Completion with {request_data[model]!r}")
+    };
+    let end = |ids, parent, time, words| {
+        let answered = json!([{"role": "assistant", "parts": [{"type": "text", "content": "Here."}]}]).to_string();
+        half(ids, parent, (time, time), words)
+            .named("streaming response from {request_data[model]!r} took {duration:.2f}s")
+            .with(text("gen_ai.output.messages", &answered))
+    };
+    rule(
+        s,
+        vec![
+            span(s, "logfire", (60, 1), 0, (0, 900)),
+            request((60, 2), 1, (10, 17), "Which seeds?"),
+            end((60, 3), 1, 117, "Which seeds?").used(1101, 207),
+            // Two at a time, the later one ends first.
+            request((60, 4), 1, (200, 207), "Which pots?"),
+            request((60, 5), 1, (210, 217), "Which soil?"),
+            end((60, 6), 1, 300, "Which soil?").used(30, 3),
+            end((60, 7), 1, 400, "Which pots?").used(20, 2),
+            request((61, 8), 0, (500, 507), "Alone?"),
+            end((62, 9), 0, 617, "Alone?").used(40, 4),
+            // One that was not streamed is whole.
+            request((60, 10), 1, (700, 777), "Which seeds?").used(50, 5),
+        ],
+        json!([[2, 1101, 207, 1], [4, 20, 2, 1], [5, 30, 3, 1], [8, 40, 4, 1], [10, 50, 5, 0]]),
     );
 
     // What is not one call.
@@ -388,6 +433,13 @@ async fn a_call_is_counted_once_in_whatever_order_its_spans_arrive() {
         call("wrapper")["reported_subtree_usage"],
         json!({"span_id": format!("{:016x}", 1), "input_tokens": 30, "output_tokens": 3})
     );
+    let streamed = call("stream-in-two");
+    assert_eq!(
+        json!([streamed["duration_ns"], streamed["streaming"]]),
+        json!([107_000_000, true]),
+        "to the stream's end"
+    );
+    assert!(streamed["output_preview"].as_str().unwrap().contains("Here."));
     let facts = call("facts");
     assert_eq!(
         json!([facts["conversation_id"], facts["user_id"], facts["prompt_name"], facts["prompt_version"]]),

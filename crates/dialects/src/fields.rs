@@ -131,7 +131,7 @@ fields! {
     User: "user.id", "enduser.id", "langfuse.user.id", "~user_id", "~userId", "gen_ai.user", "gen_ai.request.user",
         "llm.user", "litellm.end_user.id", "metadata.user_api_key_end_user_id", "mlflow.trace.user",
         "~langfuse_user_id";
-    Account: "user.account_uuid";
+    Account: "user.account_uuid", "user.account_id";
 
     // Which prompt.
     PromptName: "langfuse.observation.prompt.name", "gen_ai.prompt.name", "langfuse.prompt.name",
@@ -238,6 +238,8 @@ fields! {
         "usage*input_token_details.image", "usage*input_image_tokens";
     /// Stated by the AI SDK from version 6 on, whose input counts include cached tokens with every provider.
     UncachedInput: "ai.usage.inputTokenDetails.noCacheTokens";
+    /// The total in Codex, input beside the prompt in Gemini CLI.
+    ToolTokens: "=tool_token_count";
     Cost: "llm.cost.total", "langfuse.observation.cost_details#total", "gen_ai.usage.cost", "gen_ai.cost.total_cost",
         "operation.cost", "mlflow.llm.cost#total_cost", "litellm.cost.total_cost", "=cost_usd", "usage*total_cost",
         "hidden_params#response_cost";
@@ -245,7 +247,7 @@ fields! {
     // What came of it.
     FinishReasons: "gen_ai.response.finish_reasons", "llm.finish_reason", "ai.response.finishReason",
         "gen_ai.response.finish_reason", "anthropic.message.stop_reason", "gen_ai.response.stop_reason",
-        "=stop_reason", "gen_ai.finishReason", "llm.response.finish_reason", "llm.response.stop_reason",
+        "=stop_reason", "=finish_reasons", "gen_ai.finishReason", "llm.response.finish_reason", "llm.response.stop_reason",
         "~finish_reason", "haystack.agent.step.llm.output#replies.0.meta.finish_reason",
         "haystack.component.output#replies.0.meta.finish_reason", "haystack.component.output#meta.0.finish_reason",
         "output.value#stop_reason", "output.value#choices.0.finish_reason",
@@ -283,7 +285,7 @@ impl Field {
 
     /// Whether it is a token count, which is reported as sent as well.
     pub(crate) fn is_count(self) -> bool {
-        (Self::Input as usize..=Self::UncachedInput as usize).contains(&(self as usize))
+        (Self::Input as usize..=Self::ToolTokens as usize).contains(&(self as usize))
     }
 }
 

@@ -101,7 +101,7 @@ pub(crate) fn logs(name: &str, mut visit: impl FnMut(&LogInput<'_, '_>, &Normali
             resource: &[],
         };
         let mut out = Normalized::default();
-        crate::logs::log(&input, &mut out);
+        crate::Normalizer::new().log(&input, &mut out);
         visit(&input, &out);
     }
 }

@@ -42,7 +42,7 @@ mod usage;
 mod value;
 
 pub use input::{LogInput, ResourceFacts, SpanInput};
-pub use normalized::{Normalized, Piece, Role, Score, ScoreTarget, Usage, content_hash};
+pub use normalized::{Normalized, Piece, Record, Role, Score, ScoreTarget, Usage, content_hash};
 pub use normalizer::Normalizer;
 pub use resource::TEAM_KEYS;
 

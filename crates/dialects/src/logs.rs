@@ -9,14 +9,13 @@ mod agents;
 use std::borrow::Cow;
 
 use tracewell_model::kind::{Dialect, Form, Kind};
-use tracewell_otlp::{AnyValue, KeyValue};
+use tracewell_otlp::KeyValue;
 
 use crate::content::attributes::text;
 use crate::content::carriers::Cut;
 use crate::content::role;
 use crate::content::split::{Carrier, Part, split};
-use crate::input::LogInput;
-use crate::json;
+use crate::input::{LogInput, SpanInput};
 use crate::normalized::{Normalized, Piece};
 use crate::scores::{EVALUATION_EVENT, event_score};
 
@@ -25,20 +24,76 @@ const DETAILS_EVENT: &str = "gen_ai.client.inference.operation.details";
 /// Source of what the body of a record carried.
 const BODY: &str = "body";
 
-/// Fills `out` from a log record. `operation` is the name of the event.
+/// A record that says what it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event<'a> {
+    name: &'a str,
+    pub(crate) dialect: Dialect,
+}
+
+/// A record read as the span that it stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AsSpan<'s, 'a> {
+    pub(crate) span: SpanInput<'s, 'a>,
+    /// `None` when the attributes tell.
+    pub(crate) kind: Option<Kind>,
+}
+
+impl<'a> Event<'a> {
+    /// The event of a record, if it names one.
+    pub(crate) fn of(log: &LogInput<'_, 'a>) -> Option<Self> {
+        let name = event_name(log)?;
+        Some(Self { name, dialect: dialect(log, name) })
+    }
+
+    /// Whether it is one of a coding agent's own.
+    fn is_agents(&self) -> bool {
+        let agent = matches!(self.dialect, Dialect::ClaudeCode | Dialect::Codex | Dialect::GeminiCli);
+        agent && !self.name.starts_with("gen_ai.")
+    }
+
+    /// The span that the record stands for: these records carry what a span carries, under the same keys.
+    pub(crate) fn as_span<'s>(&self, log: &LogInput<'s, 'a>) -> Option<AsSpan<'s, 'a>> {
+        let (kind, failed) = if self.is_agents() {
+            let (kind, failed) = agents::kind(self, log);
+            (Some(kind), failed)
+        } else if self.name == DETAILS_EVENT {
+            let named = log.attributes.iter().any(|attribute| attribute.key == "gen_ai.operation.name");
+            ((!named).then_some(Kind::Chat), false)
+        } else {
+            return None;
+        };
+        let span = SpanInput {
+            scope_name: log.scope_name,
+            scope_version: "",
+            name: "",
+            span_kind: 0,
+            status_code: if failed { 2 } else { 0 },
+            status_message: "",
+            is_root: false,
+            start_unix_nano: 0,
+            end_unix_nano: 0,
+            attributes: log.attributes,
+            resource: log.resource,
+            events: &[],
+        };
+        Some(AsSpan { span, kind })
+    }
+}
+
+/// Fills `out` from a log record; what it says as a span is in `out` already. `operation` is the name of the event
+/// unless the record states one.
 ///
 /// A score's target is this span; where the record names no span it is the call with `response_id`.
-pub(crate) fn log<'a>(log: &LogInput<'_, 'a>, out: &mut Normalized<'a>) {
-    let Some(event) = event_name(log) else { return };
-    out.operation = Some(Cow::Borrowed(event));
-    out.dialect = dialect(log, event);
+pub(crate) fn log<'a>(log: &LogInput<'_, 'a>, event: &Event<'a>, out: &mut Normalized<'a>) {
     let mut record = Record { log, out, taken: Vec::new() };
     record.identity();
-    match record.out.dialect {
-        Dialect::ClaudeCode | Dialect::Codex | Dialect::GeminiCli if !event.starts_with("gen_ai.") => {
-            record.agent(event)
-        }
-        _ => record.gen_ai(event),
+    if event.is_agents() {
+        record.out.operation = Some(Cow::Borrowed(event.name));
+        record.agent(event.name);
+    } else {
+        record.out.operation.get_or_insert(Cow::Borrowed(event.name));
+        record.gen_ai(event.name);
     }
     let mut taken = record.taken;
     taken.sort_unstable();
@@ -72,6 +127,7 @@ fn dialect(log: &LogInput<'_, '_>, event: &str) -> Dialect {
         ("openlit", Dialect::OpenLit),
         ("pydantic-ai", Dialect::PydanticAi),
         ("gemini_cli", Dialect::GeminiCli),
+        ("gemini-cli", Dialect::GeminiCli),
     ];
     let body = log.body.as_str().unwrap_or_default();
     let by = |list: &[(&str, Dialect)], text: &str| {
@@ -88,44 +144,49 @@ struct Record<'r, 's, 'a> {
     taken: Vec<u32>,
 }
 
-impl<'a> Record<'_, '_, 'a> {
-    /// The last attribute `key` that says something.
-    fn find(&self, key: &str) -> Option<(u32, KeyValue<'a>, Cow<'a, str>)> {
-        let (position, attribute) = self.log.attributes.iter().enumerate().rev().find(|(_, found)| found.key == key)?;
-        Some((position as u32, *attribute, text(attribute.value)?))
-    }
+/// The last attribute `key` that says something.
+fn find<'a>(log: &LogInput<'_, 'a>, key: &str) -> Option<(KeyValue<'a>, Cow<'a, str>)> {
+    let attribute = log.attributes.iter().rev().find(|found| found.key == key)?;
+    Some((*attribute, text(attribute.value)?))
+}
 
+impl<'a> Record<'_, '_, 'a> {
     /// The text of the first of `keys` that says something.
     fn text(&self, keys: &[&str]) -> Option<Cow<'a, str>> {
-        keys.iter().find_map(|key| Some(self.find(key)?.2))
+        keys.iter().find_map(|key| Some(find(self.log, key)?.1))
     }
 
-    fn int(&self, keys: &[&str]) -> Option<i64> {
-        self.text(keys)?.trim().parse().ok()
-    }
-
-    /// Facts that every kind of record names the same way.
+    /// Facts that every kind of record names the same way, where they are not known yet.
     fn identity(&mut self) {
-        self.out.conversation_id =
-            self.text(&["gen_ai.conversation.id", "session.id", "conversation.id", "langfuse.session.id"]);
+        let (log, out) = (self.log, &mut *self.out);
+        let fill = |fact: &mut Option<Cow<'a, str>>, keys: &[&str]| {
+            if fact.is_none() {
+                *fact = keys.iter().find_map(|key| Some(find(log, key)?.1));
+            }
+        };
+        fill(
+            &mut out.conversation_id,
+            &["gen_ai.conversation.id", "session.id", "conversation.id", "langfuse.session.id"],
+        );
         // Claude Code's `user.id` is an installation.
-        self.out.user_id = self.text(&["user.account_uuid", "user.id", "enduser.id", "user.account_id"]);
-        self.out.team = self.text(&["organization.id"]);
-        self.out.request_id =
-            self.text(&["request_id", "prompt.id", "prompt_id", "tool_use_id", "call_id", "gen_ai.response.id"]);
-        self.out.provider = self.text(&["gen_ai.provider.name", "gen_ai.system"]);
-        self.out.request_model = self.text(&["gen_ai.request.model", "model"]);
-        self.out.response_model = self.text(&["gen_ai.response.model"]);
-        self.out.response_id = self.text(&["gen_ai.response.id"]);
-        self.out.agent_name = self.text(&["gen_ai.agent.name"]);
-        self.out.error_type = self.text(&["error.type", "error_type"]);
+        fill(&mut out.user_id, &["user.account_uuid", "user.id", "enduser.id", "user.account_id"]);
+        fill(&mut out.team, &["organization.id"]);
+        fill(&mut out.provider, &["gen_ai.provider.name", "gen_ai.system"]);
+        fill(&mut out.request_model, &["gen_ai.request.model", "model"]);
+        fill(&mut out.response_model, &["gen_ai.response.model"]);
+        fill(&mut out.response_id, &["gen_ai.response.id"]);
+        fill(&mut out.agent_name, &["gen_ai.agent.name"]);
+        out.request_id = None;
+        fill(
+            &mut out.request_id,
+            &["request_id", "prompt.id", "prompt_id", "tool_use_id", "call_id", "gen_ai.response.id"],
+        );
     }
 
     fn gen_ai(&mut self, event: &str) {
         match event {
             EVALUATION_EVENT => self.out.scores.extend(event_score(self.log.attributes.iter().copied())),
             DETAILS_EVENT => {
-                self.out.kind = Kind::Chat;
                 self.attribute("gen_ai.tool.definitions", Place::Tools, Cut::Whole);
                 self.attribute("gen_ai.system_instructions", Place::System, Cut::Whole);
                 self.attribute("gen_ai.input.messages", Place::Input, Cut::Messages);
@@ -159,7 +220,7 @@ impl<'a> Record<'_, '_, 'a> {
 
     /// Moves the attribute `key` to a list.
     fn attribute(&mut self, key: &'static str, place: Place, cut: Cut) {
-        let Some((_, attribute, text)) = self.find(key) else { return };
+        let Some((attribute, text)) = find(self.log, key) else { return };
         // All of equal keys go, for the table holds one.
         let equal = self.log.attributes.iter().enumerate().filter(|(_, other)| other.key == key);
         self.taken.extend(equal.map(|(position, _)| position as u32));
@@ -189,24 +250,6 @@ enum Place {
     Output,
     Tools,
     System,
-}
-
-/// A truth sent as a boolean or as its text.
-fn truth(value: AnyValue<'_>) -> Option<bool> {
-    match value {
-        AnyValue::Bool(truth) => Some(truth),
-        AnyValue::Str(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        AnyValue::Str(text) if text.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
-    }
-}
-
-/// The text inside a value that may be a JSON string.
-fn unquoted(text: Cow<'_, str>) -> Cow<'_, str> {
-    match json::string(&text) {
-        Some(inner) => Cow::Owned(inner.into_owned()),
-        None => text,
-    }
 }
 
 #[cfg(test)]

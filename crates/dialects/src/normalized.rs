@@ -79,11 +79,26 @@ pub struct Normalized<'a> {
     pub moved: Vec<u32>,
     /// `(event, attribute of the event)`: the same for span events.
     pub moved_event_attributes: Vec<(u32, u32)>,
+    /// Log records only: what a span states outside its attributes, and how a tool call was decided on.
+    pub record: Record<'a>,
     /// Log records only: the body lives in `contents`.
     pub moved_body: bool,
     pub scores: Vec<Score<'a>>,
     /// `truncated`, `unparsable`, … (see the schema's `flags`).
     pub flags: Vec<&'static str>,
+}
+
+/// What a log record alone states.
+#[allow(missing_docs, reason = "the columns of the same names are documented in the schema")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record<'a> {
+    pub duration_ns: Option<i64>,
+    /// `ok`, `error`.
+    pub status: Option<&'static str>,
+    pub status_message: Option<Cow<'a, str>>,
+    pub prompt_id: Option<Cow<'a, str>>,
+    pub decision: Option<Cow<'a, str>>,
+    pub decision_source: Option<Cow<'a, str>>,
 }
 
 /// Token counts, read inclusively: see the columns of the same names.
@@ -224,6 +239,7 @@ impl Normalized<'_> {
             payloads,
             moved,
             moved_event_attributes,
+            record,
             moved_body,
             scores,
             flags,
@@ -276,6 +292,7 @@ impl Normalized<'_> {
         *output_preview = None;
         *system = None;
         *tools = None;
+        *record = Record::default();
         *moved_body = false;
         prompt_variables.clear();
         request_params.clear();
@@ -358,6 +375,7 @@ impl Default for Normalized<'_> {
             payloads: Vec::new(),
             moved: Vec::new(),
             moved_event_attributes: Vec::new(),
+            record: Record::default(),
             moved_body: false,
             scores: Vec::new(),
             flags: Vec::new(),

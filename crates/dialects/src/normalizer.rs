@@ -1,6 +1,6 @@
 //! The entry point: from a decoded span or log record to its canonical facts.
 
-use tracewell_model::kind::Dialect;
+use tracewell_model::kind::{Dialect, Kind};
 
 use crate::detect::{self, Marks};
 use crate::fields::Field;
@@ -49,7 +49,7 @@ impl Normalizer {
         let marks = self.look_up(span);
         out.dialect = detect::dialect(span, marks);
         if out.dialect != Dialect::Plain || !self.hits.is_empty() || span.status_code == 2 {
-            self.scalars(span, out);
+            self.scalars(span, None, out);
         }
         content::span(span, &mut self.contents, out);
         scores::span(span, out);
@@ -59,7 +59,13 @@ impl Normalizer {
     /// Reads `log` into `out`, which is cleared first.
     pub fn log<'a>(&mut self, log: &LogInput<'_, 'a>, out: &mut Normalized<'a>) {
         out.clear();
-        logs::log(log, out);
+        let Some(event) = logs::Event::of(log) else { return };
+        out.dialect = event.dialect;
+        if let Some(as_span) = event.as_span(log) {
+            self.look_up(&as_span.span);
+            self.scalars(&as_span.span, as_span.kind, out);
+        }
+        logs::log(log, &event, out);
     }
 
     /// Finds the known attributes of `span`, and what they betray of its dialect.
@@ -77,9 +83,10 @@ impl Normalizer {
         marks
     }
 
-    fn scalars<'a>(&self, span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
+    /// Reads what is a column of its own; the kind follows from the span unless it is known.
+    fn scalars<'a>(&self, span: &SpanInput<'_, 'a>, kind: Option<Kind>, out: &mut Normalized<'a>) {
         let mut facts = Facts::read(span.attributes, &self.hits, out.dialect, out);
-        out.kind = kinds::kind(span, &facts, out.dialect);
+        out.kind = kind.unwrap_or_else(|| kinds::kind(span, &facts, out.dialect));
         if out.dialect == Dialect::Plain {
             identity::context(&facts, &self.team_keys, out);
             errors::fill(span, &facts, out);
@@ -102,6 +109,7 @@ impl Normalizer {
         // And the output of a stream in a record of its own, beside the span of the request.
         if out.dialect == Dialect::Logfire && span.name.starts_with("streaming response from") {
             out.flags.push("streaming_record");
+            out.streaming = Some(true);
         }
     }
 }

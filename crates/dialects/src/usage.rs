@@ -57,6 +57,11 @@ pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
             _ => {}
         }
     }
+    if out.dialect == Dialect::GeminiCli {
+        // What tools put into the prompt is counted beside it.
+        let of_tools = facts.int(Field::ToolTokens).filter(|count| *count > 0).unwrap_or(0);
+        usage.input_tokens = usage.input_tokens.map(|input| input.saturating_add(of_tools));
+    }
     check(&usage, &reported, out);
     out.input_semantics = usage.input_tokens.map(|_| semantics);
     out.usage = usage;
@@ -73,6 +78,7 @@ struct Reported {
 
 impl Reported {
     fn read(facts: &Facts<'_, '_>, out: &mut Normalized<'_>) -> Self {
+        let codex = out.dialect == Dialect::Codex;
         let mut count = |field| {
             let count = facts.int(field)?;
             if count < 0 {
@@ -92,7 +98,10 @@ impl Reported {
             audio_output_tokens: count(Field::AudioOutput),
             image_input_tokens: count(Field::ImageInput),
         };
-        let mut reported = Self { usage, total: count(Field::Total), siblings: Siblings::default() };
+        // Codex fills the count of tools with the total.
+        let of_codex = count(Field::ToolTokens).filter(|_| codex);
+        let total = count(Field::Total).or(of_codex);
+        let mut reported = Self { usage, total, siblings: Siblings::default() };
         reported.siblings = Siblings::read(facts, &reported);
         let split = [usage.cache_write_5m_tokens, usage.cache_write_1h_tokens];
         if usage.cache_write_tokens.is_none() && split.iter().any(Option::is_some) {
@@ -183,11 +192,14 @@ fn is_provider_object(source: &str) -> bool {
     source.ends_with(".input_tokens") && OBJECTS.iter().any(|object| source.starts_with(object))
 }
 
-/// ADK asks Gemini by its name, and every other model through LiteLLM, as `openai/gpt-4.1-mini`.
+/// ADK asks Gemini by its name, and every other model through LiteLLM, as `openai/gpt-4.1-mini`. Its log records name
+/// the provider alone.
 fn is_native_gemini(out: &Normalized<'_>) -> bool {
-    let model = out.request_model.as_deref().unwrap_or_default();
+    let Some(model) = out.request_model.as_deref().filter(|model| !model.is_empty()) else {
+        return out.provider.as_deref().is_none_or(|provider| provider.starts_with("gcp"));
+    };
     let through_litellm = model.split('/').count() == 2;
-    !through_litellm && (model.contains("gemini") || model.is_empty())
+    !through_litellm && model.contains("gemini")
 }
 
 /// Langfuse's LangChain callback takes every part out of `input` and `output` and puts it beside them, as

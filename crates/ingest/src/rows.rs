@@ -210,7 +210,7 @@ impl Rows {
                 let refused = match &source {
                     Ok(source) => match decoder.decode_log(entry.bytes(body)) {
                         Ok(record) => {
-                            self.log(&record, source, &mut normalized);
+                            self.log(&record, entry.bytes(body), source, &mut normalized);
                             None
                         }
                         Err(refusal) => Some(refusal),

@@ -19,6 +19,7 @@ pub mod durable;
 mod error;
 pub mod fresh;
 mod location;
+mod older;
 pub mod parquet;
 pub mod scan;
 pub mod schema;

@@ -101,11 +101,16 @@ pub fn file_schema(table: &Table) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// The schema Delta Lake is told: every column as stored.
+/// A column as Delta Lake is told it: as stored.
+#[must_use]
+pub fn delta_field(column: &Column) -> Field {
+    field(column, file_type(column.kind))
+}
+
+/// The schema Delta Lake is told.
 #[must_use]
 pub fn delta_schema(table: &Table) -> Schema {
-    let fields = table.columns.iter().map(|column| field(column, file_type(column.kind)));
-    Schema::new(fields.collect::<Vec<_>>())
+    Schema::new(table.columns.iter().map(delta_field).collect::<Vec<_>>())
 }
 
 /// The columns as SQL reads them from files: top-level text as views, which are read without copying. Without comments:

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::parquet::Encoded;
 use crate::snapshot::{DataFile, Snapshot};
-use crate::{LakeError, Location, schema};
+use crate::{LakeError, Location, older, schema};
 
 /// A checkpoint of the log is written every so many commits.
 const CHECKPOINT_INTERVAL: u64 = 50;
@@ -145,8 +145,11 @@ impl FactTable {
             }
         }
         stored.load().await.map_err(&delta)?;
+        let lacking = older::lacking(table, stored.snapshot().map_err(&delta)?)?;
+        if create && !lacking.is_empty() {
+            older::add(table, &mut stored, &lacking).await?;
+        }
         let state = stored.snapshot().map_err(&delta)?.clone();
-        check(table, &state)?;
         let scan_schema = schema::table_schema(table);
         let snapshot = Snapshot::new(state, &location.table_path(table.name), &scan_schema, HashMap::new(), None);
         Ok(Some(Self {
@@ -432,24 +435,5 @@ impl FactTable {
         // An app without a commit yet is known from now on too, so that a refresh looks for it.
         watermarks.insert(app.to_owned(), version.unwrap_or(i64::MIN));
         Ok(self.install(before.state.clone(), watermarks, &before))
-    }
-}
-
-/// Refuses tables that plain Parquet scans would misread, or that lack our columns.
-fn check(table: &'static Table, state: &DeltaTableState) -> Result<(), LakeError> {
-    let configuration = state.metadata().configuration();
-    for (key, harmless) in [("delta.enableDeletionVectors", "false"), ("delta.columnMapping.mode", "none")] {
-        if let Some(value) = configuration.get(key).filter(|value| value.as_str() != harmless) {
-            return Err(LakeError::Unsupported { table: table.name, feature: format!("{key}={value}") });
-        }
-    }
-    let stored = state.schema();
-    let names: HashSet<&str> = stored.fields().map(|field| field.name().as_str()).collect();
-    match table.columns.iter().find(|column| !names.contains(column.name)) {
-        Some(missing) => Err(LakeError::Schema {
-            table: table.name,
-            reason: format!("column `{}` is missing; it was written by an older version", missing.name),
-        }),
-        None => Ok(()),
     }
 }

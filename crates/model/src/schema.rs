@@ -8,7 +8,7 @@ mod derived;
 pub use derived::{CALLS, DERIVED_TABLES, TRACES};
 
 /// `major.minor` of the published schema.
-pub const SCHEMA_VERSION: &str = "0.1";
+pub const SCHEMA_VERSION: &str = "0.2";
 
 /// The type of a column, as SQL and Delta Lake see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,7 +262,7 @@ pub const SPANS: Table = Table {
 /// One row per log record.
 pub const LOGS: Table = Table {
     name: "logs",
-    doc: "One row per log record, as received: GenAI events and coding agents' records. Joined to spans by (trace_id, span_id).",
+    doc: "One row per log record, as received: GenAI events and coding agents' records. Joined to spans by (trace_id, span_id). A record that stands for a model call or a tool execution has the columns of `spans` for it.",
     sort: &["time_unix_nano", "trace_id", "span_id"],
     columns: &[
         column("date", Date, "UTC day of the record's time; of its arrival where that is not believed.").required(),
@@ -280,6 +280,38 @@ pub const LOGS: Table = Table {
         column("conversation_id", Text, "Session, thread or conversation that the record names.").dict().bloom(),
         column("user_id", Text, "End user that the record names.").dict(),
         column("request_id", Text, "Request or prompt id by which a record without a span finds its call."),
+        column("prompt_id", Text, "The user's prompt that a coding agent's record belongs to."),
+        column("record_id", Text, "Identity of a record that stands for a model call or a tool execution: a hash of its bytes as sent, equal when it is sent again. NULL for other records."),
+        column("kind", Text, "What it stands for, as in `spans`: chat, tool, human, …; NULL for a record that stands for nothing of its own.").dict().stats(),
+        column("dialect", Text, "The vocabulary it was written in; NULL when it has nothing of a language model.").dict(),
+        column("operation", Text, "`gen_ai.operation.name` as sent, else the name of the event.").dict(),
+        column("service_version", Text, "`service.version`, else the version of the agent.").dict(),
+        column("team", Text, "The team, tenant or organization that the application claims.").dict(),
+        column("agent_name", Text, "Agent.").dict(),
+        column("provider", Text, "Model provider by its OpenTelemetry name.").dict(),
+        column("request_model", Text, "The model asked for.").dict(),
+        column("response_model", Text, "The model that answered.").dict(),
+        column("response_id", Text, "The provider's id of the response; of Claude Code its request id, as on its spans."),
+        column("duration_ns", Int64, "How long the call took, which ended at `time`; NULL when it does not say."),
+        column("status", Text, "ok, error, or NULL when it does not say.").dict(),
+        column("status_message", Text, "What went wrong, as sent."),
+        column("error_type", Text, "Error type as sent.").dict(),
+        column("error_class", Text, "rate_limit, timeout, server, auth, bad_request, content_filter, cancelled, tool, parse, other.").dict(),
+        column("finish_reasons", TextList, "One per choice, normalised: stop, length, tool_calls, content_filter, error, or as sent.").dict(),
+        column("input_tokens", Int64, "Input tokens, always including cache reads and writes."),
+        column("output_tokens", Int64, "Output tokens, always including reasoning."),
+        column("cache_read_tokens", Int64, "Of the input: read from the provider's cache."),
+        column("cache_write_tokens", Int64, "Of the input: written to the provider's cache."),
+        column("reasoning_tokens", Int64, "Of the output: reasoning."),
+        column("usage_reported", Map, "Every token count as the record reported it, by attribute key.").dict(),
+        column("usage_flags", TextList, "Contradictions in the reported usage, such as parts_exceed_whole.").dict(),
+        column("input_semantics", Text, "How the reported input count was read: inclusive or exclusive of cached tokens, or unknown.").dict(),
+        column("reported_cost_usd", Text, "Cost that the application reports itself, in US dollars, as an exact decimal text.").dict(),
+        column("tool_name", Text, "Tool.").dict(),
+        column("tool_call_id", Text, "The model's id of the tool call."),
+        column("tool_type", Text, "native, mcp, … as sent.").dict(),
+        column("decision", Text, "How a tool call was decided on: accept, reject, auto_accept, modify, … as sent.").dict(),
+        column("decision_source", Text, "Who or what decided: config, hook, user_permanent, user_reject, … as sent.").dict(),
         column("body", Text, "The body; JSON text when it was not a string, with contents moved away."),
         column("body_type", Text, "string, int, double, bool, array, kvlist, bytes; NULL when empty.").dict(),
         column("input_refs", Refs, "Input messages it carries, as references into `contents`."),

@@ -16,6 +16,11 @@
 //! - Calls side by side or in separate traces are one when they overlap in time, in one service, seen by two
 //!   instrumentations, and name one response; or, where one of them names none, have equal usage, and model and
 //!   instructions do not differ. Spans of one instrumentation side by side are never one call.
+//! - A log record that stands for a call is a row like a span, and its event is its instrumentation. Written within
+//!   the span of a call it tells of that one. Two records of a conversation, written together, of which one counts no
+//!   more than the other in anything, are one call. A span stands for the call before any record does.
+//! - What Logfire writes once a stream has ended is part of the latest request before it that has no usage, from one
+//!   instrumentation, under one parent (or both without one), and with one last message.
 
 mod matches;
 mod nests;
@@ -24,6 +29,9 @@ use std::collections::HashMap;
 
 /// Clocks of two instrumentations in one process, and rounding to milliseconds, stay below this.
 const TOLERANCE_NS: i64 = 5_000_000;
+
+/// A record is written once its call is over, by a logger that has a clock of its own.
+const RECORD_TOLERANCE_NS: i64 = 1_000_000_000;
 
 /// Kinds that can be one call. `chat` and `completion` are one: dialects disagree on which is which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +101,7 @@ impl Facts<'_> {
     }
 }
 
-/// One span as received, or a log record of its trace, which has no id and tells facts alone.
+/// One span as received, a log record that stands for a call, or one that tells facts of its trace alone and has no id.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Row<'a> {
     pub(crate) trace: &'a str,
@@ -106,6 +114,12 @@ pub(crate) struct Row<'a> {
     pub(crate) family: Option<Family>,
     /// A placeholder that is sent when a span starts.
     pub(crate) pending: bool,
+    /// A log record.
+    pub(crate) record: bool,
+    /// The record that Logfire writes once a stream has ended, beside the span of the request.
+    pub(crate) tail: bool,
+    /// Names the last message that went in.
+    pub(crate) message: Option<&'a str>,
     pub(crate) scope: &'a str,
     pub(crate) service: &'a str,
     pub(crate) asked: Option<&'a str>,
@@ -228,7 +242,11 @@ impl<'a> Merged<'a> {
         // The run's own trace is the larger one; the outer span belongs to the framework that the run is written in.
         members.sort_by_key(|node| {
             let span = &node.span;
-            (Reverse(node.trace_spans), !span.has_content, span.start, Reverse(span.end), node.key())
+            let secondary = span.record || span.tail;
+            // Of two records the one that says how long it took.
+            let at_once = secondary && span.start == span.end;
+            let times = (span.start, Reverse(span.end));
+            (secondary, at_once, Reverse(node.trace_spans), !span.has_content, times, node.key())
         });
         let mut counted: Vec<&Node<'_>> = members.iter().collect();
         // A count without cache parts may exclude them: the span that states more parts, then the larger input, is right.

@@ -37,9 +37,18 @@ impl View {
     }
 }
 
+const IS_RECORD: (&str, &str) = ("is_record", "Whether it is a log record.");
+
+const DECISION: [(&str, &str); 2] = [
+    ("decision", "How it was decided on: accept, reject, auto_accept, modify, … as sent."),
+    ("decision_source", "Who or what decided, as sent."),
+];
+
 const MERGED: &[(&str, &str)] = &[
-    ("duplicate_spans", "How many other spans were merged in."),
-    ("duplicates", "Which spans were merged in."),
+    ("trace_id", "Trace id; NULL where only a log record without a trace tells of the call."),
+    ("span_id", "The span, or the id of the log record, that stands for the call."),
+    ("duplicate_spans", "How many other spans and log records were merged in."),
+    ("duplicates", "Which spans and log records were merged in."),
     (
         "reported_subtree_usage",
         "What the nearest span of the same kind around it reported for all calls within; not to be added up.",
@@ -61,10 +70,26 @@ const MERGED: &[(&str, &str)] = &[
 /// All views. A view stands behind those it uses.
 pub const VIEWS: &[View] = &[
     View {
+        name: "span_records",
+        doc: "One row is one span, or one log record that stands for a model call or a tool execution as a span would.",
+        sql: include_str!("../../../queries/views/span_records.sql"),
+        columns: &[
+            IS_RECORD,
+            DECISION[0],
+            DECISION[1],
+            ("span_id", "Span id; of a record its `record_id`."),
+            ("trace_id", "Trace id; of a record that names no trace its `record_id`."),
+            ("parent_span_id", "The parent's span id; of a record the span that it was written within."),
+        ],
+        uses: &[],
+        derived: None,
+    },
+    View {
         name: "call_spans",
-        doc: "One row is one span that has a part in a model call: the call itself, a duplicate of it, or a wrapper around calls.",
+        doc: "One row is one span, or log record that stands for one, that has a part in a model call: the call itself, a duplicate of it, or a wrapper around calls.",
         sql: include_str!("../../../queries/views/call_spans.sql"),
         columns: &[
+            IS_RECORD,
             ("role", "call, duplicate or wrapper."),
             ("call_trace_id", "Trace of the span that stands for the call."),
             ("call_span_id", "The span that stands for the call."),
@@ -77,7 +102,7 @@ pub const VIEWS: &[View] = &[
             ("wrapper_input_tokens", "Input tokens it reports for all calls within."),
             ("wrapper_output_tokens", "Output tokens it reports for all calls within."),
         ],
-        uses: &[],
+        uses: &["span_records"],
         derived: None,
     },
     View {
@@ -85,7 +110,7 @@ pub const VIEWS: &[View] = &[
         doc: "One row is one model call that several rows of `spans` tell of, merged.",
         sql: include_str!("../../../queries/views/merged_calls.sql"),
         columns: MERGED,
-        uses: &["call_spans"],
+        uses: &["span_records", "call_spans"],
         derived: None,
     },
     View {
@@ -93,7 +118,7 @@ pub const VIEWS: &[View] = &[
         doc: "One row is one real model call, its duplicates merged.",
         sql: include_str!("../../../queries/views/llm_calls.sql"),
         columns: MERGED,
-        uses: &["call_spans", "merged_calls"],
+        uses: &["span_records", "call_spans", "merged_calls"],
         derived: Some(&CALLS),
     },
     View {
@@ -101,7 +126,7 @@ pub const VIEWS: &[View] = &[
         doc: "One row is one trace and date: what its spans of that date tell of the run, and the model calls among them.",
         sql: include_str!("../../../queries/views/trace_parts.sql"),
         columns: &[],
-        uses: &["call_spans", "merged_calls", "llm_calls"],
+        uses: &["span_records", "call_spans", "merged_calls", "llm_calls"],
         derived: Some(&TRACES),
     },
     View {
@@ -132,13 +157,17 @@ pub const VIEWS: &[View] = &[
         doc: "One row is one execution of a tool.",
         sql: include_str!("../../../queries/views/tool_calls.sql"),
         columns: &[
+            DECISION[0],
+            DECISION[1],
+            ("trace_id", "Trace id; NULL where only a log record without a trace tells of it."),
+            ("span_id", "The span, or the id of the log record, that stands for it."),
             ("arguments", "The arguments as sent."),
             ("result", "The result as sent."),
             ("input_hash", "Hash of the arguments in `contents`."),
             ("output_hash", "Hash of the result in `contents`."),
-            ("duplicate_spans", "How many other spans of the execution were merged in."),
+            ("duplicate_spans", "How many other spans and log records of the execution were merged in."),
         ],
-        uses: &[],
+        uses: &["span_records"],
         derived: None,
     },
     View {
@@ -256,7 +285,7 @@ mod tests {
         let names = |sql| mentioned(sql).iter().map(|view| view.name).collect::<Vec<_>>();
         assert_eq!(names("SELECT 1"), [""; 0]);
         assert_eq!(names("SELECT * FROM LLM_Calls"), ["llm_calls"]);
-        assert_eq!(names("SELECT * FROM merged_calls"), ["call_spans", "merged_calls"]);
+        assert_eq!(names("SELECT * FROM merged_calls"), ["span_records", "call_spans", "merged_calls"]);
         assert_eq!(names("SELECT * FROM traces JOIN messages USING (trace_id)"), ["trace_parts", "traces", "messages"]);
         assert_eq!(names(" SHOW TABLES").len(), VIEWS.len());
     }

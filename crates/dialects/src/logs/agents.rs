@@ -1,30 +1,61 @@
 //! The records of Claude Code, Codex and Gemini CLI.
+//!
+//! One model call leaves several records, and one of them stands for it: the one that tells what it used, or that it
+//! failed. The others (a request about to be sent, an answer's headers, one event of a stream) are no calls.
 
 use std::borrow::Cow;
 
-use tracewell_model::kind::{Dialect, InputSemantics, Kind};
+use tracewell_model::kind::{Dialect, Kind};
+use tracewell_otlp::AnyValue;
 
-use super::{Place, Record, truth, unquoted};
+use super::{Event, Place, Record, find};
 use crate::content::carriers::Cut;
-use crate::usage::{NEGATIVE_COUNT, amount};
+use crate::input::LogInput;
 use crate::value::Scalar;
 
-/// Members that say how a person or a rule decided on a tool call, and how it went.
-const DECISIONS: &[&str] =
-    &["decision", "source", "decision_type", "decision_source", "success", "mcp_server", "mcp_server_name"];
+/// What a record stands for, and whether it says by its name that something failed.
+pub(super) fn kind(event: &Event<'_>, log: &LogInput<'_, '_>) -> (Kind, bool) {
+    let value = |key: &str| log.attributes.iter().rev().find(|found| found.key == key).map(|found| found.value);
+    match (event.dialect, short(event.name)) {
+        (Dialect::Codex, "api_request") => {
+            let refused = value("http.response.status_code")
+                .and_then(|status| Scalar::Any(status).int())
+                .is_some_and(|status| status >= 400);
+            let failed = refused || says(value("error.message"));
+            (if failed { Kind::Chat } else { Kind::Http }, failed)
+        }
+        (Dialect::Codex, "sse_event" | "websocket_event") => {
+            let failed = says(value("error.message"));
+            let counts = ["input_token_count", "output_token_count"].iter().any(|key| says(value(key)));
+            (if failed || counts { Kind::Chat } else { Kind::Other }, failed)
+        }
+        (Dialect::ClaudeCode, "api_request") | (Dialect::GeminiCli, "api_response") => (Kind::Chat, false),
+        (Dialect::ClaudeCode | Dialect::GeminiCli, "api_error") => (Kind::Chat, true),
+        (_, "tool_result" | "tool_call") => (Kind::Tool, false),
+        (_, "tool_decision" | "user_prompt") => (Kind::Human, false),
+        _ => (Kind::Other, false),
+    }
+}
+
+fn says(value: Option<AnyValue<'_>>) -> bool {
+    value.is_some_and(|value| !Scalar::Any(value).is_empty())
+}
+
+/// The name of an event without that of its agent.
+fn short(event: &str) -> &str {
+    event.rsplit_once('.').map_or(event, |(_, name)| name)
+}
 
 impl Record<'_, '_, '_> {
     pub(super) fn agent(&mut self, event: &str) {
-        let name = event.rsplit_once('.').map_or(event, |(_, name)| name);
-        self.out.kind = match name {
-            "api_request" | "api_response" | "api_error" | "sse_event" | "api_request_body" | "api_response_body"
-            | "assistant_response" => Kind::Chat,
-            "tool_result" | "tool_call" => Kind::Tool,
-            "tool_decision" | "user_prompt" => Kind::Human,
-            _ => Kind::Other,
-        };
-        self.facts();
-        self.usage();
+        let name = short(event);
+        self.outcome(name);
+        if name.starts_with("tool_") {
+            self.out.record.decision = self.text(&["decision", "decision_type"]);
+            self.out.record.decision_source = self.text(&["source", "decision_source"]);
+            let over_mcp = self.text(&["mcp_server", "mcp_server_name"]).map(|_| Cow::Borrowed("mcp"));
+            self.out.tool_type = self.out.tool_type.take().or(over_mcp);
+        }
         match name {
             "user_prompt" => self.attribute("prompt", Place::Input, Cut::Whole),
             "assistant_response" => self.attribute("response", Place::Output, Cut::Whole),
@@ -45,76 +76,26 @@ impl Record<'_, '_, '_> {
         }
     }
 
-    fn facts(&mut self) {
-        self.out.tool_name = self.text(&["tool_name", "function_name"]).map(unquoted);
-        self.out.tool_call_id = self.text(&["tool_use_id", "call_id"]);
-        self.out.tool_type = self.text(&["tool_type"]);
-        let cost = self.find("cost_usd");
-        self.out.reported_cost_usd = cost.and_then(|(_, cost, _)| amount(&Scalar::Any(cost.value)));
-        self.out.release = self.text(&["app.version"]);
-        let decisions = DECISIONS.iter().filter_map(|key| Some((Cow::Borrowed(*key), self.find(key)?.2)));
-        let decisions: Vec<_> = decisions.collect();
-        self.out.metadata.extend(decisions);
-        let failed = self.find("success").and_then(|(_, success, _)| truth(success.value)) == Some(false);
-        if self.out.error_type.is_none() {
-            let error = self.text(&["error", "error.message", "status_code", "http.response.status_code"]);
-            self.out.error_type = match error {
-                Some(error)
-                    if failed || self.out.operation.as_deref().is_some_and(|name| name.ends_with("api_error")) =>
-                {
-                    Some(error)
-                }
-                None if failed => Some(Cow::Borrowed("_OTHER")),
-                _ => None,
-            };
+    /// How long it took and how it ended.
+    fn outcome(&mut self, name: &str) {
+        const NANOS_PER_MILLI: f64 = 1e6;
+        // Codex states of a stream's event how long it waited for that.
+        if !name.ends_with("_event") {
+            let millis = find(self.log, "duration_ms").and_then(|(found, _)| Scalar::Any(found.value).float());
+            let nanos = millis.filter(|millis| *millis >= 0.0).map(|millis| (millis * NANOS_PER_MILLI).round() as i64);
+            self.out.record.duration_ns = nanos;
         }
-    }
-
-    fn count(&mut self, keys: &[&str]) -> Option<i64> {
-        let count = self.int(keys)?;
-        if count < 0 && !self.out.usage_flags.contains(&NEGATIVE_COUNT) {
-            self.out.usage_flags.push(NEGATIVE_COUNT);
+        self.out.record.prompt_id = self.text(&["prompt.id", "prompt_id"]);
+        let succeeded = find(self.log, "success").and_then(|(found, _)| Scalar::Any(found.value).bool());
+        // Whatever failed has a class.
+        self.out.record.status = match self.out.error_class {
+            Some(_) => Some("error"),
+            None => succeeded.filter(|succeeded| *succeeded).map(|_| "ok"),
+        };
+        if self.out.error_class.is_some() {
+            self.out.record.status_message = self.text(&["error", "error.message"]);
+            let error_type = self.text(&["error_type"]);
+            self.out.error_type = self.out.error_type.take().or(error_type);
         }
-        (count >= 0).then_some(count)
-    }
-
-    /// Token counts, which arrive as numbers or as text.
-    fn usage(&mut self) {
-        let input = self.count(&["input_tokens", "input_token_count"]);
-        let output = self.count(&["output_tokens", "output_token_count"]);
-        let read = self.count(&["cache_read_tokens", "cached_token_count", "cached_content_token_count"]);
-        let written = self.count(&["cache_creation_tokens"]);
-        let reasoning = self.count(&["reasoning_token_count", "thoughts_token_count"]);
-        let plus = |count: Option<i64>, part: Option<i64>| count.map(|count| count.saturating_add(part.unwrap_or(0)));
-
-        let usage = &mut self.out.usage;
-        // Claude Code counts as Anthropic does, without what the cache took; Gemini leaves thoughts out of the output.
-        let exclusive = self.out.dialect == Dialect::ClaudeCode;
-        usage.input_tokens = if exclusive { plus(plus(input, read), written) } else { input };
-        usage.output_tokens = if self.out.dialect == Dialect::GeminiCli { plus(output, reasoning) } else { output };
-        usage.cache_read_tokens = read;
-        usage.cache_write_tokens = written;
-        usage.reasoning_tokens = reasoning;
-        if input.is_some() {
-            let semantics = if exclusive { InputSemantics::Exclusive } else { InputSemantics::Inclusive };
-            self.out.input_semantics = Some(semantics);
-        }
-        const REPORTED: &[&str] = &[
-            "input_tokens",
-            "output_tokens",
-            "cache_read_tokens",
-            "cache_creation_tokens",
-            "input_token_count",
-            "output_token_count",
-            "cached_token_count",
-            "cached_content_token_count",
-            "reasoning_token_count",
-            "thoughts_token_count",
-            "tool_token_count",
-            "total_token_count",
-        ];
-        let reported = REPORTED.iter().filter_map(|key| Some((Cow::Borrowed(*key), self.find(key)?.2)));
-        let reported: Vec<_> = reported.collect();
-        self.out.usage_reported.extend(reported);
     }
 }

@@ -3,17 +3,26 @@
 use tracewell_dialects::{LogInput, Normalized};
 use tracewell_model::MAPPING_VERSION;
 use tracewell_model::id::{span_id, trace_id};
+use tracewell_model::kind::{Dialect, Kind};
 use tracewell_model::time::{Day, believed_start};
 use tracewell_otlp::{AnyValue, LogRecord};
 
-use super::cells::{attributes, flags, non_empty, push, some_text, type_name};
-use super::content::{Contents, LOG_REFS, contents_of};
+use super::cells::{attributes, flags, non_empty, push, some_int, some_text, type_name};
+use super::content::{Contents, LOG_REFS, content_hash, contents_of};
 use super::score::ScorePlace;
 use super::{DayRows, Rows, Source};
+use crate::columns::Columns;
 use crate::names::logs as l;
 
 impl Rows {
-    pub(super) fn log<'a>(&mut self, record: &LogRecord<'_, 'a>, source: &Source<'_, 'a>, n: &mut Normalized<'a>) {
+    /// Takes in a record, whose bytes as sent are `bytes`.
+    pub(super) fn log<'a>(
+        &mut self,
+        record: &LogRecord<'_, 'a>,
+        bytes: &[u8],
+        source: &Source<'_, 'a>,
+        n: &mut Normalized<'a>,
+    ) {
         let Source { resource, scope, facts, receipt } = source;
         let receipt = *receipt;
         let input = LogInput {
@@ -57,6 +66,15 @@ impl Rows {
         some_text(to, l::CONVERSATION_ID, n.conversation_id.as_deref());
         some_text(to, l::USER_ID, n.user_id.as_deref());
         some_text(to, l::REQUEST_ID, n.request_id.as_deref());
+        some_text(to, l::SERVICE_VERSION, facts.service_version.or(n.service_version.as_deref()));
+        if n.dialect != Dialect::Plain {
+            facts_of_event(to, n);
+            if n.kind.is_model_call() || n.kind == Kind::Tool {
+                // One agent's record is another's only where both run as one service.
+                let identity = [facts.service.unwrap_or_default().as_bytes(), &[0], bytes].concat();
+                to.text(l::RECORD_ID, content_hash(&identity).hex().as_str());
+            }
+        }
         let text = &mut self.text;
         if !n.moved_body {
             text.clear();
@@ -90,4 +108,44 @@ impl Rows {
             self.scores(&place, source, n);
         }
     }
+}
+
+/// What an event says of the call, tool or decision that it stands for.
+fn facts_of_event(to: &mut Columns, n: &Normalized<'_>) {
+    if n.kind != Kind::Other {
+        to.text(l::KIND, n.kind.as_str());
+    }
+    to.text(l::DIALECT, n.dialect.as_str());
+    some_text(to, l::OPERATION, n.operation.as_deref());
+    some_text(to, l::PROMPT_ID, n.record.prompt_id.as_deref());
+    some_text(to, l::TEAM, n.team.as_deref());
+    some_text(to, l::AGENT_NAME, n.agent_name.as_deref());
+    some_text(to, l::PROVIDER, n.provider.as_deref());
+    some_text(to, l::REQUEST_MODEL, n.request_model.as_deref());
+    some_text(to, l::RESPONSE_MODEL, n.response_model.as_deref());
+    some_text(to, l::RESPONSE_ID, n.response_id.as_deref());
+    some_int(to, l::DURATION_NS, n.record.duration_ns);
+    some_text(to, l::STATUS, n.record.status);
+    some_text(to, l::STATUS_MESSAGE, n.record.status_message.as_deref());
+    some_text(to, l::ERROR_TYPE, n.error_type.as_deref());
+    some_text(to, l::ERROR_CLASS, n.error_class.map(|class| class.as_str()));
+    if !n.finish_reasons.is_empty() {
+        to.list(l::FINISH_REASONS, n.finish_reasons.iter().map(AsRef::as_ref));
+    }
+    some_int(to, l::INPUT_TOKENS, n.usage.input_tokens);
+    some_int(to, l::OUTPUT_TOKENS, n.usage.output_tokens);
+    some_int(to, l::CACHE_READ_TOKENS, n.usage.cache_read_tokens);
+    some_int(to, l::CACHE_WRITE_TOKENS, n.usage.cache_write_tokens);
+    some_int(to, l::REASONING_TOKENS, n.usage.reasoning_tokens);
+    if !n.usage_reported.is_empty() {
+        to.map(l::USAGE_REPORTED, |map| n.usage_reported.iter().for_each(|(key, value)| map.push(key, value)));
+    }
+    flags(to, l::USAGE_FLAGS, n.usage_flags.iter().copied());
+    some_text(to, l::INPUT_SEMANTICS, n.input_semantics.map(|semantics| semantics.as_str()));
+    some_text(to, l::REPORTED_COST_USD, n.reported_cost_usd.as_deref());
+    some_text(to, l::TOOL_NAME, n.tool_name.as_deref());
+    some_text(to, l::TOOL_CALL_ID, n.tool_call_id.as_deref());
+    some_text(to, l::TOOL_TYPE, n.tool_type.as_deref());
+    some_text(to, l::DECISION, n.record.decision.as_deref());
+    some_text(to, l::DECISION_SOURCE, n.record.decision_source.as_deref());
 }

@@ -5,5 +5,6 @@
 mod compact;
 mod expire;
 mod fixture;
+mod older;
 mod race;
 mod vacuum;

@@ -40,8 +40,15 @@ pub const CALLS: Table = Table {
     columns: &[
         of_spans("date"),
         of_spans("tenant"),
-        of_spans("trace_id"),
-        of_spans("span_id"),
+        column("trace_id", Text, "Its trace; NULL where only a log record without one tells of the call.")
+            .dict()
+            .bloom(),
+        column(
+            "span_id",
+            Text,
+            "The span that stands for the call; where only a log record tells of it, its `record_id`.",
+        )
+        .required(),
         of_spans("parent_span_id"),
         of_spans("name"),
         of_spans("span_kind"),
@@ -52,7 +59,11 @@ pub const CALLS: Table = Table {
         of_spans("start_time"),
         of_spans("end_time"),
         of_spans("start_unix_nano"),
-        of_spans("duration_ns"),
+        column(
+            "duration_ns",
+            Int64,
+            "End minus start in nanoseconds; NULL where only a log record tells of the call and not how long it took.",
+        ),
         of_spans("service"),
         of_spans("service_version"),
         of_spans("environment"),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::nests::models;
-use super::{Family, Node, TOLERANCE_NS};
+use super::{Family, Node, RECORD_TOLERANCE_NS, TOLERANCE_NS};
 
 /// Spans that are one call, and what they say together.
 #[derive(Clone, Debug)]
@@ -14,6 +14,9 @@ pub(super) struct Nest<'a> {
     family: Option<Family>,
     response: Option<&'a str>,
     instructions: Option<&'a str>,
+    conversation: Option<&'a str>,
+    /// There is no span among them.
+    records: bool,
     input: Option<i64>,
     output: Option<i64>,
     start: i64,
@@ -31,6 +34,8 @@ impl<'a> Nest<'a> {
             family: first.family,
             response: None,
             instructions: None,
+            conversation: first.facts.conversation,
+            records: true,
             input: None,
             output: None,
             start: i64::MAX,
@@ -45,6 +50,7 @@ impl<'a> Nest<'a> {
 
     fn add(&mut self, node: Node<'a>) {
         let span = &node.span;
+        self.records &= span.record;
         self.response = self.response.or(span.response);
         self.instructions = self.instructions.or(span.instructions);
         let usage = span.usage.unwrap_or_default();
@@ -59,24 +65,66 @@ impl<'a> Nest<'a> {
 
     /// Whether the two overlap and no instrumentation saw both.
     fn may_be(&self, other: &Self) -> bool {
-        let overlap = other.start <= self.end.saturating_add(TOLERANCE_NS)
-            && self.start <= other.end.saturating_add(TOLERANCE_NS);
+        let tolerance = if self.records || other.records { RECORD_TOLERANCE_NS } else { TOLERANCE_NS };
+        let overlap =
+            other.start <= self.end.saturating_add(tolerance) && self.start <= other.end.saturating_add(tolerance);
         overlap && !self.scopes.iter().any(|scope| other.scopes.contains(scope))
     }
 }
 
 /// Brings together the calls of one tenant.
 pub(super) fn across(nests: Vec<Nest<'_>>) -> Vec<Nest<'_>> {
+    let nests = with_tails(nests);
     let of_response = |nest: &Nest<'_>| Some((nest.service.to_owned(), nest.family?, nest.response?.to_owned()));
     let nests = join(nests, of_response, |_, _| true);
     let of_usage = |nest: &Nest<'_>| {
         let output = nest.output.or((nest.family != Some(Family::Text)).then_some(0));
         Some((nest.service.to_owned(), nest.family?, nest.input.filter(|count| *count > 0)?, output?))
     };
-    join(nests, of_usage, |a, b| {
+    let nests = join(nests, of_usage, |a, b| {
         let agree = a.instructions.is_none() || b.instructions.is_none() || a.instructions == b.instructions;
         (a.response.is_none() || b.response.is_none()) && agree && same_model(&a.models, &b.models)
+    });
+    // One of Gemini CLI's two records of a call leaves out what tools put in and what was thought.
+    let of_records =
+        |nest: &Nest<'_>| Some((nest.service.to_owned(), nest.family?, nest.conversation?.to_owned(), nest.records));
+    join(nests, of_records, |a, b| {
+        let written_together = a.records && a.end.abs_diff(b.end) <= RECORD_TOLERANCE_NS.unsigned_abs();
+        let within = |a: &Nest<'_>, b: &Nest<'_>| a.input.is_some() && a.input <= b.input && a.output <= b.output;
+        let fit = within(a, b) || within(b, a);
+        written_together && fit && !(a.response.is_some() && b.response.is_some()) && same_model(&a.models, &b.models)
     })
+}
+
+/// Gives each request the record of the end of its stream.
+fn with_tails(mut nests: Vec<Nest<'_>>) -> Vec<Nest<'_>> {
+    if !nests.iter().any(|nest| nest.members[0].span.tail) {
+        return nests;
+    }
+    nests.sort_by_key(|nest| (nest.start, nest.members[0].key()));
+    let mut joined: Vec<Nest<'_>> = Vec::with_capacity(nests.len());
+    // By what both parts of a call share, the requests without usage, the latest last.
+    let mut open: HashMap<_, Vec<usize>> = HashMap::new();
+    for nest in nests {
+        let span = nest.members[0].span;
+        let place = span.parent.map(|parent| (span.trace, parent));
+        let requests = open.entry((span.service, span.scope, place, span.message)).or_default();
+        if !span.tail {
+            if nest.input.is_none() && nest.output.is_none() {
+                requests.push(joined.len());
+            }
+            joined.push(nest);
+            continue;
+        }
+        match requests.iter().rposition(|at| joined[*at].end <= nest.start.saturating_add(TOLERANCE_NS)) {
+            Some(position) => {
+                let request = requests.remove(position);
+                nest.members.into_iter().for_each(|node| joined[request].add(node));
+            }
+            None => joined.push(nest),
+        }
+    }
+    joined
 }
 
 /// Joins nests of equal keys that may be one and fit, in the order of their start: of several calls at a time with
@@ -96,7 +144,7 @@ fn join<'a, K: Eq + Hash>(
             continue;
         };
         let candidates = open.entry(key).or_default();
-        candidates.retain(|at| nest.start <= joined[*at].end.saturating_add(TOLERANCE_NS));
+        candidates.retain(|at| nest.start <= joined[*at].end.saturating_add(RECORD_TOLERANCE_NS));
         match candidates.iter().find(|at| joined[**at].may_be(&nest) && fit(&joined[**at], &nest)) {
             Some(at) => nest.members.into_iter().for_each(|node| joined[*at].add(node)),
             None => {

@@ -26,10 +26,11 @@ pub(super) fn of_trace<'a>(rows: &[Row<'a>], mut positions: Vec<usize>) -> OfTra
             nodes.push(Node { row: copies[0], id, copies: copies.len(), span, trace_spans: 0, whole, wrapper: None });
         }
     }
-    let count = nodes.len();
+    let count = nodes.iter().filter(|node| !node.span.record).count();
     nodes.iter_mut().for_each(|node| node.trace_spans = count);
-    let around = look_up(&mut nodes);
-    combine(&mut nodes, &around)
+    let mut around = look_up(&mut nodes);
+    let told = take_records(&nodes, &mut around);
+    combine(&mut nodes, &around, &told)
 }
 
 /// Copies of a span stand together, the longest first. The rest makes equal lengths independent of the arrival.
@@ -64,7 +65,8 @@ fn merged<'r, 'a: 'r>(mut copies: impl Iterator<Item = &'r Row<'a>>) -> Row<'a> 
 
 /// What the whole trace says: its first root that says it, else all that say it when they agree.
 fn whole<'r, 'a: 'r>(rows: impl Iterator<Item = &'r Row<'a>> + Clone) -> Facts<'a> {
-    let mut roots: Vec<&Row<'_>> = rows.clone().filter(|row| row.id.is_some() && row.parent.is_none()).collect();
+    let mut roots: Vec<&Row<'_>> =
+        rows.clone().filter(|row| !row.record && row.id.is_some() && row.parent.is_none()).collect();
     roots.sort_by_key(|row| (row.start, row.id));
     let mut facts = Facts::default();
     roots.iter().for_each(|root| facts.fill(&root.facts));
@@ -137,8 +139,29 @@ fn call(node: &Node<'_>) -> Option<Family> {
     node.span.family.filter(|_| !node.span.pending)
 }
 
-/// Finds the innermost calls, and what each span around them is.
-fn combine<'a>(nodes: &mut [Node<'a>], around: &HashMap<usize, Vec<usize>>) -> OfTrace<'a> {
+/// Takes out the records written within the span of a call, and answers with those of each span: they tell of what
+/// the span tells of, be it a call or a wrapper.
+fn take_records(nodes: &[Node<'_>], around: &mut HashMap<usize, Vec<usize>>) -> HashMap<usize, Vec<usize>> {
+    let mut told: HashMap<usize, Vec<usize>> = HashMap::new();
+    around.retain(|position, outer| {
+        let record = &nodes[*position].span;
+        let nearest = outer.first().filter(|_| record.record);
+        match nearest.filter(|outer| !differ(nodes[**outer].span.response, record.response)) {
+            Some(outer) => told.entry(*outer).or_default().push(*position),
+            None => return true,
+        }
+        false
+    });
+    told.values_mut().for_each(|records| records.sort_unstable());
+    told
+}
+
+/// Finds the innermost calls, and what each span around them is. `told` are the records of each span.
+fn combine<'a>(
+    nodes: &mut [Node<'a>],
+    around: &HashMap<usize, Vec<usize>>,
+    told: &HashMap<usize, Vec<usize>>,
+) -> OfTrace<'a> {
     let mut inner: HashMap<usize, Vec<usize>> = HashMap::new();
     let outer: BTreeSet<usize> = around.values().flatten().copied().collect();
     let mut leaves: Vec<usize> = around.keys().copied().filter(|position| !outer.contains(position)).collect();
@@ -165,10 +188,13 @@ fn combine<'a>(nodes: &mut [Node<'a>], around: &HashMap<usize, Vec<usize>>) -> O
         nodes[*position].wrapper =
             nearest.map(|outer| Wrapper { id: nodes[*outer].id, usage: nodes[*outer].span.usage });
     }
-    let nest = |leaf: &usize| Nest::of(members[leaf].iter().map(|position| nodes[*position]).collect());
+    let with_records = |spans: &[usize]| -> Vec<Node<'a>> {
+        let records = spans.iter().filter_map(|span| told.get(span)).flatten();
+        spans.iter().chain(records).map(|position| nodes[*position]).collect()
+    };
     OfTrace {
-        nests: leaves.iter().map(nest).collect(),
-        wrappers: wrappers.into_iter().map(|position| nodes[position]).collect(),
+        nests: leaves.iter().map(|leaf| Nest::of(with_records(&members[leaf]))).collect(),
+        wrappers: with_records(&wrappers),
     }
 }
 

@@ -197,3 +197,72 @@ fn placeholders_are_no_calls() {
     let pending = Row { pending: true, ..chat("t", "1", Some("2"), "s", (0, 0)) };
     assert_eq!(calls(&[pending, chat("t", "2", None, "s", (0, 9))]), ["t/2"]);
 }
+
+/// A record of `event` that ended at `end` milliseconds, with no trace of its own.
+fn record<'a>(id: &'a str, event: &'a str, times: (i64, i64)) -> Row<'a> {
+    let facts = Facts { conversation: Some("c"), ..Facts::default() };
+    Row { record: true, facts, ..chat(id, id, None, event, times) }
+}
+
+#[test]
+fn a_record_is_the_call_whose_span_it_was_written_within_or_whose_response_it_names() {
+    let span = Row { usage: used(5, 7), response: Some("r"), ..chat("t", "1", None, "sdk", (0, 100)) };
+    let within = |response| Row { trace: "t", parent: Some("1"), response, ..record("a", "details", (0, 101)) };
+    assert_eq!(calls(&[span, within(None)]), ["t/1 t/a"]);
+    assert_eq!(calls(&[span, Row { usage: used(6, 7), ..within(Some("r")) }]), ["t/1 t/a"], "whatever it counts");
+    assert_eq!(calls(&[span, Row { usage: used(6, 7), ..within(Some("s")) }]), ["[t/1]", "t/a"], "another response");
+    // Two of them, and a call within.
+    let inner = Row { response: Some("r"), ..chat("t", "2", Some("1"), "client", (1, 99)) };
+    let other = Row { id: Some("b"), scope: "request", ..within(None) };
+    assert_eq!(calls(&[span, within(None), other, inner]), ["t/1 t/2 t/a t/b"]);
+    // Around several calls it tells of a sum, as its span does.
+    let first = Row { usage: used(2, 3), ..chat("t", "3", Some("1"), "s", (1, 9)) };
+    let second = Row { usage: used(3, 4), ..chat("t", "4", Some("1"), "s", (10, 19)) };
+    let sum = Row { response: None, ..span };
+    assert_eq!(calls(&[sum, within(None), first, second]), ["[t/1]", "t/3", "t/4", "[t/a]"]);
+
+    // Without a trace: by the response, at its time.
+    let named = |times| Row { response: Some("r"), has_content: true, ..record("z", "api_request", times) };
+    assert_eq!(calls(&[span, named((3, 103))]), ["t/1 z/z"], "the span stands for the call");
+    assert_eq!(calls(&[span, named((900, 1_000))]), ["t/1 z/z"]);
+    assert_eq!(calls(&[span, named((1_200, 1_300))]), ["t/1", "z/z"]);
+    assert_eq!(calls(&[Row { response: Some("s"), ..span }, named((3, 103))]), ["t/1", "z/z"]);
+}
+
+#[test]
+fn two_records_of_a_conversation_are_one_call_when_one_leaves_out_what_the_other_counts() {
+    let answer = Row { usage: used(107, 70), ..record("a", "api_response", (0, 2_000)) };
+    let details = Row { usage: used(100, 50), response: Some("r"), ..record("b", "details", (2_001, 2_001)) };
+    assert_eq!(calls(&[answer, details]), ["a/a b/b"]);
+    assert_eq!(calls(&[Row { scope: "details", ..answer }, details]), ["a/a", "b/b"], "one event is one call");
+    assert_eq!(calls(&[Row { usage: used(107, 49), ..answer }, details]), ["a/a", "b/b"]);
+    assert_eq!(calls(&[Row { asked: Some("m"), ..answer }, Row { asked: Some("n"), ..details }]), ["a/a", "b/b"]);
+    // Another call that lasts longer, and has not ended.
+    let longer = Row { usage: used(300, 300), ..record("c", "api_response", (0, 5_000)) };
+    assert_eq!(calls(&[longer, answer, details]), ["a/a b/b", "c/c"]);
+    let span = Row { usage: used(107, 70), ..chat("t", "1", None, "sdk", (0, 2_000)) };
+    assert_eq!(calls(&[span, details]), ["b/b", "t/1"], "only for records");
+}
+
+#[test]
+fn the_end_of_a_stream_is_part_of_the_latest_request_like_it() {
+    let request = |id, parent, times| Row { message: Some("m"), ..chat("t", id, parent, "logfire", times) };
+    let end = |id, parent, time| Row { tail: true, usage: used(5, 7), ..request(id, parent, (time, time)) };
+    assert_eq!(calls(&[request("1", Some("0"), (0, 9)), end("2", Some("0"), 90)]), ["t/1 t/2"]);
+    let twice = [
+        request("1", Some("0"), (0, 9)),
+        request("3", Some("0"), (20, 29)),
+        end("4", Some("0"), 90),
+        end("2", Some("0"), 95),
+    ];
+    assert_eq!(calls(&twice), ["t/1 t/2", "t/3 t/4"]);
+    let alone = Row { trace: "u", ..end("2", None, 90) };
+    assert_eq!(calls(&[request("1", None, (0, 9)), alone]), ["t/1 u/2"], "of a root in a trace of its own");
+    // Of another parent, another message, after its end, or whole already.
+    assert_eq!(calls(&[request("1", Some("9"), (0, 9)), end("2", Some("0"), 90)]), ["t/1", "t/2"]);
+    let other = Row { message: Some("n"), ..request("1", Some("0"), (0, 9)) };
+    assert_eq!(calls(&[other, end("2", Some("0"), 90)]), ["t/1", "t/2"]);
+    assert_eq!(calls(&[request("1", Some("0"), (100, 109)), end("2", Some("0"), 90)]), ["t/1", "t/2"]);
+    let whole = Row { usage: used(1, 1), ..request("1", Some("0"), (0, 9)) };
+    assert_eq!(calls(&[whole, end("2", Some("0"), 90)]), ["t/1", "t/2"]);
+}

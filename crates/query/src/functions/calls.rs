@@ -94,7 +94,7 @@ struct Columns {
 }
 
 impl Columns {
-    const TEXTS: [&str; 20] = [
+    const TEXTS: [&str; 21] = [
         "trace_id",
         "span_id",
         "parent_span_id",
@@ -115,9 +115,10 @@ impl Columns {
         "prompt_name",
         "prompt_version",
         "prompt_label",
+        "message",
     ];
     const COUNTS: [&str; 5] = ["start", "end", "input_tokens", "output_tokens", "usage_parts"];
-    const FLAGS: [&str; 3] = ["pending", "has_content", "doubtful"];
+    const FLAGS: [&str; 5] = ["pending", "has_content", "doubtful", "record", "tail"];
 
     fn of(spans: &StructArray) -> Result<Self> {
         let member = |name: &str, data_type: &DataType| match spans.column_by_name(name) {
@@ -148,6 +149,9 @@ impl Columns {
             name: text(3).unwrap_or_default(),
             family: text(4).and_then(Family::of),
             pending: flag(0),
+            record: flag(3),
+            tail: flag(4),
+            message: text(20),
             scope: text(5).unwrap_or_default(),
             service: text(6).unwrap_or_default(),
             asked: text(7),
