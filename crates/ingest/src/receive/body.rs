@@ -35,9 +35,7 @@ where
         if first.as_ref().map_or(0, Bytes::len) + all.len() + data.len() > limit {
             return Err(Failure::TooLarge(limit));
         }
-        if !admitted.grow(data.len()) {
-            return Err(overloaded());
-        }
+        admit(admitted, data.len())?;
         match first.take() {
             None if all.is_empty() => first = Some(data),
             Some(before) => {
@@ -64,6 +62,11 @@ pub(super) fn inflate(
         Err(InflateError::NoRoom) => Err(overloaded()),
         Err(error @ InflateError::Malformed { .. }) => Err(Failure::Malformed(error.to_string())),
     }
+}
+
+/// Takes `bytes` more of the budget.
+pub(super) fn admit(admitted: &mut Admitted, bytes: usize) -> Result<(), Failure> {
+    if admitted.grow(bytes) { Ok(()) } else { Err(overloaded()) }
 }
 
 fn overloaded() -> Failure {

@@ -1,6 +1,6 @@
 //! A log record as a row of `logs`.
 
-use tracewell_dialects::{LogInput, Normalized};
+use tracewell_dialects::{LogInput, Normalized, content_hash};
 use tracewell_model::MAPPING_VERSION;
 use tracewell_model::id::{span_id, trace_id};
 use tracewell_model::kind::{Dialect, Kind};
@@ -8,7 +8,7 @@ use tracewell_model::time::{Day, believed_start};
 use tracewell_otlp::{AnyValue, LogRecord};
 
 use super::cells::{attributes, flags, non_empty, push, some_int, some_text, type_name};
-use super::content::{Contents, LOG_REFS, content_hash, contents_of};
+use super::content::{Contents, LOG_REFS, contents_of};
 use super::score::ScorePlace;
 use super::{DayRows, Rows, Source};
 use crate::columns::Columns;
