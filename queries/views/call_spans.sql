@@ -7,7 +7,8 @@
 -- Rule: a span sent again is one span; nested spans, siblings and spans of separate traces are one call when two
 -- instrumentations saw it at one time in one service, and they name one response or else have equal usage. A log record
 -- is one more way to see a call, and part of the call whose span it was written within; Logfire's record of the end of a
--- stream is part of its request. `tracewell_call` decides; it sees all spans and log records of a tenant. Identities are those of `span_records`.
+-- stream is part of its request. `tracewell_call` decides; it sees all spans and log records of a tenant. Identities are
+-- those of `span_records`.
 SELECT
     tenant, trace_id, span_id, date, is_record,
     part['role'] AS role,

@@ -9,7 +9,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::server::Server;
+use crate::server::{Server, sql};
+use crate::settled::{is_settled, run};
 use crate::spans::text;
 use crate::views::{Sent, base, int, span};
 
@@ -435,4 +436,32 @@ async fn a_tool_call_is_one_row_with_the_decision_on_it() {
         rows(&server, query),
         json!([{"tool_name": "Write", "decision": "reject", "decision_source": "user_reject"}])
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settled_date_keeps_the_calls_of_records() {
+    const TEN_DAYS: u64 = 10 * 24 * 3_600 * 1_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let long_ago = |id: &str, millis| {
+        let mut sent = claude("claude_code.api_request", millis, &with(API_REQUEST, &[("request_id", id)]));
+        sent.2.time_unix_nano -= TEN_DAYS;
+        sent
+    };
+    // One takes no time that it tells of, and one has a trace.
+    let mut timeless = long_ago("req_timeless", 9_000);
+    timeless.2.attributes.retain(|attribute| attribute.key != "duration_ms");
+    let records = vec![long_ago("req_1", 1_000), within(long_ago("req_2", 5_000), 7, 8), timeless];
+    let server = server(&folder, Vec::new(), records).await;
+    let data = server.data.clone();
+    server.stop();
+    let calls = "SELECT response_id, trace_id, span_id, duration_ns, input_tokens, reported_cost_usd FROM llm_calls
+        ORDER BY start_time";
+    let traces = "SELECT trace_id, span_count, call_count, input_tokens FROM traces";
+    let before = (sql(&data, calls), sql(&data, traces));
+    let column = |name: &str| before.0.iter().map(|row| row[name].clone()).collect::<Value>();
+    assert_eq!(column("trace_id"), json!([null, hex(7), null]));
+    assert_eq!(column("duration_ns"), json!([1_500_000_000, 1_500_000_000, null]));
+    run(&data, &["settle"]);
+    assert!(is_settled(&data, ""));
+    assert_eq!((sql(&data, calls), sql(&data, traces)), before);
 }

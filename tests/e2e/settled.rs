@@ -63,14 +63,14 @@ const CALLS: &str = "SELECT span_id, date, input_tokens, conversation_id FROM ll
 const TRACES: &str = "SELECT trace_id, span_count, call_count, input_tokens, conversation_id, root_name, duration_ns, models \
                       FROM traces ORDER BY trace_id";
 
-fn run(data: &Path, arguments: &[&str]) -> String {
+pub(crate) fn run(data: &Path, arguments: &[&str]) -> String {
     let output = Command::new(BINARY).args(arguments).args(["--data", data.to_str().unwrap()]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// Whether a query of the calls has to work anything out.
-fn is_settled(data: &Path, condition: &str) -> bool {
+pub(crate) fn is_settled(data: &Path, condition: &str) -> bool {
     let plan = sql(data, &format!("EXPLAIN SELECT * FROM llm_calls {condition}"));
     !Value::from(plan).to_string().contains("tracewell_call")
 }
