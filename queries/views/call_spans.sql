@@ -17,7 +17,7 @@ SELECT
     -- The spans of a call in the order in which they fill what the first lacks; and which of them counts the tokens.
     part['rank'] AS rank,
     part['usage_rank'] AS usage_rank,
-    -- How many rows of `spans` tell of the call, spans sent again counted each time.
+    -- How many rows of `span_records` tell of the call, those sent again counted each time.
     part['rows'] AS call_rows,
     part['input_tokens'] AS call_input_tokens,
     part['output_tokens'] AS call_output_tokens,
@@ -54,7 +54,8 @@ FROM (
             tenant, trace_id, span_id, date, parent_span_id, start_unix_nano AS start_ns,
             start_unix_nano + coalesce(duration_ns, 0) AS end_ns, name, kind, is_record,
             coalesce(array_has(flags, 'pending_span'), false) AS pending,
-            coalesce(array_has(flags, 'streaming_record'), false) AS tail, input_refs[-1]['hash'] AS message,
+            coalesce(array_has(flags, 'streaming_record'), false) AS tail,
+            CASE WHEN scope_name LIKE 'logfire%' THEN input_refs[-1]['hash'] END AS message,
             CASE WHEN is_record THEN name ELSE scope_name END AS scope_name,
             service, request_model, response_model, response_id, content_hash, input_tokens, output_tokens,
             CASE WHEN cache_read_tokens > 0 THEN 1 ELSE 0 END + CASE WHEN cache_write_tokens > 0 THEN 1 ELSE 0 END

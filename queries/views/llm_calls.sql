@@ -1,14 +1,15 @@
 -- One row is one real model call: a call counts once, however many spans tell of it.
 --
--- The columns are those of `spans`. A call that only a log record tells of is that record: its `span_id` is the record's
--- id, and `trace_id` is NULL where it names no trace. Rule: see `call_spans` for which spans are one call, and `merged_calls` for how they
--- are merged; a call that one row of `spans` tells of is that row. Facts that are on another span or came later
--- (conversation, user, prompt, …) are filled from the nearest span above, else the root, else from what the trace agrees
--- on. `duplicate_spans` counts the other spans and records merged in and `duplicates` names them. `reported_subtree_usage` is what
--- the nearest span of the same kind around the call reported for all calls within: not to be added up.
+-- The columns are those of `spans`. A call that only a log record tells of is that record: its `span_id` is the
+-- record's id, and `trace_id` is NULL where it names no trace. Rule: see `call_spans` for which spans are one call, and
+-- `merged_calls` for how they are merged; a call that one row of `span_records` tells of is that row. Facts that are on
+-- another span or came later (conversation, user, prompt, …) are filled from the nearest span above, else the root, else
+-- from what the trace agrees on. `duplicate_spans` counts the other spans and records merged in and `duplicates` names
+-- them. `reported_subtree_usage` is what the nearest span of the same kind around the call reported for all calls
+-- within: not to be added up.
 SELECT
-    s.tenant, nullif(s.trace_id, s.span_id) AS trace_id, s.span_id, s.date, s.parent_span_id, s.name, s.span_kind, s.kind, s.dialect, s.scope_name,
-    s.scope_version, s.start_time, s.end_time, s.start_unix_nano, s.duration_ns, s.service, s.service_version,
+    s.tenant, nullif(s.trace_id, s.span_id) AS trace_id, s.span_id, s.date, s.parent_span_id, s.name, s.span_kind,
+    s.kind, s.dialect, s.scope_name, s.scope_version, s.start_time, s.end_time, s.start_unix_nano, s.duration_ns, s.service, s.service_version,
     s.environment, s.release, s.status, s.status_message, s.error_type, s.error_class, s.operation, s.framework,
     s.provider, s.request_model, s.response_model, s.response_id, s.service_tier, c.conversation_id, c.user_id,
     c.team, c.agent_name, c.workflow_name, c.workflow_version, c.prompt_name, c.prompt_version, c.prompt_label,

@@ -1,4 +1,4 @@
--- One row is one model call that several rows of `spans` tell of, merged; the other calls are in `llm_calls` too.
+-- One row is one model call that several spans or log records tell of, merged; the other calls are in `llm_calls` too.
 --
 -- Rule: the span that stands for the call (see `call_spans`) tells what it knows, its duplicates fill in the rest. Token
 -- counts come from one span, the one with the most complete usage; parts of them, such as the split of cache writes,

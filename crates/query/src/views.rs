@@ -95,7 +95,7 @@ pub const VIEWS: &[View] = &[
             ("call_span_id", "The span that stands for the call."),
             ("rank", "From 1, in the order in which the spans of a call fill what the first lacks."),
             ("usage_rank", "From 1; the first counts the tokens."),
-            ("call_rows", "How many rows of `spans` tell of the call."),
+            ("call_rows", "How many rows of `span_records` tell of the call."),
             ("call_input_tokens", "Input tokens of the call."),
             ("call_output_tokens", "Output tokens of the call."),
             ("wrapper_span_id", "The nearest span of the same kind around it that is no call."),
@@ -107,7 +107,7 @@ pub const VIEWS: &[View] = &[
     },
     View {
         name: "merged_calls",
-        doc: "One row is one model call that several rows of `spans` tell of, merged.",
+        doc: "One row is one model call that several spans or log records tell of, merged.",
         sql: include_str!("../../../queries/views/merged_calls.sql"),
         columns: MERGED,
         uses: &["span_records", "call_spans"],
