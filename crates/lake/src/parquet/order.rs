@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, ListArray, MapArray, RecordBatch, StructArray, UInt32Array, new_null_array,
+    Array, ArrayRef, AsArray, ListArray, MapArray, RecordBatch, StructArray, UInt32Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{LexicographicalComparator, SortColumn, cast, concat, take};
@@ -22,15 +22,20 @@ pub(super) fn order(table: &'static Table, batches: &[RecordBatch]) -> Result<Op
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
     let key = |name: &&str| plain(&Scattered::of(table, batches, table.index(name) - 1).gather(None, 0..rows)?);
     let keys = table.sort.iter().map(key).collect::<Result<Vec<_>, _>>()?;
-    // Every table's first key is a time, which every row has.
-    let times = cast(&keys[0], &DataType::Int64)?;
-    let times: &Int64Array = times.as_primitive::<Int64Type>();
-    let rest: Vec<_> = keys[1..].iter().map(|key| SortColumn { values: Arc::clone(key), options: None }).collect();
+    // Most tables' first key is a time that every row has: rows are compared by it without a detour.
+    let (times, rest) = match keys[0].data_type() {
+        DataType::Int64 | DataType::Timestamp(..) if keys[0].null_count() == 0 => {
+            let times = cast(&keys[0], &DataType::Int64)?;
+            (times.as_primitive::<Int64Type>().values().to_vec(), &keys[1..])
+        }
+        _ => (vec![0; rows], &keys[..]),
+    };
+    let rest: Vec<_> = rest.iter().map(|key| SortColumn { values: Arc::clone(key), options: None }).collect();
     let rest = LexicographicalComparator::try_new(&rest)?;
     let compare = |a: &(i64, u32), b: &(i64, u32)| -> Ordering {
         a.0.cmp(&b.0).then_with(|| rest.compare(a.1 as usize, b.1 as usize))
     };
-    let mut rows: Vec<(i64, u32)> = times.values().iter().copied().zip(0..).collect();
+    let mut rows: Vec<(i64, u32)> = times.into_iter().zip(0..).collect();
     if rows.is_sorted_by(|a, b| compare(a, b).is_le()) {
         return Ok(None);
     }
@@ -128,7 +133,10 @@ fn scattered_items(offsets: &OffsetBuffer<i32>, rows: &UInt32Array) -> (OffsetBu
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Builder, ListBuilder, MapBuilder, StringBuilder, StructBuilder};
+    use arrow::array::{
+        Int64Array, Int64Builder, ListBuilder, MapBuilder, NullArray, StringArray, StringBuilder, StructBuilder,
+    };
+    use tracewell_model::schema::TRACES;
 
     use super::*;
     use crate::schema::ref_fields;
@@ -161,6 +169,20 @@ mod tests {
             lists.append(row != 0);
         }
         Arc::new(lists.finish())
+    }
+
+    #[test]
+    fn a_key_that_begins_with_text_orders_too() {
+        let column = |column: &Column| -> (&str, ArrayRef) {
+            let values: ArrayRef = match column.name {
+                "trace_id" => Arc::new(StringArray::from(vec!["b", "a", "b"])),
+                "start_unix_nano" => Arc::new(Int64Array::from(vec![2, 3, 1])),
+                _ => Arc::new(NullArray::new(3)),
+            };
+            (column.name, values)
+        };
+        let rows = RecordBatch::try_from_iter(TRACES.columns[1..].iter().map(column)).unwrap();
+        assert_eq!(order(&TRACES, &[rows]).unwrap(), Some(vec![1, 2, 0]));
     }
 
     #[test]
