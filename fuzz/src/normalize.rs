@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use tracewell_dialects::{LogInput, Normalized, Normalizer, SpanInput, mapped_keys, rebuild};
+use tracewell_model::kind::Form;
 use tracewell_otlp::{AnyValue, Decoder, KeyValue, Limits, index_logs, index_traces};
 
 use crate::cost;
@@ -191,6 +192,10 @@ fn check_order(span: &SpanInput<'_, '_>, out: &Normalized<'_>) {
     let facts = |out: &Normalized<'_>| {
         let mut reasons = out.finish_reasons.clone();
         reasons.sort_unstable();
+        // A flattened message or tool is written down in the order of its attributes, so its bytes may differ.
+        let pieces = out.input.iter().chain(&out.output).chain(&out.system).chain(&out.tools);
+        let is_flat = pieces.into_iter().any(|piece| piece.form == Form::Flat);
+        let hashes = (!is_flat).then_some((&out.prompt_hash, &out.content_hash, &out.policy_hash));
         format!(
             "{:?}",
             (
@@ -202,11 +207,10 @@ fn check_order(span: &SpanInput<'_, '_>, out: &Normalized<'_>) {
                     &out.response_model,
                     &out.response_id
                 ),
-                (&out.agent_name, &out.conversation_id, &out.user_id, &out.prompt_name, &out.prompt_hash, &out.team),
+                (&out.agent_name, &out.conversation_id, &out.user_id, &out.prompt_name, &out.team),
                 (out.temperature, out.top_p, out.max_tokens, out.seed, out.streaming, out.ttft_ns, reasons),
                 (&out.reported_cost_usd, &out.error_type, out.error_class, &out.tool_name, &out.tool_call_id),
-                (&out.content_hash, &out.routing_hash, &out.policy_hash),
-                // A flattened message is written down in the order of its attributes, so its bytes may differ.
+                (&out.routing_hash, hashes),
                 (out.input.len(), out.output.len(), &out.system.is_some(), &out.tools.is_some()),
             )
         )
