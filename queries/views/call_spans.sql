@@ -69,6 +69,8 @@ FROM (
             conversation_id, user_id, team, agent_name, workflow_name, workflow_version,
             prompt_name, prompt_version, prompt_label
         FROM span_records
+        -- Traces without a model call have no part in this, and are most of what services send.
+        WHERE trace_id IN (SELECT trace_id FROM span_records WHERE kind IN ('chat', 'completion', 'embedding', 'rerank'))
         UNION ALL
         SELECT
             tenant, trace_id, NULL AS span_id, date, NULL AS parent_span_id, time_unix_nano AS start_ns,

@@ -9,8 +9,8 @@
 -- within: not to be added up.
 SELECT
     s.tenant, nullif(s.trace_id, s.span_id) AS trace_id, s.span_id, s.date, s.parent_span_id, s.name, s.span_kind,
-    s.kind, s.dialect, s.scope_name, s.scope_version, s.start_time, s.end_time, s.start_unix_nano, s.duration_ns, s.service, s.service_version,
-    s.environment, s.release, s.status, s.status_message, s.error_type, s.error_class, s.operation, s.framework,
+    s.kind, s.dialect, s.scope_name, s.scope_version, s.start_time, s.end_time, s.start_unix_nano, s.duration_ns,
+    s.service, s.service_version, s.environment, s.release, s.status, s.status_message, s.error_type, s.error_class, s.operation, s.framework,
     s.provider, s.request_model, s.response_model, s.response_id, s.service_tier, c.conversation_id, c.user_id,
     c.team, c.agent_name, c.workflow_name, c.workflow_version, c.prompt_name, c.prompt_version, c.prompt_label,
     s.prompt_hash, s.prompt_shape, s.prompt_variables, s.temperature, s.top_p, s.max_tokens, s.seed, s.request_params,

@@ -1,9 +1,9 @@
 -- One row is one span, or one log record that stands for a model call or a tool execution as a span would.
 --
--- The columns are those of `spans` and how a tool call was decided on; `is_record` tells the two apart. Coding agents tell of their calls and tools in log
--- records, and so do events such as `gen_ai.client.inference.operation.details`. Rule: a record ended at its time; its
--- `span_id` is its `record_id`, and its parent the span that it was written within. A record without a trace stands
--- alone: its `trace_id` is its `record_id` too.
+-- The columns are those of `spans` and how a tool call was decided on; `is_record` tells the two apart. Coding agents
+-- tell of their calls and tools in log records, and so do events such as `gen_ai.client.inference.operation.details`.
+-- Rule: a record ended at its time; its `span_id` is its `record_id`, and its parent the span that it was written
+-- within. A record without a trace stands alone: its `trace_id` is its `record_id` too.
 SELECT *, false AS is_record
 FROM spans
 UNION ALL BY NAME

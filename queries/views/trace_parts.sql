@@ -1,8 +1,8 @@
 -- One row is one trace and date: what its spans of that date tell of the run, and the model calls among them.
 --
 -- Rule: spans count once however often they were sent. What names the run comes from the root (`of_root` names these
--- facts), else from what all spans agree on (`disputed` names what they do not agree on). Tokens are those of `llm_calls`, so that neither
--- duplicates nor sums of wrapping spans count.
+-- facts), else from what all spans agree on (`disputed` names what they do not agree on). Tokens are those of
+-- `llm_calls`, so that neither duplicates nor sums of wrapping spans count.
 SELECT
     whole.tenant, whole.trace_id, whole.date, whole.start_time, whole.end_time, whole.start_unix_nano,
     whole.end_unix_nano, whole.has_root, whole.root_name, whole.root_kind, whole.root_status,
