@@ -6,9 +6,9 @@
 SELECT
     tenant, trace_id, date, start_time, end_time, end_unix_nano - start_unix_nano AS duration_ns,
     root_name, root_kind, missing_root, service, environment, release, conversation_id, user_id, team, workflow_name,
-    span_count, error_count, call_count,
+    workflow_version, span_count, error_count, call_count, tool_count, tool_error_count, retrieval_count,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, calls_without_usage,
-    models,
+    models, prompts, tools, input_preview, output_preview,
     CASE WHEN missing_root AND error_count > 0 THEN 'error' ELSE root_status END AS status,
     span_count > 0 AND span_count = duplicate_count AS only_duplicates
 FROM (
@@ -27,12 +27,25 @@ FROM (
         coalesce(max(user_id) FILTER (WHERE array_has(of_root, 'user_id')), CASE WHEN NOT bool_or(array_has(disputed, 'user_id')) AND min(user_id) = max(user_id) THEN min(user_id) END) AS user_id,
         coalesce(max(team) FILTER (WHERE array_has(of_root, 'team')), CASE WHEN NOT bool_or(array_has(disputed, 'team')) AND min(team) = max(team) THEN min(team) END) AS team,
         coalesce(max(workflow_name) FILTER (WHERE array_has(of_root, 'workflow_name')), CASE WHEN NOT bool_or(array_has(disputed, 'workflow_name')) AND min(workflow_name) = max(workflow_name) THEN min(workflow_name) END) AS workflow_name,
+        coalesce(max(workflow_version) FILTER (WHERE array_has(of_root, 'workflow_version')), CASE WHEN NOT bool_or(array_has(disputed, 'workflow_version')) AND min(workflow_version) = max(workflow_version) THEN min(workflow_version) END) AS workflow_version,
         sum(span_count) AS span_count, sum(error_count) AS error_count, sum(call_count) AS call_count,
         sum(calls_without_usage) AS calls_without_usage, sum(duplicate_count) AS duplicate_count,
         sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
         sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens,
         sum(reasoning_tokens) AS reasoning_tokens,
-        array_sort(array_distinct(flatten(array_agg(models) FILTER (WHERE models IS NOT NULL)))) AS models
+        sum(tool_count) AS tool_count, sum(tool_error_count) AS tool_error_count,
+        sum(retrieval_count) AS retrieval_count,
+        array_sort(array_distinct(flatten(array_agg(models) FILTER (WHERE models IS NOT NULL)))) AS models,
+        array_sort(array_distinct(flatten(array_agg(prompts) FILTER (WHERE prompts IS NOT NULL)))) AS prompts,
+        array_sort(array_distinct(flatten(array_agg(tools) FILTER (WHERE tools IS NOT NULL)))) AS tools,
+        coalesce(
+            first_value(input_preview ORDER BY start_unix_nano) FILTER (WHERE has_root AND input_preview IS NOT NULL),
+            first_value(input_preview ORDER BY start_unix_nano) FILTER (WHERE input_preview IS NOT NULL)
+        ) AS input_preview,
+        coalesce(
+            last_value(output_preview ORDER BY start_unix_nano) FILTER (WHERE has_root AND output_preview IS NOT NULL),
+            last_value(output_preview ORDER BY start_unix_nano) FILTER (WHERE output_preview IS NOT NULL)
+        ) AS output_preview
     FROM trace_parts
     GROUP BY tenant, trace_id
 ) AS whole

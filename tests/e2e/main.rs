@@ -10,6 +10,7 @@ mod hostile;
 mod maintain;
 mod readers;
 mod receive;
+mod runs;
 mod senders;
 mod server;
 mod settled;

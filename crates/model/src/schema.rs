@@ -8,7 +8,7 @@ mod derived;
 pub use derived::{CALLS, DERIVED_TABLES, TRACES};
 
 /// `major.minor` of the published schema.
-pub const SCHEMA_VERSION: &str = "0.2";
+pub const SCHEMA_VERSION: &str = "0.3";
 
 /// The type of a column, as SQL and Delta Lake see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

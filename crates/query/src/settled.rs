@@ -22,7 +22,7 @@ use tracewell_model::time::{Day, NANOS_PER_DAY, NANOS_PER_SECOND};
 use crate::derived::work_out;
 use crate::engine::session;
 use crate::view::{ReadView, TableView};
-use crate::views::VIEWS;
+use crate::views;
 
 /// Raised when the rules that are not in the views' SQL change: everything is settled again then.
 const RULES: u32 = 2;
@@ -185,7 +185,7 @@ pub(crate) fn beside(days: &BTreeSet<Day>) -> BTreeSet<Day> {
 fn rules() -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&RULES.to_le_bytes());
-    VIEWS.iter().for_each(|view| {
+    views::behind_derived().for_each(|view| {
         hasher.update(view.sql.as_bytes());
     });
     short(&hasher)

@@ -33,7 +33,8 @@ impl View {
     pub fn column_doc(&self, name: &str) -> Option<&'static str> {
         let own = self.columns.iter().find(|(column, _)| *column == name).map(|(_, doc)| *doc);
         let derived = self.derived.into_iter().flat_map(|table| table.columns);
-        own.or_else(|| derived.chain(SPANS.columns).find(|column| column.name == name).map(|column| column.doc))
+        let tables = derived.chain(SPANS.columns).chain(TRACES.columns);
+        own.or_else(|| tables.into_iter().find(|column| column.name == name).map(|column| column.doc))
     }
 }
 
@@ -65,6 +66,20 @@ const MERGED: &[(&str, &str)] = &[
     ("agent_name", "Agent of the call or of the nearest span above."),
     ("workflow_name", "Workflow, found as the conversation is."),
     ("workflow_version", "Workflow version, found likewise."),
+];
+
+const TOOLS: &[(&str, &str)] = &[
+    DECISION[0],
+    DECISION[1],
+    ("trace_id", "Trace id; NULL where only a log record without a trace tells of it."),
+    ("span_id", "The span, or the id of the log record, that stands for it."),
+    ("arguments", "The arguments as sent."),
+    ("result", "The result as sent."),
+    ("input_hash", "Hash of the arguments in `contents`."),
+    ("input_date", "Under which date of `contents` they are."),
+    ("output_hash", "Hash of the result in `contents`."),
+    ("output_date", "Under which date of `contents` it is."),
+    ("duplicate_spans", "How many other spans and log records of the execution were merged in."),
 ];
 
 /// All views. A view stands behind those it uses.
@@ -122,11 +137,19 @@ pub const VIEWS: &[View] = &[
         derived: Some(&CALLS),
     },
     View {
+        name: "tool_executions",
+        doc: "One row is one execution of a tool, without the texts of its arguments and its result.",
+        sql: include_str!("../../../queries/views/tool_executions.sql"),
+        columns: TOOLS,
+        uses: &["span_records"],
+        derived: None,
+    },
+    View {
         name: "trace_parts",
         doc: "One row is one trace and date: what its spans of that date tell of the run, and the model calls among them.",
         sql: include_str!("../../../queries/views/trace_parts.sql"),
         columns: &[],
-        uses: &["span_records", "call_spans", "merged_calls", "llm_calls"],
+        uses: &["span_records", "call_spans", "merged_calls", "llm_calls", "tool_executions"],
         derived: Some(&TRACES),
     },
     View {
@@ -153,21 +176,72 @@ pub const VIEWS: &[View] = &[
         derived: None,
     },
     View {
-        name: "tool_calls",
-        doc: "One row is one execution of a tool.",
-        sql: include_str!("../../../queries/views/tool_calls.sql"),
+        name: "runs",
+        doc: "One row is one run: a trace that is more than a second account of calls in other traces.",
+        sql: include_str!("../../../queries/views/runs.sql"),
         columns: &[
-            DECISION[0],
-            DECISION[1],
-            ("trace_id", "Trace id; NULL where only a log record without a trace tells of it."),
-            ("span_id", "The span, or the id of the log record, that stands for it."),
-            ("arguments", "The arguments as sent."),
-            ("result", "The result as sent."),
-            ("input_hash", "Hash of the arguments in `contents`."),
-            ("output_hash", "Hash of the result in `contents`."),
-            ("duplicate_spans", "How many other spans and log records of the execution were merged in."),
+            ("trace_id", "Trace id."),
+            ("date", "UTC day of the first span."),
+            ("start_time", "Start of the first span."),
+            ("end_time", "End of the last span."),
+            ("duration_ns", "From the first start to the last end."),
+            ("missing_root", "No root span has come."),
+            ("status", "Status of the root; `error` where it is missing and a span failed."),
+            ("scores", "What was said of the run and its spans, the newest first."),
         ],
-        uses: &["span_records"],
+        uses: &["trace_parts", "traces"],
+        derived: None,
+    },
+    View {
+        name: "sessions",
+        doc: "One row is one session: all runs and calls of one conversation.",
+        sql: include_str!("../../../queries/views/sessions.sql"),
+        columns: &[
+            ("conversation_id", "Session, thread or conversation."),
+            ("start_time", "Start of the first run or call."),
+            ("end_time", "End of the last run or call."),
+            ("user_id", "End user; NULL where there are several."),
+            ("service", "Service; NULL where there are several."),
+            ("environment", "Deployment environment; NULL where there are several."),
+            ("team", "Team; NULL where there are several."),
+            ("run_count", "Runs."),
+            ("failed_run_count", "Runs with status `error`."),
+            ("call_count", "Model calls."),
+            ("calls_without_usage", "Model calls that report no tokens."),
+            ("models", "The models that answered, else those asked for."),
+            ("input_preview", "What went into the first model call."),
+            ("output_preview", "What came out of the last model call."),
+        ],
+        uses: &["trace_parts", "traces", "llm_calls"],
+        derived: None,
+    },
+    View {
+        name: "prompt_usage",
+        doc: "One row is one version of a prompt as traffic shows it, in one service and environment.",
+        sql: include_str!("../../../queries/views/prompt_usage.sql"),
+        columns: &[
+            ("prompt_name", "Prompt name; NULL where the application names none."),
+            ("prompt_shape", "What groups calls without a prompt name: the text with dates, numbers and ids masked."),
+            ("prompt_version", "Prompt version; NULL where the application tells none."),
+            ("prompt_hash", "What tells versions apart where none is told: hash of the text."),
+            ("labels", "The labels it was called under."),
+            ("models", "The models that answered, else those asked for."),
+            ("first_time", "Start of the first call."),
+            ("last_time", "Start of the last call."),
+            ("call_count", "Model calls."),
+            ("call_count_last_day", "Model calls of the last 24 hours."),
+            ("share", "Of all calls of the prompt, from 0 to 1."),
+            ("share_last_day", "Of the calls of the prompt in the last 24 hours; NULL when there were none."),
+        ],
+        uses: &["llm_calls"],
+        derived: None,
+    },
+    View {
+        name: "tool_calls",
+        doc: "One row is one execution of a tool, with its arguments and its result.",
+        sql: include_str!("../../../queries/views/tool_calls.sql"),
+        columns: TOOLS,
+        uses: &["span_records", "tool_executions"],
         derived: None,
     },
     View {
@@ -252,6 +326,12 @@ pub(crate) async fn register_sources(context: &SessionContext, table: &Table) ->
         plan(context, view).await?;
     }
     Ok(wanted.name)
+}
+
+/// The views that decide what the derived tables hold.
+pub(crate) fn behind_derived() -> impl Iterator<Item = &'static View> {
+    let derived = || VIEWS.iter().filter(|view| view.derived.is_some());
+    VIEWS.iter().filter(move |view| derived().any(|other| other.name == view.name || other.uses.contains(&view.name)))
 }
 
 async fn plan(context: &SessionContext, view: &View) -> Result<()> {

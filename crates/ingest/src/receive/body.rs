@@ -1,5 +1,7 @@
 //! Reading a body: every byte is admitted before it is kept, and inflating stops at the limit.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tracewell_otlp::{Compression, InflateError};
@@ -20,8 +22,19 @@ pub(super) fn compression(name: &str, headers: &http::HeaderMap) -> Result<Optio
     }
 }
 
+/// A body of which nothing comes for this long is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Reads a whole body of at most `limit` bytes.
 pub(super) async fn read<B>(body: B, limit: usize, admitted: &mut Admitted) -> Result<Bytes, Failure>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+{
+    read_within(PATIENCE, body, limit, admitted).await
+}
+
+async fn read_within<B>(patience: Duration, body: B, limit: usize, admitted: &mut Admitted) -> Result<Bytes, Failure>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: std::fmt::Display,
@@ -29,7 +42,7 @@ where
     let mut body = std::pin::pin!(body);
     let mut first: Option<Bytes> = None;
     let mut all = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = tokio::time::timeout(patience, body.frame()).await.map_err(|_| stalled(patience))? {
         let frame = frame.map_err(|error| Failure::Malformed(format!("the body broke off: {error}")))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.as_ref().map_or(0, Bytes::len) + all.len() + data.len() > limit {
@@ -69,6 +82,25 @@ pub(super) fn admit(admitted: &mut Admitted, bytes: usize) -> Result<(), Failure
     if admitted.grow(bytes) { Ok(()) } else { Err(overloaded()) }
 }
 
+fn stalled(patience: Duration) -> Failure {
+    Failure::Unavailable(format!("nothing of the body came for {patience:?}, so it was given up; send it again"))
+}
+
 fn overloaded() -> Failure {
     Failure::Overloaded("the collector is overloaded: too many bytes in flight; send again after a pause".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::Admission;
+
+    #[tokio::test]
+    async fn a_body_that_stalls_is_given_up() {
+        let frames = futures::stream::pending::<Result<http_body::Frame<Bytes>, std::io::Error>>();
+        let mut admitted = Admission::new(1 << 20).enter();
+        let body = http_body_util::StreamBody::new(frames);
+        let answer = read_within(Duration::from_millis(10), body, 1 << 20, &mut admitted).await;
+        assert!(matches!(answer, Err(Failure::Unavailable(_))), "{answer:?}");
+    }
 }
