@@ -68,17 +68,13 @@ const MERGED: &[(&str, &str)] = &[
     ("workflow_version", "Workflow version, found likewise."),
 ];
 
-const TOOLS: &[(&str, &str)] = &[
+const TOOL: [(&str, &str); 7] = [
     DECISION[0],
     DECISION[1],
     ("trace_id", "Trace id; NULL where only a log record without a trace tells of it."),
     ("span_id", "The span, or the id of the log record, that stands for it."),
-    ("arguments", "The arguments as sent."),
-    ("result", "The result as sent."),
     ("input_hash", "Hash of the arguments in `contents`."),
-    ("input_date", "Under which date of `contents` they are."),
     ("output_hash", "Hash of the result in `contents`."),
-    ("output_date", "Under which date of `contents` it is."),
     ("duplicate_spans", "How many other spans and log records of the execution were merged in."),
 ];
 
@@ -140,7 +136,17 @@ pub const VIEWS: &[View] = &[
         name: "tool_executions",
         doc: "One row is one execution of a tool, without the texts of its arguments and its result.",
         sql: include_str!("../../../queries/views/tool_executions.sql"),
-        columns: TOOLS,
+        columns: &[
+            TOOL[0],
+            TOOL[1],
+            TOOL[2],
+            TOOL[3],
+            TOOL[4],
+            TOOL[5],
+            TOOL[6],
+            ("input_date", "Under which date of `contents` the arguments are."),
+            ("output_date", "Under which date of `contents` the result is."),
+        ],
         uses: &["span_records"],
         derived: None,
     },
@@ -240,7 +246,17 @@ pub const VIEWS: &[View] = &[
         name: "tool_calls",
         doc: "One row is one execution of a tool, with its arguments and its result.",
         sql: include_str!("../../../queries/views/tool_calls.sql"),
-        columns: TOOLS,
+        columns: &[
+            TOOL[0],
+            TOOL[1],
+            TOOL[2],
+            TOOL[3],
+            TOOL[4],
+            TOOL[5],
+            TOOL[6],
+            ("arguments", "The arguments as sent."),
+            ("result", "The result as sent."),
+        ],
         uses: &["span_records", "tool_executions"],
         derived: None,
     },
