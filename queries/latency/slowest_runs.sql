@@ -1,0 +1,18 @@
+-- title: Slowest runs
+-- question: Which runs took longest from their first span to their last?
+-- param: since timestamptz = now() - INTERVAL '7 days' | Beginning of the period
+-- param: until timestamptz = now() | End of the period, not included
+-- param: team text = NULL | Only this team
+-- param: most bigint = 50 | At most this many rows
+SELECT
+    trace_id, start_time,
+    round(duration_ns / 1e9, 3) AS seconds,
+    root_name, missing_root, service, team, user_id, status,
+    span_count, call_count, error_count
+FROM traces
+WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    AND start_time >= $since AND start_time < $until
+    AND ($team IS NULL OR team = $team)
+    AND NOT only_duplicates
+ORDER BY duration_ns DESC, trace_id
+LIMIT $most
