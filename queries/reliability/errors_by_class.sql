@@ -5,7 +5,10 @@
 -- param: team text = NULL | Only this team
 -- param: most bigint = 50 | At most this many rows
 -- `calls` are all calls of that provider and model.
-SELECT provider, model, error_class, error_type, errors, calls, round(1.0 * errors / calls, 3) AS share, last_seen, example
+SELECT
+    provider, model, error_class, error_type, errors, calls,
+    round(1.0 * errors / calls, 3) AS share,
+    last_seen, example
 FROM (
     SELECT
         provider, model, error_class, error_type, failed,
