@@ -1,0 +1,27 @@
+-- title: Scores by prompt
+-- question: How are the answers of each prompt version judged?
+-- param: since timestamptz = now() - INTERVAL '7 days' | Beginning of the period
+-- param: until timestamptz = now() | End of the period, not included
+-- param: most bigint = 50 | At most this many rows
+-- The last word of each judge on each answer. Scores of whole runs and sessions have no prompt.
+WITH last_words AS (
+    SELECT *, row_number() OVER (
+        PARTITION BY tenant, target, trace_id, span_id, response_id, session_id, document_id, name, source, author
+        ORDER BY time_unix_nano DESC, seq DESC) AS place
+    FROM scores
+    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+        AND time >= $since AND time < $until
+)
+SELECT
+    name, source, target, prompt_name, prompt_version,
+    count(*) AS scores,
+    round(avg(value), 3) AS mean,
+    min(value) AS lowest,
+    max(value) AS highest,
+    string_agg(DISTINCT label, ', ' ORDER BY label) AS labels
+FROM last_words AS s
+LEFT JOIN call_spans AS c ON c.tenant = s.tenant AND c.trace_id = s.trace_id AND c.span_id = s.span_id
+WHERE place = 1
+GROUP BY name, source, target, prompt_name, prompt_version
+ORDER BY name, source, target, prompt_name, prompt_version
+LIMIT $most
