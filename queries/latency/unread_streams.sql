@@ -3,10 +3,11 @@
 -- param: since timestamptz = now() - INTERVAL '7 days' | Beginning of the period
 -- param: until timestamptz = now() | End of the period, not included
 -- param: most bigint = 50 | At most this many rows
--- Unread: streamed, not failed, and neither a finish reason nor output tokens were reported.
+-- Unread: streamed, not failed, and neither a finish reason nor output tokens were reported. The model is the one
+-- asked for.
 SELECT
     service, scope_name,
-    coalesce(response_model, request_model) AS model,
+    coalesce(request_model, response_model) AS model,
     count(*) AS streamed_calls,
     count(*) FILTER (WHERE unread) AS unread,
     round(1.0 * count(*) FILTER (WHERE unread) / count(*), 3) AS share,
@@ -19,7 +20,7 @@ FROM (
 ) AS calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
-GROUP BY service, scope_name, coalesce(response_model, request_model)
+GROUP BY service, scope_name, coalesce(request_model, response_model)
 HAVING count(*) FILTER (WHERE unread) > 0
 ORDER BY unread DESC, service, scope_name, model
 LIMIT $most

@@ -10,7 +10,8 @@
 SELECT
     service, prompt_name, provider, request_model,
     string_agg(DISTINCT response_model, ', ' ORDER BY response_model) AS served,
-    temperature, max_tokens,
+    temperature, top_p, max_tokens, seed,
+    request_params['reasoning_effort'] AS reasoning_effort,
     count(*) AS calls,
     min(start_time) AS first_seen,
     max(start_time) AS last_seen
@@ -19,6 +20,7 @@ WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
     AND ($team IS NULL OR team = $team)
     AND ($prompt IS NULL OR prompt_name = $prompt)
-GROUP BY service, prompt_name, provider, request_model, temperature, max_tokens, routing_hash
+GROUP BY service, prompt_name, provider, request_model, temperature, top_p, max_tokens, seed,
+    request_params['reasoning_effort']
 ORDER BY service, prompt_name, first_seen, request_model
 LIMIT $most

@@ -4,7 +4,7 @@
 -- param: until timestamptz = now() | End of the period, not included
 -- param: team text = NULL | Only this team
 -- param: most bigint = 50 | At most this many rows
--- `calls` are all calls of that provider and model.
+-- `calls` are all calls of that provider and model, which is the one asked for: a failed call has no other.
 SELECT
     provider, model, error_class, error_type, errors, calls,
     round(1.0 * errors / calls, 3) AS share,
@@ -17,7 +17,7 @@ FROM (
         max(start_time) AS last_seen,
         last_value(trace_id ORDER BY start_unix_nano) AS example
     FROM (
-        SELECT *, coalesce(response_model, request_model) AS model, coalesce(status = 'error', false) AS failed
+        SELECT *, coalesce(request_model, response_model) AS model, coalesce(status = 'error', false) AS failed
         FROM llm_calls
     ) AS named
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)

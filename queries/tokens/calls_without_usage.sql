@@ -3,10 +3,11 @@
 -- param: since timestamptz = now() - INTERVAL '7 days' | Beginning of the period
 -- param: until timestamptz = now() | End of the period, not included
 -- param: most bigint = 50 | At most this many rows
--- A failed call seldom reports usage; one that succeeded should.
+-- A failed call seldom reports usage; one that succeeded should. The model is the one asked for: a failed call has no
+-- other.
 SELECT
     service, dialect, scope_name,
-    coalesce(response_model, request_model) AS model,
+    coalesce(request_model, response_model) AS model,
     count(*) AS calls,
     count(*) FILTER (WHERE silent) AS without_usage,
     count(*) FILTER (WHERE silent AND status = 'error') AS of_which_failed,
@@ -18,7 +19,7 @@ FROM (
 ) AS calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
-GROUP BY service, dialect, scope_name, coalesce(response_model, request_model)
+GROUP BY service, dialect, scope_name, coalesce(request_model, response_model)
 HAVING count(*) FILTER (WHERE silent) > 0
 ORDER BY without_usage DESC, service, dialect, scope_name, model
 LIMIT $most

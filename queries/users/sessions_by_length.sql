@@ -1,0 +1,26 @@
+-- title: Sessions by length
+-- question: Which conversations go on longest, and how much do they use?
+-- param: since timestamptz = now() - INTERVAL '7 days' | Beginning of the period
+-- param: until timestamptz = now() | End of the period, not included
+-- param: team text = NULL | Only this team
+-- param: most bigint = 50 | At most this many rows
+-- Of the runs that began in the period.
+SELECT
+    conversation_id,
+    max(user_id) AS user_id,
+    count(*) AS runs,
+    sum(call_count) AS calls,
+    sum(error_count) AS errors,
+    min(start_time) AS first_time,
+    max(end_time) AS last_time,
+    round(extract(epoch FROM max(end_time) - min(start_time)) / 3600, 2) AS hours,
+    sum(input_tokens) AS input_tokens,
+    sum(output_tokens) AS output_tokens
+FROM traces
+WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    AND start_time >= $since AND start_time < $until
+    AND ($team IS NULL OR team = $team)
+    AND conversation_id IS NOT NULL AND NOT only_duplicates
+GROUP BY tenant, conversation_id
+ORDER BY runs DESC, calls DESC, conversation_id
+LIMIT $most
