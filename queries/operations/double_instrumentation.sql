@@ -5,19 +5,26 @@
 -- param: most bigint = 50 | At most this many rows
 -- Tracewell counts such a call once. `repeated_tokens` are what adding up the spans would count too much. Log records
 -- that an instrumentation writes beside its own spans are not meant.
+WITH pairs AS (
+    SELECT DISTINCT
+        s.tenant, s.service, s.trace_id, s.span_id,
+        d.call_trace_id, d.call_span_id,
+        c.scope_name AS scope_of_call,
+        s.scope_name AS scope_of_duplicate,
+        coalesce(s.input_tokens, 0) + coalesce(s.output_tokens, 0) AS tokens
+    FROM call_spans AS d
+    JOIN span_records AS s ON s.tenant = d.tenant AND s.trace_id = d.trace_id AND s.span_id = d.span_id
+    JOIN span_records AS c ON c.tenant = d.tenant AND c.trace_id = d.call_trace_id AND c.span_id = d.call_span_id
+    WHERE d.date BETWEEN CAST($since AS date) AND CAST($until AS date)
+        AND s.start_time >= $since AND s.start_time < $until
+        AND d.role = 'duplicate' AND NOT d.is_record
+)
 SELECT
-    s.service,
-    c.scope_name AS scope_of_call,
-    s.scope_name AS scope_of_duplicate,
-    count(DISTINCT c.tenant || c.trace_id || c.span_id) AS calls,
-    count(DISTINCT s.tenant || s.trace_id || s.span_id) AS duplicate_spans,
-    sum(coalesce(s.input_tokens, 0) + coalesce(s.output_tokens, 0)) AS repeated_tokens
-FROM call_spans AS d
-JOIN span_records AS s ON s.tenant = d.tenant AND s.trace_id = d.trace_id AND s.span_id = d.span_id
-JOIN span_records AS c ON c.tenant = d.tenant AND c.trace_id = d.call_trace_id AND c.span_id = d.call_span_id
-WHERE d.date BETWEEN CAST($since AS date) AND CAST($until AS date)
-    AND s.start_time >= $since AND s.start_time < $until
-    AND d.role = 'duplicate' AND NOT d.is_record
-GROUP BY s.service, c.scope_name, s.scope_name
-ORDER BY duplicate_spans DESC, s.service, scope_of_call, scope_of_duplicate
+    service, scope_of_call, scope_of_duplicate,
+    count(DISTINCT tenant || call_trace_id || call_span_id) AS calls,
+    count(*) AS duplicate_spans,
+    sum(tokens) AS repeated_tokens
+FROM pairs
+GROUP BY service, scope_of_call, scope_of_duplicate
+ORDER BY duplicate_spans DESC, service, scope_of_call, scope_of_duplicate
 LIMIT $most

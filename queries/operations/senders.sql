@@ -3,6 +3,7 @@
 -- param: since timestamptz = now() - INTERVAL '7 days' | Beginning of the period
 -- param: until timestamptz = now() | End of the period, not included
 -- param: most bigint = 50 | At most this many rows
+-- A log record that was sent again counts again; a span does not.
 WITH received AS (
     SELECT
         service, service_version, resource_attributes, dialect, scope_name, scope_version, start_time AS time,

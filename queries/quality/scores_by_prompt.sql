@@ -5,12 +5,18 @@
 -- param: most bigint = 50 | At most this many rows
 -- The last word of each judge on each answer. Scores of whole runs and sessions have no prompt.
 WITH last_words AS (
-    SELECT *, row_number() OVER (
-        PARTITION BY tenant, target, trace_id, span_id, response_id, session_id, document_id, name, source, author
-        ORDER BY time_unix_nano DESC, seq DESC) AS place
+    SELECT
+        tenant, target, trace_id, span_id, name, source,
+        last_value(value ORDER BY time_unix_nano, seq) AS value,
+        last_value(label ORDER BY time_unix_nano, seq) AS label
     FROM scores
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND time >= $since AND time < $until
+    GROUP BY tenant, target, trace_id, span_id, response_id, session_id, document_id, name, source, author
+),
+calls AS (
+    SELECT DISTINCT tenant, trace_id, span_id, prompt_name, prompt_version
+    FROM call_spans
 )
 SELECT
     name, source, target, prompt_name, prompt_version,
@@ -20,8 +26,7 @@ SELECT
     max(value) AS highest,
     string_agg(DISTINCT label, ', ' ORDER BY label) AS labels
 FROM last_words AS s
-LEFT JOIN call_spans AS c ON c.tenant = s.tenant AND c.trace_id = s.trace_id AND c.span_id = s.span_id
-WHERE place = 1
+LEFT JOIN calls ON calls.tenant = s.tenant AND calls.trace_id = s.trace_id AND calls.span_id = s.span_id
 GROUP BY name, source, target, prompt_name, prompt_version
 ORDER BY name, source, target, prompt_name, prompt_version
 LIMIT $most

@@ -28,8 +28,13 @@ answers AS (
 ),
 judged AS (
     SELECT tenant, trace_id, bool_or(value < $low_score) AS scored_low
-    FROM scores
-    WHERE date >= CAST($since AS date)
+    FROM (
+        -- The last word of each judge.
+        SELECT tenant, trace_id, last_value(value ORDER BY time_unix_nano, seq) AS value
+        FROM scores
+        WHERE date >= CAST($since AS date)
+        GROUP BY tenant, trace_id, target, span_id, document_id, name, source, author
+    ) AS last_words
     GROUP BY tenant, trace_id
 ),
 known AS (
