@@ -13,7 +13,7 @@ SELECT
         FILTER (WHERE status = 'error') AS errors,
     round(percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns / 1e6), 1) AS p50_ms,
     round(percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ns / 1e6), 1) AS p95_ms
-FROM tool_calls
+FROM tool_executions
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
     AND ($team IS NULL OR team = $team)

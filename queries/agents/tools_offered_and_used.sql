@@ -35,7 +35,7 @@ offered AS (
 ),
 used AS (
     SELECT service, tool_name, count(*) AS times_used, count(DISTINCT trace_id) AS runs_using
-    FROM tool_calls
+    FROM tool_executions
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND start_time >= $since AND start_time < $until
         AND ($team IS NULL OR team = $team)

@@ -18,7 +18,7 @@ parts AS (
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) + INTERVAL '1 day'
     UNION ALL
     SELECT tenant, trace_id, 'tool' AS part, duration_ns
-    FROM tool_calls
+    FROM tool_executions
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) + INTERVAL '1 day'
     UNION ALL
     SELECT tenant, trace_id, 'retrieval' AS part, duration_ns

@@ -2,7 +2,7 @@
 -- question: What happened in this run, step by step?
 -- param: run text = NULL | The trace id; without it, the newest run with a model call
 -- Steps are indented below their parents and stand in the order of their start. A step whose parent is missing stands
--- at the margin. Decisions on tool calls are told by log records.
+-- at the margin, and so does one that is its own ancestor. Decisions on tool calls are told by log records.
 WITH RECURSIVE chosen AS (
     SELECT tenant, trace_id
     FROM spans
@@ -33,13 +33,13 @@ tree AS (
 ),
 told AS (
     SELECT
-        start_unix_nano, steps.span_id, depth, name, kind, duration_ns,
+        start_unix_nano, steps.span_id, coalesce(depth, 0) AS depth, name, kind, duration_ns,
         coalesce(response_model, request_model, tool_name) AS model_or_tool,
         input_tokens, output_tokens, status,
         coalesce(error_type, status_message) AS error,
         input_preview AS input, output_preview AS output
     FROM steps
-    JOIN tree ON tree.span_id = steps.span_id
+    LEFT JOIN tree ON tree.span_id = steps.span_id
     UNION ALL
     SELECT
         l.time_unix_nano, l.span_id, coalesce(depth + 1, 0), l.event_name, l.kind, NULL AS duration_ns,

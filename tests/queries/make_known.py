@@ -167,7 +167,7 @@ def second_view(start, seconds, tokens, response_id):
 
 
 def run(sender, number, *spans, missing_root=False, nested=()):
-    """The first span is the root and the parent of the others; `nested` are the places of those below the one before."""
+    """The first span is the root and parent of the others; those at the places `nested` are below the one before."""
     root = number * 256
     scopes = {}
     own = ("shop.agents", "2.0") if sender is SHOP else ("desk.tracing", "0.4")
