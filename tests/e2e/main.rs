@@ -7,6 +7,7 @@ mod commands;
 mod crash;
 mod fixtures;
 mod hostile;
+mod http;
 mod maintain;
 mod readers;
 mod receive;

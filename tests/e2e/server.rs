@@ -16,6 +16,8 @@ pub(crate) struct Server {
     pub(crate) data: PathBuf,
     pub(crate) grpc: String,
     pub(crate) http: String,
+    /// Where SQL is answered.
+    pub(crate) api: String,
 }
 
 /// A port of this machine that nobody listens on.
@@ -50,7 +52,8 @@ impl Server {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut server = Self { process, data: data.to_owned(), grpc: String::new(), http: String::new() };
+        let mut server =
+            Self { process, data: data.to_owned(), grpc: String::new(), http: String::new(), api: String::new() };
         let deadline = Instant::now() + Duration::from_secs(60);
         let text = loop {
             if let Ok(text) = std::fs::read_to_string(&endpoint) {
@@ -61,6 +64,7 @@ impl Server {
         };
         let address = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
         (server.grpc, server.http) = (address("otlp_grpc"), address("otlp_http"));
+        server.api = text.lines().next().unwrap().to_owned();
         while client().get(format!("{}/readyz", server.http)).send().await.is_err() {
             server.assert_running(deadline);
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -22,6 +22,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracewell_lake::{Fresh, Lake};
 
+use crate::compact::compact;
 use crate::derived::DerivedProvider;
 use crate::provider::FactProvider;
 use crate::view::{ReadView, TableView};
@@ -206,7 +207,7 @@ impl Engine {
         let mut stream: SendableRecordBatchStream = frame.execute_stream().await?;
         let _ = started.send(stream.schema());
         while let Some(batch) = stream.next().await {
-            if batches.send(Ok(batch?)).await.is_err() {
+            if batches.send(Ok(compact(batch?))).await.is_err() {
                 break;
             }
         }

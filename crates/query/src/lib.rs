@@ -15,9 +15,12 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod compact;
 mod derived;
 mod engine;
+mod fresh;
 mod functions;
+pub mod named;
 mod provider;
 pub mod settled;
 mod view;

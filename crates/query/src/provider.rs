@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, Date32Array, RecordBatch};
-use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result};
-use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
@@ -17,8 +14,8 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use tracewell_lake::scan::{self, ScanRequest};
 use tracewell_lake::schema::table_schema;
-use tracewell_model::time::Day;
 
+use crate::fresh;
 use crate::view::TableView;
 
 /// One fact table as one query sees it. It has no way to insert: read-only by construction.
@@ -33,32 +30,6 @@ impl FactProvider {
     pub(crate) fn new(view: TableView, store: ObjectStoreUrl) -> Self {
         let schema = table_schema(view.table.table());
         Self { view, store, schema }
-    }
-
-    /// The fresh rows with the wanted columns, in the types the scan gives.
-    fn fresh(&self, projection: Option<&Vec<usize>>) -> Result<Vec<RecordBatch>> {
-        let all: Vec<usize>;
-        let wanted = match projection {
-            Some(projection) => projection,
-            None => {
-                all = (0..self.schema.fields().len()).collect();
-                &all
-            }
-        };
-        let schema = Arc::new(self.schema.project(wanted)?);
-        let convert = |day: Day, rows: &RecordBatch| -> Result<RecordBatch> {
-            let columns = wanted.iter().map(|&position| -> Result<ArrayRef> {
-                match rows.columns().get(position) {
-                    Some(column) => Ok(cast(column, self.schema.field(position).data_type())?),
-                    // The partition stands behind the file's columns.
-                    None => Ok(Arc::new(Date32Array::from_value(day.0, rows.num_rows()))),
-                }
-            });
-            let options = datafusion::arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-            let columns = columns.collect::<Result<Vec<_>>>()?;
-            Ok(RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?)
-        };
-        self.view.fresh.iter().map(|(day, rows)| convert(*day, rows)).collect()
     }
 }
 
@@ -95,20 +66,15 @@ impl TableProvider for FactProvider {
             pushdown: is_lookup(filters),
         };
         let stored = scan::plan(self.view.table.table(), &self.view.files, &self.store, &request)?;
-        let fresh = self.fresh(projection)?;
-        let schema = match projection {
-            Some(projection) => Arc::new(self.schema.project(projection)?),
-            None => Arc::clone(&self.schema),
-        };
-        let fresh = if fresh.is_empty() {
-            None
-        } else {
-            Some(MemorySourceConfig::try_new_exec(&[fresh], Arc::clone(&schema), None)? as Arc<dyn ExecutionPlan>)
-        };
+        let fresh = fresh::plan(&self.view.fresh, &self.schema, projection, session.config().target_partitions())?;
         Ok(match (stored, fresh) {
             (Some(stored), Some(fresh)) => UnionExec::try_new(vec![stored, fresh])?,
             (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => Arc::new(EmptyExec::new(schema)),
+            (None, None) => {
+                let wanted = projection
+                    .map_or_else(|| Ok(Arc::clone(&self.schema)), |of| self.schema.project(of).map(Arc::new))?;
+                Arc::new(EmptyExec::new(wanted))
+            }
         })
     }
 }

@@ -1,12 +1,13 @@
 //! What people and programs ask over HTTP: `POST /v1/sql`, and how the server is.
 //!
-//! `POST /v1/sql` takes the query as `text/plain`, or as JSON `{"sql": "…"}`, and answers with an Arrow IPC stream,
-//! or with a JSON array of objects when `Accept: application/json` asks for it.
+//! `POST /v1/sql` takes the query as `text/plain`, or as JSON `{"sql": "…"}`. `Accept` chooses how the rows come: JSON
+//! (an array of objects), NDJSON, CSV, an Arrow IPC stream or a Parquet file; `Accept-Encoding` how they are compressed.
 
 #![forbid(unsafe_code)]
 
+pub mod format;
 mod health;
 mod sql;
 
 pub use health::{Health, IDENTITY, health_router};
-pub use sql::{ARROW_STREAM, sql_router};
+pub use sql::sql_router;

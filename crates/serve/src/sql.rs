@@ -2,11 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
-use arrow::ipc::writer::StreamWriter;
-use arrow::json::writer::{JsonArray, WriterBuilder};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
@@ -14,13 +9,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use tracewell_query::{Engine, QueryError, Rows};
 
-/// The media type of an Arrow IPC stream.
-pub const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
+use crate::format::{Encoder, Format, Squeeze, Squeezed};
+
 const JSON: &str = "application/json";
 /// Longer queries are refused.
 const MOST_SQL: usize = 1 << 20;
@@ -37,10 +32,11 @@ struct Query {
 }
 
 async fn sql(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes) -> Response {
-    let is = |name, wanted: &str| {
-        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(wanted))
+    let Some(format) = format(header(&headers, ACCEPT)) else {
+        let known = Format::ALL.map(Format::media).join(", ");
+        return failure(StatusCode::NOT_ACCEPTABLE, &format!("`accept` names none of {known}"));
     };
-    let text = if is(CONTENT_TYPE, JSON) {
+    let text = if header(&headers, CONTENT_TYPE).contains(JSON) {
         match serde_json::from_slice::<Query>(&body) {
             Ok(query) => query.sql,
             Err(error) => {
@@ -54,10 +50,27 @@ async fn sql(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes)
         }
     };
     match engine.sql(&text).await {
-        Ok(rows) if is(ACCEPT, JSON) => stream(rows, JSON, JsonEncoder::new),
-        Ok(rows) => stream(rows, ARROW_STREAM, ArrowEncoder::new),
+        Ok(rows) => stream(rows, format, Squeeze::wanted(header(&headers, ACCEPT_ENCODING))),
         Err(error) => failure(status(&error), &error.to_string()),
     }
+}
+
+fn header(headers: &HeaderMap, name: HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The first format that `accept` names; JSON for whoever takes anything.
+fn format(accept: &str) -> Option<Format> {
+    let mut named = accept.split(',').map(|one| one.split(';').next().unwrap_or_default().trim());
+    if accept.trim().is_empty() {
+        return Some(Format::Json);
+    }
+    named.find_map(|media| match media {
+        "*/*" | "application/*" => Some(Format::Json),
+        "text/*" => Some(Format::Csv),
+        "application/jsonl" | "application/ndjson" => Some(Format::Ndjson),
+        _ => Format::ALL.into_iter().find(|format| format.media().eq_ignore_ascii_case(media)),
+    })
 }
 
 fn status(error: &QueryError) -> StatusCode {
@@ -72,74 +85,49 @@ fn failure(status: StatusCode, message: &str) -> Response {
     (status, [(CONTENT_TYPE, JSON)], serde_json::json!({ "error": message }).to_string()).into_response()
 }
 
-/// Turns batches into bytes of one answer.
-trait Encoder: Send + 'static {
-    fn batch(&mut self, batch: &RecordBatch) -> Result<Bytes, ArrowError>;
-    fn end(&mut self) -> Result<Bytes, ArrowError>;
-}
-
 /// An answer that is sent while the query runs. A failure after it began breaks it off, so that no reader takes a
 /// part for the whole.
-fn stream<E: Encoder>(
-    rows: Rows,
-    media: &'static str,
-    encoder: impl FnOnce(SchemaRef) -> Result<E, ArrowError>,
-) -> Response {
-    let encoder = match encoder(rows.schema()) {
+fn stream(rows: Rows, format: Format, squeeze: Option<Squeeze>) -> Response {
+    let encoder = format.encoder(&rows.schema()).and_then(|encoder| match squeeze {
+        Some(squeeze) => Ok(Box::new(Squeezed::new(squeeze, encoder)?) as Box<dyn Encoder>),
+        None => Ok(encoder),
+    });
+    let encoder = match encoder {
         Ok(encoder) => encoder,
         Err(error) => return failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     };
-    ([(CONTENT_TYPE, media)], Body::from_stream(encode(rows, encoder))).into_response()
+    let mut response = ([(CONTENT_TYPE, format.media())], Body::from_stream(encode(rows, encoder))).into_response();
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if let Some(squeeze) = squeeze {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(squeeze.name()));
+    }
+    response
 }
 
-fn encode<E: Encoder>(
+fn encode(
     rows: Rows,
-    encoder: E,
+    encoder: Box<dyn Encoder>,
 ) -> impl Stream<Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>> {
     futures::stream::try_unfold(Some((rows, encoder)), |state| async move {
         let Some((mut rows, mut encoder)) = state else { return Ok(None) };
         Ok(match rows.next().await {
-            Some(batch) => Some((encoder.batch(&batch?)?, Some((rows, encoder)))),
-            None => Some((encoder.end()?, None)),
+            Some(batch) => Some((Bytes::from(encoder.batch(&batch?)?), Some((rows, encoder)))),
+            None => Some((encoder.end()?.into(), None)),
         })
     })
 }
 
-struct ArrowEncoder(StreamWriter<Vec<u8>>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl ArrowEncoder {
-    fn new(schema: SchemaRef) -> Result<Self, ArrowError> {
-        StreamWriter::try_new(Vec::new(), &schema).map(Self)
-    }
-}
-
-impl Encoder for ArrowEncoder {
-    fn batch(&mut self, batch: &RecordBatch) -> Result<Bytes, ArrowError> {
-        self.0.write(batch)?;
-        Ok(std::mem::take(self.0.get_mut()).into())
-    }
-    fn end(&mut self) -> Result<Bytes, ArrowError> {
-        self.0.finish()?;
-        Ok(std::mem::take(self.0.get_mut()).into())
-    }
-}
-
-struct JsonEncoder(arrow::json::writer::Writer<Vec<u8>, JsonArray>);
-
-impl JsonEncoder {
-    #[expect(clippy::unnecessary_wraps, reason = "encoders share a signature")]
-    fn new(_schema: SchemaRef) -> Result<Self, ArrowError> {
-        Ok(Self(WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new())))
-    }
-}
-
-impl Encoder for JsonEncoder {
-    fn batch(&mut self, batch: &RecordBatch) -> Result<Bytes, ArrowError> {
-        self.0.write(batch)?;
-        Ok(std::mem::take(self.0.get_mut()).into())
-    }
-    fn end(&mut self) -> Result<Bytes, ArrowError> {
-        self.0.finish()?;
-        Ok(std::mem::take(self.0.get_mut()).into())
+    #[test]
+    fn the_first_format_that_is_known_is_sent() {
+        assert_eq!(format(""), Some(Format::Json));
+        assert_eq!(format("*/*"), Some(Format::Json));
+        assert_eq!(format("text/html, text/csv;q=0.9, */*"), Some(Format::Csv));
+        assert_eq!(format("application/vnd.apache.arrow.stream"), Some(Format::Arrow));
+        assert_eq!(format("image/png"), None);
     }
 }

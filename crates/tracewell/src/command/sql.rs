@@ -131,7 +131,7 @@ async fn ask(server: &str, query: &str) -> anyhow::Result<(SchemaRef, Vec<Record
     let answer = client()?
         .post(&url)
         .header("content-type", "text/plain")
-        .header("accept", tracewell_serve::ARROW_STREAM)
+        .header("accept", tracewell_serve::format::Format::Arrow.media())
         .body(query.to_owned())
         .send()
         .await
