@@ -26,7 +26,7 @@ use crate::compact::compact;
 use crate::derived::DerivedProvider;
 use crate::provider::FactProvider;
 use crate::view::{ReadView, TableView};
-use crate::{functions, views};
+use crate::{functions, length, views};
 
 /// What queries may take.
 #[derive(Clone, Debug)]
@@ -123,6 +123,7 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.threads)
             .thread_name("query")
+            .thread_stack_size(length::STACK_BYTES)
             .enable_all()
             .build()
             .map_err(|error| QueryError::Failed(format!("cannot start the query threads: {error}")))?;
@@ -194,6 +195,7 @@ impl Engine {
         started: tokio::sync::oneshot::Sender<SchemaRef>,
         batches: &mpsc::Sender<Result<RecordBatch, QueryError>>,
     ) -> Result<(), QueryError> {
+        length::check(sql).map_err(QueryError::Sql)?;
         let _permit = self.running.acquire().await.map_err(|_| QueryError::Failed("the server is stopping".into()))?;
         let view = ReadView::take(&self.lake, self.fresh.as_ref()).map_err(DataFusionError::from)?;
         let context = self.context(&Arc::new(view), sql).await?;

@@ -20,6 +20,7 @@ mod derived;
 mod engine;
 mod fresh;
 mod functions;
+mod length;
 pub mod named;
 mod provider;
 pub mod settled;

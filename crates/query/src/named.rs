@@ -198,6 +198,8 @@ fn parse(group: &str, name: &str, text: &str) -> Result<NamedQuery, NamedError> 
                 }
                 parameters.push(parameter);
             }
+            // Words about the query may follow.
+            _ if title.is_some() && question.is_some() => break,
             _ => return Err(wrong(line, "a header line is `-- title: …`, `-- question: …` or `-- param: …`".into())),
         }
     }
@@ -260,7 +262,7 @@ mod tests {
         assert!(told(&format!("{head}-- param: since money = 1 | x\n")).contains("line 3: `money` is no type"));
         assert!(told(&format!("{head}-- param: A text | x\n")).contains("`A` is no name"));
         assert!(told(&format!("{head}-- param: a text | x\n-- param: a text | x\n")).contains("line 4: the parameter"));
-        assert!(told(&format!("{head}-- words\n")).contains("line 3: a header line is"));
+        assert!(told("-- title: T\n-- words\n").contains("line 2: a header line is"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
@@ -50,7 +51,7 @@ async fn sql(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes)
         }
     };
     match engine.sql(&text).await {
-        Ok(rows) => stream(rows, format, Squeeze::wanted(header(&headers, ACCEPT_ENCODING))),
+        Ok(rows) => stream(rows, format, Squeeze::wanted(header(&headers, ACCEPT_ENCODING))).await,
         Err(error) => failure(status(&error), &error.to_string()),
     }
 }
@@ -85,9 +86,13 @@ fn failure(status: StatusCode, message: &str) -> Response {
     (status, [(CONTENT_TYPE, JSON)], serde_json::json!({ "error": message }).to_string()).into_response()
 }
 
-/// An answer that is sent while the query runs. A failure after it began breaks it off, so that no reader takes a
-/// part for the whole.
-fn stream(rows: Rows, format: Format, squeeze: Option<Squeeze>) -> Response {
+/// An answer that is sent while the query runs. It begins with the first rows, so that what fails before is told as an
+/// error; a failure later breaks it off, so that no reader takes a part for the whole.
+async fn stream(mut rows: Rows, format: Format, squeeze: Option<Squeeze>) -> Response {
+    let first = match rows.next().await.transpose() {
+        Ok(first) => first,
+        Err(error) => return failure(status(&error), &error.to_string()),
+    };
     let encoder = format.encoder(&rows.schema()).and_then(|encoder| match squeeze {
         Some(squeeze) => Ok(Box::new(Squeezed::new(squeeze, encoder)?) as Box<dyn Encoder>),
         None => Ok(encoder),
@@ -96,7 +101,8 @@ fn stream(rows: Rows, format: Format, squeeze: Option<Squeeze>) -> Response {
         Ok(encoder) => encoder,
         Err(error) => return failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     };
-    let mut response = ([(CONTENT_TYPE, format.media())], Body::from_stream(encode(rows, encoder))).into_response();
+    let mut response =
+        ([(CONTENT_TYPE, format.media())], Body::from_stream(encode(first, rows, encoder))).into_response();
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
     if let Some(squeeze) = squeeze {
@@ -106,13 +112,19 @@ fn stream(rows: Rows, format: Format, squeeze: Option<Squeeze>) -> Response {
 }
 
 fn encode(
+    first: Option<RecordBatch>,
     rows: Rows,
     encoder: Box<dyn Encoder>,
 ) -> impl Stream<Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>> {
-    futures::stream::try_unfold(Some((rows, encoder)), |state| async move {
-        let Some((mut rows, mut encoder)) = state else { return Ok(None) };
-        Ok(match rows.next().await {
-            Some(batch) => Some((Bytes::from(encoder.batch(&batch?)?), Some((rows, encoder)))),
+    let batches = futures::stream::iter(first.map(Ok)).chain(rows);
+    futures::stream::try_unfold(Some((batches, encoder)), |state| async move {
+        let Some((mut batches, mut encoder)) = state else { return Ok(None) };
+        Ok(match batches.next().await {
+            Some(Ok(batch)) => Some((Bytes::from(encoder.batch(&batch)?), Some((batches, encoder)))),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "an answer was broken off");
+                return Err(error.into());
+            }
             None => Some((encoder.end()?.into(), None)),
         })
     })
