@@ -13,7 +13,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use datafusion::arrow::datatypes::{DataType, TimeUnit};
+mod bind;
+
+pub use bind::BindError;
 
 /// One named query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,19 +77,6 @@ impl ParameterType {
             Self::Boolean => "boolean",
             Self::Date => "date",
             Self::Timestamptz => "timestamptz",
-        }
-    }
-
-    /// The type of its values.
-    #[must_use]
-    pub fn data_type(self) -> DataType {
-        match self {
-            Self::Text => DataType::Utf8View,
-            Self::Bigint => DataType::Int64,
-            Self::Double => DataType::Float64,
-            Self::Boolean => DataType::Boolean,
-            Self::Date => DataType::Date32,
-            Self::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         }
     }
 }
