@@ -16,7 +16,7 @@ use tracewell_query::{Engine, QueryError, Rows};
 
 use crate::format::{Encoder, Format, Squeeze, Squeezed};
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 /// Longer queries are refused.
 const MOST_SQL: usize = 1 << 20;
 
@@ -55,7 +55,7 @@ async fn sql(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes)
     }
 }
 
-fn header(headers: &HeaderMap, name: HeaderName) -> &str {
+pub(crate) fn header(headers: &HeaderMap, name: HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
@@ -73,7 +73,7 @@ fn format(accept: &str) -> Option<Format> {
     })
 }
 
-fn status(error: &QueryError) -> StatusCode {
+pub(crate) fn status(error: &QueryError) -> StatusCode {
     match error {
         QueryError::Sql(_) => StatusCode::BAD_REQUEST,
         QueryError::Timeout(_) | QueryError::Memory(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -81,7 +81,7 @@ fn status(error: &QueryError) -> StatusCode {
     }
 }
 
-fn failure(status: StatusCode, message: &str) -> Response {
+pub(crate) fn failure(status: StatusCode, message: &str) -> Response {
     (status, [(CONTENT_TYPE, JSON)], serde_json::json!({ "error": message }).to_string()).into_response()
 }
 

@@ -12,8 +12,10 @@ mod check;
 mod configuration;
 mod import;
 mod maintain;
+mod runs;
 mod schema;
 mod serve;
+mod source;
 mod sql;
 
 /// OpenTelemetry collector and SQL for applications built on language models.
@@ -36,6 +38,8 @@ enum Command {
         after_help = "Examples:\n  tracewell sql \"SELECT kind, count(*) FROM spans GROUP BY kind\"\n  tracewell sql --format csv \"SELECT * FROM spans\" > spans.csv"
     )]
     Sql(sql::Sql),
+    /// List runs, and show all that is known of one.
+    Runs(runs::Runs),
     /// Read files of OTLP into the tables: protobuf, JSON or JSON lines, as they are or gzip or zstd. Safe to repeat.
     #[command(
         after_help = "Examples:\n  tracewell import traces.pb\n  tracewell import --data s3://bucket/traces backup/*.jsonl.zst"
@@ -129,6 +133,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(serve) => runtime.block_on(serve.run()),
         Command::Sql(sql) => runtime.block_on(sql.run()),
+        Command::Runs(runs) => runtime.block_on(runs.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),
         Command::Compact(compact) => runtime.block_on(compact.run()),

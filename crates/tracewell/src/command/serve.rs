@@ -17,7 +17,7 @@ use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
 use tracewell_model::schema::{CONTENTS, SPANS, TABLES};
 use tracewell_query::{Engine, Limits};
-use tracewell_serve::{Health, health_router, sql_router};
+use tracewell_serve::{Health, health_router, runs_router, sql_router};
 
 use super::{Place, maintain};
 use crate::config::{Flag, Source};
@@ -126,7 +126,11 @@ impl Serve {
         let tasks = [
             tokio::spawn(serve_grpc(grpc, collector.clone(), stop.clone())),
             tokio::spawn(serve_http(http, router(collector).merge(health.clone()), stop.clone())),
-            tokio::spawn(serve_http(api, sql_router(engine).merge(health), stop.clone())),
+            tokio::spawn(serve_http(
+                api,
+                sql_router(Arc::clone(&engine)).merge(runs_router(engine)).merge(health),
+                stop.clone(),
+            )),
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
         if self.demo {
