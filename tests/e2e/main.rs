@@ -9,6 +9,7 @@ mod fixtures;
 mod hostile;
 mod http;
 mod maintain;
+mod queries;
 mod readers;
 mod receive;
 mod runs;

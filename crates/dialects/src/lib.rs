@@ -46,6 +46,13 @@ pub use normalized::{Normalized, Piece, Record, Role, Score, ScoreTarget, Usage,
 pub use normalizer::Normalizer;
 pub use resource::TEAM_KEYS;
 
+/// What a message says, in whatever shape it was sent: its text, and the first tool call as `name(arguments)`. `None`
+/// where nothing of either is found in it.
+#[must_use]
+pub fn message_text(message: &str) -> Option<String> {
+    content::text::of_message(message)
+}
+
 /// Whether a span attribute named `key` can fill a column or carry contents. What is not mapped is kept as sent.
 #[must_use]
 pub fn is_mapped(key: &str) -> bool {

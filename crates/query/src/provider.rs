@@ -79,16 +79,15 @@ impl TableProvider for FactProvider {
     }
 }
 
-/// Whether the filters ask for few rows by an id: then decoding them first pays.
+/// Whether the filters ask for few rows by an id, or by some: then decoding them first pays.
 fn is_lookup(filters: &[Expr]) -> bool {
     const IDS: &[&str] = &["trace_id", "span_id", "hash", "conversation_id", "response_id"];
+    let is_id = |side: &Expr| matches!(side, Expr::Column(column) if IDS.contains(&column.name.as_str()));
     filters.iter().any(|filter| match filter {
         Expr::BinaryExpr(binary) => {
-            binary.op == datafusion::logical_expr::Operator::Eq
-                && [&binary.left, &binary.right]
-                    .iter()
-                    .any(|side| matches!(side.as_ref(), Expr::Column(column) if IDS.contains(&column.name.as_str())))
+            binary.op == datafusion::logical_expr::Operator::Eq && (is_id(&binary.left) || is_id(&binary.right))
         }
+        Expr::InList(list) => !list.negated && is_id(&list.expr),
         _ => false,
     })
 }

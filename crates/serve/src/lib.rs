@@ -1,13 +1,23 @@
-//! What people and programs ask over HTTP: `POST /v1/sql`, and how the server is.
+//! What people and programs ask over HTTP: `POST /v1/sql`, `GET /v1/runs`, and how the server is.
 //!
 //! `POST /v1/sql` takes the query as `text/plain`, or as JSON `{"sql": "…"}`. `Accept` chooses how the rows come: JSON
 //! (an array of objects), NDJSON, CSV, an Arrow IPC stream or a Parquet file; `Accept-Encoding` how they are compressed.
+//!
+//! `GET /v1/queries` lists the named queries, `GET /v1/queries/NAME?parameter=value` runs one.
+//!
+//! `GET /v1/runs` lists runs, `GET /v1/runs/ID` gives the record of one: as JSON, or as `Accept` asks for it as a page of
+//! HTML or as Markdown.
 
 #![forbid(unsafe_code)]
 
 pub mod format;
+pub mod guard;
 mod health;
+mod queries;
+mod runs;
 mod sql;
 
 pub use health::{Health, IDENTITY, health_router};
+pub use queries::queries_router;
+pub use runs::runs_router;
 pub use sql::sql_router;

@@ -17,7 +17,7 @@ use tracewell_query::{Engine, QueryError, Rows};
 
 use crate::format::{Encoder, Format, Squeeze, Squeezed};
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 /// Longer queries are refused.
 const MOST_SQL: usize = 1 << 20;
 
@@ -33,10 +33,6 @@ struct Query {
 }
 
 async fn sql(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes) -> Response {
-    let Some(format) = format(header(&headers, ACCEPT)) else {
-        let known = Format::ALL.map(Format::media).join(", ");
-        return failure(StatusCode::NOT_ACCEPTABLE, &format!("`accept` names none of {known}"));
-    };
     let text = if header(&headers, CONTENT_TYPE).contains(JSON) {
         match serde_json::from_slice::<Query>(&body) {
             Ok(query) => query.sql,
@@ -50,13 +46,22 @@ async fn sql(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes)
             Err(_) => return failure(StatusCode::BAD_REQUEST, "the query is not UTF-8"),
         }
     };
-    match engine.sql(&text).await {
-        Ok(rows) => stream(rows, format, Squeeze::wanted(header(&headers, ACCEPT_ENCODING))).await,
+    answer(&engine, &text, &headers).await
+}
+
+/// Runs a query, and answers in the format that `headers` ask for.
+pub(crate) async fn answer(engine: &Arc<Engine>, sql: &str, headers: &HeaderMap) -> Response {
+    let Some(format) = format(header(headers, ACCEPT)) else {
+        let known = Format::ALL.map(Format::media).join(", ");
+        return failure(StatusCode::NOT_ACCEPTABLE, &format!("`accept` names none of {known}"));
+    };
+    match engine.sql(sql).await {
+        Ok(rows) => stream(rows, format, Squeeze::wanted(header(headers, ACCEPT_ENCODING))).await,
         Err(error) => failure(status(&error), &error.to_string()),
     }
 }
 
-fn header(headers: &HeaderMap, name: HeaderName) -> &str {
+pub(crate) fn header(headers: &HeaderMap, name: HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
@@ -74,7 +79,7 @@ fn format(accept: &str) -> Option<Format> {
     })
 }
 
-fn status(error: &QueryError) -> StatusCode {
+pub(crate) fn status(error: &QueryError) -> StatusCode {
     match error {
         QueryError::Sql(_) => StatusCode::BAD_REQUEST,
         QueryError::Timeout(_) | QueryError::Memory(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -82,7 +87,7 @@ fn status(error: &QueryError) -> StatusCode {
     }
 }
 
-fn failure(status: StatusCode, message: &str) -> Response {
+pub(crate) fn failure(status: StatusCode, message: &str) -> Response {
     (status, [(CONTENT_TYPE, JSON)], serde_json::json!({ "error": message }).to_string()).into_response()
 }
 

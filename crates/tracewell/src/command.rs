@@ -12,8 +12,11 @@ mod check;
 mod configuration;
 mod import;
 mod maintain;
+mod query;
+mod runs;
 mod schema;
 mod serve;
+mod source;
 mod sql;
 
 /// OpenTelemetry collector and SQL for applications built on language models.
@@ -36,6 +39,13 @@ enum Command {
         after_help = "Examples:\n  tracewell sql \"SELECT kind, count(*) FROM spans GROUP BY kind\"\n  tracewell sql --format csv \"SELECT * FROM spans\" > spans.csv"
     )]
     Sql(sql::Sql),
+    /// List runs, and show all that is known of one.
+    Runs(runs::Runs),
+    /// Ask a named query: questions that people have, with parameters.
+    #[command(
+        after_help = "Queries of your own: put NAME.sql into the folder of the setting query.folder; `tracewell query NAME --sql` prints one as an example.\n\nExamples:\n  tracewell query\n  tracewell query tokens_by_team_prompt_model --param since=2026-11-16 --param team=retail\n  tracewell query tool_loops -p since=24h --format csv\n  tracewell query slowest_runs --sql"
+    )]
+    Query(query::Query),
     /// Read files of OTLP into the tables: protobuf, JSON or JSON lines, as they are or gzip or zstd. Safe to repeat.
     #[command(
         after_help = "Examples:\n  tracewell import traces.pb\n  tracewell import --data s3://bucket/traces backup/*.jsonl.zst"
@@ -129,6 +139,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(serve) => runtime.block_on(serve.run()),
         Command::Sql(sql) => runtime.block_on(sql.run()),
+        Command::Runs(runs) => runtime.block_on(runs.run()),
+        Command::Query(query) => runtime.block_on(query.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),
         Command::Compact(compact) => runtime.block_on(compact.run()),

@@ -74,6 +74,8 @@ pub(crate) struct QuerySettings {
     pub(crate) concurrent: usize,
     /// Threads that queries run on; 0: one per core.
     pub(crate) threads: usize,
+    /// A folder of named queries beside our own.
+    pub(crate) folder: PathBuf,
 }
 
 /// How the tables are kept small and sorted, and how long rows stay.
@@ -136,7 +138,13 @@ impl Default for IngestSettings {
 
 impl Default for QuerySettings {
     fn default() -> Self {
-        Self { memory: ByteSize::mib(1024), timeout: TimeSpan::seconds(300), concurrent: 16, threads: 0 }
+        Self {
+            memory: ByteSize::mib(1024),
+            timeout: TimeSpan::seconds(300),
+            concurrent: 16,
+            threads: 0,
+            folder: PathBuf::new(),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
-//! Rows to standard output, in the format asked for.
+//! Rows and pages to standard output, in the format asked for.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use clap::ValueEnum;
+use serde::Serialize;
+use tracewell_runs::render::{Block, Look, html, markdown, terminal};
 use tracewell_serve::format::Format as Encoding;
 
 /// A format of rows.
@@ -23,6 +25,47 @@ pub(crate) enum Format {
     Arrow,
     /// A Parquet file.
     Parquet,
+}
+
+/// How a page is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// For a terminal.
+    Text,
+    /// As JSON, with all there is.
+    Json,
+    /// Markdown.
+    Md,
+    /// One page of HTML that needs nothing else.
+    Html,
+}
+
+/// Columns where nothing tells how many there are.
+const COLUMNS: usize = 120;
+
+/// Writes a page: `blocks`, or `value` as JSON.
+pub(crate) fn page(form: Form, title: &str, blocks: &[Block], value: &impl Serialize) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match form {
+        Form::Text => out.write_all(terminal(blocks, look()).as_bytes())?,
+        Form::Json => {
+            serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        }
+        Form::Md => out.write_all(markdown(blocks).as_bytes())?,
+        Form::Html => out.write_all(html(title, blocks).as_bytes())?,
+    }
+    Ok(out.flush()?)
+}
+
+/// Colours on a terminal alone, and not where `NO_COLOR` is set to anything (<https://no-color.org>).
+fn look() -> Look {
+    let is_terminal = std::io::stdout().is_terminal();
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let told = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let width = terminal_size::terminal_size().filter(|_| is_terminal).map(|(width, _)| usize::from(width.0));
+    Look { width: width.or_else(told).unwrap_or(COLUMNS), color: is_terminal && !plain }
 }
 
 /// Writes all rows.
@@ -55,4 +98,13 @@ fn encode(out: &mut dyn Write, encoding: Encoding, schema: &SchemaRef, rows: &[R
         out.write_all(&encoder.batch(batch)?)?;
     }
     Ok(out.write_all(&encoder.end()?)?)
+}
+
+/// Takes for success that whoever reads has seen enough, as with `| head`.
+pub(crate) fn until_broken(written: anyhow::Result<()>) -> anyhow::Result<()> {
+    let is_broken = |error: &anyhow::Error| {
+        let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+        causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    written.or_else(|error| if is_broken(&error) { Ok(()) } else { Err(error) })
 }

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use tracewell_model::kind::Form;
+
 use super::split::looks_like_json;
 use crate::json;
 use crate::normalized::Piece;
@@ -41,6 +43,16 @@ pub(crate) fn words(message: &Piece<'_>, limit: usize) -> Words {
         reader.push(&text);
     }
     reader.words
+}
+
+/// The words of a message that is kept, all of them.
+pub(crate) fn of_message(message: &str) -> Option<String> {
+    let (source, bytes) = (Cow::Borrowed(""), Cow::Borrowed(message));
+    let is_complete = json::is_complete(message);
+    let words = words(&Piece { role: None, source, form: Form::Value, bytes, is_complete, hash: None }, usize::MAX);
+    let lines = [Some(words.text).filter(|text| !text.is_empty()), words.call];
+    let lines: Vec<String> = lines.into_iter().flatten().collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 struct Reader {
@@ -193,8 +205,6 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use tracewell_model::kind::Form;
-
     use super::*;
 
     fn words_of(message: &str) -> Words {

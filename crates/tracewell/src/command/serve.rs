@@ -17,7 +17,8 @@ use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
 use tracewell_model::schema::{CONTENTS, SPANS, TABLES};
 use tracewell_query::{Engine, Limits};
-use tracewell_serve::{Health, health_router, sql_router};
+use tracewell_serve::guard::{refuse_other_hosts, refuse_other_origins};
+use tracewell_serve::{Health, health_router, queries_router, runs_router, sql_router};
 
 use super::{Place, maintain};
 use crate::config::{Flag, Source};
@@ -109,6 +110,8 @@ impl Serve {
         };
         let engine = Arc::new(Engine::new(lake.clone(), ingest.clone(), limits)?);
 
+        let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
+
         let stop = CancellationToken::new();
         let grpc = bind(settings.listen.otlp_grpc, "OTLP/gRPC").await?;
         let http = bind(settings.listen.otlp_http, "OTLP/HTTP").await?;
@@ -123,10 +126,18 @@ impl Serve {
         let endpoint = Endpoint::write(&wal, api.local_addr()?, grpc.local_addr()?, http.local_addr()?)?;
 
         let health = health_router(status);
+        let questions = sql_router(Arc::clone(&engine))
+            .merge(queries_router(Arc::clone(&engine), catalogue))
+            .merge(runs_router(engine));
+        let questions = match api.local_addr()?.ip().is_loopback() {
+            true => questions.layer(axum::middleware::from_fn(refuse_other_hosts)),
+            false => questions.layer(axum::middleware::from_fn(refuse_other_origins)),
+        };
+        let questions = questions.merge(health.clone());
         let tasks = [
             tokio::spawn(serve_grpc(grpc, collector.clone(), stop.clone())),
-            tokio::spawn(serve_http(http, router(collector).merge(health.clone()), stop.clone())),
-            tokio::spawn(serve_http(api, sql_router(engine).merge(health), stop.clone())),
+            tokio::spawn(serve_http(http, router(collector).merge(health), stop.clone())),
+            tokio::spawn(serve_http(api, questions, stop.clone())),
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
         if self.demo {

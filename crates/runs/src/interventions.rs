@@ -1,0 +1,138 @@
+//! What people did in a run: spans and log records of kind `human`, decisions about tools, and corrections.
+
+use crate::moment::rfc3339;
+use crate::record::{Intervention, Score, ToolCall};
+use crate::rows::{LogRow, SpanRow};
+
+/// All of them, in the order of their time.
+pub(crate) fn interventions(
+    spans: &[SpanRow],
+    logs: &[LogRow],
+    tools: &[ToolCall],
+    scores: &[Score],
+    start: i64,
+) -> Vec<Intervention> {
+    let mut found: Vec<Intervention> = spans.iter().filter(|span| span.kind == "human").map(of_span).collect();
+    // What a user typed is the input of a run, and no intervention.
+    let decided = logs.iter().filter(|log| log.kind.as_deref() == Some("human") && log.decision.is_some());
+    found.extend(decided.map(of_log));
+    for tool in tools.iter().filter(|tool| tool.decision.is_some()) {
+        let told = |other: &Intervention| {
+            (other.tool_call_id.is_some() && other.tool_call_id == tool.tool_call_id)
+                || other.span_id.as_ref() == Some(&tool.span_id)
+        };
+        if !found.iter().any(told) {
+            found.push(of_tool(tool, start));
+        }
+    }
+    // The arguments are what was decided on.
+    for intervention in &mut found {
+        let about = |tool: &&ToolCall| tool.tool_call_id.is_some() && tool.tool_call_id == intervention.tool_call_id;
+        if let Some(tool) = tools.iter().find(about) {
+            intervention.before = intervention.before.take().or_else(|| tool.arguments.clone());
+        }
+    }
+    found.extend(scores.iter().filter(|score| is_correction(score)).map(of_score));
+    found.sort_by(|a, b| a.time.cmp(&b.time));
+    found
+}
+
+/// The action behind a decision as sent.
+fn action(decision: &str) -> Option<&'static str> {
+    let word = decision.to_ascii_lowercase();
+    let begins = |with: &[&str]| with.iter().any(|with| word.starts_with(with));
+    match () {
+        () if begins(&["accept", "approve", "auto_accept", "allow", "confirm"]) => Some("approve"),
+        () if begins(&["modif", "edit", "change"]) => Some("edit"),
+        () if begins(&["reject", "den", "declin", "cancel", "abort"]) => Some("reject"),
+        () if begins(&["take_over", "takeover", "takes_over", "handoff"]) => Some("take_over"),
+        () => None,
+    }
+}
+
+fn of_span(span: &SpanRow) -> Intervention {
+    let said = |names: &[&str]| {
+        let value = |name: &str| {
+            let fits = |key: &str| key == name || key.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
+            span.said.iter().find(|(key, _)| fits(key)).and_then(|(_, value)| value.clone())
+        };
+        names.iter().find_map(|name| value(name)).filter(|value| !value.is_empty())
+    };
+    let decision = said(&["decision", "action"]);
+    let hash = |refs: &Option<Vec<crate::rows::Ref>>| refs.as_ref()?.first().map(|first| first.hash.clone());
+    Intervention {
+        time: rfc3339(span.end().div_euclid(1_000)),
+        action: decision.as_deref().and_then(action).map(str::to_owned),
+        decision,
+        actor: said(&["actor", "reviewer", "approver"]).or_else(|| span.user_id.clone()),
+        source: said(&["source", "decision_source"]),
+        span_id: Some(span.span_id.clone()),
+        tool_name: span.tool_name.clone(),
+        tool_call_id: span.tool_call_id.clone(),
+        before: hash(&span.input_refs),
+        after: hash(&span.output_refs),
+        comment: said(&["comment", "feedback", "reason"]),
+    }
+}
+
+fn of_log(log: &LogRow) -> Intervention {
+    Intervention {
+        time: rfc3339(log.time_unix_nano.div_euclid(1_000)),
+        action: log.decision.as_deref().and_then(action).map(str::to_owned),
+        decision: log.decision.clone(),
+        actor: log.user_id.clone(),
+        source: log.decision_source.clone(),
+        span_id: log.span_id.clone(),
+        tool_name: log.tool_name.clone(),
+        tool_call_id: log.tool_call_id.clone(),
+        ..Intervention::default()
+    }
+}
+
+/// Where only the execution tells of it, it was decided by the time of its start.
+fn of_tool(tool: &ToolCall, start: i64) -> Intervention {
+    Intervention {
+        time: rfc3339(start.saturating_add(tool.offset_ns).div_euclid(1_000)),
+        action: tool.decision.as_deref().and_then(action).map(str::to_owned),
+        decision: tool.decision.clone(),
+        source: tool.decision_source.clone(),
+        span_id: Some(tool.span_id.clone()),
+        tool_name: tool.tool_name.clone(),
+        tool_call_id: tool.tool_call_id.clone(),
+        ..Intervention::default()
+    }
+}
+
+fn is_correction(score: &Score) -> bool {
+    score.source.as_deref() == Some("human") && score.name.to_ascii_lowercase().starts_with("correction")
+}
+
+fn of_score(score: &Score) -> Intervention {
+    Intervention {
+        time: score.time.clone(),
+        action: Some("edit".to_owned()),
+        decision: Some(score.name.clone()),
+        actor: score.author.clone(),
+        source: score.source.clone(),
+        span_id: score.span_id.clone(),
+        comment: score.explanation.clone().or_else(|| score.label.clone()),
+        ..Intervention::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn decisions_are_read_as_what_was_done() {
+        for (decision, action) in [
+            ("accept", Some("approve")),
+            ("auto_accept", Some("approve")),
+            ("denied", Some("reject")),
+            ("user_reject", None),
+            ("modify", Some("edit")),
+            ("notify", None),
+        ] {
+            assert_eq!(super::action(decision), action, "{decision}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The newest runs that fit a filter, page by page.
+
+use serde::{Deserialize, Serialize};
+use tracewell_model::time::Day;
+
+use crate::ask::{Ask, RunsError, rows};
+use crate::moment::parse_moment;
+use crate::sql::{Days, is_hex, over, quoted};
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// Rows of a page at most.
+const MOST: usize = 10_000;
+
+/// Which runs. What is not said is not asked for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "each names the column of the view `runs` that it is compared with")]
+pub struct Filter {
+    /// Runs that began then or later.
+    pub since: Option<String>,
+    /// Runs that began earlier.
+    pub until: Option<String>,
+    pub service: Option<String>,
+    pub environment: Option<String>,
+    pub release: Option<String>,
+    pub team: Option<String>,
+    pub user: Option<String>,
+    pub session: Option<String>,
+    pub workflow: Option<String>,
+    /// `name`, or `name@version`.
+    pub prompt: Option<String>,
+    pub model: Option<String>,
+    pub tool: Option<String>,
+    /// ok, error, or unset.
+    pub status: Option<String>,
+    /// Kind of the root.
+    pub kind: Option<String>,
+    /// Text that the name of the root holds.
+    pub name: Option<String>,
+    /// Such as `2s`.
+    pub min_duration: Option<String>,
+    /// Rows of a page.
+    pub limit: Option<usize>,
+    /// The cursor of the page before.
+    pub before: Option<String>,
+}
+
+/// A run in a list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "columns of the view `runs`")]
+pub struct RunRow {
+    pub trace_id: String,
+    pub start_time: String,
+    pub duration_ns: i64,
+    pub root_name: Option<String>,
+    pub root_kind: Option<String>,
+    pub missing_root: bool,
+    pub status: Option<String>,
+    pub service: Option<String>,
+    pub environment: Option<String>,
+    pub release: Option<String>,
+    pub team: Option<String>,
+    pub conversation_id: Option<String>,
+    pub user_id: Option<String>,
+    pub workflow_name: Option<String>,
+    pub models: Vec<String>,
+    pub prompts: Vec<String>,
+    pub tools: Vec<String>,
+    pub span_count: i64,
+    pub error_count: i64,
+    pub call_count: i64,
+    pub tool_count: i64,
+    pub input_tokens: Option<i64>,
+    pub output_tokens: Option<i64>,
+    pub input_preview: Option<String>,
+    pub output_preview: Option<String>,
+}
+
+const COLUMNS: &str =
+    "trace_id, start_time, duration_ns, root_name, root_kind, missing_root, status, service, environment,
+    release, team, conversation_id, user_id, workflow_name, models, prompts, tools, span_count, error_count, call_count,
+    tool_count, input_tokens, output_tokens, input_preview, output_preview";
+
+/// Some runs, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Page {
+    /// The runs.
+    pub runs: Vec<RunRow>,
+    /// What `before` has to be for the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Filter {
+    /// The conditions on rows of the view `runs`.
+    fn conditions(&self, now: i64) -> Result<Vec<String>, RunsError> {
+        let mut conditions = Vec::new();
+        let mut add = |condition: String| conditions.push(condition);
+        if let Some(since) = &self.since {
+            add(format!("start_time >= {}", time(parse_moment(since, now)?)));
+        }
+        if let Some(until) = &self.until {
+            add(format!("start_time < {}", time(parse_moment(until, now)?)));
+        }
+        for (column, value) in [
+            ("service", &self.service),
+            ("environment", &self.environment),
+            ("release", &self.release),
+            ("team", &self.team),
+            ("user_id", &self.user),
+            ("conversation_id", &self.session),
+            ("workflow_name", &self.workflow),
+            ("root_kind", &self.kind),
+        ] {
+            if let Some(value) = value {
+                add(format!("{column} = {}", quoted(value)));
+            }
+        }
+        for (column, value) in [("models", &self.model), ("tools", &self.tool)] {
+            if let Some(value) = value {
+                add(format!("array_has({column}, {})", quoted(value)));
+            }
+        }
+        if let Some(prompt) = &self.prompt {
+            // Without a version the name alone stands there.
+            let (exact, versions) = (quoted(prompt), quoted(&format!("{prompt}@")));
+            add(format!(
+                "(array_has(prompts, {exact}) OR strpos('\n' || array_to_string(prompts, '\n'), '\n' || {versions}) > 0)"
+            ));
+        }
+        if let Some(name) = &self.name {
+            add(format!("strpos(lower(root_name), lower({})) > 0", quoted(name)));
+        }
+        match self.status.as_deref() {
+            None => {}
+            Some("unset") => add("status IS NULL".to_owned()),
+            Some(status @ ("ok" | "error")) => add(format!("status = '{status}'")),
+            Some(other) => {
+                return Err(RunsError::Filter(format!("`{other}` is no status; it is ok, error or unset")));
+            }
+        }
+        if let Some(duration) = &self.min_duration {
+            let parsed = humantime::parse_duration(duration)
+                .map_err(|_| RunsError::Filter(format!("`{duration}` is no duration; write 500ms, 2s or 1m 30s")))?;
+            add(format!("duration_ns >= {}", i64::try_from(parsed.as_nanos()).unwrap_or(i64::MAX)));
+        }
+        if let Some(cursor) = &self.before {
+            let (at, id) = cursor.split_once('/').unwrap_or((cursor, ""));
+            let at = time(parse_moment(at, now)?);
+            if !id.is_empty() && !is_hex(id) {
+                return Err(RunsError::Filter(format!("`{cursor}` is no cursor; take it from the page before")));
+            }
+            add(format!("(start_time < {at} OR (start_time = {at} AND trace_id < '{id}'))"));
+        }
+        Ok(conditions)
+    }
+}
+
+/// One page of runs.
+///
+/// # Errors
+/// When the filter cannot be read or a query fails.
+pub async fn list(source: &impl Ask, filter: &Filter, now: i64) -> Result<Page, RunsError> {
+    let limit = filter.limit.unwrap_or(20);
+    if limit == 0 || limit > MOST {
+        return Err(RunsError::Filter(format!("a page has 1 to {MOST} runs")));
+    }
+    let conditions = filter.conditions(now)?;
+    let dates = dates(source, filter, now).await?;
+    // The newest dates first, and more of them only where these have too few runs.
+    let mut wanted = 1;
+    loop {
+        let Some(days) = newest(&dates, wanted) else { return Ok(Page::default()) };
+        let all = wanted >= dates.len();
+        // A run that began on the day before has its first part there.
+        let parts = Days { first: Day(days.first.0 - 1), ..days.beside() }.condition();
+        let views = over(&[("trace_parts", parts), ("scores", "false".to_owned())], &["traces", "runs"]);
+        let began = if all {
+            Vec::new()
+        } else {
+            vec![format!("start_time >= {}", time(i64::from(days.first.0) * MICROS_PER_DAY))]
+        };
+        let conditions: Vec<&str> = conditions.iter().chain(&began).map(String::as_str).collect();
+        let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
+        let query = format!(
+            "{views} SELECT {COLUMNS} FROM runs WHERE {condition} ORDER BY start_time DESC, trace_id DESC LIMIT {}",
+            limit + 1
+        );
+        let mut runs = rows::<RunRow>(source, &query).await?;
+        if runs.len() > limit || all {
+            let more = runs.len() > limit;
+            runs.truncate(limit);
+            let next = runs.last().filter(|_| more).map(|last| format!("{}/{}", last.start_time, last.trace_id));
+            return Ok(Page { runs, next });
+        }
+        wanted *= 4;
+    }
+}
+
+/// The dates that have spans and may have runs of the filter, the newest first.
+async fn dates(source: &impl Ask, filter: &Filter, now: i64) -> Result<Vec<Day>, RunsError> {
+    #[derive(Deserialize)]
+    struct Date {
+        day: i32,
+    }
+    let day = |micros: i64| micros.div_euclid(MICROS_PER_DAY);
+    let first = filter.since.as_deref().map(|since| parse_moment(since, now)).transpose()?.map(day);
+    let until = filter.until.as_deref().map(|until| parse_moment(until, now)).transpose()?.map(day);
+    let cursor = filter.before.as_deref().and_then(|before| before.split('/').next());
+    let before = cursor.map(|cursor| parse_moment(cursor, now)).transpose()?.map(day);
+    let query = "SELECT DISTINCT CAST(date AS int) AS day FROM spans ORDER BY day DESC";
+    let dates = rows::<Date>(source, query).await?;
+    if dates.is_empty() {
+        return Err(RunsError::Empty);
+    }
+    // A day more on either side: a run is of the date of its first span, which may not be believed.
+    let within = |day: i32| {
+        let day = i64::from(day);
+        first.is_none_or(|first| day >= first - 1) && [until, before].into_iter().flatten().all(|last| day <= last + 1)
+    };
+    Ok(dates.into_iter().map(|date| date.day).filter(|day| within(*day)).map(Day).collect())
+}
+
+fn newest(dates: &[Day], count: usize) -> Option<Days> {
+    let first = dates.get(count.min(dates.len()).checked_sub(1)?)?;
+    Some(Days { first: *first, last: *dates.first()? })
+}
+
+/// A literal of a point in time.
+fn time(micros: i64) -> String {
+    format!("arrow_cast({micros}, 'Timestamp(Microsecond, Some(\"UTC\"))')")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_a_filter_stays_text_and_what_cannot_be_read_is_refused() {
+        let hostile = Filter { user: Some("x' OR 'a' = 'a".to_owned()), ..Filter::default() };
+        assert_eq!(hostile.conditions(0).unwrap(), ["user_id = 'x'' OR ''a'' = ''a'"]);
+        for wrong in [
+            Filter { status: Some("bad".to_owned()), ..Filter::default() },
+            Filter { min_duration: Some("long".to_owned()), ..Filter::default() },
+            Filter { before: Some("2026-11-20T00:00:00Z/x'".to_owned()), ..Filter::default() },
+        ] {
+            assert!(wrong.conditions(0).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Blocks on a terminal.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::units::{duration, line, tidy};
+use super::{Bar, Block};
+
+/// How a terminal shows text.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Columns.
+    pub width: usize,
+    /// Whether colours are wanted.
+    pub color: bool,
+}
+
+const NARROWEST: usize = 40;
+/// Levels of a tree that are set in; deeper ones stand under the last.
+const DEEPEST: usize = 16;
+
+impl Look {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// Writes `blocks` for a terminal. What they hold cannot steer it.
+#[must_use]
+pub fn terminal(blocks: &[Block], look: Look) -> String {
+    let look = Look { width: look.width.max(NARROWEST), ..look };
+    let mut out = String::new();
+    for block in blocks {
+        match block {
+            Block::Heading(level, text) => {
+                let text = look.paint(if *level == 1 { "1;4" } else { "1" }, &fit(&line(text), look.width));
+                out += &format!("{}{text}\n", if out.is_empty() { "" } else { "\n" });
+            }
+            Block::Facts(facts) => {
+                let widest = facts.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
+                for (name, value) in facts {
+                    let name = look.paint("2", &pad(name, widest));
+                    out += &format!("  {name}  {}\n", hang(&line(value), look.width, widest + 4));
+                }
+            }
+            Block::Table(heads, rows) => out += &table(heads, rows, look),
+            Block::Waterfall(bars) => out += &waterfall(bars, look),
+            Block::Text(label, text) => {
+                out += &format!("  {}\n", look.paint("36", &fit(&line(label), look.width - 2)));
+                for text in tidy(text).lines() {
+                    out += &format!("    {}\n", hang(&text.replace('\t', "    "), look.width, 4));
+                }
+            }
+            Block::Note(text) => out += &format!("  {}\n", hang(&line(text), look.width, 2)),
+            Block::Difference(lines) => {
+                for (sign, text) in lines {
+                    let code = match sign {
+                        '-' => "31",
+                        '+' => "32",
+                        _ => "2",
+                    };
+                    let text = hang(&tidy(text).replace(['\t', '\n'], " "), look.width, 6);
+                    let painted: Vec<String> =
+                        format!("{sign} {text}").lines().map(|text| look.paint(code, text)).collect();
+                    out += &format!("    {}\n", painted.join("\n"));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Columns side by side; where they do not fit, the widest give way.
+fn table(heads: &[&str], rows: &[Vec<String>], look: Look) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| line(cell)).collect()).collect();
+    let of_column = |column: usize| rows.iter().filter_map(move |row| row.get(column)).map(|cell| cell.width());
+    let mut widths: Vec<usize> = heads
+        .iter()
+        .enumerate()
+        .map(|(column, head)| of_column(column).max().unwrap_or_default().max(head.width()))
+        .collect();
+    let room = look.width.saturating_sub(2 * widths.len());
+    while widths.iter().sum::<usize>() > room {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > 4 => *widest -= 1,
+            _ => break,
+        }
+    }
+    let write = |cells: Vec<&str>| {
+        let cells = cells.iter().zip(&widths).map(|(cell, width)| pad(&fit(cell, *width), *width));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut out = format!("  {}\n", look.paint("2", &write(heads.to_vec())));
+    for row in &rows {
+        out += &format!("  {}\n", write(row.iter().map(String::as_str).collect()));
+    }
+    out
+}
+
+fn waterfall(bars: &[Bar], look: Look) -> String {
+    let label = |bar: &Bar| {
+        let indent = "  ".repeat(bar.depth.min(DEEPEST));
+        format!("{indent}{} {}", if bar.failed { "✗" } else { "·" }, line(&bar.name))
+    };
+    let widest = bars.iter().map(|bar| label(bar).width()).max().unwrap_or_default();
+    let names = widest.min(look.width * 2 / 5);
+    let time = look.width / 4;
+    let rest = look.width.saturating_sub(names + time + 2 + 2 + 2 + 8);
+    let mut out = String::new();
+    for bar in bars {
+        let name = pad(&fit(&label(bar), names), names);
+        let took = bar.duration_ns.map_or_else(|| "…".to_owned(), duration);
+        let name = if bar.failed { look.paint("31", &name) } else { name };
+        let kind = if bar.note.is_empty() { bar.kind.clone() } else { format!("{} {}", bar.kind, bar.note) };
+        let drawn = look.paint(if bar.failed { "31" } else { color(&bar.kind) }, &draw(bar, time));
+        out += &format!("  {name}  {drawn}{took:>8}  {}\n", look.paint("2", &fit(&line(&kind), rest)));
+    }
+    out
+}
+
+fn color(kind: &str) -> &'static str {
+    match kind {
+        "chat" | "completion" | "embedding" => "34",
+        "tool" | "mcp" => "35",
+        "retrieval" | "rerank" => "36",
+        "human" => "33",
+        _ => "37",
+    }
+}
+
+/// The bar of one span within `width` columns, at least one of them.
+fn draw(bar: &Bar, width: usize) -> String {
+    let columns = width as f64;
+    let from = ((bar.from.clamp(0.0, 1.0) * columns) as usize).min(width.saturating_sub(1));
+    let length = ((bar.share.clamp(0.0, 1.0) * columns).round() as usize).clamp(1, width - from);
+    format!("{}{}{}", " ".repeat(from), "━".repeat(length), " ".repeat(width - from - length))
+}
+
+/// `text` in at most `width` columns.
+fn fit(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        used += c.width().unwrap_or_default();
+        if used + 1 > width {
+            break;
+        }
+        out.push(c);
+    }
+    out + "…"
+}
+
+fn pad(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+/// `text` broken into lines of `width` columns, each but the first set in by `indent`.
+fn hang(text: &str, width: usize, indent: usize) -> String {
+    let room = width.saturating_sub(indent).max(10);
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let wide = word.trim_end().width();
+        if used > 0 && used + wide > room {
+            lines.push(String::new());
+            used = 0;
+        }
+        for c in word.chars() {
+            let columns = c.width().unwrap_or_default();
+            if used + columns > room && c != ' ' {
+                lines.push(String::new());
+                used = 0;
+            }
+            if let Some(last) = lines.last_mut() {
+                last.push(c);
+            }
+            used += columns;
+        }
+    }
+    let indent = format!("\n{}", " ".repeat(indent));
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join(&indent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Look = Look { width: 40, color: false };
+
+    #[test]
+    fn no_text_steers_the_terminal_and_no_line_is_wider_than_it() {
+        let hostile = "x\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m".repeat(9);
+        let bar = Bar {
+            depth: 40,
+            name: hostile.clone(),
+            kind: "chat".to_owned(),
+            note: hostile.clone(),
+            from: 0.5,
+            share: f64::NAN,
+            duration_ns: Some(5),
+            failed: false,
+        };
+        let blocks = [
+            Block::Heading(1, hostile.clone()),
+            Block::Facts(vec![("fact", hostile.clone())]),
+            Block::Table(vec!["a", "b"], vec![vec![hostile.clone(), hostile.clone()]]),
+            Block::Waterfall(vec![bar]),
+            Block::Text(hostile.clone(), hostile.clone()),
+            Block::Note(hostile.clone()),
+            Block::Difference(vec![('+', hostile)]),
+        ];
+        let text = terminal(&blocks, PLAIN);
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        let too_wide: Vec<&str> = text.lines().filter(|line| line.width() > PLAIN.width).collect();
+        assert!(too_wide.is_empty(), "{too_wide:?}");
+    }
+
+    #[test]
+    fn colours_stand_only_where_they_are_wanted() {
+        let blocks = [Block::Heading(1, "run".to_owned())];
+        assert_eq!(terminal(&blocks, PLAIN), "run\n");
+        assert_eq!(terminal(&blocks, Look { color: true, ..PLAIN }), "\u{1b}[1;4mrun\u{1b}[0m\n");
+    }
+
+    #[test]
+    fn wide_letters_count_for_two_columns() {
+        assert_eq!(fit("種子の在庫", 6), "種子…");
+        assert_eq!(hang("aaaa bbbb cccc", 12, 2), "aaaa bbbb\n  cccc");
+    }
+}

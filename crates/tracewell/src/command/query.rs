@@ -1,0 +1,111 @@
+//! `tracewell query`.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use anyhow::bail;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use clap::Args;
+use tracewell_query::named::{Catalogue, NamedQuery};
+
+use super::source::Asked;
+use crate::output::{self, Format};
+
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    #[command(flatten)]
+    asked: Asked,
+    /// Value of a parameter; may be given several times
+    #[arg(long = "param", short = 'p', value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
+    /// Print the SQL with its values instead of running it
+    #[arg(long, conflicts_with = "describe")]
+    sql: bool,
+    /// Print the question that it answers, and its parameters
+    #[arg(long)]
+    describe: bool,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// The query. Without it: a list of all.
+    name: Option<String>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.to_owned())),
+        None => Err("give it as NAME=VALUE".into()),
+    }
+}
+
+impl Query {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let catalogue = catalogue(&self.asked.config()?.query.folder)?;
+        let format = self.format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json });
+        let Some(name) = &self.name else { return print(format, &list(&catalogue)?) };
+        let Some(query) = catalogue.get(name) else { bail!("{}", unknown(&catalogue, name)) };
+        if self.describe {
+            return print(format, &describe(query)?);
+        }
+        let sql = query.bind(&self.parameters.iter().cloned().collect::<BTreeMap<_, _>>())?;
+        if self.sql {
+            println!("{}", sql.trim_end());
+            return Ok(());
+        }
+        let (schema, rows) = self.asked.open().await?.sql(&sql).await?;
+        output::until_broken(output::write(&mut std::io::stdout().lock(), format, &schema, &rows))
+    }
+}
+
+/// The named queries of the binary and of the operator's folder.
+pub(super) fn catalogue(folder: &std::path::Path) -> anyhow::Result<Catalogue> {
+    let mut catalogue = Catalogue::built_in();
+    if !folder.as_os_str().is_empty() {
+        catalogue.add_folder(folder)?;
+    }
+    Ok(catalogue)
+}
+
+fn unknown(catalogue: &Catalogue, name: &str) -> String {
+    let near = catalogue
+        .iter()
+        .max_by(|a, b| strsim::jaro_winkler(&a.name, name).total_cmp(&strsim::jaro_winkler(&b.name, name)));
+    let hint = near.map(|near| format!("; did you mean `{}`?", near.name)).unwrap_or_default();
+    format!("there is no query `{name}`{hint} `tracewell query` lists all")
+}
+
+fn print(format: Format, rows: &RecordBatch) -> anyhow::Result<()> {
+    let written = output::write(&mut std::io::stdout().lock(), format, &rows.schema(), std::slice::from_ref(rows));
+    output::until_broken(written)
+}
+
+fn list(catalogue: &Catalogue) -> anyhow::Result<RecordBatch> {
+    let mut queries: Vec<&NamedQuery> = catalogue.iter().collect();
+    queries.sort_by_key(|query| (&query.group, &query.name));
+    table(&["group", "name", "question"], queries, |query| {
+        [Some(query.group.clone()), Some(query.name.clone()), Some(query.question.clone())]
+    })
+}
+
+fn describe(query: &NamedQuery) -> anyhow::Result<RecordBatch> {
+    eprintln!("{}: {}", query.title, query.question);
+    table(&["parameter", "type", "default", "meaning"], query.parameters.iter(), |parameter| {
+        let (kind, default) = (parameter.kind.sql().to_owned(), parameter.default.clone());
+        [Some(parameter.name.clone()), Some(kind), default, Some(parameter.doc.clone())]
+    })
+}
+
+fn table<T, const N: usize>(
+    names: &[&str; N],
+    rows: impl IntoIterator<Item = T>,
+    cells: impl Fn(T) -> [Option<String>; N],
+) -> anyhow::Result<RecordBatch> {
+    let rows: Vec<[Option<String>; N]> = rows.into_iter().map(cells).collect();
+    let column = |position: usize| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| row[position].as_deref()).collect::<StringArray>())
+    };
+    Ok(RecordBatch::try_from_iter_with_nullable(
+        names.iter().enumerate().map(|(position, name)| (*name, column(position), true)),
+    )?)
+}

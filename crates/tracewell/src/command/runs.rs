@@ -1,0 +1,258 @@
+//! `tracewell runs`: `list` and `show`.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use clap::{Args, Subcommand};
+use tracewell_runs::render::{Block, Detail, count, duration, story};
+use tracewell_runs::{Filter, RunRow};
+
+use super::source::Asked;
+use crate::output::{self, Form, Format};
+
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The newest runs that fit.
+    #[command(
+        after_help = "Examples:\n  tracewell runs list --service support-bot --status error --since 2d\n  tracewell runs list --prompt seed-helper@2 --model gpt-4.1-mini --min-duration 2s\n  tracewell runs list --format csv --limit 1000 > runs.csv"
+    )]
+    List(List),
+    /// All that is known of one run: a record with its texts, and what it lacks.
+    #[command(
+        after_help = "Examples:\n  tracewell runs show 4f2a91\n  tracewell runs show 4f2a91 --format html > run.html\n  tracewell runs show 4f2a91 --format json | jq .completeness"
+    )]
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    asked: Asked,
+    /// Runs that began then or later: 2026-11-20, 2026-11-20T14:00:00Z, or how long ago: 2h, 7d
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Runs that began earlier
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Of this service
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// In this deployment environment
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// Of this release
+    #[arg(long, value_name = "NAME")]
+    release: Option<String>,
+    /// Of this team
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
+    /// Of this end user
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Of this session, thread or conversation
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// Of this workflow
+    #[arg(long, value_name = "NAME")]
+    workflow: Option<String>,
+    /// That used this prompt, in any version or in this one
+    #[arg(long, value_name = "NAME[@VERSION]")]
+    prompt: Option<String>,
+    /// That this model answered
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// That executed this tool
+    #[arg(long, value_name = "NAME")]
+    tool: Option<String>,
+    /// That ended so
+    #[arg(long, value_name = "STATUS", value_parser = ["ok", "error", "unset"])]
+    status: Option<String>,
+    /// Whose root is of this kind: agent, workflow, chat, …
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Whose root's name holds this
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// That took this long at least: 500ms, 2s
+    #[arg(long, value_name = "DURATION")]
+    min_duration: Option<String>,
+    /// Runs of a page
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// The next page: what the page before says at its end
+    #[arg(long, value_name = "CURSOR")]
+    before: Option<String>,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    #[command(flatten)]
+    asked: Asked,
+    /// The run's id, or its first digits where no other id begins so
+    #[arg(value_name = "ID")]
+    id: String,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    format: Form,
+    /// Whole texts and all spans; otherwise long ones are cut on a terminal
+    #[arg(long)]
+    full: bool,
+}
+
+impl Runs {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self.what {
+            What::List(list) => list.run().await,
+            What::Show(show) => show.run().await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<()> {
+        let format = self.format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json });
+        let source = self.asked.open().await?;
+        let page = tracewell_runs::list(&source, &self.filter(), super::now() / 1_000).await?;
+        let written = match format {
+            Format::Table => output::page(Form::Text, "runs", &[table(&page.runs)], &()),
+            _ => {
+                let rows = rows(&page.runs)?;
+                output::write(&mut std::io::stdout().lock(), format, &rows.schema(), &[rows])
+            }
+        };
+        output::until_broken(written)?;
+        match &page.next {
+            Some(next) => writeln!(std::io::stderr(), "more: --before {next}")?,
+            None if page.runs.is_empty() => writeln!(std::io::stderr(), "no run fits")?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn filter(self) -> Filter {
+        let Self {
+            asked: _,
+            format: _,
+            since,
+            until,
+            service,
+            environment,
+            release,
+            team,
+            user,
+            session,
+            workflow,
+            prompt,
+            model,
+            tool,
+            status,
+            kind,
+            name,
+            min_duration,
+            limit,
+            before,
+        } = self;
+        Filter {
+            since,
+            until,
+            service,
+            environment,
+            release,
+            team,
+            user,
+            session,
+            workflow,
+            prompt,
+            model,
+            tool,
+            status,
+            kind,
+            name,
+            min_duration,
+            limit: Some(limit),
+            before,
+        }
+    }
+}
+
+impl Show {
+    async fn run(self) -> anyhow::Result<()> {
+        let source = self.asked.open().await?;
+        let record = tracewell_runs::open(&source, &self.id).await?;
+        let short = self.format == Form::Text && !self.full;
+        let blocks = story(&record, if short { Detail::SHORT } else { Detail::ALL });
+        let title = format!("Run {}", record.trace_id);
+        output::until_broken(output::page(self.format, &title, &blocks, &record))
+    }
+}
+
+fn table(runs: &[RunRow]) -> Block {
+    let heads = vec!["started", "run", "name", "status", "took", "calls", "tools", "in", "out", "models", "user"];
+    let row = |run: &RunRow| {
+        let number = |number: Option<i64>| number.map(count).unwrap_or_default();
+        vec![
+            run.start_time.get(..19).unwrap_or(&run.start_time).replace('T', " "),
+            run.trace_id.get(..12).unwrap_or(&run.trace_id).to_owned(),
+            run.root_name.clone().unwrap_or_else(|| "(root missing)".to_owned()),
+            run.status.clone().unwrap_or_default(),
+            duration(run.duration_ns),
+            count(run.call_count),
+            count(run.tool_count),
+            number(run.input_tokens),
+            number(run.output_tokens),
+            run.models.join(", "),
+            run.user_id.clone().unwrap_or_default(),
+        ]
+    };
+    Block::Table(heads, runs.iter().map(row).collect())
+}
+
+/// The runs as rows for formats that other programs read.
+fn rows(runs: &[RunRow]) -> anyhow::Result<RecordBatch> {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let number = |name: &str| Field::new(name, DataType::Int64, true);
+    let list = |name: &str| Field::new(name, DataType::new_list(DataType::Utf8, true), true);
+    let schema = Schema::new(vec![
+        text("trace_id"),
+        Field::new("start_time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true),
+        number("duration_ns"),
+        text("root_name"),
+        text("root_kind"),
+        Field::new("missing_root", DataType::Boolean, true),
+        text("status"),
+        text("service"),
+        text("environment"),
+        text("release"),
+        text("team"),
+        text("conversation_id"),
+        text("user_id"),
+        text("workflow_name"),
+        list("models"),
+        list("prompts"),
+        list("tools"),
+        number("span_count"),
+        number("error_count"),
+        number("call_count"),
+        number("tool_count"),
+        number("input_tokens"),
+        number("output_tokens"),
+        text("input_preview"),
+        text("output_preview"),
+    ]);
+    let schema = Arc::new(schema);
+    let mut decoder =
+        arrow::json::ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(runs.len().max(1)).build_decoder()?;
+    decoder.serialize(runs)?;
+    Ok(decoder.flush()?.unwrap_or_else(|| RecordBatch::new_empty(schema)))
+}

@@ -1,0 +1,152 @@
+//! Where questions go: to the server that writes to the data, or to the tables and the log themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use clap::Args;
+use futures::TryStreamExt;
+use tracewell_ingest::{ReplayedLog, read_log};
+use tracewell_lake::{Fresh, Lake, Location, NoFresh};
+use tracewell_model::schema::TABLES;
+use tracewell_query::{Engine, Limits, QueryError};
+use tracewell_runs::Ask;
+
+use super::Place;
+use super::serve::ENDPOINT_FILE;
+use crate::config::Config;
+
+/// Whom to ask.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
+    #[command(flatten)]
+    place: Place,
+    /// Ask this server instead of looking for one beside the write-ahead log.
+    #[arg(long, value_name = "URL", env = "TRACEWELL_SERVER")]
+    server: Option<String>,
+}
+
+/// What answers SQL.
+pub(crate) enum Source {
+    /// A server, by its address.
+    Server(String, reqwest::Client),
+    /// The tables and the log, read here.
+    Local(Arc<Engine>),
+}
+
+impl Asked {
+    /// Looks for the server; without one, opens the tables.
+    pub(crate) async fn open(&self) -> anyhow::Result<Source> {
+        match self.find_server().await? {
+            Some(server) => Ok(Source::Server(server, client()?)),
+            None => Ok(Source::Local(Arc::new(self.read().await?))),
+        }
+    }
+
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        Ok(self.place.load(Vec::new())?.config)
+    }
+
+    /// The server named, or the one that writes to this data.
+    async fn find_server(&self) -> anyhow::Result<Option<String>> {
+        if let Some(server) = &self.server {
+            return Ok(Some(server.clone()));
+        }
+        let config = self.place.load(Vec::new())?.config;
+        let location = super::location(&config)?;
+        let Ok(wal) = super::wal(&config, &location) else { return Ok(None) };
+        let Ok(server) = std::fs::read_to_string(wal.join(ENDPOINT_FILE)) else { return Ok(None) };
+        let Some(server) = server.lines().next().map(str::to_owned) else { return Ok(None) };
+        let Ok(owner) = std::fs::read_to_string(wal.join("ID")) else { return Ok(None) };
+        // The file outlives a server that was killed, and its port may be another server's by now.
+        let Ok(answer) = client()?.get(format!("{server}/healthz")).timeout(Duration::from_secs(5)).send().await else {
+            return Ok(None);
+        };
+        let same =
+            answer.headers().get(tracewell_serve::IDENTITY).is_some_and(|id| id.as_bytes() == owner.trim().as_bytes());
+        Ok(same.then_some(server))
+    }
+
+    /// The tables, and the log as far as it is at hand.
+    async fn read(&self) -> anyhow::Result<Engine> {
+        let config = self.place.load(Vec::new())?.config;
+        let location = super::location(&config)?;
+        if location.folder().is_some_and(|folder| !folder.is_dir()) {
+            bail!("`{}` is not there; start `tracewell serve --data {0}`, or name other data with --data", config.data);
+        }
+        let lake = Lake::open(location.clone(), TABLES, false).await?;
+        if lake.tables().next().is_none() {
+            bail!("`{}` holds no tables; start `tracewell serve --data {0}` and send it spans", config.data);
+        }
+        Ok(Engine::new(lake.clone(), log(&config, &location, &lake).await?, Limits::default())?)
+    }
+}
+
+impl Source {
+    /// All rows of an answer, and their schema.
+    pub(crate) async fn sql(&self, query: &str) -> Result<(SchemaRef, Vec<RecordBatch>), QueryError> {
+        match self {
+            Self::Server(server, client) => {
+                let answer = ask(client, server, query).await;
+                answer.map_err(|error| QueryError::Failed(format!("{error:#}")))
+            }
+            Self::Local(engine) => {
+                let rows = engine.sql(query).await?;
+                let schema = rows.schema();
+                Ok((schema, rows.try_collect().await?))
+            }
+        }
+    }
+}
+
+impl Ask for Source {
+    async fn ask(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        Ok(self.sql(sql).await?.1)
+    }
+}
+
+/// The rows of the write-ahead log that no table has yet.
+async fn log(config: &Config, location: &Location, lake: &Lake) -> anyhow::Result<Arc<dyn Fresh>> {
+    let Ok(wal) = super::wal(config, location) else {
+        eprintln!(
+            "tracewell: no server was named with --server and no log with --wal: rows that are not committed yet are not seen"
+        );
+        return Ok(Arc::new(NoFresh));
+    };
+    if !wal.is_dir() {
+        return Ok(Arc::new(NoFresh));
+    }
+    let log: ReplayedLog = read_log(&wal, lake).await?;
+    Ok(Arc::new(log))
+}
+
+fn client() -> anyhow::Result<reqwest::Client> {
+    reqwest::Client::builder().no_proxy().build().context("cannot set up the HTTP client")
+}
+
+async fn ask(client: &reqwest::Client, server: &str, query: &str) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
+    let url = format!("{}/v1/sql", server.trim_end_matches('/'));
+    let answer = client
+        .post(&url)
+        .header("content-type", "text/plain")
+        .header("accept", tracewell_serve::format::Format::Arrow.media())
+        .body(query.to_owned())
+        .send()
+        .await
+        .with_context(|| format!("cannot reach the server at {url}"))?;
+    let status = answer.status();
+    let bytes = answer.bytes().await.context("the answer broke off; the query failed while it ran")?;
+    if !status.is_success() {
+        let error = serde_json::from_slice::<serde_json::Value>(&bytes)
+            .ok()
+            .and_then(|body| body["error"].as_str().map(str::to_owned))
+            .unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned());
+        bail!("{error}");
+    }
+    let reader = arrow::ipc::reader::StreamReader::try_new(std::io::Cursor::new(bytes), None)?;
+    let schema = reader.schema();
+    Ok((schema, reader.collect::<Result<_, _>>()?))
+}

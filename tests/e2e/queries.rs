@@ -1,0 +1,116 @@
+//! The named queries over the known set: each answer was worked out by hand, see `tests/queries/README.md`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::server::{BINARY, Server, client, rows};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries")
+}
+
+/// An answer worked out by hand: the parameters, and the rows.
+struct Answer {
+    parameters: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+fn answers() -> BTreeMap<String, Answer> {
+    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let answers = files.filter(|path| path.extension().is_some_and(|extension| extension == "csv"));
+    answers
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let (first, rest) = text.split_once('\n').unwrap();
+            let parameters = first.strip_prefix('#').unwrap().split_whitespace().map(str::to_owned).collect();
+            (path.file_stem().unwrap().to_str().unwrap().to_owned(), Answer { parameters, rows: cells(rest) })
+        })
+        .collect()
+}
+
+fn cells(text: &str) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+/// Numbers are compared as numbers.
+fn same(left: &str, right: &str) -> bool {
+    match (left.parse::<f64>(), right.parse::<f64>()) {
+        (Ok(left), Ok(right)) => (left - right).abs() < 1e-9,
+        _ => left == right,
+    }
+}
+
+fn check(data: &Path, when: &str) {
+    for (name, answer) in answers() {
+        let mut query = Command::new(BINARY);
+        query.args(["query", &name, "--format", "csv", "--data", data.to_str().unwrap()]);
+        for parameter in &answer.parameters {
+            query.args(["--param", parameter]);
+        }
+        let output = query.output().unwrap();
+        assert!(output.status.success(), "{name} {when}: {}", String::from_utf8_lossy(&output.stderr));
+        let given = cells(&String::from_utf8(output.stdout).unwrap());
+        let equal = given.len() == answer.rows.len()
+            && given.iter().zip(&answer.rows).all(|(given, known)| {
+                given.len() == known.len() && given.iter().zip(known).all(|(given, known)| same(given, known))
+            });
+        assert!(equal, "{name} {when}\ngiven {given:#?}\nknown {:#?}", answer.rows);
+    }
+}
+
+#[test]
+fn named_queries_give_the_answers_worked_out_by_hand() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let tracewell = |arguments: &[&str]| {
+        let output = Command::new(BINARY).args(arguments).args(["--data", data.to_str().unwrap()]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    tracewell(&["import", folder().join("known.jsonl").to_str().unwrap()]);
+    check(&data, "as imported");
+    tracewell(&["compact"]);
+    tracewell(&["settle"]);
+    check(&data, "compacted and settled");
+    let listed = rows(Command::new(BINARY).args(["query", "--format", "json"]), "query");
+    let names: Vec<&str> = listed.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    let known = answers();
+    assert!(
+        names.iter().all(|name| known.contains_key(*name)),
+        "a query without an answer worked out by hand: {names:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn named_queries_are_listed_and_asked_over_http() {
+    let temporary = tempfile::tempdir().unwrap();
+    let own = temporary.path().join("own/greetings");
+    std::fs::create_dir_all(&own).unwrap();
+    let text = "-- title: Greeting\n-- question: Who is there?\n-- param: name text = 'nobody' | Whom to greet\nSELECT 'hello ' || $name AS words";
+    std::fs::write(own.join("greeting.sql"), text).unwrap();
+    let data = temporary.path().join("data");
+    let place = [("TRACEWELL_QUERY_FOLDER", own.parent().unwrap().to_str().unwrap())];
+    let server = Server::start_at(data.to_str().unwrap(), &data, &[], &place).await;
+    let get = async |path: &str| client().get(format!("{}{path}", server.api)).send().await.unwrap();
+    let listed: serde_json::Value = get("/v1/queries").await.json().await.unwrap();
+    let greeting = listed.as_array().unwrap().iter().find(|query| query["name"] == "greeting").unwrap();
+    assert_eq!(
+        *greeting,
+        json!({"name": "greeting", "group": "greetings", "title": "Greeting", "question": "Who is there?", "parameters": [
+            {"name": "name", "type": "text", "default": "'nobody'", "meaning": "Whom to greet"}]})
+    );
+    let asked = async |path: &str| get(path).await.json::<serde_json::Value>().await.unwrap();
+    assert_eq!(asked("/v1/queries/greeting").await, json!([{"words": "hello nobody"}]));
+    assert_eq!(asked("/v1/queries/greeting?name=o'hara").await, json!([{"words": "hello o'hara"}]));
+    assert_eq!(get("/v1/queries/greeting?nam=x").await.status(), 400);
+    assert_eq!(get("/v1/queries/none").await.status(), 404);
+
+    let foreign =
+        client().post(format!("{}/v1/sql", server.api)).header("origin", "http://other.example").body("SELECT 1");
+    assert_eq!(foreign.send().await.unwrap().status(), 403);
+    let renamed = client().post(format!("{}/v1/sql", server.api)).header("host", "other.example").body("SELECT 1");
+    assert_eq!(renamed.send().await.unwrap().status(), 403);
+}
