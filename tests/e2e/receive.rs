@@ -73,6 +73,30 @@ async fn spans_that_can_never_be_accepted_are_named_and_the_others_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_span_of_json_that_cannot_be_read_costs_no_other_and_a_retry_is_told_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]).await;
+    let json = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[
+        {"traceId":"not hex","spanId":"0000000000000001","name":"bad id"},
+        {"traceId":"0000000000000000000000000000000a","spanId":"0000000000000002","name":"good"},
+        {"traceId":"0000000000000000000000000000000a","spanId":"0000","name":"short id"}]}]}]}"#;
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        let answer = server.post("/v1/traces", "application/json", json.into()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answers.push(serde_json::from_slice::<serde_json::Value>(&answer.bytes().await.unwrap()).unwrap());
+    }
+    let partial = &answers[0]["partialSuccess"];
+    assert_eq!(partial["rejectedSpans"], "2");
+    let message = partial["errorMessage"].as_str().unwrap();
+    assert!(message.contains("number 0: expected a hex id"), "{message}");
+    assert!(message.contains("number 2: span_id has 2 bytes"), "{message}");
+    // What a client sends again because it did not get the first answer.
+    assert_eq!(answers[1], answers[0]);
+    assert_eq!(server.sql("SELECT name FROM spans"), [serde_json::json!({ "name": "good" })]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_requests_get_the_right_status_and_the_server_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"), &[]).await;

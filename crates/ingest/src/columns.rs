@@ -1,7 +1,8 @@
 //! Arrow columns that cost nothing where nothing is said.
 //!
 //! A table has some ninety columns and a span fills twenty. A [`Column`] is told only the rows that have a value and
-//! fills the gaps with NULLs when the next value comes, many at a time.
+//! fills the gaps with NULLs when the next value comes, many at a time. Its builder is made for the first value, and
+//! empty: there are columns for each day, and one request may name thousands of days.
 
 use std::sync::Arc;
 
@@ -22,7 +23,11 @@ pub(crate) type TextMap = MapBuilder<StringBuilder, StringBuilder>;
 
 fn text_map() -> TextMap {
     let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
-    MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new())
+    MapBuilder::with_capacity(Some(names), text_builder(), text_builder(), 0)
+}
+
+fn text_builder() -> StringBuilder {
+    StringBuilder::with_capacity(0, 0)
 }
 
 enum Values {
@@ -49,64 +54,45 @@ pub(crate) struct Reference<'a> {
     pub(crate) form: &'a str,
 }
 
+#[derive(Default)]
 struct Column {
-    values: Values,
+    /// Made for the first value.
+    values: Option<Box<Values>>,
     /// Rows the builder holds, NULLs included.
     filled: usize,
 }
+
+/// What a column with a value takes beside its values, and what the schema of a table's rows takes: measured with one
+/// span on each of 4,000 days.
+const COLUMN_BYTES: usize = 512;
+const TABLE_BYTES: usize = 16 << 10;
 
 /// The columns of one table under construction.
 pub(crate) struct Columns {
     table: &'static Table,
     columns: Vec<Column>,
     rows: usize,
-    /// Bytes of text taken in: what the memory limit counts.
+    /// Bytes of text taken in, and what holds them: what the memory limit counts.
     bytes: usize,
 }
 
 fn struct_builder(fields: arrow::datatypes::Fields) -> StructBuilder {
     let builders = fields.iter().map(|field| match field.data_type() {
-        DataType::Int64 => Box::new(Int64Builder::new()) as Box<dyn arrow::array::ArrayBuilder>,
+        DataType::Int64 => Box::new(Int64Builder::with_capacity(0)) as Box<dyn arrow::array::ArrayBuilder>,
         DataType::Map(..) => Box::new(text_map()),
-        _ => Box::new(StringBuilder::new()),
+        _ => Box::new(text_builder()),
     });
     StructBuilder::new(fields.clone(), builders.collect())
 }
 
 fn struct_list(fields: arrow::datatypes::Fields) -> ListBuilder<StructBuilder> {
     let item = Field::new("element", DataType::Struct(fields.clone()), false);
-    ListBuilder::new(struct_builder(fields)).with_field(item)
+    ListBuilder::with_capacity(struct_builder(fields), 0).with_field(item)
 }
 
 impl Columns {
     pub(crate) fn new(table: &'static Table) -> Self {
-        let columns = table.columns[1..]
-            .iter()
-            .map(|column| {
-                let values = match column.kind {
-                    ColumnType::Text if column.dictionary => Values::Dictionary(Runs::default()),
-                    ColumnType::Text => Values::Text(StringBuilder::new()),
-                    ColumnType::Int64 => Values::Int64(Int64Builder::new()),
-                    ColumnType::Int32 | ColumnType::Date => Values::Int32(Int32Builder::new()),
-                    ColumnType::Double => Values::Double(Float64Builder::new()),
-                    ColumnType::Bool => Values::Bool(BooleanBuilder::new()),
-                    ColumnType::Timestamp => Values::Timestamp(
-                        TimestampMicrosecondBuilder::new().with_data_type(file_type(ColumnType::Timestamp)),
-                    ),
-                    ColumnType::Map => Values::Map(text_map()),
-                    ColumnType::TextList => {
-                        let item = Field::new("element", DataType::Utf8, false);
-                        Values::TextList(ListBuilder::new(StringBuilder::new()).with_field(item))
-                    }
-                    ColumnType::Ref => Values::Struct(struct_builder(ref_fields())),
-                    ColumnType::Refs => Values::Structs(struct_list(ref_fields())),
-                    ColumnType::Events => Values::Structs(struct_list(event_fields())),
-                    ColumnType::Links => Values::Structs(struct_list(link_fields())),
-                    ColumnType::SpanIds | ColumnType::SubtreeUsage => unreachable!("only derived tables have such"),
-                };
-                Column { values, filled: 0 }
-            })
-            .collect();
+        let columns = table.columns[1..].iter().map(|_| Column::default()).collect();
         Self { table, columns, rows: 0, bytes: 0 }
     }
 
@@ -120,6 +106,9 @@ impl Columns {
 
     /// Ends the current row.
     pub(crate) fn end_row(&mut self) {
+        if self.rows == 0 {
+            self.bytes += TABLE_BYTES;
+        }
         self.rows += 1;
         self.bytes += 64;
     }
@@ -127,13 +116,18 @@ impl Columns {
     /// The builder of a column, brought up to the current row; the caller appends exactly one value.
     #[inline]
     fn at(&mut self, column: usize) -> &mut Values {
+        let spec = &self.table.columns[column];
         // Position 0 is the partition, which is no column of the file.
         let column = &mut self.columns[column - 1];
+        let values = column.values.get_or_insert_with(|| {
+            self.bytes += COLUMN_BYTES;
+            Box::new(Values::new(spec))
+        });
         if column.filled < self.rows {
-            column.values.append_nulls(self.rows - column.filled);
+            values.append_nulls(self.rows - column.filled);
         }
         column.filled = self.rows + 1;
-        &mut column.values
+        values
     }
 
     #[inline]
@@ -240,14 +234,14 @@ impl Columns {
         let mut fields = Vec::with_capacity(self.columns.len());
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for (column, spec) in self.columns.iter_mut().zip(&self.table.columns[1..]) {
-            let array: ArrayRef = match std::mem::take(&mut column.filled) {
+            let array: ArrayRef = match std::mem::take(column) {
                 // No row says anything: so do no bytes.
-                0 => Arc::new(NullArray::new(rows)),
-                filled => {
+                Column { values: None, .. } => Arc::new(NullArray::new(rows)),
+                Column { values: Some(mut values), filled } => {
                     if filled < rows {
-                        column.values.append_nulls(rows - filled);
+                        values.append_nulls(rows - filled);
                     }
-                    column.values.finish()
+                    values.finish()
                 }
             };
             fields.push(Field::new(spec.name, array.data_type().clone(), spec.nullable));
@@ -261,6 +255,31 @@ impl Columns {
 }
 
 impl Values {
+    /// A builder for `column` that holds no memory yet.
+    fn new(column: &tracewell_model::schema::Column) -> Self {
+        match column.kind {
+            ColumnType::Text if column.dictionary => Self::Dictionary(Runs::new()),
+            ColumnType::Text => Self::Text(text_builder()),
+            ColumnType::Int64 => Self::Int64(Int64Builder::with_capacity(0)),
+            ColumnType::Int32 | ColumnType::Date => Self::Int32(Int32Builder::with_capacity(0)),
+            ColumnType::Double => Self::Double(Float64Builder::with_capacity(0)),
+            ColumnType::Bool => Self::Bool(BooleanBuilder::with_capacity(0)),
+            ColumnType::Timestamp => Self::Timestamp(
+                TimestampMicrosecondBuilder::with_capacity(0).with_data_type(file_type(ColumnType::Timestamp)),
+            ),
+            ColumnType::Map => Self::Map(text_map()),
+            ColumnType::TextList => {
+                let item = Field::new("element", DataType::Utf8, false);
+                Self::TextList(ListBuilder::with_capacity(text_builder(), 0).with_field(item))
+            }
+            ColumnType::Ref => Self::Struct(struct_builder(ref_fields())),
+            ColumnType::Refs => Self::Structs(struct_list(ref_fields())),
+            ColumnType::Events => Self::Structs(struct_list(event_fields())),
+            ColumnType::Links => Self::Structs(struct_list(link_fields())),
+            ColumnType::SpanIds | ColumnType::SubtreeUsage => unreachable!("only derived tables have such"),
+        }
+    }
+
     fn append_nulls(&mut self, n: usize) {
         match self {
             Self::Text(builder) => builder.append_nulls(n),

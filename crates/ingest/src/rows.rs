@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use tracewell_dialects::{Normalized, Normalizer, ResourceFacts};
 use tracewell_model::schema;
 use tracewell_model::time::Day;
+use tracewell_otlp::json::Unreadable;
 use tracewell_otlp::{Decoder, Limits, LogIndex, MalformedRequest, Refusal, Resource, Scope, TraceIndex};
 
 use crate::columns::Columns;
@@ -54,6 +55,16 @@ impl Outcome {
         self.rejected += 1;
         if self.reasons.len() < REASONS_TOLD {
             self.reasons.push(format!("number {position}: {refusal}"));
+        }
+    }
+
+    /// Tells what was wrong with the JSON, where that is why a span or record was refused.
+    pub(crate) fn explain(&mut self, unreadable: &[Unreadable]) {
+        for Unreadable { position, reason } in unreadable {
+            let number = format!("number {position}: ");
+            if let Some(told) = self.reasons.iter_mut().find(|told| told.starts_with(&number)) {
+                *told = number + reason;
+            }
         }
     }
 }

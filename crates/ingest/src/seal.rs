@@ -1,8 +1,10 @@
 //! A generation of rows to files, and the files into the tables.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use tracewell_lake::fresh::beyond;
 use tracewell_lake::parquet::{Effort, Encoded, encode_sorted};
@@ -39,7 +41,7 @@ pub(crate) async fn seal(
 ) {
     for table in FACT_TABLES {
         let mut pause = RETRY.0;
-        let mut written: Option<Vec<NewFile>> = None;
+        let mut written = Written::default();
         loop {
             let outcome = seal_table(lake, table, app, generation, &mut written, encoder, clock).await;
             match outcome {
@@ -69,38 +71,46 @@ pub(crate) async fn seal_once(
         if let Some(open) = lake.table(table.name) {
             open.watermark(app).await?;
         }
-        seal_table(lake, table, app, generation, &mut None, encoder, clock).await?;
+        seal_table(lake, table, app, generation, &mut Written::default(), encoder, clock).await?;
     }
     Ok(())
 }
+
+/// The days of a table whose files are in the store, and the file, where it has rows: what is tried again goes on
+/// from there.
+type Written = BTreeMap<Day, Option<NewFile>>;
 
 async fn seal_table(
     lake: &Lake,
     table: &'static Table,
     app: &Arc<str>,
     generation: &Arc<Generation>,
-    written: &mut Option<Vec<NewFile>>,
+    written: &mut Written,
     encoder: &Encoder,
     clock: fn() -> i64,
 ) -> Result<(), LakeError> {
     let Some(open) = lake.table(table.name) else { return Ok(()) };
     let now_ms = clock() / 1_000_000;
-    written.take_if(|files| files.iter().any(|file| now_ms - file.written_ms() > STALE_MS));
-    let files = match written {
-        Some(files) => files.clone(),
-        None => {
-            // After a crash a table may be ahead of `spans`: what it holds already is left out.
-            let reached = open.snapshot().watermarks.get(app.as_ref()).copied().unwrap_or(i64::MIN);
-            let source = Arc::clone(generation);
-            let encoded = encoder.run(move || encode_table(table, &source, reached)).await?;
-            let mut files = Vec::with_capacity(encoded.len());
-            for (day, file) in encoded {
-                files.push(open.put(day, file, now_ms, true).await?);
-            }
-            *written = Some(files.clone());
-            files
+    if written.values().flatten().any(|file| now_ms - file.written_ms() > STALE_MS) {
+        written.clear();
+    }
+    // After a crash a table may be ahead of `spans`: what it holds already is left out.
+    let reached = open.snapshot().watermarks.get(app.as_ref()).copied().unwrap_or(i64::MIN);
+    let mut days: BTreeMap<Day, Vec<RecordBatch>> = BTreeMap::new();
+    for (_, day, rows) in generation.rows.iter().filter(|(name, ..)| *name == table.name) {
+        days.entry(*day).or_default().push(rows.clone());
+    }
+    // One day after the other: the files of a thousand days are not in memory at once.
+    for (day, rows) in days {
+        if !written.contains_key(&day) {
+            let file = match encoder.run(move || encode_beyond(table, &rows, reached)).await? {
+                Some(encoded) => Some(open.put(day, encoded, now_ms, true).await?),
+                None => None,
+            };
+            written.insert(day, file);
         }
-    };
+    }
+    let files: Vec<NewFile> = written.values().flatten().cloned().collect();
     // `spans` always commits: its transaction is what frees the write-ahead log.
     if !files.is_empty() || table.name == SPANS.name {
         let transaction = Transaction { app: app.to_string(), version: generation.seq as i64 };
@@ -109,27 +119,11 @@ async fn seal_table(
     Ok(())
 }
 
-/// One sorted file per day of a table.
-fn encode_table(
-    table: &'static Table,
-    generation: &Generation,
-    reached: i64,
-) -> Result<Vec<(Day, Encoded)>, LakeError> {
-    let mut days: Vec<Day> =
-        generation.rows.iter().filter(|(name, ..)| *name == table.name).map(|(_, day, _)| *day).collect();
-    days.sort_unstable();
-    days.dedup();
-    let mut files = Vec::with_capacity(days.len());
-    for day in days {
-        let batches = generation
-            .rows
-            .iter()
-            .filter(|(name, of, _)| *name == table.name && *of == day)
-            .map(|(.., rows)| beyond(rows, reached))
-            .collect::<Result<Vec<_>, ArrowError>>()?;
-        if batches.iter().any(|rows| rows.num_rows() > 0) {
-            files.push((day, encode_sorted(table, &batches, Effort::Fresh)?));
-        }
+/// The rows beyond `reached` as one sorted file; `None` when there are none.
+fn encode_beyond(table: &'static Table, rows: &[RecordBatch], reached: i64) -> Result<Option<Encoded>, LakeError> {
+    let rows = rows.iter().map(|rows| beyond(rows, reached)).collect::<Result<Vec<_>, ArrowError>>()?;
+    if rows.iter().all(|rows| rows.num_rows() == 0) {
+        return Ok(None);
     }
-    Ok(files)
+    encode_sorted(table, &rows, Effort::Fresh).map(Some)
 }

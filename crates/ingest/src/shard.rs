@@ -294,8 +294,8 @@ impl Shard {
     }
 
     fn take_in(&mut self, submission: Box<Submission>) -> Waiting {
-        if self.recent.contains(submission.hash) {
-            return Waiting { submission, outcome: Ok(Outcome::default()) };
+        if let Some(answer) = self.recent.answer(submission.hash) {
+            return Waiting { submission, outcome: Ok(answer) };
         }
         let entry = Entry {
             received_at: submission.received_at,
@@ -310,7 +310,9 @@ impl Shard {
             Ok(seq) => {
                 self.recent.insert(submission.hash, submission.received_at);
                 let receipt = Receipt { seq, received_at: submission.received_at, tenant: &submission.tenant };
-                Ok(self.lock().read(submission.signal, &submission.body, receipt))
+                let outcome = self.lock().read(submission.signal, &submission.body, receipt);
+                self.recent.answered(submission.hash, &outcome);
+                Ok(outcome)
             }
             Err(error) => {
                 tracing::error!(%error, "the write-ahead log takes nothing more");

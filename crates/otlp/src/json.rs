@@ -18,6 +18,7 @@ mod schema;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use schema::{Kind, Member, Message};
 
@@ -35,6 +36,45 @@ pub enum JsonError {
         /// In bytes, counted from 1.
         column: usize,
     },
+}
+
+/// A request in protobuf, and what of its JSON could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Converted {
+    /// The request. In the place of what could not be read stands what [`Decoder`](crate::Decoder) refuses.
+    pub body: Vec<u8>,
+    /// The first few spans or log records that could not be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A span or log record with a member that does not have the type OTLP gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its position among those of the request, from 0.
+    pub position: u64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// More than these are not told.
+const UNREADABLE_TOLD: usize = 8;
+/// A span or record that no decoder accepts: it begins with tag 0.
+const REFUSED: u8 = 0;
+
+/// An `ExportTraceServiceRequest` from OTLP/JSON to protobuf. A span that is not OTLP costs no other.
+///
+/// # Errors
+/// When what is around the spans is not OTLP/JSON, or nothing is JSON; the whole request is refused.
+pub fn convert_traces(json: &[u8]) -> Result<Converted, JsonError> {
+    convert(json, &schema::TRACES)
+}
+
+/// An `ExportLogsServiceRequest` from OTLP/JSON to protobuf. A record that is not OTLP costs no other.
+///
+/// # Errors
+/// When what is around the records is not OTLP/JSON, or nothing is JSON; the whole request is refused.
+pub fn convert_logs(json: &[u8]) -> Result<Converted, JsonError> {
+    convert(json, &schema::LOGS)
 }
 
 /// An `ExportTraceServiceRequest` from OTLP/JSON to protobuf.
@@ -63,12 +103,26 @@ pub fn metrics_json_to_protobuf(json: &[u8]) -> Result<Vec<u8>, JsonError> {
 }
 
 fn to_protobuf(json: &[u8], message: &'static Message) -> Result<Vec<u8>, JsonError> {
-    let text = std::str::from_utf8(json).map_err(|error| not_utf8(&json[..error.valid_up_to()]))?;
-    let mut out = Vec::with_capacity(json.len() / 2);
+    Ok(read(utf8(json)?, message, None)?.body)
+}
+
+/// Almost every request can be read, and is, once. Only another one is read again, with spans or records taken apart.
+fn convert(json: &[u8], message: &'static Message) -> Result<Converted, JsonError> {
+    let text = utf8(json)?;
+    Ok(read(text, message, None).or_else(|_| read(text, message, Some(0)))?)
+}
+
+fn read(text: &str, message: &'static Message, items: Option<u64>) -> serde_json::Result<Converted> {
+    let converted = Converted { body: Vec::with_capacity(text.len() / 2), unreadable: Vec::new() };
+    let mut out = Output { converted, items };
     let mut source = serde_json::Deserializer::from_str(text);
     MessageSeed { message, out: &mut out }.deserialize(&mut source)?;
     source.end()?;
-    Ok(out)
+    Ok(out.converted)
+}
+
+fn utf8(json: &[u8]) -> Result<&str, JsonError> {
+    std::str::from_utf8(json).map_err(|error| not_utf8(&json[..error.valid_up_to()]))
 }
 
 fn not_utf8(valid: &[u8]) -> JsonError {
@@ -77,10 +131,35 @@ fn not_utf8(valid: &[u8]) -> JsonError {
     JsonError::NotUtf8 { line, column: valid.len() - line_start + 1 }
 }
 
+/// What is written, and how the spans or records in it are read.
+struct Output {
+    converted: Converted,
+    /// How many there were so far, when each is read apart.
+    items: Option<u64>,
+}
+
+impl Output {
+    /// Writes a span or record; what cannot be read leaves one that will be refused in its place.
+    fn item(&mut self, json: &RawValue, message: &'static Message) {
+        let start = self.converted.body.len();
+        let mut source = serde_json::Deserializer::from_str(json.get());
+        let read = MessageSeed { message, out: self }.deserialize(&mut source);
+        let position = self.items.unwrap_or_default();
+        if let Err(error) = read {
+            self.converted.body.truncate(start);
+            self.converted.body.push(REFUSED);
+            if self.converted.unreadable.len() < UNREADABLE_TOLD {
+                self.converted.unreadable.push(Unreadable { position, reason: format!("{error} of its json") });
+            }
+        }
+        self.items = Some(position + 1);
+    }
+}
+
 /// Writes the fields of a JSON object; says whether there was one, and not `null`.
 struct MessageSeed<'o> {
     message: &'static Message,
-    out: &'o mut Vec<u8>,
+    out: &'o mut Output,
 }
 
 impl<'de> DeserializeSeed<'de> for MessageSeed<'_> {
@@ -140,7 +219,7 @@ impl Visitor<'_> for NameSeed {
 struct MemberSeed<'o> {
     tag: u32,
     kind: &'static Kind,
-    out: &'o mut Vec<u8>,
+    out: &'o mut Output,
 }
 
 impl<'de> DeserializeSeed<'de> for MemberSeed<'_> {
@@ -149,16 +228,23 @@ impl<'de> DeserializeSeed<'de> for MemberSeed<'_> {
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
         match *self.kind {
             Kind::Message(message) => {
-                let start = self.out.len();
-                let present =
-                    write_delimited(self.tag, self.out, |out| MessageSeed { message, out }.deserialize(source))?;
+                let start = self.out.converted.body.len();
+                let content = open(self.tag, &mut self.out.converted.body);
+                let present = MessageSeed { message, out: self.out }.deserialize(source)?;
+                close(content, &mut self.out.converted.body);
                 if !present {
-                    self.out.truncate(start);
+                    self.out.converted.body.truncate(start);
                 }
                 Ok(())
             }
-            Kind::Repeated(message) => source.deserialize_any(RepeatedSeed { tag: self.tag, message, out: self.out }),
-            Kind::Scalar(ref scalar) => scalar.write(self.tag, source, self.out),
+            Kind::Repeated(message) => {
+                source.deserialize_any(RepeatedSeed { tag: self.tag, message, apart: false, out: self.out })
+            }
+            Kind::Items(message) => {
+                let apart = self.out.items.is_some();
+                source.deserialize_any(RepeatedSeed { tag: self.tag, message, apart, out: self.out })
+            }
+            Kind::Scalar(ref scalar) => scalar.write(self.tag, source, &mut self.out.converted.body),
         }
     }
 }
@@ -167,7 +253,9 @@ impl<'de> DeserializeSeed<'de> for MemberSeed<'_> {
 struct RepeatedSeed<'o> {
     tag: u32,
     message: &'static Message,
-    out: &'o mut Vec<u8>,
+    /// Whether what is wrong with one element is no matter of the others.
+    apart: bool,
+    out: &'o mut Output,
 }
 
 impl<'de> Visitor<'de> for RepeatedSeed<'_> {
@@ -182,40 +270,43 @@ impl<'de> Visitor<'de> for RepeatedSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let message = self.message;
+        let Self { tag, message, apart, out } = self;
         loop {
-            let start = self.out.len();
-            let element =
-                write_delimited(self.tag, self.out, |out| elements.next_element_seed(MessageSeed { message, out }))?;
+            let start = out.converted.body.len();
+            let content = open(tag, &mut out.converted.body);
             // A `null` element is kept, empty, so that the others keep their places.
-            if element.is_none() {
-                self.out.truncate(start);
+            let more = if apart {
+                elements.next_element::<&RawValue>()?.map(|json| out.item(json, message)).is_some()
+            } else {
+                elements.next_element_seed(MessageSeed { message, out })?.is_some()
+            };
+            if !more {
+                out.converted.body.truncate(start);
                 return Ok(());
             }
+            close(content, &mut out.converted.body);
         }
     }
 }
 
-/// Writes a length-delimited field around whatever `write` appends.
-fn write_delimited<T, E>(
-    tag: u32,
-    out: &mut Vec<u8>,
-    write: impl FnOnce(&mut Vec<u8>) -> Result<T, E>,
-) -> Result<T, E> {
+/// Begins a length-delimited field; says where its content starts.
+fn open(tag: u32, out: &mut Vec<u8>) -> usize {
     write_varint(u64::from(tag << 3 | 2), out);
-    let start = out.len();
     // Most messages are short: leave room for a length of one byte and move the content when that is too little.
     out.push(0);
-    let result = write(out)?;
-    let length = out.len() - start - 1;
+    out.len()
+}
+
+/// Ends the field whose content starts at `content`.
+fn close(content: usize, out: &mut Vec<u8>) {
+    let length = out.len() - content;
     if length < 0x80 {
-        out[start] = length as u8;
+        out[content - 1] = length as u8;
     } else {
         let mut encoded = Vec::with_capacity(10);
         write_varint(length as u64, &mut encoded);
-        out.splice(start..=start, encoded);
+        out.splice(content - 1..content, encoded);
     }
-    Ok(result)
 }
 
 fn write_varint(mut value: u64, out: &mut Vec<u8>) {

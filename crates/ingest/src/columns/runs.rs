@@ -4,7 +4,6 @@ use arrow::array::{DictionaryArray, StringDictionaryBuilder};
 use arrow::datatypes::UInt32Type;
 
 /// Text of few distinct values. What one request says of all its spans is looked up once, not span by span.
-#[derive(Default)]
 pub(super) struct Runs {
     builder: StringDictionaryBuilder<UInt32Type>,
     /// The last value, and how many rows with it are still to be appended.
@@ -13,6 +12,10 @@ pub(super) struct Runs {
 }
 
 impl Runs {
+    pub(super) fn new() -> Self {
+        Self { builder: StringDictionaryBuilder::with_capacity(0, 0, 0), last: String::new(), waiting: 0 }
+    }
+
     #[inline]
     pub(super) fn append_value(&mut self, value: &str) {
         if self.waiting == 0 || self.last != value {

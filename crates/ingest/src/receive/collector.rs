@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess
 use prost::Message;
 use tracewell_model::DEFAULT_TENANT;
 use tracewell_otlp::Extent;
+use tracewell_otlp::json::{Converted, Unreadable};
 
 use super::answer::Failure;
 use super::body;
@@ -39,6 +40,24 @@ pub(super) enum Export {
     Traces,
     Logs,
     Metrics,
+}
+
+/// The protobuf bytes of an export, and what could not be read when they were JSON.
+pub(super) struct Request {
+    body: Bytes,
+    unreadable: Vec<Unreadable>,
+}
+
+impl From<Bytes> for Request {
+    fn from(body: Bytes) -> Self {
+        Self { body, unreadable: Vec::new() }
+    }
+}
+
+impl From<Converted> for Request {
+    fn from(converted: Converted) -> Self {
+        Self { body: converted.body.into(), unreadable: converted.unreadable }
+    }
 }
 
 /// What the endpoints have done since the start.
@@ -93,14 +112,20 @@ impl Collector {
         &self.counters
     }
 
-    /// Takes in the protobuf bytes of an export and gives the protobuf bytes of the answer.
-    pub(super) async fn export(&self, export: Export, body: Bytes, mut admitted: Admitted) -> Result<Vec<u8>, Failure> {
+    /// Takes in an export and gives the protobuf bytes of the answer.
+    pub(super) async fn export(
+        &self,
+        export: Export,
+        Request { body, unreadable }: Request,
+        mut admitted: Admitted,
+    ) -> Result<Vec<u8>, Failure> {
         let size = body.len() as u64;
         let answer = match export {
             Export::Traces => {
                 let extent = tracewell_otlp::measure_traces(&body).map_err(|error| self.malformed(&error))?;
                 self.admit_rows(extent, body.len(), &mut admitted)?;
-                let outcome = self.submit(Signal::Traces, body, admitted).await?;
+                let mut outcome = self.submit(Signal::Traces, body, admitted).await?;
+                outcome.explain(&unreadable);
                 self.counters.spans.fetch_add(outcome.accepted, Ordering::Relaxed);
                 let partial_success = rejections(&outcome, "spans")
                     .map(|(rejected_spans, error_message)| ExportTracePartialSuccess { rejected_spans, error_message });
@@ -109,7 +134,8 @@ impl Collector {
             Export::Logs => {
                 let extent = tracewell_otlp::measure_logs(&body).map_err(|error| self.malformed(&error))?;
                 self.admit_rows(extent, body.len(), &mut admitted)?;
-                let outcome = self.submit(Signal::Logs, body, admitted).await?;
+                let mut outcome = self.submit(Signal::Logs, body, admitted).await?;
+                outcome.explain(&unreadable);
                 self.counters.logs.fetch_add(outcome.accepted, Ordering::Relaxed);
                 let partial_success =
                     rejections(&outcome, "log records").map(|(rejected_log_records, error_message)| {

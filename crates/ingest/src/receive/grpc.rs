@@ -64,7 +64,7 @@ async fn take(collector: &Collector, export: Export, request: Request<Body>) -> 
     }
     .await
     .map_err(|failure| collector.refused(failure))?;
-    collector.export(export, message, admitted).await
+    collector.export(export, message.into(), admitted).await
 }
 
 /// The message of a frame, and whether it is compressed.

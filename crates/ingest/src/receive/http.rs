@@ -8,6 +8,7 @@ use axum::routing::post;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Request, StatusCode};
 use prost::Message;
+use tracewell_otlp::json::Converted;
 
 use super::answer::Failure;
 use super::body;
@@ -109,7 +110,7 @@ async fn take(collector: &Collector, export: Export, media: Media, request: Requ
         let raw = body::read(request.into_body(), limit, &mut admitted).await?;
         let inflated = body::inflate(compression, raw, limit, &mut admitted)?;
         match media {
-            Media::Protobuf => Ok(inflated),
+            Media::Protobuf => Ok(inflated.into()),
             Media::Json => from_json(export, &inflated),
         }
     }
@@ -122,11 +123,13 @@ async fn take(collector: &Collector, export: Export, media: Media, request: Requ
     }
 }
 
-fn from_json(export: Export, json: &[u8]) -> Result<bytes::Bytes, Failure> {
+fn from_json(export: Export, json: &[u8]) -> Result<super::collector::Request, Failure> {
     let converted = match export {
-        Export::Traces => tracewell_otlp::json::traces_json_to_protobuf(json),
-        Export::Logs => tracewell_otlp::json::logs_json_to_protobuf(json),
-        Export::Metrics => tracewell_otlp::json::metrics_json_to_protobuf(json),
+        Export::Traces => tracewell_otlp::json::convert_traces(json),
+        Export::Logs => tracewell_otlp::json::convert_logs(json),
+        Export::Metrics => {
+            tracewell_otlp::json::metrics_json_to_protobuf(json).map(|body| Converted { body, ..Converted::default() })
+        }
     };
     converted
         .map(Into::into)

@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
-use super::{write_delimited, write_varint};
+use super::{close, open, write_varint};
 
 /// The type of a scalar field.
 pub(super) enum Scalar {
@@ -44,10 +44,10 @@ impl Scalar {
                     Scalar::Base64 => Cow::Owned(decode_base64(&text).map_err(|e| invalid("base64", e))?),
                     _ => replace_surrogates(text),
                 };
-                write_delimited(tag, out, |out| {
-                    out.extend_from_slice(&bytes);
-                    Ok(())
-                })
+                let content = open(tag, out);
+                out.extend_from_slice(&bytes);
+                close(content, out);
+                Ok(())
             }
             _ => {
                 // The source text, because a parsed number has lost digits that a double or 64 bits need.

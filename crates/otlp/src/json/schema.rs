@@ -4,7 +4,7 @@
 //! them.
 
 use super::scalar::Scalar;
-use Kind::{Message as One, Repeated as Many, Scalar as Of};
+use Kind::{Items, Message as One, Repeated as Many, Scalar as Of};
 use Scalar::{Base64, Bool, Double, Enum, Fixed32, Fixed64, Id, Int64, Text, Uint32};
 
 pub(super) struct Message(pub(super) &'static [Member]);
@@ -14,6 +14,8 @@ pub(super) type Member = (&'static str, u32, Kind);
 pub(super) enum Kind {
     Message(&'static Message),
     Repeated(&'static Message),
+    /// The spans or log records, which are refused one by one.
+    Items(&'static Message),
     Scalar(Scalar),
 }
 
@@ -23,7 +25,7 @@ static RESOURCE_SPANS: Message =
     Message(&[("resource", 1, One(&RESOURCE)), ("scopeSpans", 2, Many(&SCOPE_SPANS)), ("schemaUrl", 3, Of(Text))]);
 
 static SCOPE_SPANS: Message =
-    Message(&[("scope", 1, One(&SCOPE)), ("spans", 2, Many(&SPAN)), ("schemaUrl", 3, Of(Text))]);
+    Message(&[("scope", 1, One(&SCOPE)), ("spans", 2, Items(&SPAN)), ("schemaUrl", 3, Of(Text))]);
 
 static SPAN: Message = Message(&[
     ("traceId", 1, Of(Id)),
@@ -68,7 +70,7 @@ static RESOURCE_LOGS: Message =
     Message(&[("resource", 1, One(&RESOURCE)), ("scopeLogs", 2, Many(&SCOPE_LOGS)), ("schemaUrl", 3, Of(Text))]);
 
 static SCOPE_LOGS: Message =
-    Message(&[("scope", 1, One(&SCOPE)), ("logRecords", 2, Many(&LOG_RECORD)), ("schemaUrl", 3, Of(Text))]);
+    Message(&[("scope", 1, One(&SCOPE)), ("logRecords", 2, Items(&LOG_RECORD)), ("schemaUrl", 3, Of(Text))]);
 
 static LOG_RECORD: Message = Message(&[
     ("timeUnixNano", 1, Of(Fixed64)),

@@ -5,7 +5,8 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::value::RawValue;
-use tracewell_otlp::json::{logs_json_to_protobuf, traces_json_to_protobuf};
+use tracewell_otlp::json::{Unreadable, convert_logs, convert_traces, logs_json_to_protobuf, traces_json_to_protobuf};
+use tracewell_otlp::{Decoder, Limits, index_logs, index_traces};
 
 use crate::captures::data;
 use crate::oracle::{Signal, by_prost};
@@ -158,4 +159,48 @@ fn deep_nesting_is_an_error() {
     assert!(traces_json_to_protobuf(unknown.as_bytes()).is_ok(), "ignored without recursion");
     let number = format!(r#"{{"intValue":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
     assert!(error(&json(&number)).contains("expected a signed 64-bit integer"));
+}
+
+#[test]
+fn what_is_wrong_in_one_span_costs_no_other() {
+    let bad = [
+        r#""traceId":"0g""#,
+        r#""startTimeUnixNano":"18446744073709551616""#,
+        r#""attributes":[{"key":"k","value":{"bytesValue":"*"}}]"#,
+        r#""attributes":{}"#,
+    ];
+    let good = r#"{"traceId":"0000000000000000000000000000000a","spanId":"000000000000000b","name":"good"}"#;
+    let spans = bad.map(|members| format!("{{{members}}},{good}")).join(",");
+    let json = format!(
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{spans}]}}]}},{{"scopeSpans":[{{"spans":[5,null]}}]}}]}}"#
+    );
+    let converted = convert_traces(json.as_bytes()).expect("readable around the spans");
+    let index = index_traces(&converted.body).expect("valid");
+    let mut decoder = Decoder::new(Limits::default());
+    let names: Vec<Option<String>> = index
+        .spans()
+        .iter()
+        .map(|span| decoder.decode_span(span.bytes(&converted.body)).ok().map(|span| span.name.to_owned()))
+        .collect();
+    let good = || Some("good".to_owned());
+    assert_eq!(names, [None, good(), None, good(), None, good(), None, good(), None, None]);
+    let told: Vec<(u64, &str)> =
+        converted.unreadable.iter().map(|Unreadable { position, reason }| (*position, reason.as_str())).collect();
+    assert_eq!(told[0], (0, "expected a hex id: Invalid character 'g' at position 1 at line 1 column 16 of its json"));
+    assert_eq!(told.iter().map(|(position, _)| *position).collect::<Vec<_>>(), [0, 2, 4, 6, 8]);
+
+    let json = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"x"},{"eventName":"good"}]}]}]}"#;
+    let converted = convert_logs(json).expect("readable around the records");
+    let index = index_logs(&converted.body).expect("valid");
+    let mut decoder = Decoder::new(Limits::default());
+    let names: Vec<Option<String>> = index
+        .records()
+        .iter()
+        .map(|record| decoder.decode_log(record.bytes(&converted.body)).ok().map(|record| record.event_name.to_owned()))
+        .collect();
+    assert_eq!(names, [None, good()]);
+    // What is around the spans costs all of them, and so does text that is no JSON.
+    for json in [r#"{"resourceSpans":[{"resource":{"attributes":5},"scopeSpans":[]}]}"#, r#"{"resourceSpans":["#] {
+        assert_eq!(convert_traces(json.as_bytes()).expect_err("not valid").to_string(), error(json));
+    }
 }
