@@ -11,6 +11,7 @@ mod http;
 mod maintain;
 mod readers;
 mod receive;
+mod resent;
 mod runs;
 mod senders;
 mod server;
