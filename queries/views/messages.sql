@@ -3,7 +3,26 @@
 -- Rule: messages are those of the span; where it carries none, those of its log records (`source` says which
 -- attribute, event or body held them). `position` counts from 1 within a span and direction; the direction `system`
 -- is for the instructions where they are no message of the input. `content` is the message as sent, NULL once it has
--- expired. A history that is sent again at each step is listed again: equal `hash` is equal content.
+-- expired. Of a span that was sent again the longest version counts, and log records that are equal count once. A
+-- history that is sent again at each step is listed again: equal `hash` is equal content.
+WITH told AS (
+    SELECT s.*
+    FROM (
+        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, seq, kind, input_refs, output_refs,
+            CASE WHEN system_ref IS NOT NULL AND (input_refs IS NULL OR system_ref['hash'] <> input_refs[1]['hash'])
+                THEN make_array(system_ref) END AS system_refs,
+            system_ref IS NULL AS lacks_system
+        FROM spans
+    ) AS s
+    LEFT JOIN (
+        SELECT tenant, date, trace_id, span_id, max(duration_ns) AS longest,
+            last_value(seq ORDER BY duration_ns, seq) AS last_seq
+        FROM spans
+        GROUP BY tenant, date, trace_id, span_id
+        HAVING count(*) > 1
+    ) AS a ON a.tenant = s.tenant AND a.date = s.date AND a.trace_id = s.trace_id AND a.span_id = s.span_id
+    WHERE a.span_id IS NULL OR (s.duration_ns = a.longest AND s.seq = a.last_seq)
+)
 SELECT
     tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, position, role, hash, bytes, source, form,
     max(content) AS content
@@ -16,21 +35,15 @@ FROM (
         SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction,
             unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS position
         FROM (
-            SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, 'input' AS direction, input_refs AS refs
-            FROM spans
-            WHERE input_refs IS NOT NULL AND kind NOT IN ('tool', 'retrieval', 'rerank', 'mcp', 'http')
-            UNION ALL
-            SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, 'output', output_refs
-            FROM spans
-            WHERE output_refs IS NOT NULL AND kind NOT IN ('tool', 'retrieval', 'rerank', 'mcp', 'http')
-            UNION ALL
-            SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, 'system', make_array(system_ref)
-            FROM spans
-            WHERE system_ref IS NOT NULL AND (input_refs IS NULL OR system_ref['hash'] <> input_refs[1]['hash'])
+            SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind,
+                unnest(make_array('input', 'output', 'system')) AS direction,
+                unnest(make_array(input_refs, output_refs, system_refs)) AS refs
+            FROM told
+            WHERE kind NOT IN ('tool', 'retrieval', 'rerank', 'mcp', 'http')
         ) AS of_spans
         UNION ALL
         SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, ref,
-            row_number() OVER (PARTITION BY tenant, trace_id, span_id, direction ORDER BY time_unix_nano, seq, event_name, at)
+            row_number() OVER (PARTITION BY tenant, trace_id, span_id, start_time, direction ORDER BY time_unix_nano, seq, event_name, at)
         FROM (
             SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, time_unix_nano, seq, event_name,
                 unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS at
@@ -38,21 +51,26 @@ FROM (
                 SELECT s.tenant, l.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, l.direction, l.refs,
                     l.time_unix_nano, l.seq, l.event_name
                 FROM (
-                    SELECT tenant, date, trace_id, span_id, time_unix_nano, seq, event_name, 'input' AS direction, input_refs AS refs
-                    FROM logs
-                    WHERE input_refs IS NOT NULL
-                    UNION ALL
-                    SELECT tenant, date, trace_id, span_id, time_unix_nano, seq, event_name, 'output', output_refs
-                    FROM logs
-                    WHERE output_refs IS NOT NULL
-                    UNION ALL
-                    SELECT tenant, date, trace_id, span_id, time_unix_nano, seq, event_name, 'system', make_array(system_ref)
-                    FROM logs
-                    WHERE system_ref IS NOT NULL
+                    SELECT tenant, date, trace_id, span_id, time_unix_nano, seq, event_name,
+                        unnest(make_array('input', 'output', 'system')) AS direction,
+                        unnest(make_array(input_refs, output_refs,
+                            CASE WHEN system_ref IS NOT NULL THEN make_array(system_ref) END)) AS refs
+                    FROM (
+                        SELECT tenant, date, trace_id, span_id, time_unix_nano, event_name, input_refs, output_refs,
+                            system_ref, min(seq) AS seq
+                        FROM logs
+                        WHERE span_id IS NOT NULL
+                            AND (input_refs IS NOT NULL OR output_refs IS NOT NULL OR system_ref IS NOT NULL)
+                        GROUP BY tenant, date, trace_id, span_id, time_unix_nano, event_name, input_refs, output_refs,
+                            system_ref, body, attributes
+                    ) AS records
                 ) AS l
-                JOIN spans AS s ON s.tenant = l.tenant AND s.trace_id = l.trace_id AND s.span_id = l.span_id
-                WHERE CASE l.direction WHEN 'input' THEN s.input_refs IS NULL WHEN 'output' THEN s.output_refs IS NULL
-                    ELSE s.system_ref IS NULL END
+                JOIN (
+                    SELECT DISTINCT tenant, trace_id, span_id, parent_span_id, start_time, kind,
+                        input_refs IS NULL AS lacks_input, output_refs IS NULL AS lacks_output, lacks_system
+                    FROM told
+                ) AS s ON s.tenant = l.tenant AND s.trace_id = l.trace_id AND s.span_id = l.span_id
+                WHERE CASE l.direction WHEN 'input' THEN s.lacks_input WHEN 'output' THEN s.lacks_output ELSE s.lacks_system END
             ) AS of_logs
         ) AS listed
     ) AS m

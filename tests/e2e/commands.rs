@@ -1,5 +1,6 @@
 //! Commands as a user types them.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::json;
@@ -58,6 +59,9 @@ fn importing_a_file_twice_stores_it_once_in_every_form_it_may_have() {
     let output = tracewell(&["check", "--data", data]);
     assert!(output.status.success(), "{}", text(&output.stdout));
 
+    let nowhere = tracewell(&["check", "--data", &path("nowhere")]);
+    assert!(!nowhere.status.success() && text(&nowhere.stderr).contains("is not there"), "{}", text(&nowhere.stderr));
+
     std::fs::write(path("d.json"), "{\"resourceSpans\": [").unwrap();
     let output = tracewell(&["import", "--data", data, &path("d.json")]);
     assert!(!output.status.success());
@@ -102,4 +106,52 @@ async fn formats_are_what_they_say_and_sql_can_only_read() {
     }
     assert_eq!(std::fs::read_to_string(secret).unwrap(), "a\n1\n");
     assert_eq!(server.sql("SELECT count(*) AS n FROM spans"), [json!({ "n": 1 })]);
+}
+
+/// A data file of `spans`.
+fn a_file_of_spans(data: &Path) -> PathBuf {
+    let folders = std::fs::read_dir(data.join("spans")).unwrap().map(|entry| entry.unwrap().path());
+    let dates = folders.filter(|folder| folder.file_name().unwrap().to_string_lossy().starts_with("date="));
+    dates.flat_map(|date| std::fs::read_dir(date).unwrap()).map(|entry| entry.unwrap().path()).next().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_finds_every_damaged_byte_and_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--no-maintenance"]).await;
+    let spans = (1..200).map(|id| span(7, id, &format!("step {id}"))).collect();
+    server.post("/v1/traces", "application/x-protobuf", request(spans)).await.unwrap();
+    server.stop();
+    let check = || tracewell(&["check", "--data", data.to_str().unwrap()]);
+    assert!(text(&check().stdout).contains("all is well"));
+    let file = a_file_of_spans(&data);
+    let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+    let whole = std::fs::read(&file).unwrap();
+    for at in (0..whole.len()).step_by(whole.len() / 20) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&file, &damaged).unwrap();
+        let found = check();
+        assert!(!found.status.success(), "byte {at}");
+        assert!(text(&found.stdout).contains(&format!("{name}`: its bytes are not")), "{}", text(&found.stdout));
+    }
+
+    // A file of an older version, whose name does not tell its bytes: every page is decoded.
+    let (stem, _) = name.split_once('.').unwrap();
+    let older = format!("{stem}.parquet");
+    std::fs::remove_file(&file).unwrap();
+    let log = data.join("spans/_delta_log/00000000000000000001.json");
+    let commit = std::fs::read_to_string(&log).unwrap();
+    assert!(commit.contains(&name));
+    std::fs::write(&log, commit.replace(&name, &older)).unwrap();
+    let file = file.with_file_name(&older);
+    std::fs::write(&file, &whole).unwrap();
+    assert!(text(&check().stdout).contains("all is well"));
+    let mut damaged = whole;
+    damaged[4..40].fill(0xff);
+    std::fs::write(&file, damaged).unwrap();
+    let found = check();
+    assert!(!found.status.success());
+    assert!(text(&found.stdout).contains(&format!("{older}`: it is damaged")), "{}", text(&found.stdout));
 }

@@ -45,8 +45,15 @@ impl DataFile {
     /// What the writer put behind the file's id, see [`FactTable::put_marked`](crate::FactTable::put_marked).
     #[must_use]
     pub fn mark(&self) -> Option<&str> {
-        let name = self.path.filename()?.strip_prefix("part-")?.strip_suffix(".parquet")?;
+        let name = self.path.filename()?.strip_prefix("part-")?.split('.').next()?;
         name.get(uuid::fmt::Hyphenated::LENGTH..)?.strip_prefix('-')
+    }
+
+    /// Whether `bytes` are those that were written under the file's name; `None` where the name does not tell.
+    #[must_use]
+    pub fn is_intact(&self, bytes: &[u8]) -> Option<bool> {
+        let (_, written) = self.path.filename()?.strip_suffix(".parquet")?.split_once('.')?;
+        Some(written == checksum(bytes))
     }
 
     /// The log's action that takes the file out of the table.
@@ -138,6 +145,11 @@ impl Snapshot {
             .collect();
         Self { state, files, watermarks }
     }
+}
+
+/// What tells in a file's name which bytes it was written with.
+pub(crate) fn checksum(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..16].to_owned()
 }
 
 fn parse_day(text: &str) -> Option<Day> {

@@ -23,7 +23,7 @@ use tracewell_model::time::Day;
 use uuid::Uuid;
 
 use crate::parquet::Encoded;
-use crate::snapshot::{DataFile, Snapshot};
+use crate::snapshot::{DataFile, Snapshot, checksum};
 use crate::{LakeError, Location, older, schema};
 
 /// A checkpoint of the log is written every so many commits.
@@ -249,7 +249,7 @@ impl FactTable {
     /// # Errors
     /// When the store fails.
     pub async fn put(&self, day: Day, file: Encoded, now_ms: i64, data_change: bool) -> Result<NewFile, LakeError> {
-        self.put_named(format!("date={day}/part-{}.parquet", Uuid::now_v7()), day, file, now_ms, data_change).await
+        self.put_named(format!("part-{}", Uuid::now_v7()), day, file, now_ms, data_change).await
     }
 
     /// The same with `mark` in the file's name, where readers of the log find it: [`DataFile::mark`].
@@ -264,8 +264,7 @@ impl FactTable {
         now_ms: i64,
         data_change: bool,
     ) -> Result<NewFile, LakeError> {
-        let name = format!("date={day}/part-{}-{mark}.parquet", Uuid::now_v7());
-        self.put_named(name, day, file, now_ms, data_change).await
+        self.put_named(format!("part-{}-{mark}", Uuid::now_v7()), day, file, now_ms, data_change).await
     }
 
     async fn put_named(
@@ -276,6 +275,8 @@ impl FactTable {
         now_ms: i64,
         data_change: bool,
     ) -> Result<NewFile, LakeError> {
+        // Parquet as written here has no checksums, and zstd takes most flipped bits for data.
+        let name = format!("date={day}/{name}.{}.parquet", checksum(&file.bytes));
         let path = self.store_path(&name);
         let size = file.bytes.len() as i64;
         self.location.store().put(&path, PutPayload::from_bytes(file.bytes)).await?;

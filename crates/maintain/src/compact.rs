@@ -1,5 +1,6 @@
-//! Compaction: many small files of a day to few large ones.
+//! Compaction: many small files of a day to few large ones, and no row twice.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,11 +8,14 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use tracewell_lake::{DataFile, FactTable, Lake, Replaced, Transaction, scan};
+use tracewell_lake::{DataFile, FactTable, Lake, NewFile, Replaced, Transaction, scan};
 use tracewell_model::time::Day;
 
 use crate::merge::{Merge, Merged};
 use crate::{MaintainError, fence, plan};
+
+/// A file that found no others to merge with for so long is rewritten alone.
+const REST_MS: i64 = 3600 * 1000;
 
 /// What compaction aims at and may take.
 #[derive(Clone, Debug)]
@@ -62,11 +66,11 @@ impl Job {
 pub struct Compacted {
     /// The day.
     pub day: Day,
-    /// Files before; there is one after.
+    /// Files before.
     pub files: usize,
     /// Their bytes.
     pub bytes_before: u64,
-    /// Bytes of the new file.
+    /// Bytes of what took their place.
     pub bytes_after: u64,
     /// Its rows.
     pub rows: u64,
@@ -96,13 +100,15 @@ impl Compactor {
         Arc::clone(&self.runtime)
     }
 
-    /// The next files to merge, if merging pays; with `force` whenever two small files of a day can be one.
+    /// The next files to merge, if merging pays; with `force` whenever two small files of a day can be one. A single
+    /// file is one that may repeat rows within itself.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn plan(&self, table: &FactTable, day: Option<Day>, force: bool) -> Result<Option<Job>, MaintainError> {
         let app = fence(table.table().name);
-        let choose = |files: &[Arc<DataFile>]| plan::next_group(files, day, self.options.target_bytes, force);
+        let rested = self.now_ms() - REST_MS;
+        let choose = |files: &[Arc<DataFile>]| plan::next_group(files, day, self.options.target_bytes, force, rested);
         // The number comes from the log, and before the files: who replaces any of them from here on raises it.
         if choose(&table.refresh().await?.files).is_none() {
             return Ok(None);
@@ -117,27 +123,79 @@ impl Compactor {
     /// # Errors
     /// When the store fails, or a file cannot be read. The table is as before then.
     pub async fn run(&self, table: &FactTable, job: &Job) -> Result<Option<Compacted>, MaintainError> {
-        let merge = Merge { table: table.table(), files: &job.files, store: &self.store, runtime: &self.runtime };
-        let Merged { file, rows_read } = merge.run().await?;
-        let promised = job.files.iter().map(|file| file.rows).sum();
+        let merged = self.merge(table, &job.files).run().await?;
+        let mut done = Compacted { day: job.day, files: 0, bytes_before: 0, bytes_after: 0, rows: 0, repeated: 0 };
+        let added = self.put(table, &job.files, merged, &mut done).await?;
+        let landed = table.replace(vec![added], &job.files, done.repeated > 0, &job.transaction, self.now_ms()).await?;
+        Ok(matches!(landed, Replaced::Landed(_)).then_some(done))
+    }
+
+    /// Drops the rows of `day` that repeat one of another file: those of files too large to merge. Files without
+    /// such a row stay as they are. `None` when there is nothing to drop, or someone else was first.
+    ///
+    /// # Errors
+    /// When the store fails, or a file cannot be read. The table is as before then.
+    pub async fn drop_repeats(&self, table: &FactTable, day: Day) -> Result<Option<Compacted>, MaintainError> {
+        let app = fence(table.table().name);
+        let reached = table.watermark(&app).await?.unwrap_or(0);
+        let files: Vec<_> = table.refresh().await?.files.iter().filter(|file| file.day == day).cloned().collect();
+        if files.len() < 2 {
+            return Ok(None);
+        }
+        let mut repeats = self.merge(table, &files).survey().await?;
+        let mut done = Compacted { day, files: 0, bytes_before: 0, bytes_after: 0, rows: 0, repeated: 0 };
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        for file in files {
+            let before = repeats.clone();
+            let one = std::slice::from_ref(&file);
+            if self.merge(table, one).holds_repeats(&mut repeats).await? {
+                let merged = self.merge(table, one).run_without(&before).await?;
+                added.push(self.put(table, one, merged, &mut done).await?);
+                removed.push(file);
+            }
+        }
+        if removed.is_empty() {
+            return Ok(None);
+        }
+        let transaction = Transaction { app, version: reached + 1 };
+        let landed = table.replace(added, &removed, true, &transaction, self.now_ms()).await?;
+        Ok(matches!(landed, Replaced::Landed(_)).then_some(done))
+    }
+
+    /// The days of `table` with several files, where rows of one may repeat those of another.
+    #[must_use]
+    pub fn days_of_several_files(table: &FactTable) -> BTreeSet<Day> {
+        let mut seen = BTreeSet::new();
+        table.snapshot().files.iter().map(|file| file.day).filter(|day| !seen.insert(*day)).collect()
+    }
+
+    fn merge<'a>(&'a self, table: &FactTable, files: &'a [Arc<DataFile>]) -> Merge<'a> {
+        Merge { table: table.table(), files, store: &self.store, runtime: &self.runtime }
+    }
+
+    /// Puts what takes the place of `files` into the store, and counts it.
+    async fn put(
+        &self,
+        table: &FactTable,
+        files: &[Arc<DataFile>],
+        Merged { file, rows_read }: Merged,
+        done: &mut Compacted,
+    ) -> Result<NewFile, MaintainError> {
+        let promised = files.iter().map(|file| file.rows).sum();
         if rows_read != promised {
-            return Err(MaintainError::Rows { table: table.table().name, day: job.day, promised, found: rows_read });
+            return Err(MaintainError::Rows { table: table.table().name, day: done.day, promised, found: rows_read });
         }
-        let (rows, bytes_after) = (file.rows as u64, file.bytes.len() as u64);
-        let repeated = rows_read - rows;
-        let now_ms = (self.clock)() / 1_000_000;
-        let lineage = job.files.iter().fold(0, |all, file| all ^ file.lineage());
-        let added = table.put_marked(job.day, &format!("{lineage:016x}"), file, now_ms, repeated > 0).await?;
-        match table.replace(vec![added], &job.files, repeated > 0, &job.transaction, now_ms).await? {
-            Replaced::Conflict => Ok(None),
-            Replaced::Landed(_) => Ok(Some(Compacted {
-                day: job.day,
-                files: job.files.len(),
-                bytes_before: job.bytes(),
-                bytes_after,
-                rows,
-                repeated,
-            })),
-        }
+        let repeated = rows_read - file.rows as u64;
+        done.files += files.len();
+        done.bytes_before += files.iter().map(|file| file.size).sum::<u64>();
+        done.bytes_after += file.bytes.len() as u64;
+        done.rows += file.rows as u64;
+        done.repeated += repeated;
+        let lineage = files.iter().fold(0, |all, file| all ^ file.lineage());
+        Ok(table.put_marked(done.day, &format!("{lineage:016x}"), file, self.now_ms(), repeated > 0).await?)
+    }
+
+    fn now_ms(&self) -> i64 {
+        (self.clock)() / 1_000_000
     }
 }

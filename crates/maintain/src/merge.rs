@@ -33,6 +33,8 @@ const BATCH_BYTES: u64 = 64 << 20;
 const INFLATION: u64 = 10;
 /// Rows of a batch at most.
 const BATCH_ROWS: u64 = 8192;
+/// Rows that a survey remembers at a time: some 100 bytes each.
+const SURVEY_ROWS: u64 = 1 << 20;
 /// Rows of a batch at most where a merge found them larger than thought.
 const CAREFUL_ROWS: u64 = 256;
 
@@ -61,24 +63,29 @@ enum Way {
 }
 
 impl Merge<'_> {
+    /// The rows of the files, none twice.
     pub(crate) async fn run(&self) -> Result<Merged, MaintainError> {
-        match self.write(Way::Merge).await {
+        self.run_without(&self.survey().await?).await
+    }
+
+    /// The rows of the files but those that `repeats` says to drop.
+    pub(crate) async fn run_without(&self, repeats: &Repeats) -> Result<Merged, MaintainError> {
+        match self.write(Way::Merge, repeats.clone()).await {
             Ok(Some(merged)) => Ok(merged),
-            Ok(None) => self.sort("a file is not sorted by the table's key").await,
-            Err(error) if error.is_memory() => self.sort("a merge does not fit into memory").await,
+            Ok(None) => self.sort("a file is not sorted by the table's key", repeats).await,
+            Err(error) if error.is_memory() => self.sort("a merge does not fit into memory", repeats).await,
             Err(error) => Err(error),
         }
     }
 
-    async fn sort(&self, reason: &str) -> Result<Merged, MaintainError> {
+    async fn sort(&self, reason: &str, repeats: &Repeats) -> Result<Merged, MaintainError> {
         tracing::warn!(table = self.table.name, day = %self.files[0].day, reason, "sorting instead of merging");
-        let sorted = self.write(Way::Sort).await?;
+        let sorted = self.write(Way::Sort, repeats.clone()).await?;
         sorted.ok_or_else(|| DataFusionError::Internal("sorted rows are not in order".into()).into())
     }
 
     /// Writes the merged file; `None` when the rows do not come in order.
-    async fn write(&self, way: Way) -> Result<Option<Merged>, MaintainError> {
-        let mut repeats = self.survey().await?;
+    async fn write(&self, way: Way, mut repeats: Repeats) -> Result<Option<Merged>, MaintainError> {
         let plan = self.plan(way)?;
         let rows: u64 = self.files.iter().map(|file| file.rows).sum();
         let mut order = OrderCheck::new(self.table, &plan.schema())?;
@@ -99,17 +106,38 @@ impl Merge<'_> {
         Ok(Some(Merged { file: writer.finish()?, rows_read }))
     }
 
-    async fn survey(&self) -> Result<Repeats, MaintainError> {
-        let rule = Rule::of(self.table);
-        // Positions behind the partition, which stands first in the table's columns and last in a scan.
-        let columns = rule.columns().iter().map(|name| self.table.index(name) - 1).collect();
-        let plan = scan::files(self.table, self.files, self.store, columns, false)?;
-        let mut survey = Survey::new(rule, &plan.schema())?;
-        let mut stream = execute_stream(plan, self.context(1, BATCH_ROWS))?;
-        while let Some(batch) = stream.try_next().await? {
-            survey.add(&batch)?;
+    /// Finds the rows that repeat another. Where there are too many to remember, in several passes.
+    pub(crate) async fn survey(&self) -> Result<Repeats, MaintainError> {
+        let rows: u64 = self.files.iter().map(|file| file.rows).sum();
+        let passes = rows.div_ceil(SURVEY_ROWS).max(1);
+        let plan = self.identities()?;
+        let mut survey = Survey::new(Rule::of(self.table), &plan.schema(), passes)?;
+        for _ in 0..passes {
+            let mut stream = execute_stream(self.identities()?, self.context(1, BATCH_ROWS))?;
+            while let Some(batch) = stream.try_next().await? {
+                survey.add(&batch)?;
+            }
+            survey.end_pass();
         }
         Ok(survey.finish())
+    }
+
+    /// Whether a row of the files is one to drop; `repeats` knows of all of them from here on.
+    pub(crate) async fn holds_repeats(&self, repeats: &mut Repeats) -> Result<bool, MaintainError> {
+        let mut stream = execute_stream(self.identities()?, self.context(1, BATCH_ROWS))?;
+        let mut dropped = false;
+        while let Some(batch) = stream.try_next().await? {
+            let rows = batch.num_rows();
+            dropped |= repeats.drop_from(batch)?.num_rows() < rows;
+        }
+        Ok(dropped)
+    }
+
+    /// The columns by which rows repeat others.
+    fn identities(&self) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        // Positions behind the partition, which stands first in the table's columns and last in a scan.
+        let columns = Rule::of(self.table).columns().iter().map(|name| self.table.index(name) - 1).collect();
+        scan::files(self.table, self.files, self.store, columns, false)
     }
 
     fn plan(&self, way: Way) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {

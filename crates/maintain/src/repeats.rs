@@ -1,10 +1,11 @@
 //! Rows that are in the table more than once: a client's retry that was stored again, a content seen by two shards.
 //!
 //! A first pass over the columns that make two rows the same finds which rows are repeated and which one of each
-//! stays; the merge then drops the others as they come by.
+//! stays; a second then drops the others as they come by.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{cast, filter_record_batch};
@@ -63,7 +64,7 @@ impl Reader {
     }
 
     fn column(rows: &RecordBatch, name: &str) -> Result<ArrayRef, ArrowError> {
-        Ok(std::sync::Arc::clone(rows.column(rows.schema_ref().index_of(name)?)))
+        Ok(Arc::clone(rows.column(rows.schema_ref().index_of(name)?)))
     }
 
     fn read(&self, rows: &RecordBatch) -> Result<Vec<(u128, Rank)>, ArrowError> {
@@ -92,18 +93,25 @@ fn identity(row: &[u8]) -> u128 {
 /// The first pass.
 pub(crate) struct Survey {
     reader: Reader,
-    /// The foremost rank of each identity, and whether it was seen more than once.
+    /// The foremost rank of each identity of this pass, and whether it was seen more than once.
     seen: HashMap<u128, (Rank, bool)>,
+    pass: u128,
+    passes: u128,
+    best: HashMap<u128, Option<Rank>>,
 }
 
 impl Survey {
-    /// A survey of batches of `schema`, which holds the columns of the rule.
-    pub(crate) fn new(rule: Rule, schema: &SchemaRef) -> Result<Self, ArrowError> {
-        Ok(Self { reader: Reader::new(rule, schema)?, seen: HashMap::new() })
+    /// A survey of batches of `schema`, which holds the columns of the rule, that are added once in each of `passes`.
+    pub(crate) fn new(rule: Rule, schema: &SchemaRef, passes: u64) -> Result<Self, ArrowError> {
+        let reader = Reader::new(rule, schema)?;
+        Ok(Self { reader, seen: HashMap::new(), pass: 0, passes: passes.into(), best: HashMap::new() })
     }
 
     pub(crate) fn add(&mut self, rows: &RecordBatch) -> Result<(), ArrowError> {
         for (identity, rank) in self.reader.read(rows)? {
+            if identity % self.passes != self.pass {
+                continue;
+            }
             match self.seen.entry(identity) {
                 Entry::Vacant(entry) => {
                     entry.insert((rank, false));
@@ -117,15 +125,21 @@ impl Survey {
         Ok(())
     }
 
+    pub(crate) fn end_pass(&mut self) {
+        let repeated = self.seen.drain().filter(|(_, (_, repeated))| *repeated);
+        self.best.extend(repeated.map(|(identity, (rank, _))| (identity, Some(rank))));
+        self.pass += 1;
+    }
+
     pub(crate) fn finish(self) -> Repeats {
-        let best = self.seen.into_iter().filter(|(_, (_, repeated))| *repeated).map(|(id, (rank, _))| (id, Some(rank)));
-        Repeats { reader: self.reader, best: best.collect() }
+        Repeats { reader: Arc::new(self.reader), best: self.best }
     }
 }
 
 /// The repeated rows.
+#[derive(Clone)]
 pub(crate) struct Repeats {
-    reader: Reader,
+    reader: Arc<Reader>,
     /// The rank of the row that stays; none once it has come by, so that of equals only one stays.
     best: HashMap<u128, Option<Rank>>,
 }

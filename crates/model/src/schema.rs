@@ -356,7 +356,7 @@ pub const CONTENTS: Table = Table {
 /// One row per evaluation result, feedback, annotation or correction.
 pub const SCORES: Table = Table {
     name: "scores",
-    doc: "One row per evaluation result, feedback, annotation or correction. Append-only: a correction supersedes and keeps the old.",
+    doc: "One row per evaluation result, feedback, annotation or correction. Append-only: a correction supersedes and keeps the old. Rows may repeat; the view `evaluations` counts them once.",
     sort: &["time_unix_nano", "trace_id", "span_id"],
     columns: &[
         column("date", Date, "UTC day of the score's time.").required(),

@@ -8,7 +8,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, plan_err};
 use datafusion::datasource::ViewTable;
 use datafusion::prelude::SessionContext;
-use tracewell_model::schema::{CALLS, SPANS, TRACES, Table};
+use tracewell_model::schema::{CALLS, SCORES, SPANS, TRACES, Table};
 
 /// One view.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl View {
     pub fn column_doc(&self, name: &str) -> Option<&'static str> {
         let own = self.columns.iter().find(|(column, _)| *column == name).map(|(_, doc)| *doc);
         let derived = self.derived.into_iter().flat_map(|table| table.columns);
-        let tables = derived.chain(SPANS.columns).chain(TRACES.columns);
+        let tables = derived.chain(SPANS.columns).chain(TRACES.columns).chain(SCORES.columns);
         own.or_else(|| tables.into_iter().find(|column| column.name == name).map(|column| column.doc))
     }
 }
@@ -272,6 +272,14 @@ pub const VIEWS: &[View] = &[
             ("text", "Text of the document, where it is an object of a known form."),
             ("content", "The document as sent."),
         ],
+        uses: &[],
+        derived: None,
+    },
+    View {
+        name: "evaluations",
+        doc: "One row is one score, however often it was sent.",
+        sql: include_str!("../../../queries/views/evaluations.sql"),
+        columns: &[],
         uses: &[],
         derived: None,
     },

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::AsArray;
 use tracewell_lake::parquet::{Effort, encode};
-use tracewell_maintain::Options;
+use tracewell_maintain::{Compactor, Options};
 use tracewell_model::schema::{FACT_TABLES, SPANS};
 
-use crate::fixture::{DAY, Fixture, Row, Value, batch, compact, ints, multiset, read, span};
+use crate::fixture::{DAY, Fixture, Row, START, Value, batch, clock, compact, ints, multiset, read, span};
 
 /// Numbers that look random and are the same each time.
 fn scatter(value: i64) -> i64 {
@@ -92,6 +92,67 @@ async fn a_resent_span_stays_once_as_its_longest_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_repeated_within_one_file_go_and_the_file_is_rewritten_only_once() {
+    let mut fixture = Fixture::new().await;
+    let again = |seq| span(1, 10, 5, seq);
+    fixture.append("spans", &[again(1), again(1), again(2), span(2, 20, 7, 1), span(2, 20, 7, 2)]).await;
+    let mut score = span(1, 0, 0, 1);
+    score.extend([("name", "Relevance".into()), ("label", "good".into())]);
+    let mut later = score.clone();
+    later.extend([("seq", 9.into()), ("received_at", (START / 1_000 + 5).into())]);
+    fixture.append("scores", &[later, score]).await;
+    for (table, kept, dropped) in [("spans", vec![2, 2], 3), ("scores", vec![1], 1)] {
+        assert!(compact(&fixture.lake, table, Options::default(), false).await.is_empty(), "others may come to merge");
+        let done = compact(&fixture.lake, table, Options::default(), true).await;
+        assert_eq!(done.iter().map(|done| done.repeated).collect::<Vec<_>>(), [dropped], "{table}");
+        assert_eq!(ints(&fixture.table(table), "seq").await, kept);
+        assert!(compact(&fixture.lake, table, Options::default(), true).await.is_empty(), "`{table}` twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_rested_for_an_hour_is_rewritten_without_being_asked_for() {
+    let mut fixture = Fixture::new().await;
+    fixture.append("spans", &[span(1, 10, 5, 1), span(1, 10, 5, 2)]).await;
+    fn later() -> i64 {
+        clock() + 7_200_000_000_000
+    }
+    let table = fixture.table("spans");
+    let compactor = Compactor::new(&fixture.lake, Options::default(), later).unwrap();
+    let job = compactor.plan(&table, None, false).await.unwrap().unwrap();
+    assert_eq!(compactor.run(&table, &job).await.unwrap().unwrap().repeated, 1);
+    assert!(compactor.plan(&table, None, false).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_repeat_those_of_another_large_file_go_and_other_files_stay_as_they_are() {
+    let mut fixture = Fixture::new().await;
+    let rows = |ids: std::ops::Range<i64>, duration| ids.map(|id| span(id, id, duration, id)).collect::<Vec<Row>>();
+    fixture.append("spans", &rows(0..10, 5)).await;
+    // Longer, the same, and shorter than what the first file holds.
+    fixture.append("spans", &[rows(0..3, 6), rows(3..6, 5), rows(6..8, 1), rows(20..22, 1)].concat()).await;
+    fixture.append("spans", &rows(30..40, 1)).await;
+    let options = Options { target_bytes: 1, ..Options::default() };
+    assert_eq!(compact(&fixture.lake, "spans", options.clone(), true).await.len(), 3);
+    let table = fixture.table("spans");
+    let before: Vec<_> = table.snapshot().files.iter().map(|file| (file.path.clone(), file.lineage())).collect();
+    let compactor = Compactor::new(&fixture.lake, options, clock).unwrap();
+    assert_eq!(Compactor::days_of_several_files(&table), [DAY].into());
+    let done = compactor.drop_repeats(&table, DAY).await.unwrap().unwrap();
+    assert_eq!((done.files, done.rows, done.repeated), (2, 12, 8));
+    let mut expected = [vec![6; 3], vec![5; 7], vec![1; 12]].concat();
+    expected.sort_unstable();
+    assert_eq!(ints(&table, "duration_ns").await, expected);
+    let files = &table.snapshot().files;
+    assert_eq!(files.iter().filter(|file| before.iter().any(|(path, _)| *path == file.path)).count(), 1);
+    // Who settled by these files need not do so again.
+    let lineages = |all: Vec<u64>| all.into_iter().fold(0, |all, one| all ^ one);
+    let after = lineages(files.iter().map(|file| file.lineage()).collect());
+    assert_eq!(after, lineages(before.into_iter().map(|(_, lineage)| lineage).collect()));
+    assert!(compactor.drop_repeats(&table, DAY).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_content_stays_once_as_it_first_came_and_logs_only_lose_exact_copies() {
     let mut fixture = Fixture::new().await;
     for (received, tenant) in [(30, "a"), (10, "a"), (20, "a"), (5, "b")] {
@@ -162,6 +223,7 @@ async fn merging_waits_until_it_pays_and_leaves_large_files_alone() {
     assert_eq!(compact(&fixture.lake, "spans", Options::default(), true).await.len(), 1, "unless forced");
     // One large file among small ones is not written again for them.
     fixture.append("spans", &file(1_000, 60_000)).await;
+    assert_eq!(compact(&fixture.lake, "spans", Options { target_bytes: 1, ..Options::default() }, true).await.len(), 1);
     let large = fixture.table("spans").snapshot().files.iter().max_by_key(|file| file.size).map(Arc::clone).unwrap();
     for number in 0..4 {
         fixture.append("spans", &file(70_000 + number * 10, 10)).await;

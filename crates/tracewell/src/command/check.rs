@@ -1,15 +1,18 @@
-//! `tracewell check`.
+//! `tracewell check`: every byte of the log and of the tables' files is read.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use clap::Args;
-use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use indicatif::{ProgressBar, ProgressStyle};
+use object_store::ObjectStoreExt;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::ParquetMetaData;
 use tracewell_lake::{DataFile, FactTable, Lake, schema};
-use tracewell_model::schema::TABLES;
+use tracewell_model::schema::{FACT_TABLES, TABLES};
 
 use super::Place;
 
@@ -23,6 +26,11 @@ impl Check {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let config = self.place.load(Vec::new())?.config;
         let location = super::location(&config)?;
+        ensure!(
+            location.folder().is_none_or(|folder| folder.is_dir()),
+            "`{}` is not there; name the data with --data",
+            config.data
+        );
         let mut wrong = 0;
         match super::wal(&config, &location) {
             Ok(wal) if wal.is_dir() => wrong += check_log(&wal),
@@ -36,9 +44,14 @@ impl Check {
                 bail!("the tables cannot be opened");
             }
         };
+        ensure!(lake.tables().next().is_some(), "`{}` holds no tables; name the data with --data", config.data);
         for table in TABLES {
             match lake.table(table.name) {
                 Some(open) => wrong += check_table(open).await,
+                None if FACT_TABLES.iter().any(|facts| facts.name == table.name) => {
+                    println!("{}: the table is missing; restore its folder from a copy", table.name);
+                    wrong += 1;
+                }
                 None => println!("{}: no such table", table.name),
             }
         }
@@ -80,25 +93,39 @@ async fn check_table(table: &FactTable) -> usize {
         snapshot.version(),
         snapshot.files.len()
     );
+    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}")
+        .expect("the template is valid");
+    // Hidden by itself where standard error is no terminal.
+    let bar = ProgressBar::new(bytes).with_style(style).with_message(table.table().name);
     let mut wrong = 0;
     for file in &snapshot.files {
         if let Err(reason) = check_file(table, file).await {
-            println!("  `{}`: {reason}; restore it from a copy, or take it out with another Delta tool", file.path);
+            let advice = "restore it from a copy, or take it out with another Delta tool";
+            bar.suspend(|| println!("  `{}`: {reason}; {advice}", file.path));
             wrong += 1;
         }
+        bar.inc(file.size);
     }
+    bar.finish_and_clear();
     wrong
 }
 
 async fn check_file(table: &FactTable, file: &DataFile) -> Result<(), String> {
-    let store = table.location().store();
-    let meta = store.head(&file.path).await.map_err(|error| format!("it cannot be found: {error}"))?;
-    if meta.size != file.size {
-        return Err(format!("it has {} bytes, the log says {}", meta.size, file.size));
+    let found =
+        table.location().store().get(&file.path).await.map_err(|error| format!("it cannot be read: {error}"))?;
+    let bytes = found.bytes().await.map_err(|error| format!("it cannot be read: {error}"))?;
+    if bytes.len() as u64 != file.size {
+        return Err(format!("it has {} bytes, the log says {}", bytes.len(), file.size));
     }
-    let metadata = footer(store.as_ref(), file).await?;
-    let rows = metadata.file_metadata().num_rows();
-    if rows != file.rows as i64 {
+    if file.is_intact(&bytes) == Some(false) {
+        return Err("its bytes are not those that were written".into());
+    }
+    // A thread of its own: a decoder may panic over what no writer writes.
+    let (metadata, rows) = tokio::task::spawn_blocking(move || decode(bytes))
+        .await
+        .map_err(|_| "it is damaged: it cannot be decoded".to_owned())?
+        .map_err(|error| format!("it is damaged: {error}"))?;
+    if rows != file.rows {
         return Err(format!("it has {rows} rows, the log says {}", file.rows));
     }
     let stored = parquet::arrow::parquet_to_arrow_schema(metadata.file_metadata().schema_descr(), None)
@@ -118,22 +145,12 @@ async fn check_file(table: &FactTable, file: &DataFile) -> Result<(), String> {
     Ok(())
 }
 
-/// The footer of a Parquet file, from as few bytes at its end as hold it.
-async fn footer(store: &dyn ObjectStore, file: &DataFile) -> Result<ParquetMetaData, String> {
-    let mut wanted = 64 << 10;
-    loop {
-        let start = file.size.saturating_sub(wanted);
-        let end = store
-            .get_range(&file.path, start..file.size)
-            .await
-            .map_err(|error| format!("it cannot be read: {error}"))?;
-        let mut reader = ParquetMetaDataReader::new();
-        match reader.try_parse_sized(&end, file.size) {
-            Ok(()) => return reader.finish().map_err(|error| error.to_string()),
-            Err(ParquetError::NeedMoreData(bytes)) if start > 0 => wanted = (bytes as u64).max(wanted * 2),
-            Err(error) => return Err(format!("it is not a whole Parquet file: {error}")),
-        }
-    }
+/// Reads every page of a file; what its footer says, and its rows.
+fn decode(file: bytes::Bytes) -> Result<(Arc<ParquetMetaData>, u64), ArrowError> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
+    let metadata = Arc::clone(reader.metadata());
+    let rows = reader.build()?.map(|batch| Ok(batch?.num_rows() as u64)).sum::<Result<u64, ArrowError>>()?;
+    Ok((metadata, rows))
 }
 
 /// Whether two types are the same but for the names inside them.

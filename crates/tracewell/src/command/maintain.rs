@@ -82,6 +82,15 @@ impl Compact {
                     repeated += done.repeated;
                 }
             }
+            for day in Compactor::days_of_several_files(&table) {
+                if self.date.is_none_or(|date| date == day) {
+                    eprintln!("{name} {day}: looking for rows that were sent again");
+                    if let Some(done) = compactor.drop_repeats(&table, day).await? {
+                        merged += done.files;
+                        repeated += done.repeated;
+                    }
+                }
+            }
             if merged == 0 {
                 println!("{name}: nothing to merge, {before}");
             } else {
