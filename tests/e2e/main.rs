@@ -8,6 +8,7 @@ mod crash;
 mod fixtures;
 mod hostile;
 mod http;
+mod import;
 mod maintain;
 mod queries;
 mod readers;

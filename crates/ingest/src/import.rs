@@ -2,7 +2,7 @@
 //!
 //! A file is read request by request into rows, and every so many bytes the rows are committed under the
 //! transaction `(import:<hash of the file>, number of the chunk)`. Importing the same file again finds its
-//! transactions in the tables and commits nothing.
+//! transactions in the tables and commits nothing. A request that cannot be read costs no other.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -12,17 +12,25 @@ use std::sync::Arc;
 use tracewell_lake::{Lake, LakeError};
 use tracewell_model::schema::SPANS;
 use tracewell_model::{DEFAULT_TENANT, MAPPING_VERSION};
-use tracewell_otlp::Limits;
+use tracewell_otlp::json::{Converted, Unreadable};
+use tracewell_otlp::{Carried, Limits};
 
+use self::json::{Kept, is_request, requests_of};
+use self::text::{Found, Objects};
 use crate::encoder::Encoder;
 use crate::rows::{Outcome, Receipt, Rows};
 use crate::seal::{Generation, seal_once};
 use crate::shard::Signal;
 
+mod json;
+mod text;
+
 /// Rows of a chunk take about this much memory. Part of a chunk's identity, so it never changes.
 const CHUNK_BYTES: usize = 64 << 20;
-/// A single request larger than this, inflated, is refused.
+/// A request in protobuf larger than this, inflated, is refused.
 const REQUEST_BYTES: u64 = 1 << 30;
+/// Of more requests that cannot be read than these only the number is told.
+const COMPLAINTS: usize = 20;
 
 /// Why a file was not imported.
 #[derive(Debug, thiserror::Error)]
@@ -37,13 +45,11 @@ pub enum ImportError {
         source: std::io::Error,
     },
     /// What is in it is not OTLP.
-    #[error("`{path}`, {place}: {reason}")]
+    #[error("`{path}`, {reason}")]
     Content {
         /// The file.
         path: PathBuf,
-        /// Where in it.
-        place: String,
-        /// What is wrong.
+        /// What is wrong, and where.
         reason: String,
     },
     /// The tables.
@@ -60,6 +66,12 @@ pub struct Imported {
     pub chunks: u64,
     /// Chunks that were in the tables already.
     pub known: u64,
+    /// Requests that could not be read.
+    pub unreadable: u64,
+    /// Where they stand and what is wrong with them, for the first few.
+    pub complaints: Vec<String>,
+    /// Metric data points, which are not kept.
+    pub metric_points: u64,
 }
 
 /// Imports files into `lake`.
@@ -67,6 +79,7 @@ pub struct Imported {
 pub struct Importer<'l> {
     lake: &'l Lake,
     clock: fn() -> i64,
+    strict: bool,
 }
 
 struct Chunk<'l> {
@@ -82,15 +95,26 @@ impl<'l> Importer<'l> {
     /// Imports into `lake`; `clock` gives nanoseconds since 1970.
     #[must_use]
     pub fn new(lake: &'l Lake, clock: fn() -> i64) -> Self {
-        Self { lake, clock }
+        Self { lake, clock, strict: false }
+    }
+
+    /// Refuses a file whole, before anything of it is committed, when one of its requests cannot be read.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
     }
 
     /// Imports one file. `progress` is told how many bytes of the file have been read.
     ///
     /// # Errors
-    /// When the file cannot be read or is not OTLP; chunks before the damage stay imported.
+    /// When the file cannot be read or is not OTLP. Requests that cannot be read are counted, and no error unless
+    /// [`strict`](Self::strict).
     pub async fn file(&self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Imported, ImportError> {
         let read = |source| ImportError::Read { path: path.to_owned(), source };
+        if self.strict {
+            check(path)?;
+        }
         let hash = hash_of(path).map_err(read)?;
         let app = format!("import:{}:{MAPPING_VERSION}", hash.to_hex()).into();
         let mut chunk = Chunk {
@@ -101,58 +125,96 @@ impl<'l> Importer<'l> {
             encoder: Encoder::start().map_err(read)?,
             imported: Imported::default(),
         };
-        let counted = Counted { inner: File::open(path).map_err(read)?, read: 0, progress };
-        let mut text = BufReader::with_capacity(1 << 20, inflated(BufReader::new(counted)).map_err(read)?);
-        let wrong = |place: String, reason: String| ImportError::Content { path: path.to_owned(), place, reason };
-        if starts_with_brace(&mut text).map_err(read)? {
-            let mut line = Vec::new();
-            let mut number = 0;
-            let mut whole = Vec::new();
-            loop {
-                line.clear();
-                let bytes = text.by_ref().take(REQUEST_BYTES).read_until(b'\n', &mut line).map_err(read)?;
-                number += 1;
-                if bytes == 0 {
-                    break;
+        let mut text = open(path, progress).map_err(read)?;
+        if is_json(&mut text).map_err(read)? {
+            let mut objects = Objects::new(text);
+            while let Some(found) = objects.next(is_request).map_err(read)? {
+                match requests_in(found) {
+                    Ok(kept) => chunk.take_all(kept).await?,
+                    Err(complaint) => chunk.complain(complaint),
                 }
-                // One object a line, or one object over many lines: what is complete tells.
-                whole.extend_from_slice(&line);
-                match from_json(&whole) {
-                    Ok(Some((signal, body))) => {
-                        chunk.take(signal, &body).await?;
-                        whole.clear();
-                    }
-                    Ok(None) => {}
-                    Err(reason) if whole.len() as u64 >= REQUEST_BYTES => {
-                        return Err(wrong(format!("line {number}"), reason));
-                    }
-                    Err(_) => {}
-                }
-            }
-            if !whole.iter().all(u8::is_ascii_whitespace) {
-                let reason = from_json(&whole).err().unwrap_or_else(|| "the text breaks off".into());
-                return Err(wrong(format!("line {number}"), reason));
             }
         } else {
-            let mut body = Vec::new();
-            text.take(REQUEST_BYTES).read_to_end(&mut body).map_err(read)?;
-            let signal = signal_of(path, &body).map_err(|reason| wrong("the whole file".into(), reason))?;
-            chunk.take(signal, &body).await?;
+            let kept = binary(path, text)?;
+            chunk.take_all(kept).await?;
         }
         chunk.commit().await?;
         Ok(chunk.imported)
     }
 }
 
+/// The requests of an object, or its line and what is wrong with it.
+fn requests_in(found: Found) -> Result<Vec<Kept>, String> {
+    let line = found.line;
+    let text = found.text.map_err(|reason| format!("line {line}: {reason}"))?;
+    requests_of(&text).map_err(|wrong| format!("line {}: {}", line + wrong.line, wrong.reason))
+}
+
+/// Reads a file through; the first request that cannot be read is the error.
+fn check(path: &Path) -> Result<(), ImportError> {
+    let read = |source| ImportError::Read { path: path.to_owned(), source };
+    let nobody = &mut |_| {};
+    let mut text = open(path, nobody).map_err(read)?;
+    if !is_json(&mut text).map_err(read)? {
+        return binary(path, text).map(drop);
+    }
+    let mut objects = Objects::new(text);
+    while let Some(found) = objects.next(is_request).map_err(read)? {
+        if let Err(reason) = requests_in(found) {
+            let reason = format!("{reason}; nothing of the file is imported");
+            return Err(ImportError::Content { path: path.to_owned(), reason });
+        }
+    }
+    Ok(())
+}
+
+/// The request that a whole file is, in protobuf.
+fn binary(path: &Path, text: impl Read) -> Result<Vec<Kept>, ImportError> {
+    let wrong = |reason| ImportError::Content { path: path.to_owned(), reason };
+    let mut body = Vec::new();
+    text.take(REQUEST_BYTES)
+        .read_to_end(&mut body)
+        .map_err(|source| ImportError::Read { path: path.to_owned(), source })?;
+    let carried = tracewell_otlp::carried(&body)
+        .map_err(|error| wrong(format!("it is not an OTLP export in protobuf or JSON: {error}")))?;
+    let kept = |signal, body| Kept::Rows(signal, Converted { body, ..Converted::default() });
+    Ok(vec![match carried {
+        Some(Carried::Logs) => kept(Signal::Logs, body),
+        Some(Carried::Metrics) => {
+            let points = tracewell_otlp::count_metric_points(&body).map_err(|error| wrong(error.to_string()))?;
+            Kept::Points(points)
+        }
+        Some(Carried::Traces) | None => kept(Signal::Traces, body),
+    }])
+}
+
 impl Chunk<'_> {
-    async fn take(&mut self, signal: Signal, body: &[u8]) -> Result<(), ImportError> {
+    async fn take_all(&mut self, kept: Vec<Kept>) -> Result<(), ImportError> {
+        for kept in kept {
+            match kept {
+                Kept::Rows(signal, Converted { body, unreadable }) => self.take(signal, &body, &unreadable).await?,
+                Kept::Points(points) => self.imported.metric_points += points,
+            }
+        }
+        Ok(())
+    }
+
+    fn complain(&mut self, complaint: String) {
+        self.imported.unreadable += 1;
+        if self.imported.complaints.len() < COMPLAINTS {
+            self.imported.complaints.push(complaint);
+        }
+    }
+
+    async fn take(&mut self, signal: Signal, body: &[u8], unreadable: &[Unreadable]) -> Result<(), ImportError> {
         let receipt = Receipt { seq: self.number, received_at: (self.importer.clock)(), tenant: DEFAULT_TENANT };
         let outcome = match signal {
             Signal::Traces => self.rows.traces(body, receipt),
             Signal::Logs => self.rows.logs(body, receipt),
         };
-        let outcome =
+        let mut outcome =
             outcome.unwrap_or_else(|error| Outcome { rejected: 1, reasons: vec![error.to_string()], accepted: 0 });
+        outcome.explain(unreadable);
         self.imported.outcome.accepted += outcome.accepted;
         self.imported.outcome.rejected += outcome.rejected;
         self.imported.outcome.reasons.extend(outcome.reasons);
@@ -204,6 +266,11 @@ impl Read for Counted<'_> {
     }
 }
 
+fn open<'p>(path: &Path, progress: &'p mut dyn FnMut(u64)) -> std::io::Result<BufReader<Box<dyn Read + 'p>>> {
+    let counted = Counted { inner: File::open(path)?, read: 0, progress };
+    Ok(BufReader::with_capacity(1 << 20, inflated(BufReader::new(counted))?))
+}
+
 /// Looks at the first bytes and inflates what is gzip or zstd.
 fn inflated<'r>(mut reader: impl BufRead + 'r) -> std::io::Result<Box<dyn Read + 'r>> {
     let head = reader.fill_buf()?;
@@ -214,34 +281,9 @@ fn inflated<'r>(mut reader: impl BufRead + 'r) -> std::io::Result<Box<dyn Read +
     })
 }
 
-/// JSON begins with `{`, and so does no export in protobuf: that would be field 15 of a message with three.
-fn starts_with_brace(reader: &mut impl BufRead) -> std::io::Result<bool> {
+/// JSON begins with `{` or `[`, and so does no export in protobuf: that would be field 15 or 11 of a message with
+/// three.
+fn is_json(reader: &mut impl BufRead) -> std::io::Result<bool> {
     let head = reader.fill_buf()?;
-    Ok(head.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'))
-}
-
-/// `None` for an object that is neither traces nor logs, such as metrics.
-fn from_json(json: &[u8]) -> Result<Option<(Signal, Vec<u8>)>, String> {
-    let has = |key: &[u8]| json.windows(key.len()).any(|window| window == key);
-    if has(b"\"resourceLogs\"") && !has(b"\"resourceSpans\"") {
-        return tracewell_otlp::json::logs_json_to_protobuf(json)
-            .map(|body| Some((Signal::Logs, body)))
-            .map_err(|error| error.to_string());
-    }
-    let body = tracewell_otlp::json::traces_json_to_protobuf(json).map_err(|error| error.to_string())?;
-    Ok(has(b"\"resourceSpans\"").then_some((Signal::Traces, body)))
-}
-
-/// Traces and logs look alike from outside; the name of the file tells, or else what can be read.
-fn signal_of(path: &Path, body: &[u8]) -> Result<Signal, String> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    tracewell_otlp::index_traces(body)
-        .map_err(|error| format!("it is not an OTLP export in protobuf or JSON: {error}"))?;
-    if name.contains(".logs.") {
-        return Ok(Signal::Logs);
-    }
-    let mut decoder = tracewell_otlp::Decoder::new(Limits::default());
-    let index = tracewell_otlp::index_traces(body).map_err(|error| error.to_string())?;
-    let readable = index.spans().first().is_none_or(|span| decoder.decode_span(span.bytes(body)).is_ok());
-    Ok(if readable { Signal::Traces } else { Signal::Logs })
+    Ok(matches!(head.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[')))
 }

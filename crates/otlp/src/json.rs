@@ -38,6 +38,30 @@ pub enum JsonError {
     },
 }
 
+impl JsonError {
+    /// The line in which it shows, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        match self {
+            Self::Invalid(error) => error.line(),
+            Self::NotUtf8 { line, .. } => *line,
+        }
+    }
+
+    /// What is wrong, without the place.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Invalid(error) => {
+                let text = error.to_string();
+                let place = format!(" at line {} column {}", error.line(), error.column());
+                text.strip_suffix(&place).map(str::to_owned).unwrap_or(text)
+            }
+            Self::NotUtf8 { .. } => "not valid utf-8".into(),
+        }
+    }
+}
+
 /// A request in protobuf, and what of its JSON could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Converted {

@@ -49,6 +49,7 @@
 
 #![forbid(unsafe_code)]
 
+mod carried;
 mod decode;
 mod index;
 mod inflate;
@@ -60,6 +61,7 @@ mod span;
 mod value;
 mod wire;
 
+pub use carried::{Carried, carried};
 pub use decode::{Decoder, Limits, Resource, Scope};
 pub use index::{
     Extent, ItemEntry, LogIndex, ResourceEntry, ScopeEntry, TraceIndex, index_logs, index_traces, measure_logs,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use tracewell_ingest::Importer;
+use tracewell_ingest::{Imported, Importer};
 use tracewell_lake::Lake;
 use tracewell_model::schema::TABLES;
 
@@ -18,6 +18,9 @@ pub(crate) struct Import {
     /// Files, or folders to search for .pb, .json and .jsonl files, as they are or with .gz or .zst.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Import nothing of a file in which a request cannot be read.
+    #[arg(long)]
+    strict: bool,
 }
 
 impl Import {
@@ -29,13 +32,13 @@ impl Import {
         }
         anyhow::ensure!(!files.is_empty(), "no .pb, .json or .jsonl file was found");
         let lake = Lake::open(super::location(&config)?, TABLES, true).await?;
-        let importer = Importer::new(&lake, super::now);
+        let importer = Importer::new(&lake, super::now).strict(self.strict);
         let total = files.iter().map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum();
         let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}")
             .expect("the template is valid");
         // Hidden by itself where standard error is no terminal.
         let bar = ProgressBar::new(total).with_style(style);
-        let (mut accepted, mut rejected, mut known, mut failed) = (0, 0, 0, 0);
+        let (mut accepted, mut rejected, mut unreadable, mut known, mut failed) = (0, 0, 0, 0, 0);
         for file in &files {
             let before = bar.position();
             bar.set_message(file.display().to_string());
@@ -43,10 +46,9 @@ impl Import {
                 Ok(imported) => {
                     accepted += imported.outcome.accepted;
                     rejected += imported.outcome.rejected;
+                    unreadable += imported.unreadable;
                     known += u64::from(imported.known > 0);
-                    for reason in &imported.outcome.reasons {
-                        bar.suspend(|| eprintln!("tracewell: `{}`: refused {reason}", file.display()));
-                    }
+                    bar.suspend(|| tell(file, &imported));
                 }
                 Err(error) => {
                     failed += 1;
@@ -56,11 +58,30 @@ impl Import {
         }
         bar.finish_and_clear();
         eprintln!(
-            "{} files: {accepted} spans and log records read, {rejected} refused, {known} files were imported before, {failed} files failed",
+            "{} files: {accepted} spans and log records read, {rejected} refused, {unreadable} requests could not be read, {known} files were imported before, {failed} files failed",
             files.len()
         );
         anyhow::ensure!(failed == 0, "{failed} of {} files could not be imported", files.len());
+        anyhow::ensure!(unreadable == 0, "{unreadable} requests could not be read; the others are imported");
         Ok(())
+    }
+}
+
+/// What of a file was not imported, and why.
+fn tell(file: &Path, imported: &Imported) {
+    let name = file.display();
+    for reason in &imported.outcome.reasons {
+        eprintln!("tracewell: `{name}`: refused {reason}");
+    }
+    for complaint in &imported.complaints {
+        eprintln!("tracewell: `{name}`, {complaint}");
+    }
+    let more = imported.unreadable.saturating_sub(imported.complaints.len() as u64);
+    if more > 0 {
+        eprintln!("tracewell: `{name}`: {more} more requests could not be read");
+    }
+    if imported.metric_points > 0 {
+        eprintln!("tracewell: `{name}`: {} metric data points are not kept", imported.metric_points);
     }
 }
 

@@ -1,0 +1,119 @@
+//! `tracewell import` over files as they come: cut off, mixed, of other signals, of other things.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric};
+use prost::Message;
+use serde_json::{Value, json};
+
+use crate::server::{BINARY, sql};
+use crate::spans::{now, request, span};
+
+fn import(data: &Path, arguments: &[&str], file: &Path) -> (bool, String) {
+    let mut command = Command::new(BINARY);
+    command.args(["import", "--data"]).arg(data).args(arguments).arg(file);
+    let Output { status, stderr, .. } = command.output().unwrap();
+    (status.success(), String::from_utf8(stderr).unwrap())
+}
+
+fn json_span(id: u64) -> Value {
+    json!({ "traceId": format!("{id:032x}"), "spanId": format!("{id:016x}"), "name": format!("span {id}"),
+            "startTimeUnixNano": now().to_string(), "endTimeUnixNano": now().to_string() })
+}
+
+fn traces(spans: &[Value]) -> Value {
+    json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": spans }] }] })
+}
+
+fn names(data: &Path, table: &str) -> Vec<Value> {
+    let column = if table == "logs" { "body" } else { "name" };
+    let rows = sql(data, &format!("SELECT {column} AS name FROM {table} ORDER BY 1"));
+    rows.into_iter().map(|mut row| row["name"].take()).collect()
+}
+
+#[test]
+fn requests_that_cannot_be_read_are_told_with_their_lines_and_the_others_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("a.jsonl"));
+    let logs = json!([{ "scopeLogs": [{ "logRecords": [{ "timeUnixNano": now().to_string(), "body": { "stringValue": "said" } }] }] }]);
+    let both = json!({ "resourceSpans": traces(&[json_span(2)])["resourceSpans"], "resourceLogs": logs });
+    let points = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [{ "name": "a \"resourceLogs\" metric", "sum": { "dataPoints": [{}, {}] } }] }] }] });
+    let whole = traces(&[json_span(1)]).to_string();
+    let mut bad_id = json_span(3);
+    bad_id["traceId"] = "not hex".into();
+    let lines = [
+        whole.clone(),
+        whole[..whole.len() - 60].to_owned(),
+        both.to_string(),
+        points.to_string(),
+        r#"{"level":"info","message":"a log of something else"}"#.to_owned(),
+        traces(&[bad_id, json_span(4)]).to_string(),
+        serde_json::to_string_pretty(&traces(&[json_span(5)])).unwrap(),
+        r#"{"resourceSpans":7}"#.to_owned(),
+    ];
+    let pretty = lines[6].lines().count();
+    std::fs::write(&file, lines.join("\n")).unwrap();
+
+    let (success, told) = import(&data, &["--strict"], &file);
+    assert!(!success && told.contains("line 2: ") && told.contains("nothing of the file is imported"), "{told}");
+    assert_eq!(names(&data, "spans").len(), 0);
+
+    for _ in 0..2 {
+        let (success, told) = import(&data, &[], &file);
+        assert!(!success);
+        for expected in [
+            "line 2: a string breaks off".to_owned(),
+            "line 5: `resourceSpans`, `resourceLogs` or `resourceMetrics` is expected at the top, there is `level`, `message`".into(),
+            format!("line {}: invalid type: integer `7`, expected an array", 7 + pretty),
+            "refused number 0: expected a hex id".into(),
+            "2 metric data points are not kept".into(),
+            "5 spans and log records read, 1 refused, 3 requests could not be read".into(),
+        ] {
+            assert!(told.contains(&expected), "{expected}\n{told}");
+        }
+        assert_eq!(names(&data, "spans"), ["span 1", "span 2", "span 4", "span 5"]);
+        assert_eq!(names(&data, "logs"), ["said"]);
+    }
+}
+
+#[test]
+fn a_large_object_over_many_lines_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("a.json"));
+    let spans: Vec<Value> = (1..=20_000).map(json_span).collect();
+    std::fs::write(&file, serde_json::to_string_pretty(&traces(&spans)).unwrap()).unwrap();
+    assert!(import(&data, &[], &file).0);
+    assert_eq!(sql(&data, "SELECT count(*) AS n FROM spans"), [json!({ "n": 20_000 })]);
+}
+
+#[test]
+fn what_protobuf_carries_is_told_by_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let file = |name: &str, bytes: Vec<u8>| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let gauge = Gauge { data_points: vec![NumberDataPoint { time_unix_nano: now(), ..Default::default() }] };
+    let metric = Metric { name: "queue".into(), data: Some(metric::Data::Gauge(gauge)), ..Default::default() };
+    let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..Default::default() }];
+    let metrics =
+        ExportMetricsServiceRequest { resource_metrics: vec![ResourceMetrics { scope_metrics, ..Default::default() }] };
+    let (success, told) = import(&data, &[], &file("metrics.pb", metrics.encode_to_vec()));
+    assert!(success && told.contains("1 metric data points are not kept"), "{told}");
+
+    let (success, told) = import(&data, &[], &file("a.pb", request(vec![span(0, 1, "zero"), span(1, 2, "good")])));
+    assert!(success && told.contains("refused number 0: trace_id is all zeros"), "{told}");
+    assert_eq!(names(&data, "spans"), ["good"]);
+
+    let record = LogRecord { time_unix_nano: now(), severity_number: 9, ..Default::default() };
+    let scope_logs = vec![ScopeLogs { log_records: vec![record], ..Default::default() }];
+    let logs = ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs, ..Default::default() }] };
+    assert!(import(&data, &[], &file("b.pb", logs.encode_to_vec())).0);
+    assert_eq!((names(&data, "spans").len(), names(&data, "logs").len()), (1, 1));
+}
