@@ -155,3 +155,86 @@ async fn check_finds_every_damaged_byte_and_names_the_file() {
     assert!(!found.status.success());
     assert!(text(&found.stdout).contains(&format!("{older}`: it is damaged")), "{}", text(&found.stdout));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_lives_in_a_folder_of_any_name_and_others_may_read_what_the_umask_lets_them() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("tr%20ail 100% é#?");
+    let server = Server::start(&data, &["--no-maintenance"]).await;
+    server
+        .post("/v1/traces", "application/x-protobuf", request(vec![span(1, 1, "one"), span(1, 1, "one")]))
+        .await
+        .unwrap();
+    server.stop();
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "the data, and the server's log: {names:?}");
+    for command in ["compact", "settle", "check", "vacuum"] {
+        let output = tracewell(&[command, "--data", data.to_str().unwrap()]);
+        assert!(output.status.success(), "{command}: {}", text(&output.stderr));
+    }
+    assert_eq!(sql(&data, "SELECT name FROM spans"), [json!({ "name": "one" })]);
+    let log = std::fs::read(data.with_extension("log")).unwrap();
+    assert!(!log.contains(&0x1b), "no terminal, no colours: {}", text(&log));
+
+    let plain = folder.path().join("plain");
+    std::fs::write(&plain, "").unwrap();
+    let allowed = plain.metadata().unwrap().permissions().mode();
+    for file in [a_file_of_spans(&data), data.join("spans/_delta_log/00000000000000000001.json")] {
+        assert_eq!(file.metadata().unwrap().permissions().mode(), allowed, "{}", file.display());
+    }
+}
+
+#[test]
+fn config_shows_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tracewell.toml");
+    let options = [
+        "AWS_SECRET_ACCESS_KEY",
+        "aws_access_key_id",
+        "aws_session_token",
+        "aws_sse_customer_key_base64",
+        "azure_storage_sas_key",
+        "azure_storage_master_key",
+        "sas_token",
+        "google_service_account_key",
+        "proxy_url",
+    ];
+    let secrets: String = options.iter().map(|option| format!("{option} = 'hush'\n")).collect();
+    let settings = format!(
+        "data = 's3://AKIA:hush@bucket/x'\n[storage]\n{secrets}aws_endpoint = 'http://u:hush@host'\naws_region = 'here'\n"
+    );
+    std::fs::write(&file, settings).unwrap();
+    let file = file.to_str().unwrap();
+    let shown = text(&tracewell(&["config", "--config", file]).stdout);
+    assert!(!shown.contains("hush") && !shown.contains("AKIA"), "{shown}");
+    assert!(
+        shown.contains("aws_region = \"here\"") && shown.contains("aws_secret_access_key = \"(hidden)\""),
+        "{shown}"
+    );
+    for command in ["sql", "check", "serve", "vacuum"] {
+        let output = tracewell(&[command, "--config", file, "--wal", folder.path().to_str().unwrap()]);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(!output.status.success() && !said.contains("hush") && !said.contains("AKIA"), "{said}");
+        assert!(said.contains("keys do not belong into a URL"), "{said}");
+    }
+}
+
+#[test]
+fn a_reader_that_stops_early_is_no_error() {
+    for arguments in ["schema", "config", "completion bash"] {
+        let pipe = format!("set -o pipefail; '{BINARY}' {arguments} | head -c 1");
+        let output = Command::new("bash").args(["-c", &pipe]).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_query_may_begin_with_a_comment() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    std::fs::write(folder.path().join("a.pb"), request(vec![span(1, 1, "one")])).unwrap();
+    assert!(tracewell(&["import", "--data", data, &format!("{data}/a.pb")]).status.success());
+    let output = tracewell(&["sql", "--data", data, "--format", "csv", "-- a comment\nSELECT 1 AS one"]);
+    assert_eq!(text(&output.stdout), "one\n1\n", "{}", text(&output.stderr));
+}

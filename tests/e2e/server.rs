@@ -45,7 +45,7 @@ impl Server {
             .arg("serve")
             .args(["--data", url])
             .envs(environment.iter().copied())
-            .args(["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .args(["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "localhost:0", "--http", "127.0.0.1:0"])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryFutureExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
@@ -69,7 +70,12 @@ fn create_folder(folder: &FilePath) -> std::io::Result<()> {
 fn put_durably(target: &FilePath, payload: &PutPayload, create: bool) -> std::io::Result<()> {
     let folder = target.parent().ok_or_else(|| std::io::Error::other("the path has no folder"))?;
     create_folder(folder)?;
-    let mut temporary = tempfile::Builder::new().prefix(".tracewell-").suffix("#").tempfile_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tracewell-").suffix("#");
+    // As any other program makes files: who else may read them is for the umask to say.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut temporary = builder.tempfile_in(folder)?;
     for bytes in payload {
         temporary.write_all(bytes)?;
     }
@@ -121,6 +127,16 @@ impl ObjectStore for DurableLocal {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         self.inner.list(prefix)
+    }
+
+    /// In order, as every store but a local one lists by itself.
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        let listing = self.inner.list_with_offset(prefix, offset).try_collect::<Vec<_>>();
+        let sorted = listing.map_ok(|mut files| {
+            files.sort_by(|a, b| a.location.cmp(&b.location));
+            futures::stream::iter(files.into_iter().map(Ok))
+        });
+        sorted.try_flatten_stream().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

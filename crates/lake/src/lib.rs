@@ -28,6 +28,6 @@ mod table;
 
 pub use error::LakeError;
 pub use fresh::{Fresh, FreshChunk, NoFresh};
-pub use location::Location;
+pub use location::{Location, without_keys};
 pub use snapshot::{DataFile, Snapshot};
 pub use table::{Commit, FactTable, Lake, NewFile, Replaced, Transaction};

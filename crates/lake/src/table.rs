@@ -129,10 +129,9 @@ pub struct FactTable {
 impl FactTable {
     async fn open(location: &Location, table: &'static Table, create: bool) -> Result<Option<Self>, LakeError> {
         let delta = LakeError::delta(table.name);
-        let url = location.table_url(table.name);
+        let (root, url) = location.for_delta(table.name);
         let prefixed = PrefixStore::new(Arc::clone(location.store()), location.table_path(table.name));
-        let log_store =
-            default_logstore(Arc::new(prefixed), Arc::clone(location.store()), &url, &StorageConfig::default());
+        let log_store = default_logstore(Arc::new(prefixed), root, &url, &StorageConfig::default());
         let mut stored = DeltaTable::new(Arc::clone(&log_store));
         if !stored.verify_deltatable_existence().await.map_err(&delta)? {
             if !create {

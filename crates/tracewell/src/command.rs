@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -87,6 +88,15 @@ enum Command {
     },
 }
 
+/// A line for whoever reads standard output. When nobody does any more, as behind `| head`, the work goes on.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+use say;
+
 /// Where the data is.
 #[derive(Clone, Debug, Args)]
 struct Place {
@@ -109,7 +119,9 @@ impl Place {
             self.wal.as_ref().map(|folder| Flag { key: "wal", name: "--wal", value: folder.display().to_string() }),
         ];
         let flags: Vec<Flag> = own.into_iter().flatten().chain(flags).collect();
-        config::load(self.config.as_deref(), |name| std::env::var(name).ok(), &flags)
+        let variables = std::env::vars_os()
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+        config::load(self.config.as_deref(), variables, &flags)
     }
 }
 
@@ -150,8 +162,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Schema(schema) => schema.run(),
         Command::Config(configuration) => configuration.run(),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "tracewell", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tracewell", &mut script);
+            Ok(std::io::stdout().write_all(&script)?)
         }
     }
 }

@@ -3,18 +3,23 @@
 //! Every setting has one name, `section.key`. In the environment it is `TRACEWELL_SECTION_KEY`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use toml::Value;
 
+mod address;
+mod limits;
+mod load;
 mod size;
 mod span;
+mod storage;
 
+pub(crate) use address::Address;
+pub(crate) use load::load;
 pub(crate) use size::ByteSize;
 pub(crate) use span::TimeSpan;
+pub(crate) use storage::shown;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,10 +41,10 @@ pub(crate) struct Config {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Listen {
-    pub(crate) otlp_grpc: SocketAddr,
-    pub(crate) otlp_http: SocketAddr,
+    pub(crate) otlp_grpc: Address,
+    pub(crate) otlp_http: Address,
     /// SQL, health and metrics. Port 0: any free one.
-    pub(crate) http: SocketAddr,
+    pub(crate) http: Address,
 }
 
 /// How requests are taken in.
@@ -117,7 +122,7 @@ impl Default for Config {
 
 impl Default for Listen {
     fn default() -> Self {
-        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let local = |port| Address::local(port);
         Self { otlp_grpc: local(4317), otlp_http: local(4318), http: local(4320) }
     }
 }
@@ -206,158 +211,5 @@ impl Effective {
     /// Where the value of `key` comes from.
     pub(crate) fn source(&self, key: &str) -> &Source {
         self.settings.get(key).map_or(&Source::Default, |(_, source)| source)
-    }
-}
-
-/// Puts the configuration together.
-pub(crate) fn load(
-    file: Option<&Path>,
-    environment: impl Fn(&str) -> Option<String>,
-    flags: &[Flag],
-) -> anyhow::Result<Effective> {
-    let defaults = Table::try_from(Config::default()).expect("the defaults are valid TOML");
-    let mut settings = BTreeMap::new();
-    leaves(&defaults, "", &mut |key, value| {
-        settings.insert(key, (value.clone(), Source::Default));
-    });
-    if let Some(path) = file {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        let table: Table = text.parse().with_context(|| format!("`{}` is not TOML", path.display()))?;
-        let mut unknown = None;
-        leaves(&table, "", &mut |key, value| {
-            if is_known(&settings, &key) {
-                settings.insert(key, (value.clone(), Source::File(path.to_owned())));
-            } else {
-                unknown.get_or_insert(key);
-            }
-        });
-        if let Some(key) = unknown {
-            let hint =
-                nearest(&key, settings.keys()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            bail!("`{}`: there is no setting `{key}`{hint} `tracewell config` lists all", path.display());
-        }
-    }
-    let keys: Vec<String> = settings.keys().cloned().collect();
-    for key in keys {
-        let name = format!("TRACEWELL_{}", key.replace('.', "_").to_uppercase());
-        if let Some(text) = environment(&name) {
-            let value = parse_like(&settings[&key].0, &text).with_context(|| format!("{name}=`{text}` is wrong"))?;
-            settings.insert(key, (value, Source::Environment(name)));
-        }
-    }
-    for flag in flags {
-        let like = &settings.get(flag.key).expect("flags set settings that exist").0;
-        let value =
-            parse_like(like, &flag.value).with_context(|| format!("{} `{}` is wrong", flag.name, flag.value))?;
-        settings.insert(flag.key.to_owned(), (value, Source::Flag(flag.name)));
-    }
-    let mut table = Table::new();
-    for (key, (value, _)) in &settings {
-        set(&mut table, key, value.clone());
-    }
-    let config: Config = table
-        .try_into()
-        .map_err(|error: toml::de::Error| anyhow::anyhow!("the configuration is wrong: {}", error.message()))?;
-    Ok(Effective { config, settings })
-}
-
-/// `storage.*` is open; everything else is listed.
-fn is_known(settings: &BTreeMap<String, (Value, Source)>, key: &str) -> bool {
-    settings.contains_key(key) || key.starts_with("storage.")
-}
-
-fn leaves(table: &Table, prefix: &str, found: &mut impl FnMut(String, &Value)) {
-    for (key, value) in table {
-        let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        match value {
-            Value::Table(inner) => leaves(inner, &key, found),
-            value => found(key, value),
-        }
-    }
-}
-
-fn set(table: &mut Table, key: &str, value: Value) {
-    match key.split_once('.') {
-        None => {
-            table.insert(key.to_owned(), value);
-        }
-        Some((section, rest)) => {
-            if let Value::Table(inner) = table.entry(section).or_insert_with(|| Value::Table(Table::new())) {
-                set(inner, rest, value);
-            }
-        }
-    }
-}
-
-/// Text to a value of the same type as `like`.
-fn parse_like(like: &Value, text: &str) -> anyhow::Result<Value> {
-    Ok(match like {
-        Value::Integer(_) => Value::Integer(text.parse().context("a whole number is needed")?),
-        Value::Boolean(_) => Value::Boolean(text.parse().context("true or false is needed")?),
-        _ => Value::String(text.to_owned()),
-    })
-}
-
-/// The known key nearest to a misspelt one, if it is near at all.
-fn nearest<'k>(wrong: &str, known: impl Iterator<Item = &'k String>) -> Option<&'k str> {
-    known
-        .map(|key| {
-            let last = key.rsplit('.').next().unwrap_or(key);
-            let distance = strsim::damerau_levenshtein(wrong, key);
-            (distance.min(strsim::damerau_levenshtein(wrong, last)), key.as_str())
-        })
-        .min()
-        .filter(|(distance, _)| *distance <= 1 + wrong.len() / 3)
-        .map(|(_, key)| key)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn none(_: &str) -> Option<String> {
-        None
-    }
-
-    fn file(text: &str) -> tempfile::NamedTempFile {
-        let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), text).expect("it can be written");
-        file
-    }
-
-    #[test]
-    fn flags_beat_the_environment_which_beats_the_file() {
-        let file =
-            file("data = 'a'\n[ingest]\nshards = 1\ncommit_interval = '250ms'\n[listen]\nhttp = '127.0.0.1:1'\n");
-        let environment = |name: &str| match name {
-            "TRACEWELL_INGEST_SHARDS" => Some("2".to_owned()),
-            "TRACEWELL_LISTEN_HTTP" => Some("127.0.0.1:2".to_owned()),
-            _ => None,
-        };
-        let flags = [Flag { key: "listen.http", name: "--http", value: "127.0.0.1:3".into() }];
-        let effective = load(Some(file.path()), environment, &flags).expect("it is valid");
-        assert_eq!(effective.config.data, "a");
-        assert_eq!(effective.config.ingest.shards, 2);
-        assert_eq!(effective.config.ingest.commit_interval.get(), std::time::Duration::from_millis(250));
-        assert_eq!(effective.config.listen.http.port(), 3);
-        assert_eq!(effective.config.listen.otlp_grpc.port(), 4317);
-        assert_eq!(effective.source("data"), &Source::File(file.path().to_owned()));
-        assert_eq!(effective.source("ingest.shards"), &Source::Environment("TRACEWELL_INGEST_SHARDS".into()));
-        assert_eq!(effective.source("listen.http"), &Source::Flag("--http"));
-        assert_eq!(effective.source("query.timeout"), &Source::Default);
-    }
-
-    #[test]
-    fn a_misspelt_key_is_an_error_that_names_the_right_one() {
-        let file = file("[ingest]\nshard = 1\n");
-        let error = load(Some(file.path()), none, &[]).expect_err("there is no such key").to_string();
-        assert!(error.contains("`ingest.shard`") && error.contains("`ingest.shards`"), "{error}");
-    }
-
-    #[test]
-    fn a_wrong_value_says_where_it_comes_from() {
-        let environment = |name: &str| (name == "TRACEWELL_QUERY_CONCURRENT").then(|| "many".to_owned());
-        let error = format!("{:#}", load(None, environment, &[]).expect_err("`many` is no number"));
-        assert!(error.contains("TRACEWELL_QUERY_CONCURRENT") && error.contains("whole number"), "{error}");
     }
 }

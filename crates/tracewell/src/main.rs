@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     // Two providers are linked in (delta-rs brings its own), so rustls has to be told which one to use.
     rustls::crypto::ring::default_provider().install_default().expect("nothing has installed a provider before main");
     let command = command::Cli::parse();
-    match command::run(command) {
+    match output::until_broken(command::run(command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tracewell: {error:#}");

@@ -14,7 +14,7 @@ use parquet::file::metadata::ParquetMetaData;
 use tracewell_lake::{DataFile, FactTable, Lake, schema};
 use tracewell_model::schema::{FACT_TABLES, TABLES};
 
-use super::Place;
+use super::{Place, say};
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -34,13 +34,13 @@ impl Check {
         let mut wrong = 0;
         match super::wal(&config, &location) {
             Ok(wal) if wal.is_dir() => wrong += check_log(&wal),
-            Ok(wal) => println!("write-ahead log: none at `{}`", wal.display()),
-            Err(_) => println!("write-ahead log: not looked at; name its folder with --wal"),
+            Ok(wal) => say!("write-ahead log: none at `{}`", wal.display()),
+            Err(_) => say!("write-ahead log: not looked at; name its folder with --wal"),
         }
         let lake = match Lake::open(location, TABLES, false).await {
             Ok(lake) => lake,
             Err(error) => {
-                println!("tables: {error}");
+                say!("tables: {error}");
                 bail!("the tables cannot be opened");
             }
         };
@@ -49,16 +49,16 @@ impl Check {
             match lake.table(table.name) {
                 Some(open) => wrong += check_table(open).await,
                 None if FACT_TABLES.iter().any(|facts| facts.name == table.name) => {
-                    println!("{}: the table is missing; restore its folder from a copy", table.name);
+                    say!("{}: the table is missing; restore its folder from a copy", table.name);
                     wrong += 1;
                 }
-                None => println!("{}: no such table", table.name),
+                None => say!("{}: no such table", table.name),
             }
         }
         if wrong > 0 {
             bail!("{wrong} {} wrong", if wrong == 1 { "thing is" } else { "things are" });
         }
-        println!("all is well");
+        say!("all is well");
         Ok(())
     }
 }
@@ -67,15 +67,15 @@ impl Check {
 fn check_log(wal: &Path) -> usize {
     match tracewell_wal::verify(wal) {
         Err(error) => {
-            println!("write-ahead log: {error}");
+            say!("write-ahead log: {error}");
             1
         }
         Ok(report) => {
             let records: u64 = report.segments.iter().map(|segment| segment.records).sum();
             let bytes: u64 = report.segments.iter().map(|segment| segment.bytes).sum();
-            println!("write-ahead log: {} segments, {records} records, {bytes} bytes", report.segments.len());
+            say!("write-ahead log: {} segments, {records} records, {bytes} bytes", report.segments.len());
             for finding in &report.findings {
-                println!("  {finding}");
+                say!("  {finding}");
             }
             report.findings.iter().filter(|finding| !finding.problem.is_harmless()).count()
         }
@@ -87,7 +87,7 @@ async fn check_table(table: &FactTable) -> usize {
     let snapshot = table.snapshot();
     let rows: u64 = snapshot.files.iter().map(|file| file.rows).sum();
     let bytes: u64 = snapshot.files.iter().map(|file| file.size).sum();
-    println!(
+    say!(
         "{}: version {}, {} files, {rows} rows, {bytes} bytes",
         table.table().name,
         snapshot.version(),
@@ -101,7 +101,7 @@ async fn check_table(table: &FactTable) -> usize {
     for file in &snapshot.files {
         if let Err(reason) = check_file(table, file).await {
             let advice = "restore it from a copy, or take it out with another Delta tool";
-            bar.suspend(|| println!("  `{}`: {reason}; {advice}", file.path));
+            bar.suspend(|| say!("  `{}`: {reason}; {advice}", file.path));
             wrong += 1;
         }
         bar.inc(file.size);

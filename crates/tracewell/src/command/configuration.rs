@@ -3,18 +3,15 @@
 use std::io::Write;
 
 use clap::Args;
-use toml::Value;
 
 use super::Place;
+use crate::config::shown;
 
 #[derive(Debug, Args)]
 pub(crate) struct Configuration {
     #[command(flatten)]
     place: Place,
 }
-
-/// Parts of a setting's name that mark a secret.
-const SECRETS: [&str; 5] = ["secret", "password", "token", "access_key", "account_key"];
 
 impl Configuration {
     pub(crate) fn run(self) -> anyhow::Result<()> {
@@ -27,9 +24,7 @@ impl Configuration {
                 writeln!(out, "\n[{of}]")?;
                 section = of;
             }
-            let hidden = Value::String("(hidden)".into());
-            let value = if SECRETS.iter().any(|secret| name.contains(secret)) { &hidden } else { value };
-            writeln!(out, "{:<40} # {source}", format!("{name} = {value}"))?;
+            writeln!(out, "{:<40} # {source}", format!("{name} = {}", shown(key, value)))?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use tracewell_maintain::{Compactor, Maintainer, Options, Retention, Schedule, Se
 use tracewell_model::schema::{CALLS, CONTENTS, LOGS, SCORES, SPANS, TABLES, TRACES};
 use tracewell_model::time::Day;
 
-use super::Place;
+use super::{Place, say};
 use crate::config::{Config, Flag, MaintenanceSettings, TimeSpan};
 
 #[derive(Debug, Args)]
@@ -92,9 +92,9 @@ impl Compact {
                 }
             }
             if merged == 0 {
-                println!("{name}: nothing to merge, {before}");
+                say!("{name}: nothing to merge, {before}");
             } else {
-                println!("{name}: {before} before, {} after; {}", size_of(&table, self.date), dropped(repeated));
+                say!("{name}: {before} before, {} after; {}", size_of(&table, self.date), dropped(repeated));
             }
         }
         Ok(())
@@ -117,12 +117,12 @@ impl Settle {
                     eprintln!("{name} {day}: settling");
                     if let Some(done) = settler.settle(&table, day).await? {
                         settled += 1;
-                        println!("{name} {day}: {} in {}", counted(done.rows, "row"), human(done.bytes));
+                        say!("{name} {day}: {} in {}", counted(done.rows, "row"), human(done.bytes));
                     }
                 }
             }
             if settled == 0 {
-                println!("{name}: nothing to settle, {}", size_of(&table, self.date));
+                say!("{name}: nothing to settle, {}", size_of(&table, self.date));
             }
         }
         Ok(())
@@ -144,7 +144,7 @@ impl Expire {
         for table in tables(&lake) {
             let name = table.table().name;
             let Some(keep) = retention.get(name) else {
-                println!("{name}: kept for ever");
+                say!("{name}: kept for ever");
                 continue;
             };
             eprintln!("{name}: looking for rows older than {}", humantime::format_duration(*keep));
@@ -154,12 +154,12 @@ impl Expire {
                 (Some(first), Some(last)) if first == last => first.to_string(),
                 (Some(first), Some(last)) => format!("{first} to {last}"),
                 _ => {
-                    println!("{name}: nothing to expire, {left}");
+                    say!("{name}: nothing to expire, {left}");
                     continue;
                 }
             };
             let gone = sized(done.files, done.bytes);
-            println!("{name}: {gone} with {} of {days} expired; {left} left", counted(done.rows, "row"));
+            say!("{name}: {gone} with {} of {days} expired; {left} left", counted(done.rows, "row"));
         }
         Ok(())
     }
@@ -181,7 +181,7 @@ impl Vacuum {
             let name = table.table().name;
             eprintln!("{name}: listing files");
             let done = vacuum(&table, retain, self.dry_run, super::now() / 1_000_000).await?;
-            println!(
+            say!(
                 "{name}: {} {}; {} in use, {} waiting until unused for {}",
                 sized(done.deleted, done.deleted_bytes),
                 if self.dry_run { "would be deleted" } else { "deleted" },

@@ -1,7 +1,7 @@
 //! `tracewell query`.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -50,11 +50,10 @@ impl Query {
         }
         let sql = query.bind(&self.parameters.iter().cloned().collect::<BTreeMap<_, _>>())?;
         if self.sql {
-            println!("{}", sql.trim_end());
-            return Ok(());
+            return Ok(writeln!(std::io::stdout(), "{}", sql.trim_end())?);
         }
         let (schema, rows) = self.asked.open().await?.sql(&sql).await?;
-        output::until_broken(output::write(&mut std::io::stdout().lock(), format, &schema, &rows))
+        output::write(&mut std::io::stdout().lock(), format, &schema, &rows)
     }
 }
 
@@ -71,13 +70,12 @@ fn unknown(catalogue: &Catalogue, name: &str) -> String {
     let near = catalogue
         .iter()
         .max_by(|a, b| strsim::jaro_winkler(&a.name, name).total_cmp(&strsim::jaro_winkler(&b.name, name)));
-    let hint = near.map(|near| format!("; did you mean `{}`?", near.name)).unwrap_or_default();
+    let hint = near.map(|near| format!("; did you mean `{}`?", near.name)).unwrap_or_else(|| ";".into());
     format!("there is no query `{name}`{hint} `tracewell query` lists all")
 }
 
 fn print(format: Format, rows: &RecordBatch) -> anyhow::Result<()> {
-    let written = output::write(&mut std::io::stdout().lock(), format, &rows.schema(), std::slice::from_ref(rows));
-    output::until_broken(written)
+    output::write(&mut std::io::stdout().lock(), format, &rows.schema(), std::slice::from_ref(rows))
 }
 
 fn list(catalogue: &Catalogue) -> anyhow::Result<RecordBatch> {

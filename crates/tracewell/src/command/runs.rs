@@ -193,7 +193,7 @@ impl Show {
         let short = self.format == Form::Text && !self.full;
         let blocks = story(&record, if short { Detail::SHORT } else { Detail::ALL });
         let title = format!("Run {}", record.trace_id);
-        output::until_broken(output::page(self.format, &title, &blocks, &record))
+        output::page(self.format, &title, &blocks, &record)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `tracewell serve`.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use tracewell_serve::guard::{refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{Health, health_router, queries_router, runs_router, sql_router};
 
 use super::{Place, maintain};
-use crate::config::{Flag, Source};
+use crate::config::{Address, Flag, Source};
 
 /// The file in the write-ahead log's folder that tells where its server listens.
 pub(crate) const ENDPOINT_FILE: &str = "endpoint";
@@ -35,13 +36,13 @@ pub(crate) struct Serve {
     place: Place,
     /// Where OTLP/gRPC is received [default: 127.0.0.1:4317]
     #[arg(long, value_name = "ADDR")]
-    otlp_grpc: Option<SocketAddr>,
+    otlp_grpc: Option<String>,
     /// Where OTLP/HTTP is received [default: 127.0.0.1:4318]
     #[arg(long, value_name = "ADDR")]
-    otlp_http: Option<SocketAddr>,
+    otlp_http: Option<String>,
     /// Where SQL is answered over HTTP [default: 127.0.0.1:4320, or a free port when that is taken]
     #[arg(long, value_name = "ADDR")]
-    http: Option<SocketAddr>,
+    http: Option<String>,
     /// Independent write-ahead logs, each with a thread [default: one per core]
     #[arg(long, value_name = "N")]
     shards: Option<usize>,
@@ -70,6 +71,7 @@ impl Serve {
                     .unwrap_or_else(|_| "info,deltalake_core=warn,delta_kernel=warn,buoyant_kernel=warn".into()),
             )
             .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()))
             .init();
         let effective = self.place.load(self.flags())?;
         let settings = &effective.config;
@@ -113,11 +115,11 @@ impl Serve {
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
 
         let stop = CancellationToken::new();
-        let grpc = bind(settings.listen.otlp_grpc, "OTLP/gRPC").await?;
-        let http = bind(settings.listen.otlp_http, "OTLP/HTTP").await?;
+        let grpc = bind(&settings.listen.otlp_grpc, "OTLP/gRPC").await?;
+        let http = bind(&settings.listen.otlp_http, "OTLP/HTTP").await?;
         let api = match effective.source("listen.http") {
-            Source::Default => bind_api(settings.listen.http).await?,
-            _ => bind(settings.listen.http, "HTTP").await?,
+            Source::Default => bind_api(&settings.listen.http).await?,
+            _ => bind(&settings.listen.http, "HTTP").await?,
         };
         let status = Arc::new(Status { collector: collector.clone(), ingest: Arc::clone(&ingest), lake: lake.clone() });
         tracing::info!(address = %grpc.local_addr()?, "receiving OTLP/gRPC");
@@ -158,11 +160,10 @@ impl Serve {
 
     fn flags(&self) -> Vec<Flag> {
         let flag = |key, name, value: Option<String>| value.map(|value| Flag { key, name, value });
-        let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
         [
-            flag("listen.otlp_grpc", "--otlp-grpc", address(self.otlp_grpc)),
-            flag("listen.otlp_http", "--otlp-http", address(self.otlp_http)),
-            flag("listen.http", "--http", address(self.http)),
+            flag("listen.otlp_grpc", "--otlp-grpc", self.otlp_grpc.clone()),
+            flag("listen.otlp_http", "--otlp-http", self.otlp_http.clone()),
+            flag("listen.http", "--http", self.http.clone()),
             flag("ingest.shards", "--shards", self.shards.map(|shards| shards.to_string())),
             flag("ingest.commit_interval", "--commit-interval", self.commit_interval.clone()),
             flag("maintenance.interval", "--maintenance-interval", self.maintenance_interval.clone()),
@@ -183,15 +184,15 @@ fn or_cores(threads: usize) -> usize {
 }
 
 /// The default address, or a free port when another server has it: nobody asked for that address.
-async fn bind_api(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(address).await {
+async fn bind_api(address: &Address) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address.as_str()).await {
         Ok(listener) => Ok(listener),
-        Err(_) => bind(SocketAddr::new(address.ip(), 0), "HTTP").await,
+        Err(_) => bind(&address.with_any_port(), "HTTP").await,
     }
 }
 
-async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
+async fn bind(address: &Address, what: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address.as_str())
         .await
         .with_context(|| format!("cannot listen on {address} for {what}; is another collector running?"))
 }

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use clap::Args;
 use futures::TryStreamExt;
 use tracewell_ingest::{ReplayedLog, read_log};
-use tracewell_lake::{Fresh, Lake, Location, NoFresh};
+use tracewell_lake::{Fresh, Lake, Location, NoFresh, without_keys};
 use tracewell_model::schema::TABLES;
 use tracewell_query::{Engine, Limits, QueryError};
 use tracewell_runs::Ask;
@@ -136,7 +136,7 @@ async fn ask(client: &reqwest::Client, server: &str, query: &str) -> anyhow::Res
         .body(query.to_owned())
         .send()
         .await
-        .with_context(|| format!("cannot reach the server at {url}"))?;
+        .with_context(|| format!("cannot reach the server at {}", without_keys(&url)))?;
     let status = answer.status();
     let bytes = answer.bytes().await.context("the answer broke off; the query failed while it ran")?;
     if !status.is_success() {

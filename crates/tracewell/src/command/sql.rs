@@ -15,6 +15,7 @@ pub(crate) struct Sql {
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// The query. Without it: a prompt, or what comes on standard input.
+    #[arg(allow_hyphen_values = true)]
     query: Option<String>,
 }
 
@@ -38,6 +39,6 @@ impl Sql {
     async fn answer(&self, query: &str, format: Format) -> anyhow::Result<()> {
         // Each time anew: between two statements a server may have started or stopped.
         let (schema, rows) = self.asked.open().await?.sql(query).await?;
-        output::until_broken(output::write(&mut std::io::stdout().lock(), format, &schema, &rows))
+        output::write(&mut std::io::stdout().lock(), format, &schema, &rows)
     }
 }
