@@ -19,8 +19,10 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+pub mod changes;
 mod completeness;
 mod contents;
+pub mod diff;
 mod facts;
 mod find;
 mod gather;
