@@ -61,15 +61,7 @@ pub enum RunsError {
 /// # Errors
 /// When the query fails, or its columns do not fit `T`.
 pub async fn rows<T: DeserializeOwned>(source: &impl Ask, sql: &str) -> Result<Vec<T>, RunsError> {
-    let t = std::time::Instant::now();
     let batches = source.ask(sql).await?;
-    if std::env::var_os("T_TIME").is_some() {
-        eprintln!(
-            "TIMING {:?} {}",
-            t.elapsed(),
-            sql.split_whitespace().rev().take(14).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(" ")
-        );
-    }
     let mut lines = LineDelimitedWriter::new(Vec::new());
     let unreadable = |error: &dyn std::fmt::Display| RunsError::Answer(error.to_string());
     lines.write_batches(&batches.iter().collect::<Vec<_>>()).map_err(|error| unreadable(&error))?;

@@ -305,11 +305,11 @@ pub async fn received(
     let condition = question.condition(now)?;
     let query = format!(
         "WITH told AS (
-            SELECT tenant, date, trace_id, span_id, first_value(system_ref['hash'] ORDER BY time_unix_nano) AS hash
-            FROM logs WHERE date = DATE '{day}' AND system_ref IS NOT NULL GROUP BY tenant, date, trace_id, span_id
+            SELECT tenant, date, trace_id, span_id, first_value(CASE WHEN system_ref IS NOT NULL THEN system_ref['hash'] END ORDER BY time_unix_nano) AS hash
+            FROM logs WHERE date = DATE '{day}' AND system_ref IS NOT NULL AND trace_id IS NOT NULL GROUP BY tenant, date, trace_id, span_id
         ),
         received AS (
-            SELECT c.tenant, c.date, coalesce(c.system_ref['hash'], told.hash) AS hash, c.prompt_version, c.prompt_label,
+            SELECT c.tenant, c.date, coalesce(CASE WHEN c.system_ref IS NOT NULL THEN c.system_ref['hash'] END, told.hash) AS hash, c.prompt_version, c.prompt_label,
                 coalesce(c.response_model, c.request_model) AS model, c.start_time, c.trace_id
             FROM (SELECT * FROM llm_calls WHERE {condition}) AS c
             LEFT JOIN told ON told.tenant = c.tenant AND told.trace_id = c.trace_id AND told.span_id = c.span_id

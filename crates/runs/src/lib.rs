@@ -18,7 +18,9 @@
 
 #![forbid(unsafe_code)]
 
+mod around;
 mod ask;
+mod calls;
 pub mod changes;
 mod completeness;
 mod contents;
@@ -29,6 +31,7 @@ mod gather;
 mod interventions;
 mod list;
 mod moment;
+mod nodes;
 pub mod record;
 pub mod render;
 mod rows;
