@@ -46,13 +46,13 @@ pub(crate) async fn texts(
         hash: String,
         content: String,
     }
-    let mut texts = BTreeMap::new();
     let hashes: Vec<&str> = hashes.iter().map(String::as_str).collect();
-    for some in hashes.chunks(AT_ONCE) {
+    let found = hashes.chunks(AT_ONCE).map(|some| async move {
         let query = format!("SELECT hash, content FROM contents WHERE {}", condition(place, some));
-        texts.extend(rows::<Text>(source, &query).await?.into_iter().map(|text| (text.hash, text.content)));
-    }
-    Ok(texts)
+        rows::<Text>(source, &query).await
+    });
+    let found = futures::future::try_join_all(found).await?;
+    Ok(found.into_iter().flatten().map(|text| (text.hash, text.content)).collect())
 }
 
 /// The condition that a row of `contents` is one of `hashes`.

@@ -18,15 +18,20 @@
 
 #![forbid(unsafe_code)]
 
+mod around;
 mod ask;
+mod calls;
+pub mod changes;
 mod completeness;
 mod contents;
+pub mod diff;
 mod facts;
 mod find;
 mod gather;
 mod interventions;
 mod list;
 mod moment;
+mod nodes;
 pub mod record;
 pub mod render;
 mod rows;

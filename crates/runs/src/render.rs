@@ -8,6 +8,8 @@ mod story;
 mod terminal;
 mod units;
 
+pub(crate) use story::parameters;
+
 pub use html::html;
 pub use markdown::markdown;
 pub use story::{Detail, story};

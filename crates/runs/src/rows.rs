@@ -109,14 +109,19 @@ pub(crate) struct SpanRow {
     pub(crate) said: BTreeMap<String, Option<String>>,
 }
 
-/// The columns of [`SpanRow`], and what orders rows of one span.
+/// The columns of [`SpanRow`], those of a call, and what orders rows of one span.
 pub(crate) const SPAN_COLUMNS: &str =
     "span_id, parent_span_id, name, kind, dialect, scope_name, scope_version, service,
     service_version, environment, release, team, conversation_id, user_id, workflow_name, workflow_version, agent_name,
     start_unix_nano, duration_ns, status, status_message, error_type, error_class, tool_name, tool_call_id,
     request_model, response_model, input_tokens, output_tokens, flags, usage_flags, input_refs, output_refs,
     payload_refs, events, links, tags, metadata, trace_flags, trace_state, dropped_attributes, dropped_events,
-    dropped_links, CAST(received_at AS bigint) AS received, is_record, seq,
+    dropped_links, CAST(received_at AS bigint) AS received, is_record, seq, provider, response_id, service_tier,
+    prompt_name, prompt_version, prompt_label, prompt_hash, prompt_shape, prompt_variables, temperature, top_p,
+    max_tokens, seed, request_params, streaming, ttft_ns, finish_reasons, cache_read_tokens, cache_write_tokens,
+    cache_write_5m_tokens, cache_write_1h_tokens, reasoning_tokens, audio_input_tokens, audio_output_tokens,
+    image_input_tokens, input_semantics, usage_reported, reported_cost_usd, content_hash, routing_hash, policy_hash,
+    system_ref, tools_ref,
     attributes['llm.prompt_template.template'] AS template,
     attributes['logfire.pending_parent_id'] AS pending_parent,
     attributes['logfire.scrubbed'] IS NOT NULL AS scrubbed,
@@ -139,7 +144,7 @@ impl SpanRow {
 
 /// One row of each span, in the order of their start: of rows of one span the longest tells what it knows, the others
 /// fill in the rest. And how many rows were repetitions.
-pub(crate) fn merged<T: DeserializeOwned>(rows: Vec<Map<String, Value>>) -> Result<(Vec<T>, u64), RunsError> {
+pub(crate) fn merged(rows: Vec<Map<String, Value>>) -> (Vec<Map<String, Value>>, u64) {
     let number = |row: &Map<String, Value>, name: &str| row.get(name).and_then(Value::as_i64);
     let mut rows = rows;
     rows.sort_by_key(|row| {
@@ -164,9 +169,13 @@ pub(crate) fn merged<T: DeserializeOwned>(rows: Vec<Map<String, Value>>) -> Resu
         }
     }
     merged.sort_by_key(|row| number(row, "start_unix_nano"));
-    let typed = merged.into_iter().map(|row| serde_json::from_value(Value::Object(row)));
-    let typed = typed.collect::<Result<_, _>>().map_err(|error| RunsError::Answer(error.to_string()))?;
-    Ok((typed, repeated))
+    (merged, repeated)
+}
+
+/// Rows by the names of their members.
+pub(crate) fn typed<T: DeserializeOwned>(rows: &[Map<String, Value>]) -> Result<Vec<T>, RunsError> {
+    let typed = rows.iter().map(|row| T::deserialize(row));
+    typed.collect::<Result<_, _>>().map_err(|error| RunsError::Answer(error.to_string()))
 }
 
 /// A row of `logs`.
@@ -193,19 +202,16 @@ pub(crate) const LOG_COLUMNS: &str =
     "time_unix_nano, span_id, event_name, severity, kind, body, decision, decision_source,
     user_id, tool_name, tool_call_id, input_refs, output_refs, system_ref";
 
-/// A row of `llm_calls`.
+/// Where the texts of a call are.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct CallRow {
-    pub(crate) start_unix_nano: i64,
+pub(crate) struct CallRefs {
     pub(crate) input_refs: Option<Vec<Ref>>,
     pub(crate) output_refs: Option<Vec<Ref>>,
     pub(crate) system_ref: Option<Ref>,
     pub(crate) tools_ref: Option<Ref>,
-    #[serde(flatten)]
-    pub(crate) rest: Map<String, Value>,
 }
 
-/// The columns of [`CallRow`]: those of [`crate::record::ModelCall`] and where its texts are.
+/// The columns of `merged_calls`: those of [`crate::record::ModelCall`] and of [`CallRefs`].
 pub(crate) const CALL_COLUMNS: &str = "span_id, parent_span_id, name, kind, start_unix_nano, duration_ns, status,
     status_message, error_type, error_class, agent_name, provider, request_model, response_model, response_id,
     service_tier, prompt_name, prompt_version, prompt_label, prompt_hash, prompt_shape, prompt_variables, temperature,
@@ -215,15 +221,27 @@ pub(crate) const CALL_COLUMNS: &str = "span_id, parent_span_id, name, kind, star
     reported_cost_usd, content_hash, routing_hash, policy_hash, duplicates, reported_subtree_usage, input_refs,
     output_refs, system_ref, tools_ref";
 
-/// A row of `tool_executions`.
+/// A row of `call_spans`.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct ToolRow {
-    pub(crate) start_unix_nano: i64,
+pub(crate) struct PartRow {
+    pub(crate) span_id: String,
+    pub(crate) role: String,
+    pub(crate) call_trace_id: String,
+    pub(crate) call_span_id: String,
+    pub(crate) call_rows: i64,
+    pub(crate) wrapper_span_id: Option<String>,
+    pub(crate) wrapper_input_tokens: Option<i64>,
+    pub(crate) wrapper_output_tokens: Option<i64>,
     #[serde(flatten)]
-    pub(crate) rest: Map<String, Value>,
+    pub(crate) facts: Map<String, Value>,
 }
 
-/// The columns of [`ToolRow`]: those of [`crate::record::ToolCall`].
+/// The columns of [`PartRow`].
+pub(crate) const PART_COLUMNS: &str = "span_id, role, call_trace_id, call_span_id, call_rows, wrapper_span_id,
+    wrapper_input_tokens, wrapper_output_tokens, conversation_id, user_id, team, agent_name, workflow_name,
+    workflow_version, prompt_name, prompt_version, prompt_label";
+
+/// The columns of `tool_executions`: those of [`crate::record::ToolCall`].
 pub(crate) const TOOL_COLUMNS: &str =
     "span_id, parent_span_id, name, start_unix_nano, duration_ns, tool_name, tool_call_id,
     tool_type, agent_name, status, status_message, error_type, error_class, decision, decision_source,

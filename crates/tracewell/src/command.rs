@@ -9,6 +9,7 @@ use tracewell_lake::Location;
 
 use crate::config::{self, Config, Effective, Flag};
 
+mod changes;
 mod check;
 mod configuration;
 mod import;
@@ -47,6 +48,11 @@ enum Command {
         after_help = "Queries of your own: put NAME.sql into the folder of the setting query.folder; `tracewell query NAME --sql` prints one as an example.\n\nExamples:\n  tracewell query\n  tracewell query tokens_by_team_prompt_model --param since=2026-11-16 --param team=retail\n  tracewell query tool_loops -p since=24h --format csv\n  tracewell query slowest_runs --sql"
     )]
     Query(query::Query),
+    /// When a prompt changed in traffic, in what, and how errors, latency, tokens and scores moved with it.
+    #[command(
+        after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
+    )]
+    Changes(changes::Changes),
     /// Read files of OTLP into the tables: protobuf, JSON or JSON lines, as they are or gzip or zstd. Safe to repeat.
     #[command(
         after_help = "Examples:\n  tracewell import traces.pb\n  tracewell import --data s3://bucket/traces backup/*.jsonl.zst"
@@ -153,6 +159,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sql(sql) => runtime.block_on(sql.run()),
         Command::Runs(runs) => runtime.block_on(runs.run()),
         Command::Query(query) => runtime.block_on(query.run()),
+        Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),
         Command::Compact(compact) => runtime.block_on(compact.run()),

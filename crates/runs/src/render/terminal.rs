@@ -15,6 +15,9 @@ pub struct Look {
 }
 
 const NARROWEST: usize = 40;
+/// Columns of a table that others give way to, and how narrow one gets.
+const NAMING: usize = 2;
+const SMALLEST: usize = 4;
 /// Levels of a tree that are set in; deeper ones stand under the last.
 const DEEPEST: usize = 16;
 
@@ -80,8 +83,10 @@ fn table(heads: &[&str], rows: &[Vec<String>], look: Look) -> String {
         .collect();
     let room = look.width.saturating_sub(2 * widths.len());
     while widths.iter().sum::<usize>() > room {
-        match widths.iter_mut().max() {
-            Some(widest) if *widest > 4 => *widest -= 1,
+        // The first columns name the row.
+        let of = if widths.iter().skip(NAMING).any(|width| *width > SMALLEST) { NAMING } else { 0 };
+        match widths.iter_mut().skip(of).max() {
+            Some(widest) if *widest > SMALLEST => *widest -= 1,
             _ => break,
         }
     }

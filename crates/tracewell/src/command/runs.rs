@@ -1,4 +1,4 @@
-//! `tracewell runs`: `list` and `show`.
+//! `tracewell runs`: `list`, `show` and `diff`.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use clap::{Args, Subcommand};
 use tracewell_runs::render::{Block, Detail, count, duration, story};
-use tracewell_runs::{Filter, RunRow};
+use tracewell_runs::{Filter, RunRow, diff};
 
 use super::source::Asked;
 use crate::output::{self, Form, Format};
@@ -30,6 +30,11 @@ enum What {
         after_help = "Examples:\n  tracewell runs show 4f2a91\n  tracewell runs show 4f2a91 --format html > run.html\n  tracewell runs show 4f2a91 --format json | jq .completeness"
     )]
     Show(Show),
+    /// What differs between two runs: texts, models, parameters, tools, tokens, outcome.
+    #[command(
+        after_help = "Examples:\n  tracewell runs diff 4f2a91 77c01e\n  tracewell runs diff 4f2a91 77c01e --format md"
+    )]
+    Diff(Diff),
 }
 
 #[derive(Debug, Args)]
@@ -110,11 +115,27 @@ struct Show {
     full: bool,
 }
 
+#[derive(Debug, Args)]
+struct Diff {
+    #[command(flatten)]
+    asked: Asked,
+    /// One run's id, or its first digits
+    #[arg(value_name = "A")]
+    a: String,
+    /// The other's
+    #[arg(value_name = "B")]
+    b: String,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    format: Form,
+}
+
 impl Runs {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self.what {
             What::List(list) => list.run().await,
             What::Show(show) => show.run().await,
+            What::Diff(diff) => diff.run().await,
         }
     }
 }
@@ -194,6 +215,17 @@ impl Show {
         let blocks = story(&record, if short { Detail::SHORT } else { Detail::ALL });
         let title = format!("Run {}", record.trace_id);
         output::page(self.format, &title, &blocks, &record)
+    }
+}
+
+impl Diff {
+    async fn run(self) -> anyhow::Result<()> {
+        let source = self.asked.open().await?;
+        let a = tracewell_runs::open(&source, &self.a).await?;
+        let b = tracewell_runs::open(&source, &self.b).await?;
+        let found = diff::diff(&a, &b);
+        let title = format!("Runs {} and {}", found.a, found.b);
+        output::until_broken(output::page(self.format, &title, &diff::story(&found), &found))
     }
 }
 

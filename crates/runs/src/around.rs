@@ -1,0 +1,175 @@
+//! The questions about a run that need the views: which spans are calls, executions of tools, retrievals.
+//!
+//! The views are asked over the spans of the run and of its **neighbours**: traces in which something overlaps with a
+//! call or tool of this run and agrees with it in what makes two spans one. All else of the day has no part in it.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::ask::{Ask, RunsError, rows};
+use crate::contents;
+use crate::find::Place;
+use crate::record::{Document, Retrieval, Score};
+use crate::rows::{CALL_COLUMNS, PART_COLUMNS, PartRow, RetrievalRow, TOOL_COLUMNS};
+use crate::sql::{ids, over};
+
+/// Traces beside the run that are looked at.
+pub(crate) const MOST_NEIGHBOURS: usize = 500;
+
+/// How far apart a span and a log record of one call may be; the views' own rule.
+const TOLERANCE_NS: i64 = 1_000_000_000;
+
+/// Calls in other traces that began earlier than this before the run, or streams that end later than this after it,
+/// are not looked for.
+const LONGEST_CALL_NS: i64 = 15 * 60 * 1_000_000_000;
+
+/// The traces that may tell of this run's calls and tools as well, one more than are looked at.
+pub(crate) async fn neighbours(source: &impl Ask, place: &Place) -> Result<Vec<String>, RunsError> {
+    #[derive(Deserialize)]
+    struct Neighbour {
+        trace_id: String,
+    }
+    let query = format!(
+        "WITH seen AS (
+            SELECT trace_id, span_id, coalesce(service, '') AS service, scope_name, response_id, input_tokens, is_record,
+                CASE WHEN kind = 'tool' THEN tool_call_id END AS tool_call_id,
+                start_unix_nano AS from_ns, start_unix_nano + coalesce(duration_ns, 0) AS to_ns,
+                coalesce(array_has(flags, 'streaming_record'), false) AS tail
+            FROM span_records
+            WHERE {tenant} AND {days} AND kind IN ('chat', 'completion', 'embedding', 'rerank', 'tool')
+                AND start_unix_nano BETWEEN {earliest} AND {latest}
+        ),
+        mine AS (SELECT * FROM seen WHERE trace_id = '{id}'),
+        others AS (SELECT * FROM seen WHERE trace_id <> '{id}')
+        SELECT o.trace_id FROM mine AS m JOIN others AS o ON o.service = m.service AND o.response_id = m.response_id
+        WHERE o.from_ns <= m.to_ns + {tolerance} AND m.from_ns <= o.to_ns + {tolerance}
+        UNION
+        SELECT o.trace_id FROM mine AS m JOIN others AS o ON o.service = m.service AND o.input_tokens = m.input_tokens
+        WHERE o.input_tokens > 0 AND o.from_ns <= m.to_ns + {tolerance} AND m.from_ns <= o.to_ns + {tolerance}
+        UNION
+        SELECT o.trace_id FROM mine AS m JOIN others AS o ON o.service = m.service AND o.tool_call_id = m.tool_call_id
+        WHERE (o.is_record OR m.is_record) AND o.from_ns <= m.to_ns + {tolerance} AND m.from_ns <= o.to_ns + {tolerance}
+        UNION
+        SELECT o.trace_id FROM mine AS m JOIN others AS o ON o.service = m.service AND o.scope_name = m.scope_name
+        WHERE (o.tail AND NOT m.tail AND o.from_ns BETWEEN m.to_ns - {tolerance} AND m.to_ns + {stream})
+            OR (m.tail AND NOT o.tail AND m.from_ns BETWEEN o.to_ns - {tolerance} AND o.to_ns + {stream})
+        LIMIT {limit}",
+        tenant = place.of_tenant(),
+        days = place.days.beside().condition(),
+        id = place.trace_id,
+        earliest = place.start.saturating_sub(LONGEST_CALL_NS),
+        latest = place.end.saturating_add(LONGEST_CALL_NS),
+        tolerance = TOLERANCE_NS,
+        stream = LONGEST_CALL_NS,
+        limit = MOST_NEIGHBOURS + 1,
+    );
+    Ok(rows::<Neighbour>(source, &query).await?.into_iter().map(|row| row.trace_id).collect())
+}
+
+/// The tables narrowed to a run and its neighbours.
+pub(crate) struct Around<'a> {
+    place: &'a Place,
+    tables: [(&'static str, String); 2],
+}
+
+impl<'a> Around<'a> {
+    pub(crate) fn new(place: &'a Place, neighbours: &[String]) -> Self {
+        let traces = neighbours.iter().take(MOST_NEIGHBOURS).map(String::as_str);
+        let traces = ids(traces.chain([place.trace_id.as_str()]));
+        let (tenant, days) = (place.of_tenant(), place.days.beside().condition());
+        let spans = format!("{tenant} AND {days} AND trace_id IN ({traces})");
+        // Decisions about tools name no trace.
+        let logs = format!(
+            "{tenant} AND {days} AND (coalesce(trace_id, record_id) IN ({traces}) OR (kind = 'human' AND decision IS NOT NULL
+                AND time_unix_nano BETWEEN {} AND {}))",
+            place.start.saturating_sub(LONGEST_CALL_NS),
+            place.end.saturating_add(LONGEST_CALL_NS),
+        );
+        Self { place, tables: [("spans", spans), ("logs", logs)] }
+    }
+
+    /// The parts that spans of the run have in calls.
+    pub(crate) async fn parts(&self, source: &impl Ask) -> Result<Vec<PartRow>, RunsError> {
+        let views = over(&self.tables, &["span_records", "call_spans"]);
+        let query = format!("{views} SELECT {PART_COLUMNS} FROM call_spans WHERE trace_id = '{}'", self.place.trace_id);
+        rows(source, &query).await
+    }
+
+    /// The calls of which several rows tell, merged.
+    pub(crate) async fn merged(&self, source: &impl Ask) -> Result<Vec<Map<String, Value>>, RunsError> {
+        let views = over(&self.tables, &["span_records", "call_spans", "merged_calls"]);
+        let query =
+            format!("{views} SELECT {CALL_COLUMNS} FROM merged_calls WHERE trace_id = '{}'", self.place.trace_id);
+        rows(source, &query).await
+    }
+
+    /// The executions of tools.
+    pub(crate) async fn tools(&self, source: &impl Ask) -> Result<Vec<Map<String, Value>>, RunsError> {
+        let views = over(&self.tables, &["span_records", "tool_executions"]);
+        let query = format!(
+            "{views} SELECT {TOOL_COLUMNS} FROM tool_executions WHERE trace_id = '{}' ORDER BY start_unix_nano, span_id",
+            self.place.trace_id
+        );
+        rows(source, &query).await
+    }
+}
+
+/// The retrievals, whose documents are those of the hashes `documents`.
+pub(crate) async fn retrievals(
+    source: &impl Ask,
+    place: &Place,
+    documents: &BTreeSet<&str>,
+    start: i64,
+) -> Result<Vec<Retrieval>, RunsError> {
+    let hashes: Vec<&str> = documents.iter().copied().collect();
+    let views =
+        over(&[("spans", place.condition()), ("contents", contents::condition(place, &hashes))], &["retrievals"]);
+    let query = format!(
+        "{views} SELECT span_id, parent_span_id, kind, CAST(start_time AS bigint) * 1000 AS start_unix_nano, duration_ns,
+            status, error_class, retrieval_query, position, document_id, score, hash, text
+        FROM retrievals ORDER BY start_time, span_id, position"
+    );
+    let mut found: Vec<Retrieval> = Vec::new();
+    for row in rows::<RetrievalRow>(source, &query).await? {
+        if found.last().is_none_or(|last| last.span_id != row.span_id) {
+            found.push(Retrieval {
+                span_id: row.span_id,
+                parent_span_id: row.parent_span_id,
+                kind: row.kind,
+                offset_ns: row.start_unix_nano.saturating_sub(start),
+                duration_ns: row.duration_ns,
+                status: row.status,
+                error_class: row.error_class,
+                query: row.retrieval_query,
+                documents: Vec::new(),
+            });
+        }
+        let document =
+            Document { position: row.position, id: row.document_id, score: row.score, hash: row.hash, text: row.text };
+        if let (Some(last), Some(_)) = (found.last_mut(), row.position) {
+            last.documents.push(document);
+        }
+    }
+    Ok(found)
+}
+
+/// What was said of the run, its spans, its responses and its session. Scores come later than what they score.
+pub(crate) async fn scores(source: &impl Ask, place: &Place) -> Result<Vec<Score>, RunsError> {
+    let query = format!(
+        "WITH of_run AS (SELECT response_id, conversation_id FROM spans WHERE {mine})
+        SELECT DISTINCT CAST(time AS text) AS time, target, span_id, document_id, name, value, label, explanation, source,
+            author, metadata, time_unix_nano
+        FROM scores
+        WHERE {tenant} AND date >= DATE '{first}' AND (trace_id = '{id}'
+            OR (trace_id IS NULL AND response_id IN (SELECT response_id FROM of_run WHERE response_id IS NOT NULL))
+            OR (target = 'session' AND session_id IN (SELECT conversation_id FROM of_run WHERE conversation_id IS NOT NULL)))
+        ORDER BY time_unix_nano, name",
+        mine = place.condition(),
+        tenant = place.of_tenant(),
+        first = place.days.beside().first,
+        id = place.trace_id,
+    );
+    rows(source, &query).await
+}
