@@ -167,7 +167,6 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::parse;
-    use super::*;
 
     fn bound(values: &[(&str, &str)]) -> Result<String, String> {
         let text = "-- title: T\n-- question: Q?\n-- param: since timestamptz = now() | From\n\
