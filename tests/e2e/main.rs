@@ -12,6 +12,7 @@ mod maintain;
 mod queries;
 mod readers;
 mod receive;
+mod record;
 mod resent;
 mod runs;
 mod senders;
