@@ -18,7 +18,7 @@ const PROTOBUF: &str = "application/x-protobuf";
 
 /// One record of `service`, written `millis` after [`base`]: a body that names the event, as Claude Code sends it, and
 /// the attribute.
-fn record(
+pub(crate) fn record(
     service: &str,
     scope: &str,
     event: &str,
@@ -36,7 +36,7 @@ fn record(
 }
 
 /// Puts a record within a span.
-fn within(
+pub(crate) fn within(
     (service, scope, mut record): (String, String, LogRecord),
     trace: u128,
     span: u64,
@@ -46,7 +46,7 @@ fn within(
     (service, scope, record)
 }
 
-fn request((service, scope, record): (String, String, LogRecord)) -> Vec<u8> {
+pub(crate) fn request((service, scope, record): (String, String, LogRecord)) -> Vec<u8> {
     let resource = Resource { attributes: vec![text("service.name", &service)], ..Resource::default() };
     let scope = InstrumentationScope { name: scope, ..InstrumentationScope::default() };
     let scope_logs = vec![ScopeLogs { scope: Some(scope), log_records: vec![record], ..ScopeLogs::default() }];
@@ -75,7 +75,7 @@ fn hex(id: u128) -> String {
 
 const CLAUDE: &str = "com.anthropic.claude_code.events";
 
-fn claude(event: &str, millis: u64, attributes: &[(&str, &str)]) -> (String, String, LogRecord) {
+pub(crate) fn claude(event: &str, millis: u64, attributes: &[(&str, &str)]) -> (String, String, LogRecord) {
     let common = [("session.id", "session-1"), ("user.id", "installation"), ("user.account_uuid", "user-042")];
     let attributes: Vec<_> = common.iter().chain(attributes).copied().collect();
     record("claude-code", CLAUDE, event, millis, &attributes)

@@ -25,17 +25,17 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// One capture.
-struct Capture {
-    dialect: String,
-    scenario: String,
+pub(crate) struct Capture {
+    pub(crate) dialect: String,
+    pub(crate) scenario: String,
     traces: Vec<u8>,
     logs: Option<Vec<u8>>,
-    truth: Value,
+    pub(crate) truth: Value,
 }
 
 impl Capture {
     /// Every capture, in the order of the index.
-    fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let fixtures = folder("tests/fixtures");
         let index: Value = serde_json::from_slice(&std::fs::read(fixtures.join("index.json")).unwrap()).unwrap();
         let mut captures = Vec::new();
@@ -56,14 +56,14 @@ impl Capture {
         captures
     }
 
-    fn trace_ids(&self) -> BTreeSet<String> {
+    pub(crate) fn trace_ids(&self) -> BTreeSet<String> {
         let request = ExportTraceServiceRequest::decode(self.traces.as_slice()).unwrap();
         let scopes = request.resource_spans.iter().flat_map(|spans| &spans.scope_spans);
         let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect();
         scopes.flat_map(|spans| &spans.spans).map(|span| hex(&span.trace_id)).collect()
     }
 
-    async fn over_http(&self, server: &Server) {
+    pub(crate) async fn over_http(&self, server: &Server) {
         assert_eq!(server.post("/v1/traces", PROTOBUF, self.traces.clone()).await.unwrap().status(), 200);
         if let Some(logs) = &self.logs {
             assert_eq!(server.post("/v1/logs", PROTOBUF, logs.clone()).await.unwrap().status(), 200);

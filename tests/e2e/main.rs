@@ -13,6 +13,7 @@ mod maintain;
 mod queries;
 mod readers;
 mod receive;
+mod record;
 mod resent;
 mod runs;
 mod senders;

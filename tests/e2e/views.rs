@@ -57,6 +57,12 @@ impl Sent {
         self
     }
 
+    /// Changes the span as it is sent.
+    pub(crate) fn but(mut self, change: impl FnOnce(&mut Span)) -> Self {
+        change(&mut self.span);
+        self
+    }
+
     pub(crate) fn chat(self) -> Self {
         self.with(text("gen_ai.operation.name", "chat")).with(text("gen_ai.request.model", "gpt-4.1-mini"))
     }
@@ -81,6 +87,11 @@ impl Sent {
         let resource_spans = vec![ResourceSpans { resource: Some(resource), scope_spans, ..ResourceSpans::default() }];
         ExportTraceServiceRequest { resource_spans }.encode_to_vec()
     }
+}
+
+/// Several spans in one request: what protobuf repeats may be written one behind the other.
+pub(crate) fn requests(spans: &[Sent]) -> Vec<u8> {
+    spans.iter().flat_map(|sent| sent.clone().request()).collect()
 }
 
 /// One rule: the spans of a service of its own, and the calls they are: `[span, tokens in, tokens out, others merged in]`.

@@ -11,8 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::{Ask, RunsError, rows};
 use crate::moment::{parse_moment, rfc3339};
-use crate::render::{Block, count, duration};
 use crate::sql::{is_hex, quoted};
+
+mod page;
+mod received;
+
+pub use page::{changes_page, received_page};
+pub use received::{Received, received};
 
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
 /// An episode ends after this many hours in which the prompt is called and its variant is not.
@@ -270,133 +275,6 @@ async fn measure(
         }
     }
     Ok(())
-}
-
-/// Instructions that calls of a prompt received on a date.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs, reason = "columns of the published schema, counted")]
-pub struct Received {
-    /// Absent where the calls did not send them.
-    pub hash: Option<String>,
-    /// Absent where it has expired.
-    pub text: Option<String>,
-    pub versions: Vec<String>,
-    pub labels: Vec<String>,
-    pub models: Vec<String>,
-    pub calls: i64,
-    pub first_time: String,
-    pub last_time: String,
-    pub trace_id: Option<String>,
-}
-
-/// Which instructions the model received on `date`, a UTC day: the texts of the traffic itself.
-///
-/// # Errors
-/// When the date cannot be read or a query fails.
-pub async fn received(
-    source: &impl Ask,
-    question: &Question,
-    date: &str,
-    now: i64,
-) -> Result<Vec<Received>, RunsError> {
-    let day = rfc3339(parse_moment(date, now)?);
-    let day = day.get(..10).unwrap_or_default();
-    let condition = question.condition(now)?;
-    let query = format!(
-        "WITH told AS (
-            SELECT tenant, date, trace_id, span_id, first_value(CASE WHEN system_ref IS NOT NULL THEN system_ref['hash'] END ORDER BY time_unix_nano) AS hash
-            FROM logs WHERE date = DATE '{day}' AND system_ref IS NOT NULL AND trace_id IS NOT NULL GROUP BY tenant, date, trace_id, span_id
-        ),
-        received AS (
-            SELECT c.tenant, c.date, coalesce(CASE WHEN c.system_ref IS NOT NULL THEN c.system_ref['hash'] END, told.hash) AS hash, c.prompt_version, c.prompt_label,
-                coalesce(c.response_model, c.request_model) AS model, c.start_time, c.trace_id
-            FROM (SELECT * FROM llm_calls WHERE {condition}) AS c
-            LEFT JOIN told ON told.tenant = c.tenant AND told.trace_id = c.trace_id AND told.span_id = c.span_id
-            WHERE c.date = DATE '{day}' AND c.kind IN ('chat', 'completion')
-        )
-        SELECT r.hash, max(x.content) AS text, max(calls) AS calls, max(first_time) AS first_time,
-            max(last_time) AS last_time, max(trace_id) AS trace_id,
-            first_value(versions) AS versions, first_value(labels) AS labels, first_value(models) AS models
-        FROM (
-            SELECT tenant, date, hash, count(*) AS calls, min(start_time) AS first_time, max(start_time) AS last_time,
-                max(trace_id) AS trace_id,
-                array_sort(array_agg(DISTINCT prompt_version) FILTER (WHERE prompt_version IS NOT NULL)) AS versions,
-                array_sort(array_agg(DISTINCT prompt_label) FILTER (WHERE prompt_label IS NOT NULL)) AS labels,
-                array_sort(array_agg(DISTINCT model) FILTER (WHERE model IS NOT NULL)) AS models
-            FROM received GROUP BY tenant, date, hash
-        ) AS r
-        LEFT JOIN contents AS x ON x.tenant = r.tenant AND x.date = r.date AND x.hash = r.hash
-        GROUP BY r.tenant, r.hash ORDER BY first_time"
-    );
-    rows(source, &query).await
-}
-
-/// Episodes as a page: each beside the one before it.
-#[must_use]
-pub fn changes_story(prompt: &str, episodes: &[Episode]) -> Vec<Block> {
-    let mut blocks = vec![Block::Heading(1, format!("Changes of {prompt}"))];
-    if episodes.is_empty() {
-        blocks.push(Block::Note("no calls of this prompt fit".to_owned()));
-        return blocks;
-    }
-    let heads = vec![
-        "from", "until", "changed", "version", "calls", "errors", "in", "out", "p50", "p95", "scores", "models", "run",
-    ];
-    let row = |episode: &Episode| {
-        let time = |time: &str| time.get(..16).unwrap_or(time).replace('T', " ");
-        let mean = |mean: Option<f64>| mean.map(|mean| count(mean.round() as i64)).unwrap_or_default();
-        let took = |nanos: Option<f64>| nanos.map(|nanos| duration(nanos as i64)).unwrap_or_default();
-        let back = if episode.returned { " (as before)" } else { "" };
-        let first = if episode.changed.is_empty() && !episode.returned { "first seen" } else { "" };
-        let scores = episode.scores.iter().map(|(name, score)| format!("{name} {:.3} ({})", score.mean, score.count));
-        vec![
-            time(&episode.first_time),
-            time(&episode.last_time),
-            format!("{first}{}{back}", episode.changed.join(", ")),
-            episode.versions.join(", "),
-            count(episode.calls),
-            episode.error_rate.map(|rate| format!("{:.1}%", rate * 100.0)).unwrap_or_default(),
-            mean(episode.mean_input_tokens),
-            mean(episode.mean_output_tokens),
-            took(episode.p50_ns),
-            took(episode.p95_ns),
-            scores.collect::<Vec<_>>().join(", "),
-            episode.models.join(", "),
-            episode.trace_id.as_ref().and_then(|id| id.get(..12)).unwrap_or_default().to_owned(),
-        ]
-    };
-    blocks.push(Block::Table(heads, episodes.iter().map(row).collect()));
-    blocks
-}
-
-/// Instructions as a page.
-#[must_use]
-pub fn received_story(prompt: &str, date: &str, received: &[Received]) -> Vec<Block> {
-    let mut blocks = vec![Block::Heading(1, format!("Instructions of {prompt} on {date}"))];
-    if received.is_empty() {
-        blocks.push(Block::Note("no calls of this prompt on that date".to_owned()));
-    }
-    for one in received {
-        let mut facts =
-            vec![("calls", count(one.calls)), ("from", one.first_time.clone()), ("until", one.last_time.clone())];
-        for (name, values) in [("version", &one.versions), ("label", &one.labels), ("models", &one.models)] {
-            if !values.is_empty() {
-                facts.push((name, values.join(", ")));
-            }
-        }
-        facts.extend(one.trace_id.clone().map(|id| ("run", id)));
-        blocks.push(Block::Facts(facts));
-        blocks.push(match (&one.hash, &one.text) {
-            (Some(hash), Some(text)) => {
-                let words = tracewell_dialects::message_text(text).unwrap_or_else(|| text.clone());
-                Block::Text(format!("instructions {hash}"), words)
-            }
-            (Some(hash), None) => Block::Note(format!("instructions {hash}: the text has expired")),
-            (None, _) => Block::Note("these calls did not send their instructions".to_owned()),
-        });
-    }
-    blocks
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ fn last(messages: &[Message]) -> Option<&Message> {
 struct Texts<'a> {
     a: &'a RunRecord,
     b: &'a RunRecord,
-    seen: HashSet<(String, Option<String>, Option<String>)>,
+    seen: HashSet<(Option<String>, Option<String>)>,
     found: Vec<TextDiffer>,
 }
 
@@ -191,7 +191,7 @@ impl Texts<'_> {
     fn add(&mut self, what: &str, a: Option<&Message>, b: Option<&Message>) {
         let hash = |message: Option<&Message>| message.map(|message| message.hash.clone());
         let (hash_a, hash_b) = (hash(a), hash(b));
-        if hash_a == hash_b || !self.seen.insert((what.to_owned(), hash_a.clone(), hash_b.clone())) {
+        if hash_a == hash_b || !self.seen.insert((hash_a.clone(), hash_b.clone())) {
             return;
         }
         let lines = lines(&text(self.a, a), &text(self.b, b));

@@ -6,7 +6,14 @@ use tracewell_dialects::message_text;
 
 use super::units::{count, duration};
 use super::{Bar, Block};
-use crate::record::{Attribute, Completeness, Message, ModelCall, Prompt, RunRecord, Score, Tokens, ToolCall};
+use crate::record::{Message, Prompt, RunRecord, Score};
+
+mod facts;
+mod notes;
+
+pub(crate) use facts::parameters;
+use facts::{call_facts, fact, joined, tokens, tokens_of, tool_facts};
+use notes::notes;
 
 /// How much of a run is told.
 #[derive(Clone, Copy, Debug)]
@@ -48,18 +55,6 @@ struct Story<'a> {
     blocks: Vec<Block>,
     /// Hashes whose text stands further up.
     told: HashSet<&'a str>,
-}
-
-type Facts = Vec<(&'static str, String)>;
-
-fn fact(facts: &mut Facts, name: &'static str, value: Option<String>) {
-    facts.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
-}
-
-/// Those that are there, with `between` between them.
-fn joined(parts: &[Option<&str>], between: &str) -> Option<String> {
-    let parts: Vec<&str> = parts.iter().flatten().copied().collect();
-    (!parts.is_empty()).then(|| parts.join(between))
 }
 
 impl<'a> Story<'a> {
@@ -334,195 +329,4 @@ impl<'a> Story<'a> {
         let notes = notes(&self.record.completeness);
         self.blocks.extend(notes.into_iter().map(Block::Note));
     }
-}
-
-fn tokens(tokens: &Tokens) -> String {
-    let mut text = tokens_of(tokens.input_tokens, tokens.output_tokens).unwrap_or_else(|| "not told".to_owned());
-    for (number, what) in [
-        (tokens.cache_read_tokens, "read from cache"),
-        (tokens.cache_write_tokens, "written to cache"),
-        (tokens.reasoning_tokens, "reasoning"),
-    ] {
-        if let Some(number) = number {
-            text += &format!(", {} {what}", count(number));
-        }
-    }
-    if tokens.calls_without_usage > 0 {
-        text += &format!("; {} calls tell none", tokens.calls_without_usage);
-    }
-    text
-}
-
-fn tokens_of(input: Option<i64>, output: Option<i64>) -> Option<String> {
-    let input = input.map(|number| format!("{} in", count(number)));
-    let output = output.map(|number| format!("{} out", count(number)));
-    joined(&[input.as_deref(), output.as_deref()], ", ")
-}
-
-fn call_facts(call: &ModelCall) -> Facts {
-    let mut facts = Vec::new();
-    let mut add = |name, value: Option<String>| fact(&mut facts, name, value);
-    let asked =
-        call.request_model.clone().filter(|asked| call.response_model.as_ref().is_some_and(|other| other != asked));
-    add("asked for", asked);
-    add("provider", joined(&[call.provider.as_deref(), call.service_tier.as_deref()], ", tier "));
-    add("agent", call.agent_name.clone());
-    let timing =
-        [call.duration_ns.map(duration), call.ttft_ns.map(|ttft| format!("first token after {}", duration(ttft)))];
-    add("took", joined(&timing.each_ref().map(Option::as_deref), ", "));
-    add("started", Some(format!("after {}", duration(call.offset_ns))));
-    let reported = Tokens {
-        input_tokens: call.input_tokens,
-        output_tokens: call.output_tokens,
-        cache_read_tokens: call.cache_read_tokens,
-        cache_write_tokens: call.cache_write_tokens,
-        reasoning_tokens: call.reasoning_tokens,
-        calls_without_usage: 0,
-    };
-    add("tokens", Some(tokens(&reported)));
-    add("reported cost", call.reported_cost_usd.as_ref().map(|cost| format!("{cost} USD")));
-    add("parameters", Some(parameters(call)));
-    add("finished", Some(call.finish_reasons.join(", ")));
-    add(
-        "prompt",
-        joined(&[call.prompt_name.as_deref(), call.prompt_version.as_deref(), call.prompt_label.as_deref()], " "),
-    );
-    add("error", error(&call.error_class, &call.error_type, &call.status_message));
-    let hashes = [("content", &call.content_hash), ("routing", &call.routing_hash), ("policy", &call.policy_hash)];
-    let hashes = hashes.iter().filter_map(|(name, hash)| Some(format!("{name} {}", hash.as_ref()?.get(..8)?)));
-    add("fingerprints", Some(hashes.collect::<Vec<_>>().join(", ")));
-    add(
-        "merged in",
-        match call.duplicates.len() {
-            0 => None,
-            1 => Some("1 other span of the same call".to_owned()),
-            many => Some(format!("{many} other spans of the same call")),
-        },
-    );
-    add("odd", Some(call.usage_flags.join(", ")));
-    facts
-}
-
-/// What was asked of the model beside its messages.
-pub(crate) fn parameters(call: &ModelCall) -> String {
-    let numbers = [
-        ("temperature", call.temperature.map(|value| value.to_string())),
-        ("top_p", call.top_p.map(|value| value.to_string())),
-        ("max_tokens", call.max_tokens.map(|value| value.to_string())),
-        ("seed", call.seed.map(|value| value.to_string())),
-        ("stream", call.streaming.map(|value| value.to_string())),
-    ];
-    let numbers = numbers.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?)));
-    let others = call.request_params.iter().map(|(name, value)| format!("{name} {value}"));
-    numbers.chain(others).collect::<Vec<_>>().join(", ")
-}
-
-fn error(class: &Option<String>, kind: &Option<String>, message: &Option<String>) -> Option<String> {
-    joined(&[class.as_deref(), kind.as_deref(), message.as_deref()], ": ")
-}
-
-fn tool_facts(tool: &ToolCall) -> Facts {
-    let mut facts = Vec::new();
-    let mut add = |name, value: Option<String>| fact(&mut facts, name, value);
-    add("call", tool.tool_call_id.clone());
-    add("type", tool.tool_type.clone());
-    add("agent", tool.agent_name.clone());
-    add("took", tool.duration_ns.map(duration));
-    add("started", Some(format!("after {}", duration(tool.offset_ns))));
-    add("status", tool.status.clone());
-    add("error", error(&tool.error_class, &tool.error_type, &tool.status_message));
-    add("decided", joined(&[tool.decision.as_deref(), tool.decision_source.as_deref()], ", by "));
-    add(
-        "merged in",
-        (tool.duplicate_spans > 0).then(|| format!("{} other spans of the same execution", tool.duplicate_spans)),
-    );
-    facts
-}
-
-/// The statement in sentences: what is missing first, then what is odd.
-fn notes(statement: &Completeness) -> Vec<String> {
-    let mut notes = Vec::new();
-    if statement.complete {
-        notes.push("Nothing is known to be missing.".to_owned());
-    }
-    if statement.root_missing {
-        notes.push("The root span has not come.".to_owned());
-    }
-    for parent in &statement.missing_parents {
-        notes.push(format!("The span {} has not come; children of it: {}.", parent.span_id, ids(&parent.children)));
-    }
-    let lists: [(&str, &[String]); 9] = [
-        ("Only the start of these spans has been told", &statement.unfinished_spans),
-        ("Spans whose parents form a circle", &statement.circular_spans),
-        ("Cut off before they were sent (truncated)", &statement.truncated_spans),
-        ("Not the JSON that they were to be (unparsable)", &statement.unparsable_spans),
-        ("Texts that have expired", &statement.expired_contents),
-        ("Model calls that tell no tokens", &statement.calls_without_usage),
-        ("Model calls whose input was not sent", &statement.calls_without_input),
-        ("Model calls whose output was not sent", &statement.calls_without_output),
-        ("Late spans", statement.late.as_ref().filter(|late| !late.whole_run).map_or(&[], |late| &late.spans)),
-    ];
-    let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
-    notes.extend(lists.map(|(what, list)| format!("{what}: {}.", ids(list))));
-    if let Some(late) = &statement.late {
-        let which = if late.whole_run { "The whole run came late" } else { "Some spans came late" };
-        notes.push(format!("{which}: up to {} after the end of the span.", duration(late.most_ns)));
-    }
-    for mark in &statement.redacted {
-        notes.push(format!("Masked before it was sent ({}): {}.", mark.mark, ids(&mark.spans)));
-    }
-    for (number, what) in [
-        (statement.dropped_attributes, "attributes"),
-        (statement.dropped_events, "events"),
-        (statement.dropped_links, "links"),
-    ] {
-        if number > 0 {
-            notes.push(format!("The SDK dropped {} {what}.", count(number as i64)));
-        }
-    }
-    for share in &statement.sampling.kept_share {
-        notes.push(format!("Sampling keeps {:.4}% of such traces.", share * 100.0));
-    }
-    for (what, list) in [
-        ("Attributes that could not be read", &statement.unreadable_attributes),
-        ("Attributes that fill no column, kept as sent", &statement.unmapped_attributes),
-    ] {
-        if !list.is_empty() {
-            notes.push(format!("{what}: {}.", keys(list)));
-        }
-    }
-    for (flag, spans) in statement.usage_flags.iter().chain(&statement.flags) {
-        notes.push(format!("Flagged {flag}: {}.", ids(spans)));
-    }
-    if !statement.counted_elsewhere.is_empty() {
-        let spans: Vec<String> = statement.counted_elsewhere.keys().cloned().collect();
-        notes.push(format!("Calls that count in another trace: {}.", ids(&spans)));
-    }
-    if statement.resent_spans > 0 {
-        notes.push(format!("{} spans were sent again and count once.", count(statement.resent_spans as i64)));
-    }
-    if statement.neighbours_cut.is_some() {
-        notes.push(
-            "There are more traces at the same time than could be searched for second accounts of these calls."
-                .to_owned(),
-        );
-    }
-    if statement.log_records > 0 {
-        notes.push(format!("{} log records belong to the run.", count(statement.log_records as i64)));
-    }
-    notes
-}
-
-/// The first of a list of ids, and how many more there are.
-fn ids(list: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = list.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
-    if list.len() > SHOWN { format!("{shown} and {} more", count((list.len() - SHOWN) as i64)) } else { shown }
-}
-
-fn keys(list: &[Attribute]) -> String {
-    const SHOWN: usize = 12;
-    let shown: Vec<String> = list.iter().take(SHOWN).map(|one| format!("{} ({})", one.key, one.spans)).collect();
-    let rest = list.len().saturating_sub(SHOWN);
-    if rest > 0 { format!("{} and {rest} more", shown.join(", ")) } else { shown.join(", ") }
 }

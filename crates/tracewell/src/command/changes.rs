@@ -43,7 +43,7 @@ impl Changes {
         let written = match on {
             Some(date) => {
                 let received = changes::received(&source, &question, &date, now).await?;
-                let story = changes::received_story(prompt, &date, &received);
+                let story = changes::received_page(prompt, &date, &received);
                 output::page(format, &format!("Instructions of {prompt}"), &story, &received)
             }
             None => {
@@ -51,7 +51,7 @@ impl Changes {
                 output::page(
                     format,
                     &format!("Changes of {prompt}"),
-                    &changes::changes_story(prompt, &episodes),
+                    &changes::changes_page(prompt, &episodes),
                     &episodes,
                 )
             }

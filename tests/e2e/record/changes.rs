@@ -1,0 +1,148 @@
+//! `runs diff` and `changes`, on a prompt that changed twice.
+
+use serde_json::{Value, json};
+
+use super::{PROTOBUF, hex, printed, said, send, start};
+use crate::agents::{record, request, within};
+use crate::spans::text;
+use crate::views::{Sent, int, span};
+
+const HOUR: u64 = 3_600_000;
+
+/// A call of the prompt `seller`, `millis` after the base.
+fn call(trace: u128, millis: u64, version: &str, instructions: &str, temperature: i64, used: (i64, i64)) -> Sent {
+    let instructions = json!([{"type": "text", "content": instructions}]).to_string();
+    span("shop", "a", (trace, 1), 0, (millis, millis + 100))
+        .chat()
+        .used(used.0, used.1)
+        .with(text("gen_ai.prompt.name", "seller"))
+        .with(text("gen_ai.prompt.version", version))
+        .with(int("gen_ai.request.temperature", temperature))
+        .with(text("gen_ai.system_instructions", &instructions))
+        .with(text("gen_ai.input.messages", &said("user", "Where are they?")))
+        .with(text("gen_ai.output.messages", &said("assistant", if version == "1" { "Shelf 7." } else { "Yes." })))
+}
+
+/// Nine hours earlier.
+fn ago(mut sent: Sent) -> Sent {
+    sent = sent.but(|span| {
+        span.start_time_unix_nano -= 9 * HOUR * 1_000_000;
+        span.end_time_unix_nano -= 9 * HOUR * 1_000_000;
+    });
+    sent
+}
+
+fn spans() -> Vec<Sent> {
+    let failed = |sent: Sent| {
+        sent.but(|span| {
+            span.status = Some(opentelemetry_proto::tonic::trace::v1::Status { code: 2, ..Default::default() })
+        })
+    };
+    let kind = "You sell seeds.\nBe kind.\nAnswer in one sentence.";
+    let brief = "You sell seeds.\nBe brief.\nAnswer in one sentence.";
+    let mut spans = vec![
+        call(1, 0, "1", kind, 0, (100, 10)),
+        call(2, HOUR, "1", kind, 0, (200, 20)),
+        // Other instructions.
+        call(3, 2 * HOUR, "2", brief, 0, (50, 5)),
+        failed(call(4, 3 * HOUR, "2", brief, 0, (70, 5))),
+        call(5, 4 * HOUR, "2", brief, 0, (60, 5)),
+        call(6, 5 * HOUR, "2", brief, 0, (60, 5)),
+        // Another temperature; and back to the first instructions, and the first temperature.
+        call(7, 6 * HOUR, "2", brief, 1, (60, 5)),
+        call(8, 7 * HOUR, "1", kind, 0, (300, 30)),
+    ];
+    // Another prompt has no part in it.
+    spans.push(span("shop", "a", (9, 1), 0, (0, 10)).chat().with(text("gen_ai.prompt.name", "other")));
+    spans.into_iter().map(ago).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompts_changes_are_named_with_what_moved_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&folder).await;
+    send(&server, spans()).await;
+    for (trace, score) in [(1, "0.5"), (2, "1.0"), (3, "0.25")] {
+        let attributes = [("gen_ai.evaluation.name", "Relevance"), ("gen_ai.evaluation.score.value", score)];
+        let score = within(record("shop", "judge", "gen_ai.evaluation.result", 0, &attributes), trace, 1);
+        assert_eq!(server.post("/v1/logs", PROTOBUF, request(score)).await.unwrap().status(), 200);
+    }
+    let ask = |arguments: &[&str]| -> Value {
+        let arguments: Vec<&str> =
+            ["changes", "--prompt", "seller", "--format", "json"].iter().chain(arguments).copied().collect();
+        serde_json::from_str(&printed(&server.data, &arguments)).unwrap()
+    };
+    let episodes = ask(&[]);
+    let cells = episodes.as_array().unwrap().iter().map(|one| {
+        json!([
+            one["changed"],
+            one["returned"],
+            one["versions"],
+            one["calls"],
+            one["errors"],
+            one["mean_input_tokens"],
+            one["p50_ns"],
+            one["scores"]["Relevance"]["mean"],
+            one["scores"]["Relevance"]["count"]
+        ])
+    });
+    let took = 100_000_000.0;
+    assert_eq!(
+        cells.collect::<Value>(),
+        json!([
+            [[], false, ["1"], 2, 0, 150.0, took, 0.75, 2],
+            [["content"], false, ["2"], 4, 1, 60.0, took, 0.25, 1],
+            [["routing"], false, ["2"], 1, 0, 60.0, took, null, null],
+            [["content", "routing"], true, ["1"], 1, 0, 300.0, took, null, null],
+        ])
+    );
+    assert_eq!(ask(&["--since", "5h 30m"]).as_array().unwrap().len(), 3);
+    assert_eq!(ask(&["--service", "elsewhere"]), json!([]));
+    let table = printed(&server.data, &["changes", "--prompt", "seller"]);
+    assert!(table.contains("as before") && table.contains("25.0%"), "{table}");
+
+    // The instructions of a date are those that the traffic of that date carried.
+    let dates = server.sql("SELECT DISTINCT CAST(date AS text) AS date FROM spans ORDER BY 1");
+    let mut received = 0;
+    for date in &dates {
+        let on = ask(&["--on", date["date"].as_str().unwrap()]);
+        for one in on.as_array().unwrap() {
+            received += one["calls"].as_i64().unwrap();
+            let style = if one["versions"] == json!(["1"]) { "Be kind." } else { "Be brief." };
+            assert!(one["text"].as_str().unwrap().contains(style), "{one}");
+        }
+    }
+    assert_eq!(received, 8);
+    assert_eq!(ask(&["--on", "2020-01-01"]), json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_are_compared_by_texts_models_and_parameters() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&folder).await;
+    send(&server, spans()).await;
+    let diff = |a: u128, b: u128| -> Value {
+        serde_json::from_str(&printed(&server.data, &["runs", "diff", &hex(a), &hex(b), "--format", "json"])).unwrap()
+    };
+    let found = diff(1, 7);
+    assert_eq!(found["classes"], json!(["content", "routing"]));
+    let changes = found["calls"][0]["changes"].as_array().unwrap();
+    let change = |what: &str| {
+        let one = changes.iter().find(|one| one["what"] == what).map(|one| json!([one["a"], one["b"]]));
+        one.unwrap_or_default()
+    };
+    assert_eq!(change("prompt version"), json!(["1", "2"]));
+    assert_eq!(change("input tokens"), json!(["100", "60"]));
+    assert_eq!(change("parameters"), json!(["temperature 0", "temperature 1"]));
+    assert_eq!(change("model asked for"), Value::Null);
+    let text = found["texts"].as_array().unwrap().iter().find(|one| one["what"] == "instructions").unwrap();
+    let lines =
+        json!([[" ", "You sell seeds."], ["-", "Be kind."], ["+", "Be brief."], [" ", "Answer in one sentence."]]);
+    assert_eq!(text["lines"], lines);
+    // The question is the same, the answer is not.
+    let what: Vec<&Value> = found["texts"].as_array().unwrap().iter().map(|one| &one["what"]).collect();
+    assert_eq!(what, ["instructions", "output"]);
+    assert_eq!(diff(3, 5)["classes"], json!([]));
+    let page = printed(&server.data, &["runs", "diff", &hex(1), &hex(7), "--format", "md"]);
+    assert!(page.contains("- Be kind.\n+ Be brief."), "{page}");
+}
