@@ -226,7 +226,7 @@ fn days_apart(count: u64) -> Vec<Span> {
 async fn spans_of_a_thousand_days_take_memory_for_their_bytes() {
     // All the days that are believed, from 2015-01-01 on; so many files take long, so these are not committed.
     let all = (now() / 86_400_000_000_000) - 16_437;
-    for (days, commit, limit) in [(365, true, 300 * MIB), (all, false, 700 * MIB)] {
+    for (days, commit, limit) in [(365, true, 400 * MIB), (all, false, 700 * MIB)] {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let server = Server::start(&data, &["--commit-interval", "1h", "--no-maintenance"]).await;

@@ -1,6 +1,7 @@
 //! A generation of rows to files, and the files into the tables.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,12 +103,12 @@ async fn seal_table(
     }
     // One day after the other: the files of a thousand days are not in memory at once.
     for (day, rows) in days {
-        if !written.contains_key(&day) {
+        if let Entry::Vacant(place) = written.entry(day) {
             let file = match encoder.run(move || encode_beyond(table, &rows, reached)).await? {
                 Some(encoded) => Some(open.put(day, encoded, now_ms, true).await?),
                 None => None,
             };
-            written.insert(day, file);
+            place.insert(file);
         }
     }
     let files: Vec<NewFile> = written.values().flatten().cloned().collect();

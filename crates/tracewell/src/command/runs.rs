@@ -24,7 +24,7 @@ enum What {
     #[command(
         after_help = "Examples:\n  tracewell runs list --service support-bot --status error --since 2d\n  tracewell runs list --prompt seed-helper@2 --model gpt-4.1-mini --min-duration 2s\n  tracewell runs list --format csv --limit 1000 > runs.csv"
     )]
-    List(List),
+    List(Box<List>),
     /// All that is known of one run: a record with its texts, and what it lacks.
     #[command(
         after_help = "Examples:\n  tracewell runs show 4f2a91\n  tracewell runs show 4f2a91 --format html > run.html\n  tracewell runs show 4f2a91 --format json | jq .completeness"
