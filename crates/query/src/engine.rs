@@ -7,26 +7,30 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::{Stream, StreamExt};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracewell_lake::{Fresh, Lake};
 
 use crate::compact::compact;
 use crate::derived::DerivedProvider;
+use crate::error::QueryError;
 use crate::provider::FactProvider;
+use crate::relation::{self, Relation};
+use crate::session::{Dialect, Session, Settings};
 use crate::view::{ReadView, TableView};
-use crate::{functions, length, views};
+use crate::{functions, length, views, zone};
 
 /// What queries may take.
 #[derive(Clone, Debug)]
@@ -51,39 +55,6 @@ impl Default for Limits {
             concurrent: 16,
             threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             spill: Some(std::env::temp_dir()),
-        }
-    }
-}
-
-/// Why a query gave no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum QueryError {
-    /// The SQL is wrong, or asks for what is not allowed.
-    #[error("{0}")]
-    Sql(String),
-    /// It ran too long.
-    #[error("the query ran longer than {}s and was stopped; narrow it, for instance by `date`, or raise query.timeout", .0.as_secs())]
-    Timeout(Duration),
-    /// It needed more memory than all queries may take.
-    #[error("{0}; narrow the query, or raise query.memory_bytes")]
-    Memory(String),
-    /// Something failed while it ran.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl From<DataFusionError> for QueryError {
-    fn from(error: DataFusionError) -> Self {
-        match error.find_root() {
-            DataFusionError::ResourcesExhausted(message) => Self::Memory(message.clone()),
-            DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => {
-                Self::Sql(error.strip_backtrace())
-            }
-            DataFusionError::NotImplemented(_)
-            | DataFusionError::Diagnostic(..)
-            | DataFusionError::Configuration(_) => Self::Sql(error.strip_backtrace()),
-            _ => Self::Failed(error.strip_backtrace()),
         }
     }
 }
@@ -137,17 +108,16 @@ impl Engine {
         &self.lake
     }
 
-    async fn context(&self, view: &Arc<ReadView>, sql: &str) -> Result<SessionContext, DataFusionError> {
-        let context = session(self.limits.threads, &self.environment);
-        for (name, facts) in view.facts() {
-            register_facts(&context, name, facts.clone(), &self.store)?;
-        }
-        views::register(&context, sql, |table| {
-            let (view, environment) = (Arc::clone(view), Arc::clone(&self.environment));
-            Arc::new(DerivedProvider::new(table, view, self.store.clone(), environment))
-        })
-        .await?;
-        Ok(context)
+    /// What queries may take.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Queries of one client.
+    #[must_use]
+    pub fn session(self: &Arc<Self>, settings: Settings) -> Session {
+        Session::new(Arc::clone(self), settings)
     }
 
     /// Starts a query. It stops when its [`Rows`] are dropped.
@@ -155,16 +125,89 @@ impl Engine {
     /// # Errors
     /// When the SQL is wrong or not allowed. What fails while it runs comes with the rows.
     pub async fn sql(self: &Arc<Self>, sql: &str) -> Result<Rows, QueryError> {
+        self.session(Settings::default()).sql(sql).await
+    }
+
+    /// The tables and views that can be asked.
+    ///
+    /// # Errors
+    /// When the views cannot be planned.
+    pub async fn relations(self: &Arc<Self>) -> Result<Vec<Relation>, QueryError> {
+        let engine = Arc::clone(self);
+        let look = async move {
+            let context = engine.context("information_schema", &Settings::default().time_zone, None).await?;
+            Ok(relation::all(&context).await?)
+        };
+        self.work(self.limits.timeout, look).await
+    }
+
+    /// The context of one query over the rows of this moment.
+    pub(crate) async fn context(
+        &self,
+        sql: &str,
+        time_zone: &str,
+        dialect: Option<&dyn Dialect>,
+    ) -> Result<SessionContext, QueryError> {
+        let view = Arc::new(ReadView::take(&self.lake, self.fresh.as_ref())?);
+        let context = session(self.limits.threads, &self.environment, time_zone);
+        for (name, facts) in view.facts() {
+            register_facts(&context, name, facts.clone(), &self.store)?;
+        }
+        // What a protocol adds holds its own lists of tables.
+        views::register(&context, sql, dialect.is_none(), |table| {
+            let (view, environment) = (Arc::clone(&view), Arc::clone(&self.environment));
+            Arc::new(DerivedProvider::new(table, view, self.store.clone(), environment))
+        })
+        .await?;
+        if !zone::is_utc(time_zone) {
+            zone::show_times_in(&context, time_zone).await?;
+        }
+        if let Some(dialect) = dialect {
+            dialect.extend(&context)?;
+        }
+        Ok(context)
+    }
+
+    fn runtime(&self) -> &tokio::runtime::Runtime {
+        self.runtime.as_ref().expect("the runtime lives as long as the engine")
+    }
+
+    /// Does short work on the runtime of queries. It stops when the future is dropped.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let cancel = CancellationToken::new();
+        let _guard = cancel.clone().drop_guard();
+        let task = self.runtime().spawn(async move {
+            tokio::select! {
+                () = cancel.cancelled() => Err(stopping()),
+                done = tokio::time::timeout(deadline, work) => done.unwrap_or(Err(QueryError::Timeout(deadline))),
+            }
+        });
+        task.await.unwrap_or_else(|error| Err(QueryError::Failed(error.to_string())))
+    }
+
+    /// Runs what `plan` gives. It stops when the rows are dropped.
+    pub(crate) async fn stream(
+        &self,
+        deadline: Duration,
+        plan: impl Future<Output = Result<(SessionContext, LogicalPlan), QueryError>> + Send + 'static,
+    ) -> Result<Rows, QueryError> {
         let cancel = CancellationToken::new();
         let guard = cancel.clone().drop_guard();
         let (batches, receiver) = mpsc::channel(4);
         let (started, schema) = tokio::sync::oneshot::channel();
-        let engine = Arc::clone(self);
-        let text = sql.to_owned();
-        let runtime = self.runtime.as_ref().expect("the runtime lives as long as the engine");
-        runtime.spawn(async move {
-            let deadline = engine.limits.timeout;
-            let work = engine.run(&text, started, &batches);
+        let running = Arc::clone(&self.running);
+        self.runtime().spawn(async move {
+            let work = async {
+                let turn = turn(&running).await?;
+                let (context, plan) = plan.await?;
+                let rows = context.execute_logical_plan(plan).await?.execute_stream().await?;
+                let _ = started.send(rows.schema());
+                send(rows, turn, &running, &batches).await
+            };
             let ended = tokio::select! {
                 () = cancel.cancelled() => return,
                 ended = tokio::time::timeout(deadline, work) => ended.unwrap_or(Err(QueryError::Timeout(deadline))),
@@ -173,57 +216,63 @@ impl Engine {
                 let _ = batches.send(Err(error)).await;
             }
         });
+        let mut rows = Rows { schema: SchemaRef::new(Schema::empty()), receiver, _guard: guard };
         match schema.await {
-            Ok(schema) => Ok(Rows { schema, receiver, _guard: guard }),
-            Err(_) => {
-                let mut rows = Rows {
-                    schema: SchemaRef::new(datafusion::arrow::datatypes::Schema::empty()),
-                    receiver,
-                    _guard: guard,
-                };
-                match rows.next().await {
-                    Some(Err(error)) => Err(error),
-                    _ => Err(QueryError::Failed("the query ended before it began".into())),
-                }
+            Ok(schema) => {
+                rows.schema = schema;
+                Ok(rows)
             }
+            Err(_) => match rows.next().await {
+                Some(Err(error)) => Err(error),
+                _ => Err(stopping()),
+            },
         }
-    }
-
-    async fn run(
-        &self,
-        sql: &str,
-        started: tokio::sync::oneshot::Sender<SchemaRef>,
-        batches: &mpsc::Sender<Result<RecordBatch, QueryError>>,
-    ) -> Result<(), QueryError> {
-        length::check(sql).map_err(QueryError::Sql)?;
-        let _permit = self.running.acquire().await.map_err(|_| QueryError::Failed("the server is stopping".into()))?;
-        let view = ReadView::take(&self.lake, self.fresh.as_ref()).map_err(DataFusionError::from)?;
-        let context = self.context(&Arc::new(view), sql).await?;
-        let plan = context.state().create_logical_plan(sql).await?;
-        SQLOptions::new()
-            .with_allow_ddl(false)
-            .with_allow_dml(false)
-            .with_allow_statements(false)
-            .verify_plan(&plan)?;
-        let frame = context.execute_logical_plan(plan).await?;
-        let mut stream: SendableRecordBatchStream = frame.execute_stream().await?;
-        let _ = started.send(stream.schema());
-        while let Some(batch) = stream.next().await {
-            if batches.send(Ok(compact(batch?))).await.is_err() {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 
+fn stopping() -> QueryError {
+    QueryError::Failed("the query was stopped".into())
+}
+
+/// Waits until there is room for one more query.
+async fn turn(running: &Semaphore) -> Result<SemaphorePermit<'_>, QueryError> {
+    running.acquire().await.map_err(|_| stopping())
+}
+
+/// Sends rows to a reader. While the reader is busy with those it has, another query may run: a cursor that somebody
+/// left open keeps nobody waiting.
+async fn send<'r>(
+    mut rows: SendableRecordBatchStream,
+    mut held: SemaphorePermit<'r>,
+    running: &'r Semaphore,
+    batches: &mpsc::Sender<Result<RecordBatch, QueryError>>,
+) -> Result<(), QueryError> {
+    while let Some(batch) = rows.next().await {
+        match batches.try_send(Ok(compact(batch?))) {
+            Ok(()) => {}
+            Err(TrySendError::Full(batch)) => {
+                drop(held);
+                if batches.send(batch).await.is_err() {
+                    break;
+                }
+                held = turn(running).await?;
+            }
+            Err(TrySendError::Closed(_)) => break,
+        }
+    }
+    Ok(())
+}
+
 /// A session with our functions and no tables.
-pub(crate) fn session(threads: usize, environment: &Arc<RuntimeEnv>) -> SessionContext {
+pub(crate) fn session(threads: usize, environment: &Arc<RuntimeEnv>, time_zone: &str) -> SessionContext {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
         .with_default_catalog_and_schema("tracewell", "public")
         .with_target_partitions(threads);
-    config.options_mut().sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+    let options = config.options_mut();
+    options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
+    options.sql_parser.collect_spans = true;
+    options.execution.time_zone = Some(time_zone.to_owned());
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::clone(environment))

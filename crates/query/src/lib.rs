@@ -1,7 +1,7 @@
 //! SQL over the tables: one read-only session per query, over stored and unflushed rows alike.
 //!
 //! ```text
-//!   SQL ── Engine::sql ── ReadView (fresh chunks, then snapshot, per table) ── FactProvider ── DataFusion
+//!   SQL ── Session::run ── ReadView (fresh chunks, then snapshot, per table) ── FactProvider ── DataFusion
 //!                │                          └ what is settled per date ── DerivedProvider ────┘      │
 //!                └── own runtime, deadline, cancel when the reader goes away <──── record batches ─┘
 //! ```
@@ -18,15 +18,22 @@ mod calls;
 mod compact;
 mod derived;
 mod engine;
+mod error;
 mod fresh;
 mod functions;
 mod length;
 pub mod named;
 mod provider;
+mod relation;
+mod session;
 pub mod settled;
 mod view;
 mod views;
+mod zone;
 
-pub use engine::{Engine, Limits, QueryError, Rows};
+pub use engine::{Engine, Limits, Rows};
+pub use error::{Location, QueryError, SqlError, SqlErrorKind};
+pub use relation::Relation;
+pub use session::{Dialect, Parameter, Prepared, Session, Settings};
 pub use view::ReadView;
 pub use views::{VIEWS, View};

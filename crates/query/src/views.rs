@@ -318,16 +318,17 @@ pub const VIEWS: &[View] = &[
 ];
 
 /// Makes the views that `sql` mentions known to `context`, and those that they use. Lists of all tables get all of
-/// them. `derived` gives the table behind a view that is settled by date.
+/// them if `lists`. `derived` gives the table behind a view that is settled by date.
 ///
 /// # Errors
 /// When a view cannot be planned.
 pub(crate) async fn register(
     context: &SessionContext,
     sql: &str,
+    lists: bool,
     derived: impl Fn(&'static Table) -> Arc<dyn TableProvider>,
 ) -> Result<()> {
-    for view in mentioned(sql) {
+    for view in mentioned(sql, lists) {
         match view.derived {
             Some(table) => context.register_table(view.name, derived(table)).map(|_| ())?,
             None => plan(context, view).await?,
@@ -364,9 +365,9 @@ async fn plan(context: &SessionContext, view: &View) -> Result<()> {
 }
 
 /// The views that `sql` may need, in an order in which they can be planned.
-fn mentioned(sql: &str) -> Vec<&'static View> {
+fn mentioned(sql: &str, lists: bool) -> Vec<&'static View> {
     let lower = sql.to_ascii_lowercase();
-    let lists_all = lower.contains("information_schema") || lower.trim_start().starts_with("show");
+    let lists_all = lists && (lower.contains("information_schema") || lower.trim_start().starts_with("show"));
     let mut wanted: Vec<&str> = Vec::new();
     for view in VIEWS.iter().rev() {
         if lists_all || wanted.contains(&view.name) || lower.contains(view.name) {
@@ -386,7 +387,7 @@ mod tests {
 
     #[test]
     fn only_views_that_are_mentioned_are_planned_and_those_they_use_come_first() {
-        let names = |sql| mentioned(sql).iter().map(|view| view.name).collect::<Vec<_>>();
+        let names = |sql| mentioned(sql, true).iter().map(|view| view.name).collect::<Vec<_>>();
         assert_eq!(names("SELECT 1"), [""; 0]);
         assert_eq!(names("SELECT * FROM LLM_Calls"), ["llm_calls"]);
         assert_eq!(names("SELECT * FROM merged_calls"), ["span_records", "call_spans", "merged_calls"]);

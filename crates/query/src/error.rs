@@ -1,0 +1,228 @@
+//! Why a query gave no answer: what is wrong, where in its text, and what would be right.
+
+use std::time::Duration;
+
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::{Diagnostic, SchemaError};
+use datafusion::error::DataFusionError;
+
+/// Why a query gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The SQL is wrong, or asks for what is not allowed.
+    #[error("{0}")]
+    Sql(SqlError),
+    /// It ran too long.
+    #[error("the query ran longer than {}s and was stopped; narrow it, for instance by `date`, or raise query.timeout", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// It needed more memory than all queries may take.
+    #[error("{0}; narrow the query, or raise query.memory")]
+    Memory(String),
+    /// Something failed while it ran.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What is wrong with a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlError {
+    /// The kind of mistake.
+    pub kind: SqlErrorKind,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub hint: Option<String>,
+    /// Where in the text.
+    pub at: Option<Location>,
+}
+
+/// The kinds of mistakes that a client may want to tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SqlErrorKind {
+    /// It is not SQL.
+    Syntax,
+    /// There is no such table or view.
+    UnknownTable,
+    /// There is no such column.
+    UnknownColumn,
+    /// A column's name stands for several.
+    AmbiguousColumn,
+    /// There is no such function, or not for these arguments.
+    UnknownFunction,
+    /// It would change something.
+    ReadOnly,
+    /// It is SQL that cannot be answered here.
+    Unsupported,
+    /// A parameter is missing or of another type.
+    Parameter,
+    /// A value cannot be read as the type that is asked for.
+    InvalidValue,
+    /// A value does not fit its type.
+    OutOfRange,
+    /// A division by zero.
+    DivisionByZero,
+    /// The text is too long, or nested too deeply.
+    TooComplex,
+    /// Anything else.
+    Other,
+}
+
+/// A place in the text of a query: line and column in characters, both from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Line.
+    pub line: u64,
+    /// Column.
+    pub column: u64,
+}
+
+impl Location {
+    /// Which character of `sql` it is, from 1.
+    #[must_use]
+    pub fn character(self, sql: &str) -> Option<usize> {
+        let (line, column) = (usize::try_from(self.line).ok()?, usize::try_from(self.column).ok()?);
+        let before: usize = sql.split_inclusive('\n').take(line.checked_sub(1)?).map(|line| line.chars().count()).sum();
+        let position = before + column;
+        (position <= sql.chars().count() + 1).then_some(position)
+    }
+}
+
+impl std::fmt::Display for SqlError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(at) = self.at {
+            write!(f, " at line {}, column {}", at.line, at.column)?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl SqlError {
+    /// A mistake without a place or a hint.
+    #[must_use]
+    pub fn new(kind: SqlErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, at: None }
+    }
+}
+
+impl QueryError {
+    /// A mistake without a place or a hint.
+    pub(crate) fn wrong(kind: SqlErrorKind, message: impl Into<String>) -> Self {
+        Self::Sql(SqlError::new(kind, message))
+    }
+}
+
+impl From<DataFusionError> for QueryError {
+    fn from(error: DataFusionError) -> Self {
+        let (kind, message) = match error.find_root() {
+            DataFusionError::ResourcesExhausted(message) => return Self::Memory(message.clone()),
+            DataFusionError::SQL(parser, _) => {
+                let message = parser.to_string();
+                let message = message.trim_start_matches("sql parser error: ");
+                let (message, at) = split_location(message);
+                return Self::Sql(SqlError { kind: SqlErrorKind::Syntax, message, hint: None, at });
+            }
+            DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
+                SchemaError::FieldNotFound { .. } => (SqlErrorKind::UnknownColumn, plain(&error)),
+                SchemaError::AmbiguousReference { .. } => (SqlErrorKind::AmbiguousColumn, plain(&error)),
+                _ => (SqlErrorKind::Other, plain(&error)),
+            },
+            DataFusionError::Plan(message) => (kind_of_plan_error(message), plain(&error)),
+            DataFusionError::NotImplemented(_) => (SqlErrorKind::Unsupported, plain(&error)),
+            DataFusionError::Diagnostic(..) | DataFusionError::Configuration(_) => (SqlErrorKind::Other, plain(&error)),
+            DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
+                ArrowError::CastError(_) | ArrowError::ParseError(_) => (SqlErrorKind::InvalidValue, plain(&error)),
+                ArrowError::DivideByZero => (SqlErrorKind::DivisionByZero, plain(&error)),
+                ArrowError::ArithmeticOverflow(_) => (SqlErrorKind::OutOfRange, plain(&error)),
+                _ => return Self::Failed(plain(&error)),
+            },
+            _ => return Self::Failed(plain(&error)),
+        };
+        let diagnostic = error.diagnostic();
+        let at = diagnostic.and_then(|diagnostic| diagnostic.span).map(|span| span.start);
+        let at = at.map(|start| Location { line: start.line, column: start.column });
+        Self::Sql(SqlError { kind, message, hint: diagnostic.and_then(hint), at })
+    }
+}
+
+fn kind_of_plan_error(message: &str) -> SqlErrorKind {
+    const NOT_ALLOWED: [&str; 3] = ["DDL not supported", "DML not supported", "Statement not supported"];
+    if NOT_ALLOWED.iter().any(|start| message.starts_with(start)) {
+        SqlErrorKind::ReadOnly
+    } else if message.starts_with("Invalid function") || message.contains("function signature") {
+        SqlErrorKind::UnknownFunction
+    } else if message.starts_with("table ") && message.ends_with("not found") {
+        SqlErrorKind::UnknownTable
+    } else if message.to_ascii_lowercase().contains("placeholder") {
+        SqlErrorKind::Parameter
+    } else {
+        SqlErrorKind::Other
+    }
+}
+
+fn hint(diagnostic: &Diagnostic) -> Option<String> {
+    let notes = diagnostic.notes.iter().map(|note| &note.message);
+    let all: Vec<&str> = notes.chain(diagnostic.helps.iter().map(|help| &help.message)).map(String::as_str).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// The text without the names of DataFusion's layers.
+fn plain(error: &DataFusionError) -> String {
+    let text = error.strip_backtrace();
+    let mut text = text.as_str();
+    while let Some(rest) = LAYERS.iter().find_map(|layer| text.strip_prefix(layer)) {
+        text = rest;
+    }
+    text.to_owned()
+}
+
+const LAYERS: [&str; 8] = [
+    "Error during planning: ",
+    "Schema error: ",
+    "Arrow error: ",
+    "Optimizer rule 'simplify_expressions' failed\ncaused by\n",
+    "type_coercion\ncaused by\n",
+    "Cast error: ",
+    "Parser error: ",
+    "This feature is not implemented: ",
+];
+
+/// Takes ` at Line: 1, Column: 8` from the end of a message of the parser.
+fn split_location(message: &str) -> (String, Option<Location>) {
+    let found = message.rsplit_once(" at Line: ").and_then(|(text, place)| {
+        let (line, column) = place.split_once(", Column: ")?;
+        Some((text.to_owned(), Location { line: line.parse().ok()?, column: column.parse().ok()? }))
+    });
+    match found {
+        Some((text, at)) => (text, Some(at)),
+        None => (message.to_owned(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_a_character_of_the_text() {
+        let sql = "SELECT é,\n  x";
+        let at = |line, column| Location { line, column }.character(sql);
+        assert_eq!(at(1, 8), Some(8));
+        assert_eq!(at(2, 3), Some(13));
+        assert_eq!(at(0, 1), None);
+        assert_eq!(at(3, 9), None);
+    }
+
+    #[test]
+    fn the_place_is_taken_from_what_the_parser_says() {
+        let (message, at) = split_location("Expected: an expression, found: FROM at Line: 1, Column: 8");
+        assert_eq!(message, "Expected: an expression, found: FROM");
+        assert_eq!(at, Some(Location { line: 1, column: 8 }));
+        assert_eq!(split_location("no place"), ("no place".to_owned(), None));
+    }
+}
