@@ -18,6 +18,8 @@ pub(crate) struct Server {
     pub(crate) http: String,
     /// Where SQL is answered.
     pub(crate) api: String,
+    /// Where the PostgreSQL protocol is spoken, as a URL; empty when it is not.
+    pub(crate) postgres: String,
 }
 
 /// A port of this machine that nobody listens on.
@@ -46,14 +48,15 @@ impl Server {
             .args(["--data", url])
             .envs(environment.iter().copied())
             .args(["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "localhost:0", "--http", "127.0.0.1:0"])
+            .env("TRACEWELL_LISTEN_POSTGRES", "127.0.0.1:0")
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut server =
-            Self { process, data: data.to_owned(), grpc: String::new(), http: String::new(), api: String::new() };
+        let (grpc, http, api, postgres) = Default::default();
+        let mut server = Self { process, data: data.to_owned(), grpc, http, api, postgres };
         let deadline = Instant::now() + Duration::from_secs(60);
         let text = loop {
             if let Ok(text) = std::fs::read_to_string(&endpoint) {
@@ -62,8 +65,10 @@ impl Server {
             server.assert_running(deadline);
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
-        let address = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        let find = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+        let address = |name: &str| find(name).unwrap().trim().to_owned();
         (server.grpc, server.http) = (address("otlp_grpc"), address("otlp_http"));
+        server.postgres = find("postgres ").unwrap_or_default().to_owned();
         server.api = text.lines().next().unwrap().to_owned();
         while client().get(format!("{}/readyz", server.http)).send().await.is_err() {
             server.assert_running(deadline);
@@ -91,6 +96,14 @@ impl Server {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         assert!(self.process.wait().unwrap().success());
+    }
+
+    /// How much processor time it has used so far, in ticks of the system's clock.
+    pub(crate) fn processor_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        // The name of the program stands in parentheses and may hold spaces.
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
     /// The most memory it has had so far, in bytes.

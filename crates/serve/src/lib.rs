@@ -1,4 +1,5 @@
-//! What people and programs ask over HTTP: `POST /v1/sql`, `GET /v1/runs`, and how the server is.
+//! What people and programs ask: `POST /v1/sql` and `GET /v1/runs` over HTTP, SQL over the PostgreSQL protocol, and how
+//! the server is.
 //!
 //! `POST /v1/sql` takes the query as `text/plain`, or as JSON `{"sql": "…"}`. `Accept` chooses how the rows come: JSON
 //! (an array of objects), NDJSON, CSV, an Arrow IPC stream or a Parquet file; `Accept-Encoding` how they are compressed.
@@ -13,11 +14,13 @@
 pub mod format;
 pub mod guard;
 mod health;
+mod postgres;
 mod queries;
 mod runs;
 mod sql;
 
 pub use health::{Health, IDENTITY, health_router};
+pub use postgres::{Postgres, PostgresOptions, Tls};
 pub use queries::queries_router;
 pub use runs::runs_router;
 pub use sql::sql_router;

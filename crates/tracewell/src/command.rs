@@ -14,6 +14,7 @@ mod check;
 mod configuration;
 mod import;
 mod maintain;
+mod postgres;
 mod query;
 mod runs;
 mod schema;

@@ -15,7 +15,7 @@ mod size;
 mod span;
 mod storage;
 
-pub(crate) use address::Address;
+pub(crate) use address::{Address, Listening};
 pub(crate) use load::load;
 pub(crate) use size::ByteSize;
 pub(crate) use span::TimeSpan;
@@ -31,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) wal: PathBuf,
     pub(crate) listen: Listen,
     pub(crate) ingest: IngestSettings,
+    pub(crate) postgres: PostgresSettings,
     pub(crate) query: QuerySettings,
     pub(crate) maintenance: MaintenanceSettings,
     /// Options of the object store by `object_store`'s names, such as `aws_endpoint`.
@@ -45,6 +46,8 @@ pub(crate) struct Listen {
     pub(crate) otlp_http: Address,
     /// SQL, health and metrics. Port 0: any free one.
     pub(crate) http: Address,
+    /// SQL by the PostgreSQL protocol; `off`: nowhere.
+    pub(crate) postgres: Listening,
 }
 
 /// How requests are taken in.
@@ -65,6 +68,17 @@ pub(crate) struct IngestSettings {
     pub(crate) request_size: ByteSize,
     /// All requests between their first byte and their answer.
     pub(crate) in_flight: ByteSize,
+}
+
+/// Who may speak the PostgreSQL protocol, and how.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PostgresSettings {
+    /// Everybody's password; none is asked for when it is empty, which only an address of this machine may have.
+    pub(crate) password: String,
+    /// Files in PEM. With them only encrypted connections are taken.
+    pub(crate) tls_certificate: PathBuf,
+    pub(crate) tls_key: PathBuf,
 }
 
 /// What queries may take.
@@ -113,6 +127,7 @@ impl Default for Config {
             wal: PathBuf::new(),
             listen: Listen::default(),
             ingest: IngestSettings::default(),
+            postgres: PostgresSettings::default(),
             query: QuerySettings::default(),
             maintenance: MaintenanceSettings::default(),
             storage: BTreeMap::new(),
@@ -123,7 +138,8 @@ impl Default for Config {
 impl Default for Listen {
     fn default() -> Self {
         let local = |port| Address::local(port);
-        Self { otlp_grpc: local(4317), otlp_http: local(4318), http: local(4320) }
+        let postgres = Listening::At(local(5432));
+        Self { otlp_grpc: local(4317), otlp_http: local(4318), http: local(4320), postgres }
     }
 }
 

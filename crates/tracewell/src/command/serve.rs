@@ -21,7 +21,7 @@ use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{Health, health_router, queries_router, runs_router, sql_router};
 
-use super::{Place, maintain};
+use super::{Place, maintain, postgres};
 use crate::config::{Address, Flag, Source};
 
 /// The file in the write-ahead log's folder that tells where its server listens.
@@ -43,6 +43,9 @@ pub(crate) struct Serve {
     /// Where SQL is answered over HTTP [default: 127.0.0.1:4320, or a free port when that is taken]
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
+    /// Where SQL is answered by the PostgreSQL protocol, or `off` [default: 127.0.0.1:5432, if that is free]
+    #[arg(long, value_name = "ADDR")]
+    postgres: Option<String>,
     /// Independent write-ahead logs, each with a thread [default: one per core]
     #[arg(long, value_name = "N")]
     shards: Option<usize>,
@@ -121,11 +124,17 @@ impl Serve {
             Source::Default => bind_api(&settings.listen.http).await?,
             _ => bind(&settings.listen.http, "HTTP").await?,
         };
+        let sql = postgres::bind(settings, effective.source("listen.postgres")).await?;
         let status = Arc::new(Status { collector: collector.clone(), ingest: Arc::clone(&ingest), lake: lake.clone() });
         tracing::info!(address = %grpc.local_addr()?, "receiving OTLP/gRPC");
         tracing::info!(address = %http.local_addr()?, "receiving OTLP/HTTP");
         tracing::info!(address = %api.local_addr()?, data = %location.url(), wal = %wal.display(), "answering SQL over HTTP");
-        let endpoint = Endpoint::write(&wal, api.local_addr()?, grpc.local_addr()?, http.local_addr()?)?;
+        let sql_address = sql.as_ref().map(TcpListener::local_addr).transpose()?;
+        let postgres = match sql {
+            Some(listener) => postgres::serve(listener, &engine, settings, stop.clone()).await?,
+            None => tokio::spawn(async {}),
+        };
+        let endpoint = Endpoint::write(&wal, api.local_addr()?, grpc.local_addr()?, http.local_addr()?, sql_address)?;
 
         let health = health_router(status);
         let questions = sql_router(Arc::clone(&engine))
@@ -140,6 +149,7 @@ impl Serve {
             tokio::spawn(serve_grpc(grpc, collector.clone(), stop.clone())),
             tokio::spawn(serve_http(http, router(collector).merge(health), stop.clone())),
             tokio::spawn(serve_http(api, questions, stop.clone())),
+            postgres,
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
         if self.demo {
@@ -164,6 +174,7 @@ impl Serve {
             flag("listen.otlp_grpc", "--otlp-grpc", self.otlp_grpc.clone()),
             flag("listen.otlp_http", "--otlp-http", self.otlp_http.clone()),
             flag("listen.http", "--http", self.http.clone()),
+            flag("listen.postgres", "--postgres", self.postgres.clone()),
             flag("ingest.shards", "--shards", self.shards.map(|shards| shards.to_string())),
             flag("ingest.commit_interval", "--commit-interval", self.commit_interval.clone()),
             flag("maintenance.interval", "--maintenance-interval", self.maintenance_interval.clone()),
@@ -250,9 +261,18 @@ struct Endpoint(PathBuf);
 
 impl Endpoint {
     /// The first line is for `tracewell sql`, the others for whoever started the server on free ports.
-    fn write(wal: &Path, api: SocketAddr, grpc: SocketAddr, http: SocketAddr) -> anyhow::Result<Self> {
+    fn write(
+        wal: &Path,
+        api: SocketAddr,
+        grpc: SocketAddr,
+        http: SocketAddr,
+        postgres: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
         let path = wal.join(ENDPOINT_FILE);
-        let text = format!("http://{api}\notlp_grpc http://{grpc}\notlp_http http://{http}\n");
+        let mut text = format!("http://{api}\notlp_grpc http://{grpc}\notlp_http http://{http}\n");
+        if let Some(postgres) = postgres {
+            text += &format!("postgres postgresql://{postgres}\n");
+        }
         let unfinished = path.with_extension("new");
         std::fs::write(&unfinished, text)
             .and_then(|()| std::fs::rename(&unfinished, &path))

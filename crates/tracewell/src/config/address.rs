@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A host and a port: `127.0.0.1:4317`, `[::1]:4317`, `localhost:4317`.
@@ -28,6 +29,34 @@ impl fmt::Display for Address {
         f.write_str(&self.0)
     }
 }
+
+/// An address, or `off`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Listening {
+    Off,
+    At(Address),
+}
+
+impl Serialize for Listening {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_str(OFF),
+            Self::At(address) => address.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Listening {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == OFF {
+            return Ok(Self::Off);
+        }
+        Address::deserialize(text.into_deserializer()).map(Self::At)
+    }
+}
+
+const OFF: &str = "off";
 
 impl Serialize for Address {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

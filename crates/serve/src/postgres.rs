@@ -1,0 +1,144 @@
+//! The PostgreSQL protocol: what analysts' tools speak.
+//!
+//! ```text
+//!   accept ── startup (TLS, password, settings) ── connection ── command   BEGIN, SET, DECLARE, …
+//!              └ cancel                                 │     └─ statement, cursor ── Session ── rows
+//!                                                       └─ catalog  pg_catalog, information_schema, functions
+//! ```
+//!
+//! What must hold:
+//! - A query stops when its client cancels it, leaves, or has waited longer than it wanted.
+//! - Nothing that a client sends makes the server panic, or hold more memory than one message may have.
+//! - Nothing is changed: what asks for a change is refused before it is planned, and again by its plan.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracewell_query::{Engine, QueryError};
+
+use self::cancel::Cancels;
+use self::catalog::Catalog;
+use self::connection::Connection;
+use self::failure::Failure;
+use self::wire::{Broken, Wire};
+
+mod cancel;
+mod catalog;
+mod command;
+mod connection;
+mod cursor;
+mod failure;
+mod message;
+mod parameters;
+mod rows;
+mod scram;
+mod settings;
+mod startup;
+mod statement;
+mod tls;
+mod types;
+mod value;
+mod wire;
+
+pub use tls::Tls;
+
+/// A client has so long to say who it is.
+const STARTUP: Duration = Duration::from_secs(10);
+/// Connections have so long to end when the server stops.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// How clients are let in.
+#[derive(Clone, Default)]
+pub struct PostgresOptions {
+    /// The password of all users; `None` lets everybody in.
+    pub password: Option<String>,
+    /// Encryption, which is then required.
+    pub tls: Option<Tls>,
+    /// Connections at the same time; more are refused.
+    pub connections: usize,
+}
+
+impl std::fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresOptions").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
+
+/// A server of the protocol.
+#[derive(Clone)]
+pub struct Postgres {
+    shared: Arc<Shared>,
+    connections: Arc<Semaphore>,
+    most: usize,
+}
+
+/// What all connections share.
+struct Shared {
+    engine: Arc<Engine>,
+    catalog: Arc<Catalog>,
+    cancels: Cancels,
+    password: Option<String>,
+    tls: Option<Tls>,
+}
+
+impl Postgres {
+    /// A server over `engine`.
+    ///
+    /// # Errors
+    /// When the catalogue cannot be made.
+    pub async fn new(engine: Arc<Engine>, options: PostgresOptions) -> Result<Self, QueryError> {
+        let catalog = Arc::new(Catalog::new(&engine.relations().await?).await?);
+        let PostgresOptions { password, tls, connections } = options;
+        let shared = Arc::new(Shared { engine, catalog, cancels: Cancels::default(), password, tls });
+        Ok(Self { shared, connections: Arc::new(Semaphore::new(connections)), most: connections })
+    }
+
+    /// Answers clients until `stop`.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        loop {
+            let stream = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        tracing::warn!(%error, "a PostgreSQL connection could not be accepted");
+                        // Without files left, trying at once would only burn time.
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                },
+            };
+            tokio::spawn(self.clone().connect(stream, stop.clone()));
+        }
+        let all = u32::try_from(self.most).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(FAREWELL, self.connections.acquire_many(all)).await;
+    }
+
+    async fn connect(self, stream: TcpStream, stop: CancellationToken) {
+        // Answers are small and waited for.
+        let _ = stream.set_nodelay(true);
+        let mut wire = Wire::new(stream);
+        let Ok(_permit) = self.connections.try_acquire() else {
+            let failure = Failure::new("53300", format!("sorry, too many clients already: {} may connect", self.most));
+            let _ = tokio::time::timeout(STARTUP, startup::refuse(&mut wire, failure)).await;
+            return;
+        };
+        let ended = match tokio::time::timeout(STARTUP, startup::start(&mut wire, &self.shared)).await {
+            Err(_) => return tracing::debug!("a PostgreSQL client did not say who it is"),
+            Ok(Ok(Some(started))) => Connection::new(wire, started, Arc::clone(&self.shared)).run(&stop).await,
+            Ok(Ok(None)) => Ok(()),
+            Ok(Err(Broken::Malformed(why))) => {
+                let failure = Failure::new("08P01", why.to_string());
+                let _ = tokio::time::timeout(STARTUP, startup::refuse(&mut wire, failure)).await;
+                return;
+            }
+            Ok(Err(broken)) => Err(broken),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a PostgreSQL connection broke");
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The tables of `pg_catalog` and `information_schema` that tell of our tables and views.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    ArrayRef, BooleanArray, Int16Array, Int32Array, RecordBatch, StringArray, new_null_array,
+};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::common::Result;
+use pgwire::api::Type;
+use postgres_types::Kind;
+
+use super::names::{Column, DATABASE, Name, Names, OWNER, PG_CLASS, SCHEMAS, schema_name, type_name};
+
+type Tables = Vec<(&'static str, Arc<dyn TableProvider>)>;
+
+/// A table built column by column from what its rows are about.
+struct Builder<'a, R> {
+    rows: &'a [R],
+    fields: Vec<Field>,
+    columns: Vec<ArrayRef>,
+}
+
+impl<'a, R> Builder<'a, R> {
+    fn new(rows: &'a [R]) -> Self {
+        Self { rows, fields: Vec::new(), columns: Vec::new() }
+    }
+
+    fn push(mut self, field: Field, column: ArrayRef) -> Self {
+        self.fields.push(field);
+        self.columns.push(column);
+        self
+    }
+
+    /// A column of object identifiers of a `kind`: `oid`, `regproc`, ….
+    fn oid(self, name: &str, value: impl Fn(&R) -> i32) -> Self {
+        let marked = HashMap::from([("pg.oid_alias".to_owned(), "oid".to_owned())]);
+        let column = Arc::new(self.rows.iter().map(|row| Some(value(row))).collect::<Int32Array>());
+        self.push(Field::new(name, DataType::Int32, true).with_metadata(marked), column)
+    }
+
+    fn int4(self, name: &str, value: impl Fn(&R) -> Option<i32>) -> Self {
+        let column = Arc::new(self.rows.iter().map(value).collect::<Int32Array>());
+        self.push(Field::new(name, DataType::Int32, true), column)
+    }
+
+    fn int2(self, name: &str, value: impl Fn(&R) -> i16) -> Self {
+        let column = Arc::new(self.rows.iter().map(|row| Some(value(row))).collect::<Int16Array>());
+        self.push(Field::new(name, DataType::Int16, true), column)
+    }
+
+    fn bool(self, name: &str, value: impl Fn(&R) -> bool) -> Self {
+        let column = Arc::new(self.rows.iter().map(|row| Some(value(row))).collect::<BooleanArray>());
+        self.push(Field::new(name, DataType::Boolean, true), column)
+    }
+
+    fn text<T: AsRef<str>>(self, name: &str, value: impl Fn(&R) -> Option<T>) -> Self {
+        let column = Arc::new(self.rows.iter().map(value).collect::<StringArray>());
+        self.push(Field::new(name, DataType::Utf8, true), column)
+    }
+
+    /// Columns that are the same in every row.
+    fn texts(self, names: &[&str], value: Option<&'static str>) -> Self {
+        names.iter().fold(self, |table, name| table.text(name, |_| value))
+    }
+
+    fn oids(self, names: &[&str], value: i32) -> Self {
+        names.iter().fold(self, |table, name| table.oid(name, |_| value))
+    }
+
+    fn int4s(self, names: &[&str], value: Option<i32>) -> Self {
+        names.iter().fold(self, |table, name| table.int4(name, |_| value))
+    }
+
+    fn bools(self, names: &[&str], value: bool) -> Self {
+        names.iter().fold(self, |table, name| table.bool(name, |_| value))
+    }
+
+    /// Columns of lists of text, all NULL.
+    fn lists(self, names: &[&str]) -> Self {
+        let list = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
+        let rows = self.rows.len();
+        names
+            .iter()
+            .fold(self, |table, name| table.push(Field::new(*name, list.clone(), true), new_null_array(&list, rows)))
+    }
+
+    fn build(self) -> Result<Arc<dyn TableProvider>> {
+        let schema = Arc::new(Schema::new(self.fields));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), self.columns)?;
+        Ok(Arc::new(MemTable::try_new(schema, vec![vec![batch]])?))
+    }
+}
+
+/// The tables of `pg_catalog`.
+pub(super) fn pg_catalog(names: &Names) -> Result<Tables> {
+    let relations = &names.0;
+    let columns: Vec<(&Name, &Column)> =
+        relations.iter().flat_map(|name| name.columns.iter().map(move |column| (name, column))).collect();
+    let ours: Vec<&Name> = names.ours().collect();
+    let tables: Vec<&Name> = ours.iter().copied().filter(|name| name.kind == "r").collect();
+    let views: Vec<&Name> = ours.iter().copied().filter(|name| name.kind == "v").collect();
+    Ok(vec![
+        ("pg_namespace", pg_namespace()?),
+        ("pg_class", pg_class(relations)?),
+        ("pg_attribute", pg_attribute(&columns)?),
+        ("pg_description", pg_description(&ours)?),
+        ("pg_database", pg_database()?),
+        ("pg_roles", pg_roles()?),
+        (
+            "pg_tables",
+            Builder::new(&tables)
+                .texts(&["schemaname"], Some("public"))
+                .text("tablename", |name| Some(&name.name))
+                .texts(&["tableowner"], Some(super::DATABASE))
+                .texts(&["tablespace"], None)
+                .bools(&["hasindexes", "hasrules", "hastriggers", "rowsecurity"], false)
+                .build()?,
+        ),
+        (
+            "pg_views",
+            Builder::new(&views)
+                .texts(&["schemaname"], Some("public"))
+                .text("viewname", |name| Some(&name.name))
+                .texts(&["viewowner"], Some(super::DATABASE))
+                .text("definition", |name| name.definition)
+                .build()?,
+        ),
+    ])
+}
+
+fn pg_namespace() -> Result<Arc<dyn TableProvider>> {
+    Builder::new(SCHEMAS)
+        .oid("oid", |schema| schema.0)
+        .text("nspname", |schema| Some(schema.1))
+        .oids(&["nspowner"], OWNER)
+        .lists(&["nspacl"])
+        .build()
+}
+
+fn pg_class(relations: &[Name]) -> Result<Arc<dyn TableProvider>> {
+    Builder::new(relations)
+        .oid("oid", |name| name.oid)
+        .text("relname", |name| Some(name.name.clone()))
+        .oid("relnamespace", |name| name.schema)
+        .oids(&["reltype", "reloftype"], 0)
+        .oids(&["relowner"], OWNER)
+        .oids(&["relam", "relfilenode", "reltablespace"], 0)
+        .int4s(&["relpages"], Some(0))
+        .int4s(&["reltuples"], Some(-1))
+        .int4s(&["relallvisible"], Some(0))
+        .oids(&["reltoastrelid"], 0)
+        .bools(&["relhasindex", "relisshared"], false)
+        .texts(&["relpersistence"], Some("p"))
+        .text("relkind", |name| Some(name.kind))
+        .int2("relnatts", |name| i16::try_from(name.columns.len()).unwrap_or(i16::MAX))
+        .int2("relchecks", |_| 0)
+        .bool("relhasrules", |name| name.kind == "v")
+        .bools(&["relhastriggers", "relhassubclass", "relrowsecurity", "relforcerowsecurity"], false)
+        .bools(&["relispopulated"], true)
+        .texts(&["relreplident"], Some("n"))
+        .bools(&["relispartition"], false)
+        .oids(&["relrewrite"], 0)
+        .int4s(&["relfrozenxid", "relminmxid"], Some(0))
+        .lists(&["relacl", "reloptions"])
+        .texts(&["relpartbound"], None)
+        .build()
+}
+
+fn pg_attribute(columns: &[(&Name, &Column)]) -> Result<Arc<dyn TableProvider>> {
+    Builder::new(columns)
+        .oid("attrelid", |(name, _)| name.oid)
+        .text("attname", |(_, column)| Some(&column.name))
+        .oid("atttypid", |(_, column)| column.sent.oid().cast_signed())
+        .int2("attlen", |(_, column)| super::super::types::size(&column.sent))
+        .int2("attnum", |(_, column)| column.number)
+        .int2("attndims", |(_, column)| i16::from(matches!(column.sent.kind(), Kind::Array(_))))
+        .int4s(&["attstattarget", "attcacheoff", "atttypmod"], Some(-1))
+        .bools(&["attbyval"], false)
+        .texts(&["attalign"], Some("i"))
+        .texts(&["attstorage"], Some("x"))
+        .texts(&["attcompression"], Some(""))
+        .bool("attnotnull", |(_, column)| !column.nullable)
+        .bools(&["atthasdef", "atthasmissing"], false)
+        .texts(&["attidentity", "attgenerated"], Some(""))
+        .bools(&["attisdropped"], false)
+        .bools(&["attislocal"], true)
+        .int4s(&["attinhcount"], Some(0))
+        .oids(&["attcollation"], 0)
+        .lists(&["attacl", "attoptions", "attfdwoptions"])
+        .texts(&["attmissingval"], None)
+        .build()
+}
+
+/// What tables and columns mean. Number 0 is the table itself.
+fn pg_description(ours: &[&Name]) -> Result<Arc<dyn TableProvider>> {
+    let rows: Vec<(i32, i32, &str)> = ours
+        .iter()
+        .flat_map(|name| {
+            let columns =
+                name.columns.iter().filter_map(|column| Some((name.oid, i32::from(column.number), column.doc?)));
+            name.doc.map(|doc| (name.oid, 0, doc)).into_iter().chain(columns)
+        })
+        .collect();
+    Builder::new(&rows)
+        .oid("objoid", |row| row.0)
+        .oids(&["classoid"], PG_CLASS)
+        .int4("objsubid", |row| Some(row.1))
+        .text("description", |row| Some(row.2))
+        .build()
+}
+
+fn pg_database() -> Result<Arc<dyn TableProvider>> {
+    Builder::new(&[()])
+        .oids(&["oid"], DATABASE)
+        .texts(&["datname"], Some(super::DATABASE))
+        .oids(&["datdba"], OWNER)
+        .int4s(&["encoding"], Some(6))
+        .texts(&["datlocprovider"], Some("c"))
+        .bools(&["datistemplate"], false)
+        .bools(&["datallowconn"], true)
+        .int4s(&["datconnlimit"], Some(-1))
+        .int4s(&["datfrozenxid", "datminmxid"], Some(0))
+        .oids(&["dattablespace"], 1663)
+        .texts(&["datcollate", "datctype"], Some("C"))
+        .texts(&["daticulocale", "daticurules", "datcollversion"], None)
+        .lists(&["datacl"])
+        .build()
+}
+
+fn pg_roles() -> Result<Arc<dyn TableProvider>> {
+    Builder::new(&[()])
+        .texts(&["rolname"], Some(super::DATABASE))
+        .bools(&["rolsuper"], false)
+        .bools(&["rolinherit"], true)
+        .bools(&["rolcreaterole", "rolcreatedb"], false)
+        .bools(&["rolcanlogin"], true)
+        .bools(&["rolreplication"], false)
+        .int4s(&["rolconnlimit"], Some(-1))
+        .texts(&["rolpassword", "rolvaliduntil"], None)
+        .bools(&["rolbypassrls"], false)
+        .lists(&["rolconfig"])
+        .oids(&["oid"], OWNER)
+        .build()
+}
+
+/// The tables of `information_schema`.
+pub(super) fn information_schema(names: &Names) -> Result<Tables> {
+    let ours: Vec<&Name> = names.ours().collect();
+    let views: Vec<&Name> = ours.iter().copied().filter(|name| name.kind == "v").collect();
+    let columns: Vec<(&Name, &Column)> =
+        ours.iter().flat_map(|name| name.columns.iter().map(move |column| (*name, column))).collect();
+    Ok(vec![
+        (
+            "schemata",
+            Builder::new(SCHEMAS)
+                .texts(&["catalog_name"], Some(super::DATABASE))
+                .text("schema_name", |schema| Some(schema.1))
+                .texts(&["schema_owner"], Some(super::DATABASE))
+                .build()?,
+        ),
+        (
+            "tables",
+            Builder::new(&ours)
+                .texts(&["table_catalog"], Some(super::DATABASE))
+                .text("table_schema", |name| Some(schema_name(name.schema)))
+                .text("table_name", |name| Some(&name.name))
+                .text("table_type", |name| Some(if name.kind == "v" { "VIEW" } else { "BASE TABLE" }))
+                .texts(&["is_insertable_into", "is_typed"], Some("NO"))
+                .build()?,
+        ),
+        (
+            "views",
+            Builder::new(&views)
+                .texts(&["table_catalog"], Some(super::DATABASE))
+                .text("table_schema", |name| Some(schema_name(name.schema)))
+                .text("table_name", |name| Some(&name.name))
+                .text("view_definition", |name| name.definition)
+                .texts(&["check_option"], Some("NONE"))
+                .texts(&["is_updatable", "is_insertable_into"], Some("NO"))
+                .build()?,
+        ),
+        ("columns", columns_of(&columns)?),
+        ("table_constraints", constraints(&["constraint_type", "is_deferrable", "initially_deferred"])?),
+        ("key_column_usage", constraints(&["column_name", "ordinal_position", "position_in_unique_constraint"])?),
+        ("constraint_column_usage", constraints(&["column_name"])?),
+        ("referential_constraints", constraints(&["unique_constraint_name", "update_rule", "delete_rule"])?),
+    ])
+}
+
+fn columns_of(columns: &[(&Name, &Column)]) -> Result<Arc<dyn TableProvider>> {
+    let is_number = |column: &Column| match column.sent {
+        Type::INT2 => Some(16),
+        Type::INT4 => Some(32),
+        Type::INT8 => Some(64),
+        Type::FLOAT4 => Some(24),
+        Type::FLOAT8 => Some(53),
+        _ => None,
+    };
+    let is_array = |column: &Column| matches!(column.sent.kind(), Kind::Array(_));
+    Builder::new(columns)
+        .texts(&["table_catalog"], Some(super::DATABASE))
+        .text("table_schema", |(name, _)| Some(schema_name(name.schema)))
+        .text("table_name", |(name, _)| Some(&name.name))
+        .text("column_name", |(_, column)| Some(&column.name))
+        .int4("ordinal_position", |(_, column)| Some(i32::from(column.number)))
+        .texts(&["column_default"], None)
+        .text("is_nullable", |(_, column)| Some(if column.nullable { "YES" } else { "NO" }))
+        .text("data_type", |(_, column)| {
+            Some(if is_array(column) { "ARRAY".to_owned() } else { type_name(&column.sent) })
+        })
+        .int4s(&["character_maximum_length", "character_octet_length"], None)
+        .int4("numeric_precision", |(_, column)| is_number(column))
+        .int4("numeric_precision_radix", |(_, column)| is_number(column).map(|_| 2))
+        .int4("numeric_scale", |(_, column)| {
+            is_number(column).filter(|_| !matches!(column.sent, Type::FLOAT4 | Type::FLOAT8)).map(|_| 0)
+        })
+        .int4("datetime_precision", |(_, column)| {
+            matches!(column.sent, Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::TIME).then_some(6)
+        })
+        .texts(&["interval_type", "character_set_name", "collation_name", "domain_name"], None)
+        .texts(&["udt_catalog"], Some(super::DATABASE))
+        .texts(&["udt_schema"], Some("pg_catalog"))
+        .text("udt_name", |(_, column)| Some(column.sent.name().to_owned()))
+        .texts(&["is_identity", "is_updatable"], Some("NO"))
+        .texts(&["is_generated"], Some("NEVER"))
+        .texts(&["identity_generation", "generation_expression"], None)
+        .text("column_comment", |(_, column)| column.doc)
+        .build()
+}
+
+/// There are no constraints.
+fn constraints(more: &[&str]) -> Result<Arc<dyn TableProvider>> {
+    const KEY: &[&str] =
+        &["constraint_catalog", "constraint_schema", "constraint_name", "table_catalog", "table_schema", "table_name"];
+    Builder::<()>::new(&[]).texts(KEY, None).texts(more, None).build()
+}

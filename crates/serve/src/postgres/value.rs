@@ -1,0 +1,219 @@
+//! Single values in the text and the binary form of PostgreSQL.
+
+use std::fmt::Write;
+
+use bytes::{BufMut, BytesMut};
+use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Timelike};
+use datafusion::arrow::array::timezone::Tz;
+
+/// Days from 1970-01-01 to 2000-01-01, where PostgreSQL's time begins.
+pub(super) const EPOCH_DAYS: i32 = 10_957;
+/// The same in microseconds.
+pub(super) const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
+
+/// Text into the buffer. Writing to memory cannot fail.
+pub(super) fn text(out: &mut BytesMut, value: impl std::fmt::Display) {
+    let _ = write!(out, "{value}");
+}
+
+/// A float as PostgreSQL writes it: the shortest digits that read back as the same value.
+pub(super) fn float(out: &mut BytesMut, value: f64, shortest: impl std::fmt::Display + std::fmt::LowerExp) {
+    let size = value.abs();
+    if value.is_nan() {
+        out.put_slice(b"NaN");
+    } else if value.is_infinite() {
+        out.put_slice(if value > 0.0 { b"Infinity" } else { b"-Infinity" });
+    } else if size == 0.0 || (1e-4..1e15).contains(&size) {
+        text(out, shortest);
+    } else {
+        let written = format!("{shortest:e}");
+        let (digits, exponent) = written.split_once('e').unwrap_or((&written, "0"));
+        let exponent: i32 = exponent.parse().unwrap_or_default();
+        let sign = if exponent < 0 { '-' } else { '+' };
+        text(out, format_args!("{digits}e{sign}{:02}", exponent.abs()));
+    }
+}
+
+/// A date from days since 1970-01-01.
+pub(super) fn date(out: &mut BytesMut, days: i32) {
+    match NaiveDate::from_epoch_days(days) {
+        Some(date) => ymd(out, date),
+        None => out.put_slice(if days > 0 { b"infinity" } else { b"-infinity" }),
+    }
+}
+
+fn ymd(out: &mut BytesMut, date: NaiveDate) {
+    let (year, era) = if date.year() > 0 { (date.year(), "") } else { (1 - date.year(), " BC") };
+    text(out, format_args!("{year:04}-{:02}-{:02}{era}", date.month(), date.day()));
+}
+
+/// A time of day from microseconds.
+pub(super) fn time(out: &mut BytesMut, micros: i64) {
+    let seconds = micros / 1_000_000;
+    text(out, format_args!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60));
+    fraction(out, micros % 1_000_000);
+}
+
+fn fraction(out: &mut BytesMut, micros: i64) {
+    if micros != 0 {
+        let digits = format!("{:06}", micros.abs());
+        text(out, format_args!(".{}", digits.trim_end_matches('0')));
+    }
+}
+
+/// A timestamp from microseconds since 1970-01-01, in a zone where it has one.
+pub(super) fn timestamp(out: &mut BytesMut, micros: i64, zone: Option<Tz>) {
+    let Some(utc) = DateTime::from_timestamp_micros(micros) else {
+        out.put_slice(if micros > 0 { b"infinity" } else { b"-infinity" });
+        return;
+    };
+    let utc = utc.naive_utc();
+    let offset = zone.map(|zone| zone.offset_from_utc_datetime(&utc).fix());
+    let local = offset.map_or(utc, |offset| utc + offset);
+    ymd(out, local.date());
+    let of_day = local.num_seconds_from_midnight();
+    text(out, format_args!(" {:02}:{:02}:{:02}", of_day / 3600, of_day / 60 % 60, of_day % 60));
+    fraction(out, i64::from(local.nanosecond() / 1000));
+    if let Some(offset) = offset {
+        let seconds = offset.local_minus_utc();
+        let sign = if seconds < 0 { '-' } else { '+' };
+        let seconds = seconds.abs();
+        text(out, format_args!("{sign}{:02}", seconds / 3600));
+        if seconds % 3600 != 0 {
+            text(out, format_args!(":{:02}", seconds / 60 % 60));
+        }
+    }
+}
+
+/// An interval in the style `postgres`.
+pub(super) fn interval(out: &mut BytesMut, months: i32, days: i32, micros: i64) {
+    let start = out.len();
+    let mut part = |count: i32, unit: &str| {
+        if count != 0 {
+            let space = if out.len() > start { " " } else { "" };
+            let plural = if count.abs() == 1 { "" } else { "s" };
+            text(out, format_args!("{space}{count} {unit}{plural}"));
+        }
+    };
+    part(months / 12, "year");
+    part(months % 12, "mon");
+    part(days, "day");
+    if micros != 0 || out.len() == start {
+        let space = if out.len() > start { " " } else { "" };
+        text(out, format_args!("{space}{}", if micros < 0 { "-" } else { "" }));
+        let micros = micros.saturating_abs();
+        let seconds = micros / 1_000_000;
+        text(out, format_args!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60));
+        fraction(out, micros % 1_000_000);
+    }
+}
+
+/// A decimal in binary, from its digits.
+pub(super) fn numeric(out: &mut BytesMut, digits: &str) {
+    let (negative, digits) = digits.strip_prefix('-').map_or((false, digits), |digits| (true, digits));
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole = whole.trim_start_matches('0');
+    // Groups of four digits, aligned at the point.
+    let mut aligned = "0".repeat(whole.len().next_multiple_of(4) - whole.len());
+    aligned += whole;
+    let whole_groups = aligned.len() / 4;
+    aligned += part;
+    aligned += &"0".repeat(part.len().next_multiple_of(4) - part.len());
+    let mut groups: Vec<i16> = aligned
+        .as_bytes()
+        .chunks(4)
+        .map(|group| group.iter().fold(0, |number, digit| number * 10 + i16::from(digit.wrapping_sub(b'0'))))
+        .collect();
+    let leading = groups.iter().take_while(|group| **group == 0).count();
+    groups.drain(..leading);
+    while groups.last() == Some(&0) {
+        groups.pop();
+    }
+    let small = |number: usize| i16::try_from(number).unwrap_or(i16::MAX);
+    let weight = if groups.is_empty() { 0 } else { small(whole_groups) - small(leading) - 1 };
+    out.put_i16(small(groups.len()));
+    out.put_i16(weight);
+    out.put_u16(if negative && !groups.is_empty() { 0x4000 } else { 0 });
+    out.put_i16(small(part.len()));
+    groups.into_iter().for_each(|group| out.put_i16(group));
+}
+
+/// The digits of a decimal in binary; `None` when it is none, or no number.
+pub(super) fn numeric_digits(bytes: &[u8]) -> Option<String> {
+    let mut fields = bytes.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]]));
+    let (count, weight, sign, scale) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let groups: Vec<i16> = fields.collect();
+    if groups.len() != usize::try_from(count).ok()? || !matches!(sign, 0 | 0x4000) || !(0..=1000).contains(&scale) {
+        return None;
+    }
+    let group = |power: i32| {
+        let index = i32::from(weight) - power;
+        usize::try_from(index).ok().and_then(|index| groups.get(index)).copied().unwrap_or(0)
+    };
+    let mut digits = String::from(if sign == 0 { "" } else { "-" });
+    if !(-250..=250).contains(&weight) || groups.iter().any(|group| !(0..10_000).contains(group)) {
+        return None;
+    }
+    let mut whole = String::new();
+    for power in (0..=i32::from(weight)).rev() {
+        let _ = write!(whole, "{:04}", group(power));
+    }
+    let whole = whole.trim_start_matches('0');
+    digits += if whole.is_empty() { "0" } else { whole };
+    if scale > 0 {
+        let mut part = String::new();
+        for power in 1..=(i32::from(scale) + 3) / 4 {
+            let _ = write!(part, "{:04}", group(-power));
+        }
+        part.truncate(usize::try_from(scale).ok()?);
+        digits = digits + "." + &part;
+    }
+    Some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut BytesMut)) -> String {
+        let mut out = BytesMut::new();
+        write(&mut out);
+        String::from_utf8(out.to_vec()).expect("it is text")
+    }
+
+    #[test]
+    fn times_look_as_postgresql_writes_them() {
+        // 2026-03-29 01:30 UTC is half an hour after the clocks of Berlin went forward.
+        let micros = 1_774_747_800_123_400;
+        let berlin: Tz = "Europe/Berlin".parse().expect("a zone");
+        assert_eq!(written(|out| timestamp(out, micros, Some(berlin))), "2026-03-29 03:30:00.1234+02");
+        assert_eq!(written(|out| timestamp(out, micros, None)), "2026-03-29 01:30:00.1234");
+        let india: Tz = "+05:30".parse().expect("an offset");
+        assert_eq!(written(|out| timestamp(out, 0, Some(india))), "1970-01-01 05:30:00+05:30");
+        assert_eq!(written(|out| date(out, -1)), "1969-12-31");
+        assert_eq!(written(|out| interval(out, 14, -3, -1_500_000)), "1 year 2 mons -3 days -00:00:01.5");
+        assert_eq!(written(|out| interval(out, 0, 0, 0)), "00:00:00");
+    }
+
+    #[test]
+    fn floats_look_as_postgresql_writes_them() {
+        for (value, expected) in [(0.1, "0.1"), (1e300, "1e+300"), (1.5e-7, "1.5e-07"), (-3.0, "-3"), (0.0, "0")] {
+            assert_eq!(written(|out| float(out, value, value)), expected);
+        }
+        assert_eq!(written(|out| float(out, f64::NAN, f64::NAN)), "NaN");
+    }
+
+    #[test]
+    fn decimals_in_binary_are_read_back() {
+        for digits in ["0", "-1", "0.00001", "12345678901234567890.0012", "10000", "-0.1000", "9999.9999"] {
+            let mut out = BytesMut::new();
+            numeric(&mut out, digits);
+            assert_eq!(numeric_digits(&out).as_deref(), Some(digits));
+        }
+        // As PostgreSQL sends 12345.678.
+        let mut out = BytesMut::new();
+        numeric(&mut out, "12345.678");
+        assert_eq!(out[..], [0, 3, 0, 1, 0, 0, 0, 3, 0, 1, 9, 41, 26, 124]);
+        assert_eq!(numeric_digits(&[0, 9, 0]), None);
+    }
+}

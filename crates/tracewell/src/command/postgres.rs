@@ -1,0 +1,72 @@
+//! The PostgreSQL protocol as a part of `tracewell serve`.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracewell_query::Engine;
+use tracewell_serve::{Postgres, PostgresOptions, Tls};
+
+use crate::config::{Config, Listening, Source};
+
+/// Connections at the same time, if the system allows so many files.
+const MOST_CONNECTIONS: usize = 2000;
+
+/// Listens where it is set. When nobody asked for that address and it is taken, the server goes on without.
+pub(super) async fn bind(settings: &Config, source: &Source) -> anyhow::Result<Option<TcpListener>> {
+    let Listening::At(address) = &settings.listen.postgres else { return Ok(None) };
+    let listener = match TcpListener::bind(address.as_str()).await {
+        Ok(listener) => listener,
+        Err(error) if *source == Source::Default => {
+            tracing::warn!(
+                "{address} cannot be listened on ({error}), perhaps because a PostgreSQL is running: there is no SQL by \
+                 the PostgreSQL protocol; give it another address with --postgres"
+            );
+            return Ok(None);
+        }
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot listen on {address} for the PostgreSQL protocol"));
+        }
+    };
+    if !listener.local_addr()?.ip().is_loopback() && settings.postgres.password.is_empty() {
+        bail!("listen.postgres is {address}, which other machines reach: set postgres.password, or use 127.0.0.1");
+    }
+    Ok(Some(listener))
+}
+
+/// Answers there until `stop`.
+pub(super) async fn serve(
+    listener: TcpListener,
+    engine: &Arc<Engine>,
+    settings: &Config,
+    stop: CancellationToken,
+) -> anyhow::Result<JoinHandle<()>> {
+    let settings = &settings.postgres;
+    let tls = match (settings.tls_certificate.as_os_str().is_empty(), settings.tls_key.as_os_str().is_empty()) {
+        (true, true) => None,
+        (false, false) => Some(
+            Tls::read(&settings.tls_certificate, &settings.tls_key)
+                .context("cannot use postgres.tls_certificate with postgres.tls_key")?,
+        ),
+        _ => bail!("postgres.tls_certificate and postgres.tls_key go together"),
+    };
+    let options = PostgresOptions {
+        password: Some(settings.password.clone()).filter(|password| !password.is_empty()),
+        tls,
+        connections: connections(),
+    };
+    let server = Postgres::new(Arc::clone(engine), options).await?;
+    tracing::info!(address = %listener.local_addr()?, "answering SQL by the PostgreSQL protocol");
+    Ok(tokio::spawn(server.serve(listener, stop)))
+}
+
+/// How many connections there may be, so that half of the files that the process may open stay free for the rest.
+fn connections() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
+    files
+        .and_then(|files| files.parse::<usize>().ok())
+        .map_or(MOST_CONNECTIONS, |files| (files / 2).min(MOST_CONNECTIONS))
+}
