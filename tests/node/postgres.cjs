@@ -27,7 +27,7 @@ async function main() {
   }
   const lists = await client.query("SELECT ARRAY['a', 'b,c', NULL] AS list, NULL AS nothing, true AS yes");
   assert.deepEqual(lists.rows[0], { list: ["a", "b,c", null], nothing: null, yes: true });
-  const cursor = client.query(new Cursor("SELECT value FROM generate_series($1::int, 1000)", [1]));
+  const cursor = client.query(new Cursor("SELECT value FROM generate_series(1, 1000) WHERE value >= $1", [1]));
   let sum = 0;
   for (let rows; (rows = await cursor.read(300)).length > 0; ) for (const row of rows) sum += row.value;
   await cursor.close();

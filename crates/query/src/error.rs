@@ -5,6 +5,9 @@ use std::time::Duration;
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
+use tracewell_model::schema::FACT_TABLES;
+
+use crate::views::VIEWS;
 
 /// Why a query gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -143,10 +146,32 @@ impl From<DataFusionError> for QueryError {
             },
             _ => return Self::Failed(plain(&error)),
         };
-        let diagnostic = error.diagnostic();
-        let at = diagnostic.and_then(|diagnostic| diagnostic.span).map(|span| span.start);
-        let at = at.map(|start| Location { line: start.line, column: start.column });
-        Self::Sql(SqlError { kind, message, hint: diagnostic.and_then(hint), at })
+        if kind == SqlErrorKind::UnknownTable {
+            return Self::Sql(SqlError { at: place(&error), ..unknown_table(&message) });
+        }
+        let hint = error.diagnostic().and_then(hint);
+        Self::Sql(SqlError { kind, message, hint, at: place(&error) })
+    }
+}
+
+fn place(error: &DataFusionError) -> Option<Location> {
+    let start = error.diagnostic()?.span?.start;
+    Some(Location { line: start.line, column: start.column })
+}
+
+/// What is said of a table that is not there: its name, and the nearest there is.
+fn unknown_table(message: &str) -> SqlError {
+    let name = message.trim_start_matches("table '").trim_end_matches("' not found");
+    let name = name.strip_prefix("tracewell.public.").unwrap_or(name);
+    let known = FACT_TABLES.iter().map(|table| table.name).chain(VIEWS.iter().map(|view| view.name));
+    let nearest = known.map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
+    let nearest = nearest.filter(|(distance, _)| *distance <= 1 + name.len() / 3);
+    SqlError {
+        hint: Some(match nearest {
+            Some((_, known)) => format!("did you mean `{known}`?"),
+            None => "SHOW TABLES lists the tables and views there are".into(),
+        }),
+        ..SqlError::new(SqlErrorKind::UnknownTable, format!("there is no table or view `{name}`"))
     }
 }
 
@@ -165,9 +190,13 @@ fn kind_of_plan_error(message: &str) -> SqlErrorKind {
     }
 }
 
+/// The nearest come first.
+const MOST_HINTS: usize = 3;
+
 fn hint(diagnostic: &Diagnostic) -> Option<String> {
     let notes = diagnostic.notes.iter().map(|note| &note.message);
-    let all: Vec<&str> = notes.chain(diagnostic.helps.iter().map(|help| &help.message)).map(String::as_str).collect();
+    let all = notes.chain(diagnostic.helps.iter().map(|help| &help.message)).map(String::as_str);
+    let all: Vec<&str> = all.take(MOST_HINTS).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 
@@ -178,7 +207,8 @@ fn plain(error: &DataFusionError) -> String {
     while let Some(rest) = LAYERS.iter().find_map(|layer| text.strip_prefix(layer)) {
         text = rest;
     }
-    text.to_owned()
+    // All columns there are would follow.
+    text.split("\nValid fields are").next().unwrap_or(text).trim_end().to_owned()
 }
 
 const LAYERS: [&str; 8] = [
@@ -216,6 +246,13 @@ mod tests {
         assert_eq!(at(2, 3), Some(13));
         assert_eq!(at(0, 1), None);
         assert_eq!(at(3, 9), None);
+    }
+
+    #[test]
+    fn a_table_that_is_not_there_is_told_with_the_nearest() {
+        let error = unknown_table("table 'tracewell.public.span' not found");
+        assert_eq!(error.to_string(), "there is no table or view `span`; did you mean `spans`?");
+        assert!(unknown_table("table 'tracewell.public.orders_of_2024' not found").to_string().contains("SHOW TABLES"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{BindComplete, CloseComplete, ParseComplete, PortalSuspended};
@@ -238,12 +238,17 @@ impl Connection {
                 let statement = Arc::clone(self.statement(&name)?);
                 let types = statement.parameter_types();
                 self.wire.put(&PgWireBackendMessage::ParameterDescription(ParameterDescription::new(types)))?;
-                self.describe(&statement, &[])?;
+                let schema = self.schema(&statement)?;
+                self.describe(schema.as_deref(), &[])?;
             }
             Message::Describe(Target::Portal(name)) => {
                 let portal = self.portals.get(&name).ok_or_else(|| no_cursor(&name))?;
-                let (statement, results) = (Arc::clone(&portal.statement), portal.results.clone());
-                self.describe(&statement, &results)?;
+                let (results, declared) = (portal.results.clone(), portal.schema());
+                let schema = match declared {
+                    Some(schema) => Some(schema),
+                    None => self.schema(&Arc::clone(&portal.statement))?,
+                };
+                self.describe(schema.as_deref(), &results)?;
             }
             Message::Execute { portal, rows } => self.execute(&portal, rows).await?,
             Message::Close(target) => {
@@ -287,8 +292,9 @@ impl Connection {
         Ok(Statement { command, prepared: Some(prepared), types })
     }
 
-    fn describe(&mut self, statement: &Statement, results: &[Format]) -> Result<(), Stop> {
-        let schema = match (&statement.command, &statement.prepared) {
+    /// The schema of the rows that a statement gives, if it gives any.
+    fn schema(&self, statement: &Statement) -> Result<Option<SchemaRef>, Failure> {
+        Ok(match (&statement.command, &statement.prepared) {
             (_, Some(prepared)) => Some(prepared.schema()),
             (Command::Show(name), _) => Some(Arc::new(texts(&[name.as_str()]))),
             (Command::ShowAll, _) => Some(Arc::new(texts(&["name", "setting"]))),
@@ -296,12 +302,14 @@ impl Connection {
                 Some(self.portals.get(cursor).and_then(Portal::schema).ok_or_else(|| no_cursor(cursor))?)
             }
             _ => None,
-        };
+        })
+    }
+
+    fn describe(&mut self, schema: Option<&Schema>, results: &[Format]) -> io::Result<()> {
         self.wire.put(&match schema {
-            Some(schema) => PgWireBackendMessage::RowDescription(description(&schema, results)),
+            Some(schema) => PgWireBackendMessage::RowDescription(description(schema, results)),
             None => PgWireBackendMessage::NoData(NoData::new()),
-        })?;
-        Ok(())
+        })
     }
 
     async fn execute(&mut self, name: &str, rows: usize) -> Result<(), Stop> {

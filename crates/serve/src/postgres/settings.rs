@@ -189,7 +189,8 @@ fn check(name: &str, allowed: Allowed, value: &str) -> Result<String, Failure> {
         Any => Ok(value.to_owned()),
         Fixed => Err(Failure::new("55P02", format!("parameter \"{name}\" cannot be changed"))),
         Only(values) => {
-            let first = value.split([',', ' ']).next().unwrap_or_default();
+            // Some clients send quotes as if it were SQL.
+            let first = value.trim_matches('\'').split([',', ' ']).next().unwrap_or_default();
             if !values.iter().any(|allowed| allowed.eq_ignore_ascii_case(first)) {
                 let hint = format!("Tracewell knows only {}.", values.join(", "));
                 return Err(if name.ends_with("read_only") {
@@ -262,7 +263,7 @@ mod tests {
         assert_eq!(code(settings.set("client_encoding", "LATIN1", false)), "22023");
         assert_eq!(code(settings.set("timezone", "Mars/Olympus", false)), "22023");
         assert_eq!(code(settings.set("default_transaction_read_only", "off", false)), "25006");
-        assert!(settings.set("client_encoding", "utf-8", false).is_ok());
+        assert!(settings.set("client_encoding", "'utf-8'", false).is_ok());
         assert!(settings.set("datestyle", "ISO, DMY", false).is_ok());
     }
 

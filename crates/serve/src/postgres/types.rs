@@ -74,7 +74,7 @@ fn array_of(item: &Type) -> Option<Type> {
 pub(super) fn of_parameter(oid: u32) -> Option<DataType> {
     let declared = Type::from_oid(oid)?;
     if let Some((item, _)) = ARRAYS.iter().find(|(_, array)| *array == declared) {
-        let item = of_parameter(item.oid())?;
+        let item = of_parameter(item.oid()).unwrap_or(DataType::Utf8);
         return Some(DataType::List(Field::new_list_field(item, true).into()));
     }
     Some(match declared {

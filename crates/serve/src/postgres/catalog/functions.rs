@@ -138,6 +138,7 @@ pub(super) fn all(names: &Arc<Names>, fixed: &PgCatalogStaticTables) -> Result<V
         constant("pg_table_size", &[1], ScalarValue::Int64(None)),
         constant("pg_database_size", &[1], ScalarValue::Int64(None)),
         constant("pg_size_pretty", &[1], ScalarValue::Utf8(None)),
+        constant("pg_relation_is_publishable", &[1], ScalarValue::from(false)),
         constant("has_column_privilege", &[3, 4], ScalarValue::from(true)),
         constant("has_function_privilege", &[2, 3], ScalarValue::from(true)),
         constant("has_schema_privilege", &[2, 3], ScalarValue::from(true)),
@@ -223,7 +224,31 @@ fn lookups(names: &Arc<Names>, fixed: &PgCatalogStaticTables) -> Vec<ScalarUDF> 
     let class_name = of_number("tracewell_regclass_name", &[1], move |oid| {
         Some(known.by_oid(oid).map_or_else(|| oid.to_string(), |name| name.name.clone()))
     });
-    vec![to_class, to_schema, to_type, to_procedure, class_name]
+    vec![to_class, to_schema, to_type, to_procedure, class_name, like_pattern()]
+}
+
+/// `tracewell_like_pattern(pattern, escape)`: the pattern with backslashes in place of its own escape character.
+fn like_pattern() -> ScalarUDF {
+    function("tracewell_like_pattern", &[2], DataType::Utf8, |values, _| {
+        let (patterns, escapes) = (cast(&values[0], &DataType::Utf8)?, cast(&values[1], &DataType::Utf8)?);
+        let translated = patterns.as_string::<i32>().iter().zip(escapes.as_string::<i32>().iter()).map(|pair| {
+            let (pattern, escape) = (pair.0?, pair.1?.chars().next());
+            let mut translated = String::with_capacity(pattern.len());
+            let mut characters = pattern.chars();
+            while let Some(character) = characters.next() {
+                if Some(character) == escape {
+                    translated.push('\\');
+                    translated.extend(characters.next());
+                } else if character == '\\' {
+                    translated.push_str("\\\\");
+                } else {
+                    translated.push(character);
+                }
+            }
+            Some(translated)
+        });
+        Ok(Arc::new(translated.collect::<StringArray>()))
+    })
 }
 
 fn by_name(batches: &[datafusion::arrow::array::RecordBatch], column: &str) -> HashMap<String, i32> {

@@ -2,6 +2,7 @@
 //!
 //! No translation changes what a query means: what cannot be said otherwise is left for the planner to refuse.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
@@ -52,6 +53,11 @@ struct Ours;
 impl VisitorMut for Ours {
     type Break = ();
 
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        name_apart(query.body.as_mut());
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
         match expression {
             Expr::Cast { expr, data_type, .. } => {
@@ -59,8 +65,24 @@ impl VisitorMut for Ours {
                     *expression = looked_up;
                 }
             }
+            Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+                if let Some(Value::SingleQuotedString(escape)) = escape_char.as_ref().map(|escape| &escape.value)
+                    && escape != "\\"
+                {
+                    let arguments =
+                        vec![pattern.as_ref().clone(), Expr::Value(Value::SingleQuotedString(escape.clone()).into())];
+                    **pattern = call_of("tracewell_like_pattern", arguments);
+                    *escape_char = None;
+                }
+            }
+            Expr::Subquery(query) if is_always_null(query) => *expression = Expr::Value(Value::Null.into()),
             Expr::Subquery(query) => at_most_one_row(query),
-            Expr::Function(function) if is_array_of_catalog(function) => *expression = no_items(),
+            Expr::Function(function) if is_array_of_nothing(function) => *expression = no_items(),
+            Expr::Function(function) => {
+                if let Some(array) = array_of_catalog(function) {
+                    *expression = array;
+                }
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -87,13 +109,67 @@ fn reg_cast(operand: &Expr, data_type: &DataType) -> Option<Expr> {
     matches!(value.value, Value::SingleQuotedString(_) | Value::Placeholder(_)).then(|| call(function, operand.clone()))
 }
 
+/// Gives columns of the same name different ones, as DataFusion needs, and shows the numbers of tables as names.
+fn name_apart(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => {
+            let mut seen = HashSet::new();
+            for (position, item) in select.projection.iter_mut().enumerate() {
+                let SelectItem::UnnamedExpr(value) = item else { continue };
+                let name = value.to_string().to_ascii_lowercase();
+                if let Expr::Cast { expr, data_type, .. } = value
+                    && reg_type(data_type) == Some("regclass")
+                {
+                    *value = call("tracewell_regclass_name", expr.as_ref().clone());
+                }
+                if !seen.insert(name) {
+                    let alias = Ident::with_quote('"', format!("column{}", position + 1));
+                    let expr = value.clone();
+                    *item = SelectItem::ExprWithAlias { expr, alias };
+                }
+            }
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            name_apart(left);
+            name_apart(right);
+        }
+        _ => {}
+    }
+}
+
+/// Defaults and collations of columns, and columns of publications: ours have none.
+fn is_always_null(query: &Query) -> bool {
+    const OF: [&str; 3] = ["pg_catalog.pg_attrdef", "pg_catalog.pg_collation", "pg_catalog.pg_publication_rel"];
+    let text = query.to_string();
+    OF.iter().any(|table| text.contains(table)) || (text.contains("prattrs") && text.contains("pg_catalog."))
+}
+
 /// `array(SELECT …)` of options of tables and of roles of policies, as psql asks: there are none of either here.
-fn is_array_of_catalog(function: &Function) -> bool {
+fn is_array_of_nothing(function: &Function) -> bool {
     let FunctionArguments::Subquery(query) = &function.args else { return false };
     let query = query.to_string();
     function.name.to_string().eq_ignore_ascii_case("array")
         && query.contains("pg_catalog.")
         && (query.contains("reloptions") || query.contains("polroles"))
+}
+
+/// `array(SELECT …)` over the catalogue as an aggregate.
+fn array_of_catalog(function: &Function) -> Option<Expr> {
+    let FunctionArguments::Subquery(query) = &function.args else { return None };
+    if !function.name.to_string().eq_ignore_ascii_case("array") || !query.to_string().contains("pg_catalog.") {
+        return None;
+    }
+    let mut query = query.clone();
+    query.order_by = None;
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    let [SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }] =
+        select.projection.as_mut_slice()
+    else {
+        return None;
+    };
+    let taken = std::mem::replace(value, Expr::Value(Value::Null.into()));
+    *value = call("array_agg", taken);
+    Some(Expr::Subquery(query))
 }
 
 /// `ARRAY[]::TEXT[]`
@@ -114,13 +190,17 @@ fn reg_type(data_type: &DataType) -> Option<&'static str> {
 }
 
 fn call(name: &str, argument: Expr) -> Expr {
+    call_of(name, vec![argument])
+}
+
+fn call_of(name: &str, arguments: Vec<Expr>) -> Expr {
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))],
+            args: arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect(),
             clauses: Vec::new(),
         }),
         filter: None,
@@ -195,10 +275,20 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_the_same_name_are_told_apart() {
+        assert_eq!(
+            rewritten("SELECT NULL, 1, NULL UNION SELECT 1, 2, 3"),
+            "SELECT NULL, 1, NULL AS \"column3\" UNION SELECT 1, 2, 3"
+        );
+    }
+
+    #[test]
     fn a_value_from_the_catalogue_is_an_aggregate_and_one_from_elsewhere_stays() {
-        let of_catalog = "SELECT (SELECT d.x FROM pg_catalog.pg_attrdef AS d WHERE d.adnum = a.n) FROM a";
-        let expected = "SELECT (SELECT max(d.x) FROM pg_catalog.pg_attrdef AS d WHERE d.adnum = a.n) FROM a";
+        let of_catalog = "SELECT (SELECT d.x FROM pg_catalog.pg_am AS d WHERE d.adnum = a.n) FROM a";
+        let expected = "SELECT (SELECT max(d.x) FROM pg_catalog.pg_am AS d WHERE d.adnum = a.n) FROM a";
         assert_eq!(rewritten(of_catalog), expected);
+        let none = rewritten("SELECT (SELECT d.x FROM pg_catalog.pg_attrdef AS d WHERE d.adnum = a.n) FROM a");
+        assert_eq!(none, "SELECT NULL FROM a");
         let ours = "SELECT (SELECT name FROM spans LIMIT 1)";
         assert_eq!(rewritten(ours), ours);
     }

@@ -110,6 +110,15 @@ pub(super) fn pg_catalog(names: &Names) -> Result<Tables> {
         ("pg_database", pg_database()?),
         ("pg_roles", pg_roles()?),
         (
+            "pg_statistic_ext",
+            Builder::<()>::new(&[])
+                .oids(&["oid", "stxrelid", "stxnamespace", "stxowner"], 0)
+                .texts(&["stxname", "stxkeys"], None)
+                .int4s(&["stxstattarget"], None)
+                .lists(&["stxkind"])
+                .build()?,
+        ),
+        (
             "pg_tables",
             Builder::new(&tables)
                 .texts(&["schemaname"], Some("public"))
