@@ -1,5 +1,6 @@
 //! What one client asks, one query after the other: its settings, its parameters, its forms of SQL.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,12 +177,20 @@ impl Session {
         let hint = |name: &String| hints.iter().find(|hint| hint.name == *name).map(|hint| hint.data_type.clone());
         let mut types: Vec<Option<DataType>> = names.iter().map(hint).collect();
         if types.iter().any(Option::is_none) {
+            let mut question = statement.clone();
+            let lists = items_of_lists(&mut question);
             // Where they stand tells, unless the query cannot be planned without knowing them.
-            if let Ok(plan) = plan(&context, statement.clone(), &[]).await {
-                let known = plan.get_parameter_types()?;
-                for (position, data_type) in types.iter_mut().enumerate().filter(|(_, known)| known.is_none()) {
-                    *data_type = known.get(&format!("${}", position + 1)).cloned().flatten();
-                }
+            let known = match plan(&context, question, &[]).await {
+                Ok(plan) => plan.get_parameter_types()?,
+                Err(_) => HashMap::new(),
+            };
+            for (position, data_type) in types.iter_mut().enumerate().filter(|(_, known)| known.is_none()) {
+                let placeholder = format!("${}", position + 1);
+                let found = known.get(&placeholder).cloned().flatten();
+                *data_type = match lists.contains(&placeholder) {
+                    true => Some(DataType::new_list(found.unwrap_or(DataType::Utf8), true)),
+                    false => found,
+                };
             }
         }
         let parameters: Arc<[Parameter]> = names
@@ -218,16 +227,42 @@ impl Session {
     }
 }
 
-/// Gives parameters with names a number; the names in order.
-fn number_parameters(statement: &mut Statement) -> Result<Vec<String>, QueryError> {
-    let mut statement = statement;
+/// What stands behind any number of `EXPLAIN`.
+fn explained(mut statement: &mut Statement) -> Option<&mut ast::Statement> {
     while let Statement::Explain(explain) = statement {
         statement = explain.statement.as_mut();
     }
-    let Statement::Statement(statement) = statement else { return Ok(Vec::new()) };
+    match statement {
+        Statement::Statement(statement) => Some(statement.as_mut()),
+        _ => None,
+    }
+}
+
+/// Turns `x = ANY($1)` into `x = $1`, from which the type of the items can be told; the parameters that are lists.
+fn items_of_lists(statement: &mut Statement) -> HashSet<String> {
+    let mut lists = HashSet::new();
+    let Some(statement) = explained(statement) else { return lists };
+    let _ = visit_expressions_mut(statement, |expression: &mut ast::Expr| {
+        if let ast::Expr::AnyOp { left, compare_op, right, .. } | ast::Expr::AllOp { left, compare_op, right } =
+            expression
+            && let ast::Expr::Value(value) = right.as_ref()
+            && let ast::Value::Placeholder(placeholder) = &value.value
+        {
+            lists.insert(placeholder.clone());
+            let (left, op, right) = (left.clone(), compare_op.clone(), right.clone());
+            *expression = ast::Expr::BinaryOp { left, op, right };
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    lists
+}
+
+/// Gives parameters with names a number; the names in order.
+fn number_parameters(statement: &mut Statement) -> Result<Vec<String>, QueryError> {
+    let Some(statement) = explained(statement) else { return Ok(Vec::new()) };
     let mut names: Vec<String> = Vec::new();
     let mut last = 0;
-    let _ = visit_expressions_mut(statement.as_mut(), |expression: &mut ast::Expr| {
+    let _ = visit_expressions_mut(statement, |expression: &mut ast::Expr| {
         if let ast::Expr::Value(value) = expression
             && let ast::Value::Placeholder(placeholder) = &mut value.value
         {
@@ -344,5 +379,33 @@ fn sql_type(data_type: &DataType) -> ast::DataType {
 impl From<datafusion::arrow::error::ArrowError> for QueryError {
     fn from(error: datafusion::arrow::error::ArrowError) -> Self {
         DataFusionError::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::sql::parser::DFParser;
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+
+    fn statement(sql: &str) -> Statement {
+        let mut statements = DFParser::parse_sql_with_dialect(sql, &PostgreSqlDialect {}).expect("it is SQL");
+        statements.pop_front().expect("it is a statement")
+    }
+
+    #[test]
+    fn parameters_are_counted_by_number_and_numbered_by_name() {
+        let mut named = statement("EXPLAIN SELECT $b WHERE x > $a AND y = $b");
+        assert_eq!(number_parameters(&mut named).expect("they are all named"), ["b", "a"]);
+        assert_eq!(named.to_string(), "EXPLAIN SELECT $1 WHERE x > $2 AND y = $1");
+        assert_eq!(number_parameters(&mut statement("SELECT $2")).expect("they are all numbered"), ["1", "2"]);
+        assert!(number_parameters(&mut statement("SELECT $1, $a")).is_err());
+    }
+
+    #[test]
+    fn lists_are_told_from_what_they_are_compared_with() {
+        let mut question = statement("SELECT 1 FROM t WHERE a = ANY($1) AND b <> ALL($3) AND c = $2");
+        assert_eq!(items_of_lists(&mut question), HashSet::from(["$1".to_owned(), "$3".to_owned()]));
+        assert_eq!(question.to_string(), "SELECT 1 FROM t WHERE a = $1 AND b <> $3 AND c = $2");
     }
 }

@@ -137,9 +137,10 @@ fn name_apart(body: &mut SetExpr) {
     }
 }
 
-/// Defaults and collations of columns, and columns of publications: ours have none.
+/// Defaults, sequences and collations of columns, and columns of publications: ours have none.
 fn is_always_null(query: &Query) -> bool {
-    const OF: [&str; 3] = ["pg_catalog.pg_attrdef", "pg_catalog.pg_collation", "pg_catalog.pg_publication_rel"];
+    const OF: [&str; 4] =
+        ["pg_catalog.pg_attrdef", "pg_catalog.pg_collation", "pg_catalog.pg_publication_rel", "pg_catalog.pg_sequence"];
     let text = query.to_string();
     OF.iter().any(|table| text.contains(table)) || (text.contains("prattrs") && text.contains("pg_catalog."))
 }
