@@ -13,7 +13,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::{LogicalPlan, Statement as PlanStatement};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
+use datafusion::sql::sqlparser::ast::{self, Visit, Visitor, visit_expressions, visit_expressions_mut};
 
 use crate::engine::{Engine, Rows};
 use crate::error::{QueryError, SqlErrorKind};
@@ -178,7 +178,7 @@ impl Session {
         let mut types: Vec<Option<DataType>> = names.iter().map(hint).collect();
         if types.iter().any(Option::is_none) {
             let mut question = statement.clone();
-            let lists = items_of_lists(&mut question);
+            let (lists, counts) = (items_of_lists(&mut question), counts_of_rows(&mut question));
             // Where they stand tells, unless the query cannot be planned without knowing them.
             let known = match plan(&context, question, &[]).await {
                 Ok(plan) => plan.get_parameter_types()?,
@@ -187,9 +187,12 @@ impl Session {
             for (position, data_type) in types.iter_mut().enumerate().filter(|(_, known)| known.is_none()) {
                 let placeholder = format!("${}", position + 1);
                 let found = known.get(&placeholder).cloned().flatten();
-                *data_type = match lists.contains(&placeholder) {
-                    true => Some(DataType::new_list(found.unwrap_or(DataType::Utf8), true)),
-                    false => found,
+                *data_type = if lists.contains(&placeholder) {
+                    Some(DataType::new_list(found.unwrap_or(DataType::Utf8), true))
+                } else if counts.contains(&placeholder) {
+                    Some(DataType::Int64)
+                } else {
+                    found
                 };
             }
         }
@@ -255,6 +258,35 @@ fn items_of_lists(statement: &mut Statement) -> HashSet<String> {
         ControlFlow::<()>::Continue(())
     });
     lists
+}
+
+/// The parameters behind `LIMIT` and `OFFSET`.
+fn counts_of_rows(statement: &mut Statement) -> HashSet<String> {
+    struct Counts(HashSet<String>);
+
+    impl Visitor for Counts {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
+            if let Some(limit) = &query.limit_clause {
+                let _ = visit_expressions(limit, |expression: &ast::Expr| {
+                    if let ast::Expr::Value(value) = expression
+                        && let ast::Value::Placeholder(placeholder) = &value.value
+                    {
+                        self.0.insert(placeholder.clone());
+                    }
+                    ControlFlow::<()>::Continue(())
+                });
+            }
+            ControlFlow::Continue(())
+        }
+    }
+
+    let mut counts = Counts(HashSet::new());
+    if let Some(statement) = explained(statement) {
+        let _ = statement.visit(&mut counts);
+    }
+    counts.0
 }
 
 /// Gives parameters with names a number; the names in order.
@@ -400,6 +432,13 @@ mod tests {
         assert_eq!(named.to_string(), "EXPLAIN SELECT $1 WHERE x > $2 AND y = $1");
         assert_eq!(number_parameters(&mut statement("SELECT $2")).expect("they are all numbered"), ["1", "2"]);
         assert!(number_parameters(&mut statement("SELECT $1, $a")).is_err());
+    }
+
+    #[test]
+    fn limits_are_numbers() {
+        let mut question = statement("SELECT a FROM (SELECT a FROM t LIMIT $3) WHERE a = $1 LIMIT $2 OFFSET $4");
+        let expected = ["$2", "$3", "$4"].map(str::to_owned);
+        assert_eq!(counts_of_rows(&mut question), HashSet::from(expected));
     }
 
     #[test]

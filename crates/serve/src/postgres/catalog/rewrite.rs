@@ -78,6 +78,11 @@ impl VisitorMut for Ours {
             Expr::Subquery(query) if is_always_null(query) => *expression = Expr::Value(Value::Null.into()),
             Expr::Subquery(query) => at_most_one_row(query),
             Expr::Function(function) if is_array_of_nothing(function) => *expression = no_items(),
+            Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("generate_subscripts") => {
+                if let Some(subscripts) = subscripts(function) {
+                    *expression = subscripts;
+                }
+            }
             Expr::Function(function) => {
                 if let Some(array) = array_of_catalog(function) {
                     *expression = array;
@@ -171,6 +176,19 @@ fn array_of_catalog(function: &Function) -> Option<Expr> {
     let taken = std::mem::replace(value, Expr::Value(Value::Null.into()));
     *value = call("array_agg", taken);
     Some(Expr::Subquery(query))
+}
+
+/// `generate_subscripts(list, 1)` as `unnest(range(1, array_length(list) + 1))`.
+fn subscripts(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(arguments) = &function.args else { return None };
+    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(list))) = arguments.args.first() else { return None };
+    let number = |number: &str| Expr::Value(Value::Number(number.to_owned(), false).into());
+    let end = Expr::BinaryOp {
+        left: Box::new(call("array_length", list.clone())),
+        op: ast::BinaryOperator::Plus,
+        right: Box::new(number("1")),
+    };
+    Some(call("unnest", call_of("range", vec![number("1"), end])))
 }
 
 /// `ARRAY[]::TEXT[]`

@@ -80,7 +80,11 @@ impl<'a, R> Builder<'a, R> {
 
     /// Columns of lists of text, all NULL.
     fn lists(self, names: &[&str]) -> Self {
-        let list = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
+        self.lists_of(names, DataType::Utf8)
+    }
+
+    fn lists_of(self, names: &[&str], item: DataType) -> Self {
+        let list = DataType::List(Arc::new(Field::new_list_field(item, true)));
         let rows = self.rows.len();
         names
             .iter()
@@ -109,6 +113,8 @@ pub(super) fn pg_catalog(names: &Names) -> Result<Tables> {
         ("pg_description", pg_description(&ours)?),
         ("pg_database", pg_database()?),
         ("pg_roles", pg_roles()?),
+        ("pg_index", pg_index()?),
+        ("pg_constraint", pg_constraint()?),
         (
             "pg_statistic_ext",
             Builder::<()>::new(&[])
@@ -236,6 +242,38 @@ fn pg_database() -> Result<Arc<dyn TableProvider>> {
         .texts(&["datcollate", "datctype"], Some("C"))
         .texts(&["daticulocale", "daticurules", "datcollversion"], None)
         .lists(&["datacl"])
+        .build()
+}
+
+/// There are no indexes.
+fn pg_index() -> Result<Arc<dyn TableProvider>> {
+    Builder::<()>::new(&[])
+        .oids(&["indexrelid", "indrelid"], 0)
+        .int2("indnatts", |()| 0)
+        .int2("indnkeyatts", |()| 0)
+        .bools(&["indisunique", "indnullsnotdistinct", "indisprimary", "indisexclusion", "indimmediate"], false)
+        .bools(&["indisclustered", "indisvalid", "indcheckxmin", "indisready", "indislive", "indisreplident"], false)
+        .lists_of(&["indkey", "indcollation", "indclass", "indoption"], DataType::Int32)
+        .texts(&["indexprs", "indpred"], None)
+        .build()
+}
+
+/// There are no constraints.
+fn pg_constraint() -> Result<Arc<dyn TableProvider>> {
+    Builder::<()>::new(&[])
+        .oids(&["oid"], 0)
+        .texts(&["conname"], None)
+        .oids(&["connamespace"], 0)
+        .texts(&["contype"], None)
+        .bools(&["condeferrable", "condeferred", "convalidated"], false)
+        .oids(&["conrelid", "contypid", "conindid", "conparentid", "confrelid"], 0)
+        .texts(&["confupdtype", "confdeltype", "confmatchtype"], None)
+        .bools(&["conislocal"], false)
+        .int2("coninhcount", |()| 0)
+        .bools(&["connoinherit"], false)
+        .lists_of(&["conkey", "confkey"], DataType::Int32)
+        .lists_of(&["conpfeqop", "conppeqop", "conffeqop", "confdelsetcols", "conexclop"], DataType::Int32)
+        .texts(&["conbin"], None)
         .build()
 }
 
