@@ -24,6 +24,8 @@ use tracewell_serve::{Health, health_router, queries_router, runs_router, sql_ro
 use super::{Place, maintain};
 use crate::config::{Address, Flag, Source};
 
+mod listen;
+
 /// The file in the write-ahead log's folder that tells where its server listens.
 pub(crate) const ENDPOINT_FILE: &str = "endpoint";
 
@@ -138,8 +140,8 @@ impl Serve {
         let questions = questions.merge(health.clone());
         let tasks = [
             tokio::spawn(serve_grpc(grpc, collector.clone(), stop.clone())),
-            tokio::spawn(serve_http(http, router(collector).merge(health), stop.clone())),
-            tokio::spawn(serve_http(api, questions, stop.clone())),
+            tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
+            tokio::spawn(listen::serve(api, questions, stop.clone())),
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
         if self.demo {
@@ -206,18 +208,14 @@ async fn serve_grpc(listener: TcpListener, collector: Collector, stop: Cancellat
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .max_concurrent_streams(128)
+        .http2_keepalive_interval(Some(listen::PING_EVERY))
+        .http2_keepalive_timeout(Some(listen::PING_PATIENCE))
         .tcp_nodelay(true)
         .add_routes(routes)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
         .await;
     if let Err(error) = served {
         tracing::error!(%error, "OTLP/gRPC ended");
-    }
-}
-
-async fn serve_http(listener: TcpListener, routes: axum::Router, stop: CancellationToken) {
-    if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await {
-        tracing::error!(%error, "HTTP ended");
     }
 }
 
