@@ -165,6 +165,13 @@ async fn wrong_requests_get_the_right_status_and_the_server_goes_on() {
     assert_eq!(status("/v1/traces", "application/json", None, b"{}".to_vec()).await, 200);
     assert_eq!(status("/v1/traces", PROTOBUF, None, vec![]).await, 200);
     assert_eq!(status("/v1/nothing", PROTOBUF, None, vec![]).await, 404);
+    for (path, expected, code) in [("/v1/nothing", 404, 5), ("/v1/traces", 405, 12)] {
+        let answer = client().get(format!("{}{path}", server.http)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), expected);
+        let body: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        assert_eq!(body["code"], code);
+        assert!(!body["message"].as_str().unwrap().is_empty());
+    }
     // 65 MiB of zeros in a few kilobytes.
     let bomb = zstd_of(&vec![0; 65 << 20]);
     assert!(bomb.len() < 100_000);

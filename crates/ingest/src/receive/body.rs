@@ -81,6 +81,30 @@ where
     Ok(first.unwrap_or_else(|| all.freeze()))
 }
 
+/// A refused body is read and thrown away, up to so many bytes and so long: a client that is still sending when the
+/// connection closes does not see the answer.
+const DRAINED: usize = 16 << 20;
+const DRAINING: Duration = Duration::from_secs(5);
+
+/// Throws the rest of a body away; whether that was all of it.
+pub(super) async fn drain<B>(body: B) -> bool
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let mut body = std::pin::pin!(body);
+    let mut drained = 0;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            drained += frame.data_ref().map_or(0, Bytes::len);
+            if drained > DRAINED {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(DRAINING, rest).await.unwrap_or(false)
+}
+
 /// Inflates to at most `limit` bytes.
 pub(super) fn inflate(
     compression: Option<Compression>,

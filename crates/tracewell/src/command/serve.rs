@@ -144,10 +144,17 @@ impl Serve {
             tokio::spawn(listen::serve(api, questions, stop.clone())),
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
-        if self.demo {
-            fill(&lake, &ingest).await?;
+        let mut signal = std::pin::pin!(signal()?);
+        let filling = async {
+            if self.demo {
+                fill(&lake, &ingest, &wal).await?;
+            }
+            std::future::pending::<anyhow::Result<()>>().await
+        };
+        tokio::select! {
+            filled = filling => filled?,
+            () = signal.as_mut() => {}
         }
-        wait_for_signal().await?;
         tracing::info!("stopping: no new requests, what is in memory is committed");
         stop.cancel();
         // Requests under way are answered first; a client that keeps its connection open does not hold us up.
@@ -219,14 +226,23 @@ async fn serve_grpc(listener: TcpListener, collector: Collector, stop: Cancellat
     }
 }
 
-/// Demo data, where there is no other.
-async fn fill(lake: &Lake, ingest: &Ingest) -> anyhow::Result<()> {
+/// The file in the write-ahead log's folder that says when demo data was begun and not finished.
+const DEMO_FILE: &str = "demo";
+
+/// Demo data, where there is no other, or the rest of it: the same moment gives the same spans, of which those that
+/// are there already count once.
+async fn fill(lake: &Lake, ingest: &Ingest, wal: &Path) -> anyhow::Result<()> {
+    let unfinished = wal.join(DEMO_FILE);
+    let begun = std::fs::read_to_string(&unfinished).ok().and_then(|text| text.trim().parse().ok());
     let stored = lake.table(SPANS.name).is_some_and(|spans| !spans.snapshot().files.is_empty());
-    if stored || ingest.memory() > 0 {
+    if begun.is_none() && (stored || ingest.memory() > 0) {
         tracing::info!("the tables hold data already, so no demo data is added");
         return Ok(());
     }
-    let spans = crate::demo::fill(ingest, u64::try_from(super::now()).unwrap_or_default()).await?;
+    let now = begun.unwrap_or(u64::try_from(super::now()).unwrap_or_default());
+    std::fs::write(&unfinished, now.to_string())?;
+    let spans = crate::demo::fill(ingest, now).await?;
+    std::fs::remove_file(&unfinished)?;
     tracing::info!(
         spans,
         "demo data is in; try: tracewell sql \"SELECT dialect, kind, count(*) FROM spans GROUP BY ALL\""
@@ -234,13 +250,16 @@ async fn fill(lake: &Lake, ingest: &Ingest) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
+/// Ends when the process is asked to. From this call on nothing else happens then.
+fn signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 /// Tells `tracewell sql` where this server is, as long as it runs.
