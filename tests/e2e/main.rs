@@ -10,6 +10,7 @@ mod hostile;
 mod http;
 mod import;
 mod maintain;
+mod pruning;
 mod queries;
 mod readers;
 mod receive;

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SQLOptions;
@@ -23,6 +24,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracewell_lake::{Fresh, Lake};
 
 use crate::compact::compact;
+use crate::dated::DatedProvider;
 use crate::derived::DerivedProvider;
 use crate::provider::FactProvider;
 use crate::view::{ReadView, TableView};
@@ -142,11 +144,16 @@ impl Engine {
         for (name, facts) in view.facts() {
             register_facts(&context, name, facts.clone(), &self.store)?;
         }
-        views::register(&context, sql, |table| {
-            let (view, environment) = (Arc::clone(view), Arc::clone(&self.environment));
-            Arc::new(DerivedProvider::new(table, view, self.store.clone(), environment))
-        })
-        .await?;
+        let parts = || (Arc::clone(view), self.store.clone(), Arc::clone(&self.environment));
+        let derived = |table| -> Arc<dyn TableProvider> {
+            let (view, store, environment) = parts();
+            Arc::new(DerivedProvider::new(table, view, store, environment))
+        };
+        let dated = |of, reach, columns: &Schema| -> Arc<dyn TableProvider> {
+            let (view, store, environment) = parts();
+            Arc::new(DatedProvider::new(of, reach, columns, view, store, environment))
+        };
+        views::register(&context, sql, derived, dated).await?;
         Ok(context)
     }
 
