@@ -4,7 +4,7 @@
 -- retrieval that found nothing has one row without a document, so that it is seen. `content` is the document as sent;
 -- its id, score and text are read from it where it is an object of a known form.
 SELECT
-    tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release, conversation_id,
+    tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release, team, conversation_id,
     user_id, dialect, scope_name, status, error_class, retrieval_query, position, hash,
     coalesce(
         tracewell_member(max(content), 'document.id', 'id', 'doc_id', 'node_id', 'node.id_', 'metadata.id', 'metadata.doc_id'),
@@ -20,11 +20,11 @@ SELECT
 FROM (
     SELECT
         d.tenant, d.date, d.trace_id, d.span_id, d.parent_span_id, d.start_time, d.duration_ns, d.kind, d.service, d.environment,
-        d.release, d.conversation_id, d.user_id, d.dialect, d.scope_name, d.status, d.error_class, d.retrieval_query,
+        d.release, d.team, d.conversation_id, d.user_id, d.dialect, d.scope_name, d.status, d.error_class, d.retrieval_query,
         d.position, d.ref['hash'] AS hash, c.content
     FROM (
         SELECT
-            tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release,
+            tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release, team,
             conversation_id, user_id, dialect, scope_name, status, error_class, retrieval_query,
             unnest(coalesce(refs, make_array(NULL))) AS ref,
             unnest(CASE WHEN refs IS NULL THEN make_array(NULL) ELSE range(1, cardinality(refs)::bigint + 1) END) AS position
@@ -39,6 +39,7 @@ FROM (
                 first_value(s.service ORDER BY shorter, seq) AS service,
                 first_value(s.environment ORDER BY shorter, seq) AS environment,
                 first_value(s.release ORDER BY shorter, seq) AS release,
+                first_value(s.team ORDER BY shorter, seq) FILTER (WHERE s.team IS NOT NULL) AS team,
                 first_value(s.conversation_id ORDER BY shorter, seq) FILTER (WHERE s.conversation_id IS NOT NULL) AS conversation_id,
                 first_value(s.user_id ORDER BY shorter, seq) FILTER (WHERE s.user_id IS NOT NULL) AS user_id,
                 first_value(s.dialect ORDER BY shorter, seq) AS dialect,
@@ -62,5 +63,5 @@ FROM (
     ) AS d
     LEFT JOIN contents AS c ON c.tenant = d.tenant AND c.date = d.date AND c.hash = d.ref['hash']
 ) AS found
-GROUP BY tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release,
+GROUP BY tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release, team,
     conversation_id, user_id, dialect, scope_name, status, error_class, retrieval_query, position, hash

@@ -238,3 +238,32 @@ fn a_query_may_begin_with_a_comment() {
     let output = tracewell(&["sql", "--data", data, "--format", "csv", "-- a comment\nSELECT 1 AS one"]);
     assert_eq!(text(&output.stdout), "one\n1\n", "{}", text(&output.stderr));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_that_was_stopped_is_filled_when_it_starts_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    let server = Server::start(&whole, &["--demo"]).await;
+    let count = |server: &Server| {
+        server.sql("SELECT count(DISTINCT concat(trace_id, span_id)) AS n FROM spans")[0]["n"].clone()
+    };
+    while whole.join("wal/demo").exists() || count(&server) == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let all = count(&server);
+    server.stop();
+
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--demo"]).await;
+    while !data.join("wal/demo").exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    server.stop();
+    assert!(!data.join("wal/endpoint").exists(), "an orderly end");
+    assert!(data.join("wal/demo").exists(), "it was stopped before it was full");
+    let server = Server::start(&data, &["--demo"]).await;
+    while data.join("wal/demo").exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(count(&server), all);
+}

@@ -269,8 +269,36 @@ async fn bombs_are_refused_with_the_limit() {
     // Without compression it is refused while it comes.
     let status = call(grpc(&server).await, zeros).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains(&limit), "{}", status.message());
     assert_eq!(server.sql("SELECT name FROM spans").len(), 1);
     assert!(server.peak_memory() < 500 * MIB, "{} MiB", server.peak_memory() / MIB);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_all_before_it_listens_reads_why_it_was_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = [("TRACEWELL_INGEST_REQUEST_SIZE", "1MiB")];
+    let data = folder.path().join("data");
+    let server = Server::start_at(data.to_str().unwrap(), &data, &[], &small).await;
+    let address = server.http.strip_prefix("http://").unwrap();
+    let ask = |head: &str, body: &[u8]| {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let head = format!("POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n{head}\r\n", body.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = [0; 4096];
+        let read = std::io::Read::read(&mut stream, &mut answer).unwrap();
+        String::from_utf8_lossy(&answer[..read]).into_owned()
+    };
+    let body = vec![7; 12 << 20];
+    let kept = ask("content-type: application/json\r\n", &body);
+    assert!(kept.starts_with("HTTP/1.1 413 ") && kept.contains("larger than 1048576 bytes"), "{kept}");
+    assert!(!kept.contains("connection: close"), "{kept}");
+    let kept = ask("content-type: text/plain\r\n", &body);
+    assert!(kept.starts_with("HTTP/1.1 415 "), "{kept}");
+    // Who asks first is told at once, and is not asked to send.
+    let refused = ask("content-type: text/plain\r\nexpect: 100-continue\r\n", &[]);
+    assert!(refused.starts_with("HTTP/1.1 415 ") && refused.contains("connection: close"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

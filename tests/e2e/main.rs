@@ -11,6 +11,7 @@ mod http;
 mod import;
 mod maintain;
 mod postgres;
+mod pruning;
 mod queries;
 mod readers;
 mod receive;

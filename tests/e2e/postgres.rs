@@ -153,7 +153,7 @@ async fn psql_asks_and_looks_around() {
     assert!(failed("DELETE FROM spans").contains("25006"));
     // A script goes on after a transaction that failed.
     let script = "BEGIN; SELECT 1; COMMIT; SELECT 2 AS two; SELECT nothing; SELECT 3";
-    let output = psql(&server, &["-A", "-t", "-c", script]);
+    let output = psql(&server, &["-A", "-t", "-q", "-c", script]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n2\n");
     server.stop();
 }

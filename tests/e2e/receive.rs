@@ -3,10 +3,12 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::trace::v1::Status;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
 use prost::Message;
 
 use crate::server::{Server, client};
-use crate::spans::{request, span};
+use crate::spans::{request, span, text};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -97,6 +99,53 @@ async fn a_span_of_json_that_cannot_be_read_costs_no_other_and_a_retry_is_told_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_otherwise_than_sent_is_flagged() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]).await;
+    let mut endless = span(1, 1, "endless");
+    endless.end_time_unix_nano = u64::MAX;
+    let mut event = span(1, 2, "event");
+    event.events = vec![Event { time_unix_nano: u64::MAX, name: "late".into(), ..Event::default() }];
+    let mut odd = span(1, 3, "odd");
+    odd.kind = 6;
+    odd.status = Some(Status { code: 3, ..Status::default() });
+    let mut twice = span(1, 4, "twice");
+    twice.attributes = vec![text("key", "first"), text("key", "last")];
+    twice.events = vec![Event { attributes: twice.attributes.clone(), ..Event::default() }];
+    let plain = span(1, 5, "plain");
+    let answer = server.post("/v1/traces", PROTOBUF, request(vec![endless, event, odd, twice, plain])).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let rows = server.sql(
+        "SELECT name, flags, attributes['key'] AS key, events[1]['time_unix_nano'] AS event_time, \
+         cardinality(events[1]['attributes']) AS event_keys FROM spans ORDER BY span_id",
+    );
+    let last = i64::MAX;
+    assert_eq!(
+        serde_json::Value::from(rows),
+        serde_json::json!([
+            { "name": "endless", "flags": ["time_out_of_range"], "key": null, "event_time": null, "event_keys": null },
+            { "name": "event", "flags": ["time_out_of_range"], "key": null, "event_time": last, "event_keys": 0 },
+            { "name": "odd", "flags": ["unknown_status", "unknown_span_kind"], "key": null, "event_time": null, "event_keys": null },
+            { "name": "twice", "flags": ["repeated_key"], "key": "last", "event_time": 0, "event_keys": 1 },
+            { "name": "plain", "flags": null, "key": null, "event_time": null, "event_keys": null },
+        ])
+    );
+
+    // The map and the service are of one mind.
+    let mut export = ExportTraceServiceRequest::decode(request(vec![span(2, 1, "two services")]).as_slice()).unwrap();
+    let resource = export.resource_spans[0].resource.as_mut().unwrap();
+    resource.attributes.push(text("service.name", "seed-shop"));
+    server.post("/v1/traces", PROTOBUF, export.encode_to_vec()).await.unwrap();
+    let rows = server.sql(
+        "SELECT service, resource_attributes['service.name'] AS stated, cardinality(resource_attributes) AS keys, flags \
+         FROM spans WHERE name = 'two services'",
+    );
+    let expected =
+        serde_json::json!({ "service": "seed-shop", "stated": "seed-shop", "keys": 1, "flags": ["repeated_key"] });
+    assert_eq!(rows, [expected]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_requests_get_the_right_status_and_the_server_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"), &[]).await;
@@ -116,6 +165,13 @@ async fn wrong_requests_get_the_right_status_and_the_server_goes_on() {
     assert_eq!(status("/v1/traces", "application/json", None, b"{}".to_vec()).await, 200);
     assert_eq!(status("/v1/traces", PROTOBUF, None, vec![]).await, 200);
     assert_eq!(status("/v1/nothing", PROTOBUF, None, vec![]).await, 404);
+    for (path, expected, code) in [("/v1/nothing", 404, 5), ("/v1/traces", 405, 12)] {
+        let answer = client().get(format!("{}{path}", server.http)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), expected);
+        let body: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        assert_eq!(body["code"], code);
+        assert!(!body["message"].as_str().unwrap().is_empty());
+    }
     // 65 MiB of zeros in a few kilobytes.
     let bomb = zstd_of(&vec![0; 65 << 20]);
     assert!(bomb.len() < 100_000);

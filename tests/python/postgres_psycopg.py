@@ -65,9 +65,11 @@ def parameters(connection):
         assert found == (42, "x"), found
     # A naive time is of the session's time zone.
     sql = "SELECT count(*) FROM spans WHERE start_time < '2025-03-30 01:30:00.5'"
-    assert connection.execute(sql).fetchone() == (2,)
+    found = connection.execute(sql).fetchone()
+    assert found == (2,), found
     connection.execute("SET TIME ZONE 'Europe/Berlin'")
-    assert connection.execute(sql).fetchone() == (1,)
+    found = connection.execute(sql).fetchone()
+    assert found == (1,), found
     hours = connection.execute("SELECT date_trunc('hour', min(start_time))::text FROM spans").fetchone()
     assert hours[0].startswith("2025-03-30T01:00:00"), hours
     connection.execute("RESET TIME ZONE")

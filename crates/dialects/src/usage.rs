@@ -27,7 +27,26 @@ const REASONING_COUNTED_TWICE: &str = "reasoning_counted_twice";
 /// A model call said to have used nothing at all.
 const ZERO_USAGE: &str = "zero_usage";
 /// A count below zero, left out.
-pub(crate) const NEGATIVE_COUNT: &str = "negative_count";
+const NEGATIVE_COUNT: &str = "negative_count";
+/// A count of more than a model ever read or wrote, left out: one such would hide every other in a sum.
+const IMPLAUSIBLE_COUNT: &str = "implausible_count";
+/// Something that is no whole number, left out.
+const NOT_A_COUNT: &str = "not_a_count";
+
+/// Beyond this a count is not believed.
+const MOST_TOKENS: i64 = 1_000_000_000_000;
+
+/// The count that `value` states, or why it states none.
+fn believed(value: &Scalar<'_>) -> Result<i64, &'static str> {
+    match value.int() {
+        Some(..0) => Err(NEGATIVE_COUNT),
+        Some(count @ ..=MOST_TOKENS) => Ok(count),
+        Some(_) => Err(IMPLAUSIBLE_COUNT),
+        // Beyond 64 bits it is no whole number, though still a number.
+        None if value.float().is_some_and(|number| number > MOST_TOKENS as f64) => Err(IMPLAUSIBLE_COUNT),
+        None => Err(NOT_A_COUNT),
+    }
+}
 
 /// Fills the counts and the reported cost of `out`, whose kind, provider and models are known.
 pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
@@ -59,7 +78,7 @@ pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
     }
     if out.dialect == Dialect::GeminiCli {
         // What tools put into the prompt is counted beside it.
-        let of_tools = facts.int(Field::ToolTokens).filter(|count| *count > 0).unwrap_or(0);
+        let of_tools = facts.get(Field::ToolTokens).and_then(|found| believed(&found.value).ok()).unwrap_or(0);
         usage.input_tokens = usage.input_tokens.map(|input| input.saturating_add(of_tools));
     }
     check(&usage, &reported, out);
@@ -79,13 +98,7 @@ struct Reported {
 impl Reported {
     fn read(facts: &Facts<'_, '_>, out: &mut Normalized<'_>) -> Self {
         let codex = out.dialect == Dialect::Codex;
-        let mut count = |field| {
-            let count = facts.int(field)?;
-            if count < 0 {
-                flag(out, NEGATIVE_COUNT);
-            }
-            (count >= 0).then_some(count)
-        };
+        let mut count = |field| believed(&facts.get(field)?.value).map_err(|why| flag(out, why)).ok();
         let usage = Usage {
             input_tokens: count(Field::Input),
             output_tokens: count(Field::Output),
@@ -102,7 +115,7 @@ impl Reported {
         let of_codex = count(Field::ToolTokens).filter(|_| codex);
         let total = count(Field::Total).or(of_codex);
         let mut reported = Self { usage, total, siblings: Siblings::default() };
-        reported.siblings = Siblings::read(facts, &reported);
+        reported.siblings = Siblings::read(facts, &reported, out);
         let split = [usage.cache_write_5m_tokens, usage.cache_write_1h_tokens];
         if usage.cache_write_tokens.is_none() && split.iter().any(Option::is_some) {
             reported.usage.cache_write_tokens = Some(sum(&split));
@@ -213,14 +226,19 @@ struct Siblings {
 }
 
 impl Siblings {
-    fn read(facts: &Facts<'_, '_>, reported: &Reported) -> Self {
+    fn read(facts: &Facts<'_, '_>, reported: &Reported, out: &mut Normalized<'_>) -> Self {
         let mut siblings = Self::default();
         let source = facts.get(Field::Input).or_else(|| facts.get(Field::Output)).map_or("", |found| found.source);
         let from_map =
             matches!(source, "langfuse.observation.usage_details.input" | "langfuse.observation.usage_details.output");
         let map = from_map.then(|| facts.attribute("langfuse.observation.usage_details")).flatten();
         let Some(map) = map.and_then(|value| Scalar::Any(value).json()) else { return siblings };
-        let count = |raw| Scalar::Json(Cow::Borrowed(raw)).int().unwrap_or(0);
+        let mut count = |raw| {
+            believed(&Scalar::Json(Cow::Borrowed(raw))).unwrap_or_else(|why| {
+                flag(out, why);
+                0
+            })
+        };
         let splits_a_part = |key: &str| {
             let whole = key.strip_suffix("_5m").or_else(|| key.strip_suffix("_1h"));
             whole.is_some_and(|whole| json::members(&map).any(|(key, _)| key == whole))

@@ -12,6 +12,7 @@ use tracewell_model::time::Day;
 use tracewell_otlp::json::Unreadable;
 use tracewell_otlp::{Decoder, Limits, LogIndex, MalformedRequest, Refusal, Resource, Scope, TraceIndex};
 
+use self::cells::LastOfKey;
 use crate::columns::Columns;
 use crate::seen::SeenContents;
 
@@ -98,6 +99,9 @@ impl DayRows {
 
 /// The rows of each table and day that one [`Rows::take`] gives.
 pub type TakenRows = Vec<(&'static str, Day, RecordBatch)>;
+
+/// The flag of a row of which an attribute's key stands more than once: the last value is stored.
+const REPEATED_KEY: &str = "repeated_key";
 
 /// Rows under construction.
 pub struct Rows {
@@ -239,7 +243,9 @@ impl Rows {
 /// What stands around a span or record in its request.
 struct Source<'s, 'a> {
     resource: Resource<'s, 'a>,
+    resource_keys: LastOfKey<'s, 'a>,
     scope: Scope<'s, 'a>,
+    scope_keys: LastOfKey<'s, 'a>,
     facts: ResourceFacts<'a>,
     receipt: Receipt<'s>,
 }
@@ -250,8 +256,19 @@ impl<'s, 'a> Source<'s, 'a> {
         scope: Result<Scope<'s, 'a>, Refusal>,
         receipt: Receipt<'s>,
     ) -> Result<Self, Refusal> {
-        let resource = resource?;
-        let facts = ResourceFacts::of(resource.attributes);
-        Ok(Self { resource, scope: scope?, facts, receipt })
+        let (resource, scope) = (resource?, scope?);
+        Ok(Self {
+            resource,
+            resource_keys: LastOfKey::of(resource.attributes),
+            scope,
+            scope_keys: LastOfKey::of(scope.attributes),
+            facts: ResourceFacts::of(resource.attributes),
+            receipt,
+        })
+    }
+
+    /// Whether a key stands more than once in the resource or scope.
+    fn repeats(&self) -> bool {
+        self.resource_keys.repeats() || self.scope_keys.repeats()
     }
 }

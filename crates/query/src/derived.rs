@@ -58,15 +58,29 @@ impl DerivedProvider {
 
     /// The dates to work out that may have rows for `predicate`.
     fn wanted(&self, predicate: Option<&Arc<dyn PhysicalExpr>>) -> BTreeSet<Day> {
-        let days: Vec<Day> = self.settled.dirty.iter().copied().collect();
-        let pruning = predicate.and_then(|predicate| {
-            PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).build(Arc::clone(predicate))
-        });
-        match pruning.map(|pruning| pruning.prune(&Dates(&days))) {
-            Some(Ok(keep)) => days.iter().zip(keep).filter(|(_, keep)| *keep).map(|(day, _)| *day).collect(),
-            _ => self.settled.dirty.clone(),
-        }
+        among(&self.settled.dirty, predicate, &self.schema)
     }
+}
+
+/// Those of `days` that may have rows for `predicate` over `schema`.
+pub(crate) fn among(
+    days: &BTreeSet<Day>,
+    predicate: Option<&Arc<dyn PhysicalExpr>>,
+    schema: &SchemaRef,
+) -> BTreeSet<Day> {
+    let pruning = predicate.and_then(|predicate| {
+        PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(Arc::clone(predicate))
+    });
+    let listed: Vec<Day> = days.iter().copied().collect();
+    match pruning.map(|pruning| pruning.prune(&Dates(&listed))) {
+        Some(Ok(keep)) => listed.iter().zip(keep).filter(|(_, keep)| *keep).map(|(day, _)| *day).collect(),
+        _ => days.clone(),
+    }
+}
+
+/// Whether `date` is one of `days`.
+pub(crate) fn of_dates(days: &BTreeSet<Day>) -> Expr {
+    col("date").in_list(days.iter().map(|day| lit(ScalarValue::Date32(Some(day.0)))).collect(), false)
 }
 
 /// The rows of the derived `table` for `days`, worked out from the facts of `view`: the columns of
@@ -87,14 +101,13 @@ pub(crate) async fn work_out(
         engine::register_facts(&context, name, facts.of(&beside), store)?;
     }
     let source = views::register_sources(&context, table).await?;
-    let wanted = days.iter().map(|day| lit(ScalarValue::Date32(Some(day.0)))).collect();
     let columns = table_schema(table);
     let columns = columns
         .fields()
         .iter()
         .map(|field| cast(col(field.name().as_str()), field.data_type().clone()).alias(field.name().as_str()));
     LogicalPlanBuilder::from(context.table(source).await?.into_unoptimized_plan())
-        .filter(col("date").in_list(wanted, false))?
+        .filter(of_dates(days))?
         .project(columns)?
         .build()
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -24,6 +25,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracewell_lake::{Fresh, Lake};
 
 use crate::compact::compact;
+use crate::dated::DatedProvider;
 use crate::derived::DerivedProvider;
 use crate::error::QueryError;
 use crate::provider::FactProvider;
@@ -153,12 +155,17 @@ impl Engine {
         for (name, facts) in view.facts() {
             register_facts(&context, name, facts.clone(), &self.store)?;
         }
+        let parts = || (Arc::clone(&view), self.store.clone(), Arc::clone(&self.environment));
+        let derived = |table| -> Arc<dyn TableProvider> {
+            let (view, store, environment) = parts();
+            Arc::new(DerivedProvider::new(table, view, store, environment))
+        };
+        let dated = |of, reach, columns: &Schema| -> Arc<dyn TableProvider> {
+            let (view, store, environment) = parts();
+            Arc::new(DatedProvider::new(of, reach, columns, view, store, environment))
+        };
         // What a protocol adds holds its own lists of tables.
-        views::register(&context, sql, dialect.is_none(), |table| {
-            let (view, environment) = (Arc::clone(&view), Arc::clone(&self.environment));
-            Arc::new(DerivedProvider::new(table, view, self.store.clone(), environment))
-        })
-        .await?;
+        views::register(&context, sql, dialect.is_none(), derived, dated).await?;
         if !zone::is_utc(time_zone) {
             zone::show_times_in(&context, time_zone).await?;
         }

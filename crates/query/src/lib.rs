@@ -16,6 +16,7 @@
 
 mod calls;
 mod compact;
+mod dated;
 mod derived;
 mod engine;
 mod error;

@@ -69,6 +69,15 @@ impl ReadView {
         Settled::of(self.tables.get(table.name), &self.sources)
     }
 
+    /// Every date of which there is anything.
+    pub(crate) fn days(&self) -> BTreeSet<Day> {
+        let of = |table: &TableView| -> Vec<Day> {
+            let fresh = table.fresh.iter().map(|(day, _)| *day);
+            table.files.iter().map(|file| file.day).chain(fresh).collect()
+        };
+        self.tables.values().flat_map(of).collect()
+    }
+
     /// The tables of facts.
     pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, &TableView)> {
         FACT_TABLES.iter().filter_map(|table| Some((table.name, self.tables.get(table.name)?)))

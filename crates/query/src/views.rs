@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, plan_err};
 use datafusion::datasource::ViewTable;
@@ -25,6 +26,8 @@ pub struct View {
     uses: &'static [&'static str],
     /// The table that holds its rows of settled dates.
     derived: Option<&'static Table>,
+    /// Where its rows have a date and are put together from several: how many days apart those are at most.
+    reach: Option<i32>,
 }
 
 impl View {
@@ -94,6 +97,7 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &[],
         derived: None,
+        reach: None,
     },
     View {
         name: "call_spans",
@@ -115,6 +119,7 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &["span_records"],
         derived: None,
+        reach: None,
     },
     View {
         name: "merged_calls",
@@ -123,6 +128,7 @@ pub const VIEWS: &[View] = &[
         columns: MERGED,
         uses: &["span_records", "call_spans"],
         derived: None,
+        reach: None,
     },
     View {
         name: "llm_calls",
@@ -131,6 +137,7 @@ pub const VIEWS: &[View] = &[
         columns: MERGED,
         uses: &["span_records", "call_spans", "merged_calls"],
         derived: Some(&CALLS),
+        reach: None,
     },
     View {
         name: "tool_executions",
@@ -149,6 +156,7 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &["span_records"],
         derived: None,
+        reach: Some(1),
     },
     View {
         name: "trace_parts",
@@ -157,6 +165,7 @@ pub const VIEWS: &[View] = &[
         columns: &[],
         uses: &["span_records", "call_spans", "merged_calls", "llm_calls", "tool_executions"],
         derived: Some(&TRACES),
+        reach: None,
     },
     View {
         name: "traces",
@@ -180,6 +189,7 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &["trace_parts"],
         derived: None,
+        reach: Some(7),
     },
     View {
         name: "runs",
@@ -197,6 +207,7 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &["trace_parts", "traces"],
         derived: None,
+        reach: None,
     },
     View {
         name: "sessions",
@@ -220,6 +231,7 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &["trace_parts", "traces", "llm_calls"],
         derived: None,
+        reach: None,
     },
     View {
         name: "prompt_usage",
@@ -241,6 +253,7 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &["llm_calls"],
         derived: None,
+        reach: None,
     },
     View {
         name: "tool_calls",
@@ -259,6 +272,7 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &["span_records", "tool_executions"],
         derived: None,
+        reach: Some(1),
     },
     View {
         name: "retrievals",
@@ -274,6 +288,7 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &[],
         derived: None,
+        reach: Some(1),
     },
     View {
         name: "evaluations",
@@ -282,6 +297,7 @@ pub const VIEWS: &[View] = &[
         columns: &[],
         uses: &[],
         derived: None,
+        reach: None,
     },
     View {
         name: "messages",
@@ -299,6 +315,7 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &[],
         derived: None,
+        reach: Some(1),
     },
     View {
         name: "mapping_coverage",
@@ -314,11 +331,13 @@ pub const VIEWS: &[View] = &[
         ],
         uses: &[],
         derived: None,
+        reach: None,
     },
 ];
 
 /// Makes the views that `sql` mentions known to `context`, and those that they use. Lists of all tables get all of
-/// them if `lists`. `derived` gives the table behind a view that is settled by date.
+/// them if `lists`. `derived` gives the table behind a view that is settled by date, `dated` one for a view with these
+/// columns that reads only what lies so many days from the dates asked for.
 ///
 /// # Errors
 /// When a view cannot be planned.
@@ -327,12 +346,35 @@ pub(crate) async fn register(
     sql: &str,
     lists: bool,
     derived: impl Fn(&'static Table) -> Arc<dyn TableProvider>,
+    dated: impl Fn(&'static View, i32, &Schema) -> Arc<dyn TableProvider>,
 ) -> Result<()> {
     for view in mentioned(sql, lists) {
-        match view.derived {
-            Some(table) => context.register_table(view.name, derived(table)).map(|_| ())?,
-            None => plan(context, view).await?,
-        }
+        let table = match (view.derived, view.reach) {
+            (Some(table), _) => derived(table),
+            (None, Some(reach)) => dated(view, reach, &columns(context, view).await?),
+            (None, None) => planned(context, view).await?,
+        };
+        context.register_table(view.name, table)?;
+    }
+    Ok(())
+}
+
+/// Makes `view` known to `context` as plain SQL, and those that it uses; `derived` gives the table behind one that is
+/// settled by date.
+///
+/// # Errors
+/// When a view cannot be planned.
+pub(crate) async fn register_plain(
+    context: &SessionContext,
+    view: &View,
+    derived: impl Fn(&'static Table) -> Result<Arc<dyn TableProvider>>,
+) -> Result<()> {
+    for view in VIEWS.iter().filter(|other| other.name == view.name || view.uses.contains(&other.name)) {
+        let table = match view.derived {
+            Some(table) => derived(table)?,
+            None => planned(context, view).await?,
+        };
+        context.register_table(view.name, table)?;
     }
     Ok(())
 }
@@ -348,7 +390,7 @@ pub(crate) async fn register_sources(context: &SessionContext, table: &Table) ->
         return plan_err!("no view stands behind the table `{}`", table.name);
     };
     for view in VIEWS.iter().filter(|view| view.name == wanted.name || wanted.uses.contains(&view.name)) {
-        plan(context, view).await?;
+        context.register_table(view.name, planned(context, view).await?)?;
     }
     Ok(wanted.name)
 }
@@ -359,9 +401,17 @@ pub(crate) fn behind_derived() -> impl Iterator<Item = &'static View> {
     VIEWS.iter().filter(move |view| derived().any(|other| other.name == view.name || other.uses.contains(&view.name)))
 }
 
-async fn plan(context: &SessionContext, view: &View) -> Result<()> {
+async fn planned(context: &SessionContext, view: &View) -> Result<Arc<dyn TableProvider>> {
     let plan = context.state().create_logical_plan(view.sql).await?;
-    context.register_table(view.name, Arc::new(ViewTable::new(plan, Some(view.sql.to_owned())))).map(|_| ())
+    Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_owned()))))
+}
+
+/// The columns of a view, of the types that they have once its plan is analyzed.
+async fn columns(context: &SessionContext, view: &View) -> Result<Schema> {
+    let state = context.state();
+    let plan = state.create_logical_plan(view.sql).await?;
+    let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+    Ok(plan.schema().as_arrow().clone())
 }
 
 /// The views that `sql` may need, in an order in which they can be planned.

@@ -87,7 +87,17 @@ pub async fn open(source: &impl Ask, prefix: &str) -> Result<RunRecord, RunsErro
         ..Completeness::default()
     };
     completeness::fill(&mut record, &Evidence { spans: &spans, attributes });
+    leave_to_calls(&mut record);
     Ok(record)
+}
+
+/// The messages of a call stand with the call, and not with its span once more: they are most of a long run's record.
+fn leave_to_calls(record: &mut RunRecord) {
+    let calls: BTreeSet<&str> = record.calls.iter().map(|call| call.span_id.as_str()).collect();
+    for span in record.spans.iter_mut().filter(|span| calls.contains(span.span_id.as_str())) {
+        span.input.clear();
+        span.output.clear();
+    }
 }
 
 fn log(row: &LogRow, start: i64) -> Log {

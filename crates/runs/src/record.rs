@@ -295,6 +295,7 @@ records! {
         output_tokens: Option<i64>,
         flags: Vec<String>,
         usage_flags: Vec<String>,
+        /// Empty where the span is that of a call, which has them.
         input: Vec<Message>,
         output: Vec<Message>,
         payloads: Vec<Message>,

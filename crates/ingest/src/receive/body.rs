@@ -22,8 +22,16 @@ pub(super) fn compression(name: &str, headers: &http::HeaderMap) -> Result<Optio
     }
 }
 
-/// A body of which nothing comes for this long is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a body is waited for. Its bytes are admitted, so bodies that stall or trickle would keep others out.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// For the next part of it.
+    part: Duration,
+    /// For all of it.
+    whole: Duration,
+}
+
+const PATIENCE: Patience = Patience { part: Duration::from_secs(10), whole: Duration::from_secs(120) };
 
 /// Reads a whole body of at most `limit` bytes.
 pub(super) async fn read<B>(body: B, limit: usize, admitted: &mut Admitted) -> Result<Bytes, Failure>
@@ -34,7 +42,19 @@ where
     read_within(PATIENCE, body, limit, admitted).await
 }
 
-async fn read_within<B>(patience: Duration, body: B, limit: usize, admitted: &mut Admitted) -> Result<Bytes, Failure>
+async fn read_within<B>(patience: Patience, body: B, limit: usize, admitted: &mut Admitted) -> Result<Bytes, Failure>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+{
+    let whole = read_parts(patience.part, body, limit, admitted);
+    tokio::time::timeout(patience.whole, whole).await.map_err(|_| {
+        let Patience { whole, .. } = patience;
+        Failure::Unavailable(format!("the body did not come within {whole:?}, so it was given up; send it again"))
+    })?
+}
+
+async fn read_parts<B>(patience: Duration, body: B, limit: usize, admitted: &mut Admitted) -> Result<Bytes, Failure>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: std::fmt::Display,
@@ -59,6 +79,30 @@ where
         }
     }
     Ok(first.unwrap_or_else(|| all.freeze()))
+}
+
+/// A refused body is read and thrown away, up to so many bytes and so long: a client that is still sending when the
+/// connection closes does not see the answer.
+const DRAINED: usize = 16 << 20;
+const DRAINING: Duration = Duration::from_secs(5);
+
+/// Throws the rest of a body away; whether that was all of it.
+pub(super) async fn drain<B>(body: B) -> bool
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let mut body = std::pin::pin!(body);
+    let mut drained = 0;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            drained += frame.data_ref().map_or(0, Bytes::len);
+            if drained > DRAINED {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(DRAINING, rest).await.unwrap_or(false)
 }
 
 /// Inflates to at most `limit` bytes.
@@ -92,15 +136,32 @@ fn overloaded() -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use futures::StreamExt;
+
     use super::*;
     use crate::admission::Admission;
 
     #[tokio::test]
     async fn a_body_that_stalls_is_given_up() {
         let frames = futures::stream::pending::<Result<http_body::Frame<Bytes>, std::io::Error>>();
+        let patience = Patience { part: Duration::from_millis(10), whole: Duration::MAX };
         let mut admitted = Admission::new(1 << 20).enter();
         let body = http_body_util::StreamBody::new(frames);
-        let answer = read_within(Duration::from_millis(10), body, 1 << 20, &mut admitted).await;
+        let answer = read_within(patience, body, 1 << 20, &mut admitted).await;
+        assert!(matches!(answer, Err(Failure::Unavailable(_))), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_trickles_is_given_up() {
+        let frames = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::new())))
+            .then(async |frame| {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                frame
+            });
+        let patience = Patience { part: Duration::MAX, whole: Duration::from_millis(20) };
+        let mut admitted = Admission::new(1 << 20).enter();
+        let body = http_body_util::StreamBody::new(frames);
+        let answer = read_within(patience, body, 1 << 20, &mut admitted).await;
         assert!(matches!(answer, Err(Failure::Unavailable(_))), "{answer:?}");
     }
 }

@@ -58,7 +58,12 @@ async fn take(collector: &Collector, export: Export, request: Request<Body>) -> 
     let mut admitted = collector.admission.enter();
     let message = async {
         let compression = body::compression("grpc-encoding", request.headers())?;
-        let frame = body::read(request.into_body(), limit + PREFIX, &mut admitted).await;
+        let frame =
+            body::read(request.into_body(), limit + PREFIX, &mut admitted).await.map_err(|failure| match failure {
+                // The limit is the message's.
+                Failure::TooLarge(_) => Failure::TooLarge(limit),
+                other => other,
+            });
         let (compressed, message) = message(frame?)?;
         body::inflate(compression.filter(|_| compressed), message, limit, &mut admitted)
     }

@@ -5,12 +5,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, Request, StatusCode};
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use prost::Message;
 use tracewell_otlp::json::Converted;
 
-use super::answer::Failure;
+use super::answer::{Failure, RpcStatus};
 use super::body;
 use super::collector::{Collector, Export};
 
@@ -23,8 +23,13 @@ pub fn router(collector: Collector) -> Router {
         // Langfuse's SDKs, and LangSmith's, with another host.
         .route("/api/public/otel/v1/traces", post(traces))
         .route("/otel/v1/traces", post(traces))
-        .fallback(|| async {
-            (StatusCode::NOT_FOUND, "no such path; OTLP/HTTP is at /v1/traces, /v1/logs and /v1/metrics\n")
+        .method_not_allowed_fallback(async |headers: HeaderMap| {
+            let message = "an export is sent by POST";
+            refusal(&headers, StatusCode::METHOD_NOT_ALLOWED, tonic::Code::Unimplemented, message)
+        })
+        .fallback(async |headers: HeaderMap| {
+            let message = "no such path; OTLP/HTTP is at /v1/traces, /v1/logs and /v1/metrics";
+            refusal(&headers, StatusCode::NOT_FOUND, tonic::Code::NotFound, message)
         })
         .with_state(collector)
 }
@@ -66,48 +71,69 @@ impl Media {
             Self::Json => "application/json",
         }
     }
+
+    /// An answer that says what is wrong.
+    fn status(self, http: StatusCode, status: &RpcStatus) -> Response {
+        let body = match self {
+            Self::Protobuf => status.encode_to_vec(),
+            Self::Json => {
+                serde_json::json!({ "code": status.code, "message": status.message }).to_string().into_bytes()
+            }
+        };
+        (http, [(CONTENT_TYPE, self.name())], body).into_response()
+    }
 }
 
 async fn answer(collector: &Collector, export: Export, request: Request<Body>) -> Response {
-    let media = Media::of(request.headers());
+    let (head, mut body) = request.into_parts();
+    let media = Media::of(&head.headers);
     let result = match media {
-        Ok(media) => take(collector, export, media, request).await,
+        Ok(media) => take(collector, export, media, &head.headers, &mut body).await,
         Err(ref failure) => Err(collector.refused(failure.clone())),
     };
     let media = media.unwrap_or(Media::Protobuf);
-    let (status, retry, body) = match result {
-        Ok(body) => (StatusCode::OK, None, body),
+    match result {
+        Ok(body) => (StatusCode::OK, [(CONTENT_TYPE, media.name())], body).into_response(),
         Err(failure) => {
-            let status = failure.rpc_status();
-            let body = match media {
-                Media::Protobuf => status.encode_to_vec(),
-                Media::Json => {
-                    serde_json::json!({ "code": status.code, "message": status.message }).to_string().into_bytes()
-                }
-            };
-            (failure.http_status(), failure.retry_after(), body)
+            let mut response = media.status(failure.http_status(), &failure.rpc_status());
+            if let Some(seconds) = failure.retry_after() {
+                response.headers_mut().insert(RETRY_AFTER, seconds.into());
+            }
+            // Who waits for a word before sending has sent nothing yet.
+            let sent_all = !head.headers.contains_key(EXPECT) && body::drain(body).await;
+            if !sent_all && head.version < http::Version::HTTP_2 {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
         }
-    };
-    let mut response = (status, [(CONTENT_TYPE, media.name())], body).into_response();
-    if let Some(seconds) = retry {
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
-    response
 }
 
-async fn take(collector: &Collector, export: Export, media: Media, request: Request<Body>) -> Result<Vec<u8>, Failure> {
+/// The answer to what is no export, in JSON unless the request was protobuf.
+fn refusal(headers: &HeaderMap, status: StatusCode, code: tonic::Code, message: &str) -> Response {
+    let media = Media::of(headers).unwrap_or(Media::Json);
+    media.status(status, &RpcStatus { code: code as i32, message: message.into(), details: Vec::new() })
+}
+
+async fn take(
+    collector: &Collector,
+    export: Export,
+    media: Media,
+    headers: &HeaderMap,
+    body: &mut Body,
+) -> Result<Vec<u8>, Failure> {
     let limit = collector.limits.request_bytes;
-    let compression = body::compression(CONTENT_ENCODING.as_str(), request.headers())
-        .map_err(|failure| collector.refused(failure))?;
+    let compression =
+        body::compression(CONTENT_ENCODING.as_str(), headers).map_err(|failure| collector.refused(failure))?;
     // Refuse before reading: what does not fit is not even received.
     collector.ingest.check_room().map_err(|refused| collector.refused(refused.into()))?;
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > limit) {
         return Err(collector.refused(Failure::TooLarge(limit)));
     }
     let mut admitted = collector.admission.enter();
-    let body = async {
-        let raw = body::read(request.into_body(), limit, &mut admitted).await?;
+    let read = async {
+        let raw = body::read(body, limit, &mut admitted).await?;
         let inflated = body::inflate(compression, raw, limit, &mut admitted)?;
         match media {
             Media::Protobuf => Ok(inflated.into()),
@@ -116,7 +142,7 @@ async fn take(collector: &Collector, export: Export, media: Media, request: Requ
     }
     .await
     .map_err(|failure| collector.refused(failure))?;
-    let answer = collector.export(export, body, admitted).await?;
+    let answer = collector.export(export, read, admitted).await?;
     match media {
         Media::Protobuf => Ok(answer),
         Media::Json => Ok(to_json(export, &answer)),

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use tracewell_model::id::ContentHash;
-use tracewell_otlp::{AnyValue, KeyValue};
+use tracewell_otlp::{AnyValue, KeyValue, KeyValueList};
 
 use crate::columns::{Columns, MapEntries};
 
-/// Writes the attributes that stay, and the types of those that were not text. Where a key repeats, the last counts.
+/// Writes the attributes that stay, and the types of those that were not text; whether a key repeats.
 pub(super) fn attributes(
     to: &mut Columns,
     column: usize,
@@ -15,18 +15,12 @@ pub(super) fn attributes(
     attributes: &[KeyValue<'_>],
     moved: &[u32],
     text: &mut String,
-) {
+) -> bool {
     if attributes.is_empty() {
-        return;
+        return false;
     }
     let last = LastOfKey::of(attributes);
-    to.map(column, |map| {
-        for (position, pair) in attributes.iter().enumerate() {
-            if moved.binary_search(&(position as u32)).is_err() && last.is(position, pair) {
-                push(map, pair, text);
-            }
-        }
-    });
+    to.map(column, |map| last.push(map, attributes, |position| moved.binary_search(&position).is_err(), text));
     // Moved attributes have a type too: what is rebuilt from `contents` is text.
     if attributes.iter().any(|pair| !matches!(pair.value, AnyValue::Str(_))) {
         to.map(types_column, |map| {
@@ -37,10 +31,13 @@ pub(super) fn attributes(
             }
         });
     }
+    last.repeats()
 }
 
 /// Which attribute of several with one key counts: the last.
-enum LastOfKey<'l, 'a> {
+pub(super) enum LastOfKey<'l, 'a> {
+    /// Every key stands once.
+    Unique,
     /// Few enough to look through each time.
     Few(&'l [KeyValue<'a>]),
     /// Where each key stands last.
@@ -51,23 +48,60 @@ impl<'l, 'a> LastOfKey<'l, 'a> {
     /// Attributes up to this many are looked through; beyond it that would grow with the square.
     const FEW: usize = 64;
 
-    fn of(attributes: &'l [KeyValue<'a>]) -> Self {
+    pub(super) fn of(attributes: &'l [KeyValue<'a>]) -> Self {
         if attributes.len() <= Self::FEW {
-            return Self::Few(attributes);
+            let few = Self::Few(attributes);
+            let repeats = attributes.iter().enumerate().any(|(position, pair)| !few.is(position, pair));
+            return if repeats { few } else { Self::Unique };
         }
-        Self::Many(attributes.iter().enumerate().map(|(position, pair)| (pair.key, position)).collect())
+        let last: HashMap<_, _> = attributes.iter().enumerate().map(|(position, pair)| (pair.key, position)).collect();
+        if last.len() == attributes.len() { Self::Unique } else { Self::Many(last) }
+    }
+
+    /// Whether a key stands more than once.
+    pub(super) fn repeats(&self) -> bool {
+        !matches!(self, Self::Unique)
     }
 
     /// Whether no later attribute than `pair`, at `position`, has its key.
     fn is(&self, position: usize, pair: &KeyValue<'_>) -> bool {
         match self {
+            Self::Unique => true,
             Self::Few(attributes) => attributes[position + 1..].iter().all(|later| later.key != pair.key),
             Self::Many(last) => last.get(pair.key) == Some(&position),
         }
     }
+
+    /// Writes those of `attributes` that count and stay.
+    pub(super) fn push(
+        &self,
+        map: &mut MapEntries<'_>,
+        attributes: &[KeyValue<'_>],
+        stays: impl Fn(u32) -> bool,
+        text: &mut String,
+    ) {
+        for (position, pair) in attributes.iter().enumerate() {
+            if stays(position as u32) && self.is(position, pair) {
+                push(map, pair, text);
+            }
+        }
+    }
 }
 
-pub(super) fn push(map: &mut MapEntries<'_>, pair: &KeyValue<'_>, text: &mut String) {
+/// Writes the attributes of an event or link that stay; whether a key repeats.
+pub(super) fn push_list(
+    map: &mut MapEntries<'_>,
+    attributes: KeyValueList<'_>,
+    stays: impl Fn(u32) -> bool,
+    text: &mut String,
+) -> bool {
+    let attributes: Vec<KeyValue<'_>> = attributes.iter().collect();
+    let last = LastOfKey::of(&attributes);
+    last.push(map, &attributes, stays, text);
+    last.repeats()
+}
+
+fn push(map: &mut MapEntries<'_>, pair: &KeyValue<'_>, text: &mut String) {
     match pair.value {
         AnyValue::Str(value) => map.push(pair.key, value),
         AnyValue::Bool(true) => map.push(pair.key, "true"),
@@ -125,6 +159,11 @@ pub(super) fn flags<'t>(to: &mut Columns, column: usize, flags: impl Iterator<It
     }
 }
 
+/// The flags that apply.
+pub(super) fn told<const N: usize>(flags: [(bool, &'static str); N]) -> impl Iterator<Item = &'static str> + Clone {
+    flags.into_iter().filter_map(|(applies, flag)| applies.then_some(flag))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +179,7 @@ mod tests {
             let counted: Vec<bool> =
                 attributes.iter().enumerate().skip(others).map(|(position, pair)| last.is(position, pair)).collect();
             assert_eq!(counted, [false, true, false, true]);
+            assert!(last.repeats() && !LastOfKey::of(&attributes[..others + 2]).repeats());
         }
     }
 }

@@ -7,10 +7,10 @@ use tracewell_model::kind::{Dialect, Kind};
 use tracewell_model::time::{Day, believed_start};
 use tracewell_otlp::{AnyValue, LogRecord};
 
-use super::cells::{attributes, flags, non_empty, push, some_int, some_text, type_name};
+use super::cells::{attributes, flags, non_empty, some_int, some_text, told, type_name};
 use super::content::{Contents, LOG_REFS, contents_of};
 use super::score::ScorePlace;
-use super::{DayRows, Rows, Source};
+use super::{DayRows, REPEATED_KEY, Rows, Source};
 use crate::columns::Columns;
 use crate::names::logs as l;
 
@@ -23,7 +23,7 @@ impl Rows {
         source: &Source<'_, 'a>,
         n: &mut Normalized<'a>,
     ) {
-        let Source { resource, scope, facts, receipt } = source;
+        let Source { resource, resource_keys, scope, facts, receipt, .. } = source;
         let receipt = *receipt;
         let input = LogInput {
             scope_name: scope.name,
@@ -93,12 +93,12 @@ impl Rows {
             body => some_text(to, l::BODY_TYPE, type_name(&body)),
         }
         contents_of(to, n, to_contents, &LOG_REFS);
-        attributes(to, l::ATTRIBUTES, l::ATTRIBUTE_TYPES, record.attributes, &n.moved, text);
+        let repeated = attributes(to, l::ATTRIBUTES, l::ATTRIBUTE_TYPES, record.attributes, &n.moved, text);
         if !resource.attributes.is_empty() {
-            to.map(l::RESOURCE_ATTRIBUTES, |map| resource.attributes.iter().for_each(|pair| push(map, pair, text)));
+            to.map(l::RESOURCE_ATTRIBUTES, |map| resource_keys.push(map, resource.attributes, |_| true, text));
         }
-        let odd_time = odd_time.then_some("time_not_believed");
-        flags(to, l::FLAGS, n.flags.iter().copied().chain(odd_time));
+        let odd = [(odd_time, "time_not_believed"), (repeated || source.repeats(), REPEATED_KEY)];
+        flags(to, l::FLAGS, n.flags.iter().copied().chain(told(odd)));
         to.int(l::RECEIVED_AT, receipt.received_at / 1_000);
         to.int(l::SEQ, receipt.seq as i64);
         to.int(l::MAPPING_VERSION, i64::from(MAPPING_VERSION));

@@ -7,16 +7,16 @@ use tracewell_model::kind::Dialect;
 use tracewell_model::time::{Day, believed_start};
 use tracewell_otlp::Span;
 
-use super::cells::{attributes, flags, non_empty, push, some_count, some_hash, some_int, some_text};
+use super::cells::{attributes, flags, non_empty, push_list, some_count, some_hash, some_int, some_text, told};
 use super::content::{Contents, SPAN_REFS, contents_of};
 use super::score::ScorePlace;
-use super::{DayRows, Rows, Source};
+use super::{DayRows, REPEATED_KEY, Rows, Source};
 use crate::columns::{Columns, member_map, member_optional_int, member_optional_text, member_text};
 use crate::names::spans as s;
 
 impl Rows {
     pub(super) fn span<'a>(&mut self, span: &Span<'_, 'a>, source: &Source<'_, 'a>, n: &mut Normalized<'a>) {
-        let Source { resource, scope, facts, receipt } = source;
+        let Source { resource, resource_keys, scope, scope_keys, facts, receipt } = source;
         let receipt = *receipt;
         let input = SpanInput {
             scope_name: scope.name,
@@ -60,7 +60,7 @@ impl Rows {
         some_text(to, s::SCOPE_VERSION, non_empty(scope.version));
         if !scope.attributes.is_empty() {
             let text = &mut self.text;
-            to.map(s::SCOPE_ATTRIBUTES, |map| scope.attributes.iter().for_each(|pair| push(map, pair, text)));
+            to.map(s::SCOPE_ATTRIBUTES, |map| scope_keys.push(map, scope.attributes, |_| true, text));
         }
         some_text(to, s::SCHEMA_URL, non_empty(scope.schema_url).or(non_empty(resource.schema_url)));
         some_text(to, s::SERVICE, facts.service.or(n.service.as_deref()));
@@ -70,8 +70,10 @@ impl Rows {
         to.text(s::TENANT, receipt.tenant);
         some_text(to, s::TEAM, n.team.as_deref().or(facts.team));
 
-        let start = i64::try_from(span.start_unix_nano).unwrap_or(i64::MAX);
-        let end = i64::try_from(span.end_unix_nano).unwrap_or(i64::MAX);
+        let (start, end) = (nanos(span.start_unix_nano), nanos(span.end_unix_nano));
+        let times = [span.start_unix_nano, span.end_unix_nano].into_iter();
+        let mut times = times.chain(span.events.iter().map(|event| event.time_unix_nano));
+        let clamped = times.any(|time| i64::try_from(time).is_err());
         to.int(s::START_TIME, start / 1_000);
         to.int(s::END_TIME, end / 1_000);
         to.int(s::START_UNIX_NANO, start);
@@ -95,21 +97,19 @@ impl Rows {
         }
         // Order matters to nobody, presence does: what was moved is rebuilt from the references.
         let text = &mut self.text;
-        attributes(to, s::ATTRIBUTES, s::ATTRIBUTE_TYPES, span.attributes, &n.moved, text);
+        let mut repeated = attributes(to, s::ATTRIBUTES, s::ATTRIBUTE_TYPES, span.attributes, &n.moved, text);
+        repeated |= source.repeats();
         if !resource.attributes.is_empty() {
-            to.map(s::RESOURCE_ATTRIBUTES, |map| resource.attributes.iter().for_each(|pair| push(map, pair, text)));
+            to.map(s::RESOURCE_ATTRIBUTES, |map| resource_keys.push(map, resource.attributes, |_| true, text));
         }
         if !span.events.is_empty() {
             to.structs(s::EVENTS, |events, bytes| {
                 for (at, event) in span.events.iter().enumerate() {
-                    member_optional_int(events, 0, Some(event.time_unix_nano as i64));
+                    member_optional_int(events, 0, Some(nanos(event.time_unix_nano)));
                     member_text(events, 1, event.name);
                     member_map(events, 2, bytes, |map| {
-                        for (position, pair) in event.attributes.iter().enumerate() {
-                            if !n.moved_event_attributes.contains(&(at as u32, position as u32)) {
-                                push(map, &pair, text);
-                            }
-                        }
+                        let stays = |position| !n.moved_event_attributes.contains(&(at as u32, position));
+                        repeated |= push_list(map, event.attributes, stays, text);
                     });
                     member_optional_int(events, 3, some_count(event.dropped_attributes_count));
                     events.append(true);
@@ -123,7 +123,7 @@ impl Rows {
                     member_optional_text(links, 0, link.trace_id.as_ref().map(trace_id).as_ref().map(Hex::as_str));
                     member_optional_text(links, 1, link.span_id.as_ref().map(span_id).as_ref().map(Hex::as_str));
                     member_optional_text(links, 2, non_empty(link.trace_state));
-                    member_map(links, 3, bytes, |map| link.attributes.iter().for_each(|pair| push(map, &pair, text)));
+                    member_map(links, 3, bytes, |map| repeated |= push_list(map, link.attributes, |_| true, text));
                     member_optional_int(links, 4, some_count(link.dropped_attributes_count));
                     links.append(true);
                     *bytes += 128;
@@ -133,9 +133,15 @@ impl Rows {
         some_int(to, s::DROPPED_ATTRIBUTES, some_count(span.dropped_attributes_count));
         some_int(to, s::DROPPED_EVENTS, some_count(span.dropped_events_count));
         some_int(to, s::DROPPED_LINKS, some_count(span.dropped_links_count));
-        let odd_end = (end < start).then_some("end_before_start");
-        let odd_time = odd_time.then_some("time_not_believed");
-        flags(to, s::FLAGS, n.flags.iter().copied().chain(odd_end).chain(odd_time));
+        let odd = [
+            (end < start, "end_before_start"),
+            (odd_time, "time_not_believed"),
+            (clamped, "time_out_of_range"),
+            (repeated, REPEATED_KEY),
+            (!(0..=2).contains(&span.status_code), "unknown_status"),
+            (!(0..=5).contains(&span.kind), "unknown_span_kind"),
+        ];
+        flags(to, s::FLAGS, n.flags.iter().copied().chain(told(odd)));
         to.int(s::RECEIVED_AT, receipt.received_at / 1_000);
         to.int(s::SEQ, receipt.seq as i64);
         to.int(s::MAPPING_VERSION, i64::from(MAPPING_VERSION));
@@ -148,6 +154,11 @@ impl Rows {
             self.scores(&place, source, n);
         }
     }
+}
+
+/// A time as the tables hold it: the last one that fits where it does not.
+fn nanos(time: u64) -> i64 {
+    i64::try_from(time).unwrap_or(i64::MAX)
 }
 
 /// The facts of a span of any LLM dialect.

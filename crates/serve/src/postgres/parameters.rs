@@ -64,8 +64,11 @@ fn list(text: &str) -> Option<Vec<Option<String>>> {
         while let Some(character) = characters.next_if(|character| *character != ',') {
             match character {
                 '\\' => item.push(characters.next()?),
+                // White space around a quoted item is not part of it.
+                '"' if !item.trim().is_empty() => return None,
                 '"' => {
                     quoted = true;
+                    item.clear();
                     loop {
                         match characters.next()? {
                             '"' => break,
@@ -75,6 +78,8 @@ fn list(text: &str) -> Option<Vec<Option<String>>> {
                     }
                 }
                 '{' | '}' => return None,
+                other if quoted && other.is_whitespace() => {}
+                _ if quoted => return None,
                 other => item.push(other),
             }
         }
@@ -159,7 +164,7 @@ mod tests {
         assert_eq!(list("{}"), Some(vec![]));
         assert_eq!(
             list(r#"{a, "b \"c,d" ,NULL,"NULL",e\,f}"#),
-            Some(vec![item("a"), item("b \"c,d "), None, item("NULL"), item("e,f")])
+            Some(vec![item("a"), item("b \"c,d"), None, item("NULL"), item("e,f")])
         );
         assert_eq!(list("{a"), None);
         assert_eq!(list("{{a}}"), None);

@@ -24,6 +24,8 @@ use tracewell_serve::{Health, health_router, queries_router, runs_router, sql_ro
 use super::{Place, maintain, postgres};
 use crate::config::{Address, Flag, Source};
 
+mod listen;
+
 /// The file in the write-ahead log's folder that tells where its server listens.
 pub(crate) const ENDPOINT_FILE: &str = "endpoint";
 
@@ -147,15 +149,22 @@ impl Serve {
         let questions = questions.merge(health.clone());
         let tasks = [
             tokio::spawn(serve_grpc(grpc, collector.clone(), stop.clone())),
-            tokio::spawn(serve_http(http, router(collector).merge(health), stop.clone())),
-            tokio::spawn(serve_http(api, questions, stop.clone())),
+            tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
+            tokio::spawn(listen::serve(api, questions, stop.clone())),
             postgres,
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
-        if self.demo {
-            fill(&lake, &ingest).await?;
+        let mut signal = std::pin::pin!(signal()?);
+        let filling = async {
+            if self.demo {
+                fill(&lake, &ingest, &wal).await?;
+            }
+            std::future::pending::<anyhow::Result<()>>().await
+        };
+        tokio::select! {
+            filled = filling => filled?,
+            () = signal.as_mut() => {}
         }
-        wait_for_signal().await?;
         tracing::info!("stopping: no new requests, what is in memory is committed");
         stop.cancel();
         // Requests under way are answered first; a client that keeps its connection open does not hold us up.
@@ -217,6 +226,8 @@ async fn serve_grpc(listener: TcpListener, collector: Collector, stop: Cancellat
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .max_concurrent_streams(128)
+        .http2_keepalive_interval(Some(listen::PING_EVERY))
+        .http2_keepalive_timeout(Some(listen::PING_PATIENCE))
         .tcp_nodelay(true)
         .add_routes(routes)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
@@ -226,20 +237,23 @@ async fn serve_grpc(listener: TcpListener, collector: Collector, stop: Cancellat
     }
 }
 
-async fn serve_http(listener: TcpListener, routes: axum::Router, stop: CancellationToken) {
-    if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await {
-        tracing::error!(%error, "HTTP ended");
-    }
-}
+/// The file in the write-ahead log's folder that says when demo data was begun and not finished.
+const DEMO_FILE: &str = "demo";
 
-/// Demo data, where there is no other.
-async fn fill(lake: &Lake, ingest: &Ingest) -> anyhow::Result<()> {
+/// Demo data, where there is no other, or the rest of it: the same moment gives the same spans, of which those that
+/// are there already count once.
+async fn fill(lake: &Lake, ingest: &Ingest, wal: &Path) -> anyhow::Result<()> {
+    let unfinished = wal.join(DEMO_FILE);
+    let begun = std::fs::read_to_string(&unfinished).ok().and_then(|text| text.trim().parse().ok());
     let stored = lake.table(SPANS.name).is_some_and(|spans| !spans.snapshot().files.is_empty());
-    if stored || ingest.memory() > 0 {
+    if begun.is_none() && (stored || ingest.memory() > 0) {
         tracing::info!("the tables hold data already, so no demo data is added");
         return Ok(());
     }
-    let spans = crate::demo::fill(ingest, u64::try_from(super::now()).unwrap_or_default()).await?;
+    let now = begun.unwrap_or(u64::try_from(super::now()).unwrap_or_default());
+    std::fs::write(&unfinished, now.to_string())?;
+    let spans = crate::demo::fill(ingest, now).await?;
+    std::fs::remove_file(&unfinished)?;
     tracing::info!(
         spans,
         "demo data is in; try: tracewell sql \"SELECT dialect, kind, count(*) FROM spans GROUP BY ALL\""
@@ -247,13 +261,16 @@ async fn fill(lake: &Lake, ingest: &Ingest) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
+/// Ends when the process is asked to. From this call on nothing else happens then.
+fn signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 /// Tells `tracewell sql` where this server is, as long as it runs.

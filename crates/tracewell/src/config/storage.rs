@@ -70,7 +70,24 @@ pub(crate) fn shown(key: &str, value: &Value) -> Value {
     };
     match (key.strip_prefix("storage."), value) {
         (Some(option), _) if !harmless(option) => Value::String("(hidden)".into()),
+        (None, Value::String(text)) if key.ends_with("password") && !text.is_empty() => {
+            Value::String("(hidden)".into())
+        }
         (_, Value::String(text)) => Value::String(without_keys(text)),
         (_, value) => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let text = |text: &str| Value::String(text.into());
+        assert_eq!(shown("postgres.password", &text("hunter2")), text("(hidden)"));
+        assert_eq!(shown("postgres.password", &text("")), text(""));
+        assert_eq!(shown("storage.aws_secret_access_key", &text("hunter2")), text("(hidden)"));
+        assert_eq!(shown("storage.aws_region", &text("eu-central-1")), text("eu-central-1"));
     }
 }

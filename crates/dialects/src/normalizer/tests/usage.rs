@@ -289,6 +289,25 @@ fn contradictions_are_flagged_and_kept() {
 }
 
 #[test]
+fn what_cannot_be_a_count_is_flagged_and_left_out() {
+    let output = |value| {
+        let attributes = [int("gen_ai.usage.input_tokens", 10), KeyValue { key: "gen_ai.usage.output_tokens", value }];
+        let out = chat("app", &attributes);
+        (out.usage.output_tokens, out.usage_flags)
+    };
+    assert_eq!(output(AnyValue::Int(1_000_000_000_000)), (Some(1_000_000_000_000), vec![]));
+    for value in [AnyValue::Int(i64::MAX), AnyValue::Int(1_000_000_000_001), AnyValue::Double(1e300)] {
+        assert_eq!(output(value), (None, vec!["implausible_count"]));
+    }
+    for value in [AnyValue::Str("abc"), AnyValue::Double(1.5), AnyValue::Bool(true)] {
+        assert_eq!(output(value), (None, vec!["not_a_count"]));
+    }
+    let details = r#"{"input": 5, "output": 1, "input_cache_read": 9223372036854775807}"#;
+    let langfuse = chat("langfuse-sdk", &[text("langfuse.observation.usage_details", details)]);
+    assert_eq!((langfuse.usage.input_tokens, langfuse.usage_flags), (Some(5), vec!["implausible_count"]));
+}
+
+#[test]
 fn a_call_without_usage_stays_without() {
     let out = chat("app", &[text("gen_ai.system", "openai")]);
     assert_eq!((tokens(&out), out.input_semantics), ([None; 5], None));

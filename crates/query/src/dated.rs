@@ -1,0 +1,128 @@
+//! A view to DataFusion that a filter on `date` reaches: what is far from the dates asked for is not read.
+//!
+//! A row of such a view is put together from rows of several dates, so the planner cannot push a filter on its date
+//! down. Here the view is planned anew for each scan, over the facts of the dates asked for and of those beside.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DFSchema, Result};
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::prelude::col;
+use tracewell_model::time::Day;
+
+use crate::derived::{DerivedProvider, among, of_dates};
+use crate::view::ReadView;
+use crate::views::View;
+use crate::{engine, views};
+
+/// One view as one query sees it.
+#[derive(Debug)]
+pub(crate) struct DatedProvider {
+    view: &'static View,
+    /// How many days a row's facts may lie from its date.
+    reach: i32,
+    read: Arc<ReadView>,
+    store: ObjectStoreUrl,
+    environment: Arc<RuntimeEnv>,
+    schema: SchemaRef,
+}
+
+impl DatedProvider {
+    /// `view`, whose rows are put together from facts of at most `reach` days before and after; `columns` are its own.
+    pub(crate) fn new(
+        view: &'static View,
+        reach: i32,
+        columns: &Schema,
+        read: Arc<ReadView>,
+        store: ObjectStoreUrl,
+        environment: Arc<RuntimeEnv>,
+    ) -> Self {
+        // Over other dates the planner may know less of a column.
+        let nullable = columns.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let schema = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
+        Self { view, reach, read, store, environment, schema }
+    }
+
+    /// The view over what lies within reach of `days`.
+    async fn plan(&self, days: &BTreeSet<Day>) -> Result<LogicalPlan> {
+        let near: BTreeSet<Day> =
+            days.iter().flat_map(|day| (-self.reach..=self.reach).map(|by| Day(day.0 + by))).collect();
+        let context = engine::session(1, &self.environment, "UTC");
+        for (name, facts) in self.read.facts() {
+            engine::register_facts(&context, name, facts.of(&near), &self.store)?;
+        }
+        views::register_plain(&context, self.view, |table| {
+            let (read, environment) = (Arc::clone(&self.read), Arc::clone(&self.environment));
+            let whole = DerivedProvider::new(table, read, self.store.clone(), environment);
+            if self.read.days().is_subset(&near) {
+                return Ok(Arc::new(whole));
+            }
+            let plan = LogicalPlanBuilder::scan(table.name, provider_as_source(Arc::new(whole)), None)?
+                .filter(of_dates(&near))?
+                .build()?;
+            Ok(Arc::new(ViewTable::new(plan, None)))
+        })
+        .await?;
+        Ok(context.table(self.view.name).await?.into_unoptimized_plan())
+    }
+}
+
+#[async_trait]
+impl TableProvider for DatedProvider {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        Some(self.view.sql)
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Exact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let predicate = conjunction(filters.to_vec());
+        let physical = predicate
+            .clone()
+            .map(|filter| session.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&self.schema))?))
+            .transpose()?;
+        let wanted = among(&self.read.days(), physical.as_ref(), &self.schema);
+        let schema = match projection {
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => Arc::clone(&self.schema),
+        };
+        if wanted.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let mut plan = LogicalPlanBuilder::from(self.plan(&wanted).await?);
+        if let Some(predicate) = predicate {
+            plan = plan.filter(predicate)?;
+        }
+        let columns = schema.fields().iter().map(|field| {
+            let name = field.name().as_str();
+            cast(col(name), field.data_type().clone()).alias(name)
+        });
+        session.create_physical_plan(&plan.project(columns)?.limit(0, limit)?.build()?).await
+    }
+}
