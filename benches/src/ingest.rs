@@ -136,6 +136,7 @@ fn measure(arguments: &Arguments, workload: Workload, binary: &Path, folder: &Pa
         let part = (rate * seconds).min(sent.acks.len() as f64) / sent.acks.len() as f64;
         let other = load::make(workload, arguments.seed + 1, (sent.spans as f64 * part) as u64);
         let half = folder.join(format!("{name}-half"));
+        settle();
         eprintln!("{workload:?}: half load, {rate:.0} requests a second");
         let (paced, paced_used) = serve(arguments, binary, &half, &other, Some(rate))?;
         std::fs::remove_dir_all(&half)?;
@@ -182,6 +183,13 @@ fn serve(
         bail!("{} spans were acknowledged, but the table holds {rows}", sent.spans);
     }
     Ok((sent, used))
+}
+
+/// Waits until the disk has done what came before: the removal of gigabytes holds up the next sync of any file.
+fn settle() {
+    if let Err(error) = std::process::Command::new("sync").status() {
+        eprintln!("cannot wait for the disk, so the next figures may hold earlier work: {error}");
+    }
 }
 
 fn storage(binary: &Path, folder: &Path, sent: &Sent) -> anyhow::Result<Storage> {

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Sender, channel};
 
 use tokio::sync::oneshot;
+use tracewell_lake::step_back;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -17,7 +18,10 @@ pub(crate) struct Encoder {
 impl Encoder {
     pub(crate) fn start() -> std::io::Result<Self> {
         let (jobs, inbox) = channel::<Job>();
-        std::thread::Builder::new().name("encode".into()).spawn(move || inbox.into_iter().for_each(|job| job()))?;
+        std::thread::Builder::new().name("encode".into()).spawn(move || {
+            step_back();
+            inbox.into_iter().for_each(|job| job());
+        })?;
         Ok(Self { jobs })
     }
 

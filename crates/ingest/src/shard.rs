@@ -274,6 +274,7 @@ impl Shard {
             self.release();
             self.publish();
         }
+        self.log.remove_spares();
     }
 
     /// Logs, reads, syncs and answers a group of requests.

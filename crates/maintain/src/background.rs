@@ -89,6 +89,7 @@ impl Maintainer {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("maintain")
+            .on_thread_start(tracewell_lake::step_back)
             .enable_all()
             .build()?;
         let work = async move {

@@ -96,6 +96,7 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.threads)
             .thread_name("query")
+            .on_thread_start(tracewell_lake::step_back)
             .thread_stack_size(length::STACK_BYTES)
             .enable_all()
             .build()

@@ -164,7 +164,7 @@ impl Scan {
             }
             scan.end = scanner.pos();
         }
-        (scan.next_seq, scan.durable) = (scanner.next_seq(), scanner.durable());
+        (scan.len, scan.next_seq, scan.durable) = (scanner.len(), scanner.next_seq(), scanner.durable());
         Ok(scan)
     }
 

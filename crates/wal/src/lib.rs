@@ -8,6 +8,7 @@
 //! DIR/LOCK                              locked while a process writes
 //! DIR/ID                                a random UUID, minted with the directory and never reused
 //! DIR/shard-0/00000000000000000001.wal  a segment, named by its first sequence number
+//! DIR/shard-0/00000000000000000001.spare  a segment that is no longer needed, kept to become another one
 //! DIR/quarantine/                       damaged segments as they were found
 //! ```
 //!
@@ -45,7 +46,8 @@
 //!
 //! | found | what it is | done |
 //! |---|---|---|
-//! | bad bytes at the end of the last segment, nothing valid after | torn tail | cut, reported |
+//! | zeros behind the last record, nothing valid after | the end in a file that was a segment before | written over |
+//! | other bad bytes at the end of the last segment, nothing valid after | torn tail | cut, reported |
 //! | last segment without a whole header or preamble, no record | torn rotation | removed or created again, reported |
 //! | bad bytes in the last segment, valid records after them, none written after a sync that covered the bad bytes | torn group: a power cut may write the pages of an unsynced group in any order | valid records kept, original quarantined, reported |
 //! | any other bad bytes, a missing segment | damage: acknowledged records are lost | refused, or quarantined when asked |

@@ -11,8 +11,11 @@ use uuid::Uuid;
 use crate::disk;
 use crate::error::{Doing, WalError};
 use crate::options::Options;
-use crate::record::{self, Entry, HEAD_LEN, Head, KIND_LOST, KIND_PREAMBLE, MAX_LEN};
+use crate::record::{self, END, Entry, HEAD_LEN, Head, KIND_LOST, KIND_PREAMBLE, MAX_LEN};
 use crate::segment::SegmentId;
+
+/// Emptied segments that a shard keeps to write over.
+const SPARES: usize = 4;
 
 /// Bytes of all segments of all shards, against `max_total_bytes`.
 #[derive(Debug, Default)]
@@ -71,6 +74,10 @@ pub struct Log {
     file: File,
     path: PathBuf,
     seed: u32,
+    /// Whether the file of the active segment goes on with what it held before.
+    reused: bool,
+    /// Files that were segments once.
+    spares: Vec<PathBuf>,
     /// How much of the active segment is synced.
     synced: u64,
     next_seq: u64,
@@ -88,9 +95,21 @@ impl Log {
         let path = id.path(&place.shard_dir);
         let mut file = File::options().write(true).open(&path).doing("open", &path)?;
         file.seek(SeekFrom::Start(active.bytes)).doing("open", &path)?;
-        let (seed, synced, durable_seq) = (id.seed(), active.bytes, next_seq - 1);
-        let heads = Vec::new();
-        Ok(Self { place, segments, file, path, seed, synced, next_seq, durable_seq, poisoned: false, heads })
+        let reused = file.metadata().doing("open", &path)?.len() > active.bytes;
+        Ok(Self {
+            place,
+            segments,
+            file,
+            path,
+            seed: id.seed(),
+            reused,
+            spares: Vec::new(),
+            synced: active.bytes,
+            next_seq,
+            durable_seq: next_seq - 1,
+            poisoned: false,
+            heads: Vec::new(),
+        })
     }
 
     /// Writes one record, not yet durable, and returns its sequence number.
@@ -115,6 +134,7 @@ impl Log {
             wanted += record::disk_len(entry.len());
         }
         self.place.usage.reserve(wanted, self.place.options.max_total_bytes)?;
+        let end = self.active().bytes + wanted;
 
         self.heads.clear();
         for (entry, seq) in entries.iter().zip(self.next_seq..) {
@@ -122,18 +142,25 @@ impl Log {
             self.heads.extend(entry.tenant.as_bytes());
         }
         let mut heads = &self.heads[..];
-        let mut slices = Vec::with_capacity(entries.len() * 3);
+        let mut slices = Vec::with_capacity(entries.len() * 3 + 1);
         for entry in entries {
             let (head, rest) = heads.split_at(HEAD_LEN + entry.tenant.len());
             heads = rest;
             slices.extend([head, entry.body, record::padding(entry.len())].map(IoSlice::new));
         }
-        if let Err(error) = disk::write_all_vectored(&mut self.file, &mut slices) {
+        if self.reused {
+            slices.push(IoSlice::new(&END));
+        }
+        let mut written = disk::write_all_vectored(&mut self.file, &mut slices);
+        if self.reused {
+            written = written.and_then(|()| self.file.seek(SeekFrom::Start(end)).map(|_| ()));
+        }
+        if let Err(error) = written {
             self.place.usage.release(wanted);
             self.undo();
             return Err(WalError::write(&self.path, error));
         }
-        self.active().bytes += wanted;
+        self.active().bytes = end;
         self.next_seq += entries.len() as u64;
         Ok(self.last_seq())
     }
@@ -179,9 +206,14 @@ impl Log {
             return Ok(());
         }
         let id = SegmentId { dir: self.place.dir, shard: self.place.shard, first_seq: self.next_seq };
-        let created = id.create(&self.place.shard_dir, preamble);
+        let spare = self.spares.pop();
+        let created = match &spare {
+            Some(spare) => id.reuse(spare, &self.place.shard_dir, preamble),
+            None => id.create(&self.place.shard_dir, preamble),
+        };
         self.poisoned = matches!(created, Err(WalError::SyncFailed { .. }));
         let (file, bytes) = created?;
+        self.reused = spare.is_some();
         // Not held against the limit: a full log must rotate to be able to release anything.
         self.place.usage.add(bytes);
         self.segments.push(Segment { first_seq: self.next_seq, bytes });
@@ -189,7 +221,8 @@ impl Log {
         Ok(())
     }
 
-    /// Deletes each segment whose records are all at or below `seq`, but never the active one.
+    /// Deletes each segment whose records are all at or below `seq`, but never the active one. The files of some are
+    /// kept to be written over.
     ///
     /// # Errors
     /// What could not be deleted stays part of the log and is tried again by the next call.
@@ -200,7 +233,13 @@ impl Log {
         {
             let id = SegmentId { dir: self.place.dir, shard: self.place.shard, first_seq: oldest.first_seq };
             let path = id.path(&self.place.shard_dir);
-            fs::remove_file(&path).doing("remove", &path)?;
+            let spare = id.spare(&self.place.shard_dir);
+            if self.spares.len() < SPARES {
+                fs::rename(&path, &spare).doing("rename", &path)?;
+                self.spares.push(spare);
+            } else {
+                fs::remove_file(&path).doing("remove", &path)?;
+            }
             self.segments.remove(0);
             self.place.usage.release(oldest.bytes);
             // One by one, oldest first: a power cut must not bring back a segment without its successor.
@@ -210,6 +249,13 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// Gives back the disk space of files kept for reuse. What fails is left for the next open, which does the same.
+    pub fn remove_spares(&mut self) {
+        for spare in self.spares.drain(..) {
+            let _ = fs::remove_file(spare);
+        }
     }
 
     /// The shard this log belongs to.
@@ -275,7 +321,10 @@ impl Log {
     fn undo(&mut self) {
         let end = self.active().bytes;
         let cut = self.file.set_len(end).and_then(|()| self.file.seek(SeekFrom::Start(end)));
+        self.reused = false;
         self.poisoned = cut.is_err();
+        // Whatever was wrong, room may help.
+        self.remove_spares();
     }
 }
 

@@ -7,7 +7,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Largest tenant plus body of one record, in bytes; at most 4 GiB less 64 bytes.
     pub max_record_bytes: u64,
-    /// Largest size in bytes of all segments of all shards together. Appends beyond it are refused.
+    /// Largest size in bytes of all segments of all shards together. Appends beyond it are refused. Beside them each
+    /// shard keeps up to four files of segments that it no longer needs, to write over them.
     pub max_total_bytes: u64,
     /// Open in spite of damage: set damaged segments aside and keep their good records.
     pub quarantine: bool,

@@ -33,6 +33,8 @@ pub const KIND_PREAMBLE: u8 = 0;
 pub const KIND_LOST: u8 = 255;
 
 pub(crate) const HEAD_LEN: usize = 56;
+/// What stands behind the last record where the file goes on with what it held before.
+pub(crate) const END: [u8; HEAD_LEN] = [0; HEAD_LEN];
 const ALIGN: u64 = 8;
 /// Largest `len`: head and padding still fit into 32 bits.
 pub(crate) const MAX_LEN: u64 = u32::MAX as u64 - 64;

@@ -11,7 +11,7 @@ use crate::error::{Doing, WalError};
 use crate::inspect::{Finding, Problem, Scan, inspect, judge};
 use crate::record::{self, KIND_LOST, KIND_PREAMBLE};
 use crate::scan::{Scanner, Step};
-use crate::segment::{HEADER_LEN, SegmentId};
+use crate::segment::{HEADER_LEN, SPARE, SegmentId};
 
 /// A shard that is ready: its segments, all good, and what had to be done for that.
 pub(crate) struct Recovered {
@@ -55,11 +55,11 @@ fn refuse_unless(findings: &[Finding], may: impl Fn(&Problem) -> bool) -> Result
     }
 }
 
-/// Removes what an interrupted repair left; it never was part of the log.
+/// Removes what an interrupted repair left, and files kept for reuse; they are not part of the log.
 fn remove_temporary(shard_dir: &Path) -> Result<(), WalError> {
     for file in fs::read_dir(shard_dir).doing("list", shard_dir)? {
         let path = file.doing("list", shard_dir)?.path();
-        if path.extension().is_some_and(|extension| extension == "tmp") {
+        if path.extension().is_some_and(|extension| extension == "tmp" || extension == SPARE) {
             fs::remove_file(&path).doing("remove", &path)?;
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crc32fast::Hasher;
 
-use crate::record::{HEAD_LEN, Head, KIND_LOST, KIND_PREAMBLE, Record, STEP, disk_len, padding};
+use crate::record::{END, HEAD_LEN, Head, KIND_LOST, KIND_PREAMBLE, Record, STEP, disk_len, padding};
 use crate::segment::{HEADER_LEN, Header, SegmentId};
 
 /// What comes next in a segment.
@@ -31,7 +31,8 @@ pub(crate) struct Scanner {
     file: BufReader<File>,
     /// Where `file` stands.
     at: u64,
-    /// The file's length when it was opened; what is appended later is not seen.
+    /// The file's length when it was opened, or where the segment was found to end in it; what is appended later is
+    /// not seen.
     len: u64,
     seed: u32,
     first_seq: u64,
@@ -70,7 +71,7 @@ impl Scanner {
         self.header
     }
 
-    /// Length of the file.
+    /// Length of the file, or at the end of the segment that.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
@@ -96,22 +97,44 @@ impl Scanner {
             return Ok(None);
         }
         let pos = self.pos;
-        if let Some((head, step)) = self.read_at(pos)?
-            && head.seq == self.next_seq
-        {
-            self.pos += disk_len(head.len.into());
-            self.durable = self.durable.max(head.durable);
-            match &step {
-                Step::Record(_) => self.next_seq += 1,
-                Step::Lost(lost) => self.next_seq = lost.end,
-                Step::Preamble(_) | Step::Bad { .. } => {}
-            }
-            return Ok(Some(step));
+        if let Some(good) = self.good()? {
+            return Ok(Some(good));
         }
         let found = self.search()?;
+        if found.is_none() && self.ends_at(pos)? {
+            self.len = pos;
+            return Ok(None);
+        }
+        // Where a server writes over what was here, it may have come this far meanwhile.
+        if let Some(good) = self.good()? {
+            return Ok(Some(good));
+        }
         let first_lost = self.next_seq;
         (self.pos, self.next_seq) = found.unwrap_or((self.len, first_lost));
         Ok(Some(Step::Bad { bytes: pos..self.pos, lost: first_lost..self.next_seq, followed: found.is_some() }))
+    }
+
+    /// Takes the record at `pos`, if it is good and the next one.
+    fn good(&mut self) -> io::Result<Option<Step>> {
+        let Some((head, step)) = self.read_at(self.pos)?.filter(|(head, _)| head.seq == self.next_seq) else {
+            return Ok(None);
+        };
+        self.pos += disk_len(head.len.into());
+        self.durable = self.durable.max(head.durable);
+        match &step {
+            Step::Record(_) => self.next_seq += 1,
+            Step::Lost(lost) => self.next_seq = lost.end,
+            Step::Preamble(_) | Step::Bad { .. } => {}
+        }
+        Ok(Some(step))
+    }
+
+    /// Whether the mark of the end stands at `pos`, cut short where the file ends.
+    fn ends_at(&mut self, pos: u64) -> io::Result<bool> {
+        self.goto(pos)?;
+        let mut bytes = [0; HEAD_LEN];
+        let filled = self.fill(&mut bytes)?;
+        Ok(bytes[..filled] == END[..filled])
     }
 
     /// The place and sequence number of the next good record, from `pos` on.

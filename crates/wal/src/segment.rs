@@ -12,7 +12,7 @@
 //! called, so a damaged header costs no record: what it should say is known.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -24,6 +24,8 @@ use crate::record;
 pub(crate) const HEADER_LEN: u64 = 48;
 const MAGIC: [u8; 8] = *b"TWELLWAL";
 const VERSION: u32 = 1;
+/// How the name of a file ends that is kept to become a segment.
+pub(crate) const SPARE: &str = "spare";
 
 /// Which segment of which log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,15 +87,42 @@ impl SegmentId {
         })
     }
 
-    /// Writes a new segment with its preamble, durable before it returns, and leaves the file open behind it.
-    /// If that fails nothing of it stays, or the error is `SyncFailed`.
-    pub(crate) fn create(&self, shard_dir: &Path, preamble: &[u8]) -> Result<(File, u64), WalError> {
-        let path = self.path(shard_dir);
+    /// Where the file waits to become another segment.
+    pub(crate) fn spare(&self, shard_dir: &Path) -> PathBuf {
+        self.path(shard_dir).with_extension(SPARE)
+    }
+
+    /// The header and the preamble.
+    fn beginning(&self, preamble: &[u8]) -> Vec<u8> {
         let mut bytes = self.header().to_vec();
         if !preamble.is_empty() {
             let entry = record::own_entry(record::KIND_PREAMBLE, preamble);
             bytes.extend(record::to_vec(&entry, self.first_seq, HEADER_LEN, self.seed()));
         }
+        bytes
+    }
+
+    /// Makes a segment of the file `spare`, durable before it returns, and leaves it open behind its preamble. Bytes
+    /// that are written over need no new room on the disk and no new pages in memory, and their sync waits for no
+    /// journal. If that fails there is no such segment, or the error is `SyncFailed`.
+    pub(crate) fn reuse(&self, spare: &Path, shard_dir: &Path, preamble: &[u8]) -> Result<(File, u64), WalError> {
+        let mut bytes = self.beginning(preamble);
+        let len = bytes.len() as u64;
+        bytes.extend(record::END);
+        let mut file = File::options().write(true).open(spare).doing("open", spare)?;
+        file.write_all(&bytes).map_err(|error| WalError::write(spare, error))?;
+        file.sync_all().map_err(|source| WalError::SyncFailed { path: spare.to_path_buf(), source })?;
+        file.seek(SeekFrom::Start(len)).doing("open", spare)?;
+        fs::rename(spare, self.path(shard_dir)).doing("rename", spare)?;
+        disk::sync_dir(shard_dir)?;
+        Ok((file, len))
+    }
+
+    /// Writes a new segment with its preamble, durable before it returns, and leaves the file open behind it.
+    /// If that fails nothing of it stays, or the error is `SyncFailed`.
+    pub(crate) fn create(&self, shard_dir: &Path, preamble: &[u8]) -> Result<(File, u64), WalError> {
+        let path = self.path(shard_dir);
+        let bytes = self.beginning(preamble);
         let file = File::options().write(true).create_new(true).open(&path);
         let mut file = file.map_err(|error| WalError::write(&path, error))?;
         if let Err(error) = file.write_all(&bytes) {

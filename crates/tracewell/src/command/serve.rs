@@ -225,6 +225,8 @@ async fn serve_grpc(listener: TcpListener, collector: Collector, stop: Cancellat
     let served = tonic::transport::Server::builder()
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
+        // A request of many frames is put together from copies; most fit into one of this size.
+        .max_frame_size(1 << 20)
         .max_concurrent_streams(128)
         .http2_keepalive_interval(Some(listen::PING_EVERY))
         .http2_keepalive_timeout(Some(listen::PING_PATIENCE))

@@ -74,10 +74,11 @@ fn garbage_at_the_end_is_cut_before_appending() {
         let mut bytes = fs::read(&path).expect("the segment");
         bytes.extend(&garbage);
         fs::write(&path, bytes).expect("garbage");
-        assert_eq!(
-            verify(dir.path()).expect("a report").findings[0].problem,
-            Problem::TornTail { bytes: garbage.len() as u64 }
-        );
+        let found = verify(dir.path()).expect("a report").findings.into_iter().map(|finding| finding.problem);
+        // Zeros are what an end looks like in a file that held more before.
+        let torn = garbage.iter().any(|byte| *byte != 0);
+        let expected = torn.then_some(Problem::TornTail { bytes: garbage.len() as u64 });
+        assert_eq!(found.collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
         assert_eq!(reopens_as_prefix(dir.path(), 4), 4);
     }
 }

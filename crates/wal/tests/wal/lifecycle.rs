@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tracewell_wal::{Entry, Item, Options, WalDir, WalError, verify};
+use tracewell_wal::{Entry, Item, Options, Problem, WalDir, WalError, verify};
 
 use crate::{append_through, body, entry, items, open, record, scratch, segment_path, seqs};
 
@@ -38,6 +38,41 @@ fn empty_tenant_and_body_are_kept() {
     log.append(&empty).expect("an append");
     let [Item::Record(found)] = &items(&wal)[..] else { panic!("one record") };
     assert_eq!((found.received_at, found.kind, &found.tenant[..], &found.body[..]), (i64::MIN, 254, "", &b""[..]));
+}
+
+#[test]
+fn a_file_is_written_over_and_what_it_held_never_comes_back() {
+    let dir = scratch();
+    let (wal, mut log) = open(dir.path());
+    append_through(&mut log, 40);
+    log.rotate(b"first").expect("a rotation");
+    append_through(&mut log, 41);
+    log.sync().expect("a sync");
+    let emptied = fs::metadata(segment_path(dir.path(), 1)).expect("the first segment").len();
+    log.release_through(40).expect("a release");
+    log.rotate(b"second").expect("a rotation");
+    append_through(&mut log, 43);
+    assert_eq!(log.sync().expect("a sync"), 43);
+    let path = segment_path(dir.path(), 42);
+    assert_eq!(fs::metadata(&path).expect("the active segment").len(), emptied);
+    assert!(log.segments()[1].bytes < emptied);
+    assert_eq!(seqs(&wal), [41, 42, 43]);
+    assert_eq!(verify(dir.path()).expect("a report").findings, []);
+    drop((wal, log));
+
+    // As it was left, and with an append that was cut short.
+    let (wal, mut log) = open(dir.path());
+    assert_eq!((wal.findings(), seqs(&wal)), (&[][..], vec![41, 42, 43]));
+    append_through(&mut log, 44);
+    let end = log.segments()[1].bytes as usize;
+    drop((wal, log));
+    let mut bytes = fs::read(&path).expect("the active segment");
+    bytes[end - 1] ^= 1;
+    fs::write(&path, bytes).expect("what the disk holds");
+    let (wal, log) = open(dir.path());
+    assert!(matches!(wal.findings()[0].problem, Problem::TornTail { .. }), "{:?}", wal.findings());
+    assert_eq!(seqs(&wal), [41, 42, 43]);
+    assert_eq!(fs::metadata(&path).expect("the active segment").len(), log.segments()[1].bytes);
 }
 
 #[test]

@@ -52,14 +52,25 @@ struct Model {
     bodies: BTreeMap<u64, Vec<u8>>,
     /// Bytes of the active segment at the last sync.
     synced_bytes: usize,
+    /// All that its file held then.
+    synced_file: Vec<u8>,
     released: u64,
 }
 
 impl Model {
     fn new(dir: &Path) -> Self {
         let (wal, log) = open(dir);
-        let synced_bytes = log.disk_bytes() as usize;
-        Self { wal, log, bodies: BTreeMap::new(), synced_bytes, released: 0 }
+        let (bodies, synced_file) = (BTreeMap::new(), Vec::new());
+        let mut model = Self { wal, log, bodies, synced_bytes: 0, synced_file, released: 0 };
+        model.synced();
+        model
+    }
+
+    /// Remembers what a power cut leaves alone.
+    fn synced(&mut self) {
+        let (first_seq, bytes) = self.active();
+        self.synced_bytes = bytes;
+        self.synced_file = fs::read(segment_path(self.wal.path(), first_seq)).expect("the active segment");
     }
 
     fn active(&self) -> (u64, usize) {
@@ -74,7 +85,7 @@ impl Model {
         crash(&path);
         (self.wal, self.log) = open(&path);
         assert!((durable..=written).contains(&self.log.last_seq()));
-        self.synced_bytes = self.active().1;
+        self.synced();
 
         let mut kept = BTreeMap::new();
         for item in self.wal.reader(0, 0).expect("shard 0") {
@@ -106,11 +117,11 @@ impl Model {
             }
             Op::Sync => {
                 assert_eq!(self.log.sync().expect("a sync"), self.log.last_seq());
-                self.synced_bytes = self.active().1;
+                self.synced();
             }
             Op::Rotate(preamble) => {
                 self.log.rotate(&preamble).expect("a rotation");
-                self.synced_bytes = self.active().1;
+                self.synced();
             }
             Op::Release(part) => {
                 let seq = self.log.durable_seq() * u64::from(part) / 255;
@@ -120,14 +131,19 @@ impl Model {
             Op::Kill => self = self.restart(|_| {}),
             Op::PowerCut(cut) => {
                 let ((first_seq, len), synced) = (self.active(), self.synced_bytes);
+                let before = std::mem::take(&mut self.synced_file);
                 self = self.restart(|dir| {
                     let path = segment_path(dir, first_seq);
                     let mut bytes = fs::read(&path).expect("the active segment");
-                    assert_eq!(bytes.len(), len);
-                    bytes.truncate(synced + (len - synced) * usize::from(cut.kept) / 255);
+                    assert!(bytes.len() >= len);
+                    // Of what made the file longer some part is there.
+                    let (old, new) = (before.len().min(bytes.len()), bytes.len());
+                    bytes.truncate(old + (new - old) * usize::from(cut.kept) / 255);
                     for (i, page) in bytes[synced..].chunks_mut(cut.page).enumerate() {
                         if cut.unwritten >> (i % 64) & 1 == 1 {
-                            page.fill(0);
+                            for (at, byte) in (synced + i * cut.page..).zip(page) {
+                                *byte = before.get(at).copied().unwrap_or(0);
+                            }
                         }
                     }
                     bytes.extend(&cut.garbage);
