@@ -119,8 +119,7 @@ async fn psql_asks_and_looks_around() {
     );
 
     let shown = |command: &str| psql_prints(&server, &["-c", command]);
-    for command in
-        ["\\d", "\\dt", "\\dv", "\\d+", "\\dn", "\\l", "\\df", "\\du", "\\dT", "\\di", "\\conninfo", "\\d llm_calls"]
+    for command in ["\\d", "\\dt", "\\dv", "\\d+", "\\dn", "\\l", "\\df", "\\du", "\\dT", "\\conninfo", "\\d llm_calls"]
     {
         shown(command);
     }

@@ -110,7 +110,7 @@ def mistakes(connection):
     error = fails(connection, "SELECT\n  input_token FROM spans", errors.UndefinedColumn, statement_position="10")
     assert "input_tokens" in f"{error.diag.message_primary} {error.diag.message_hint}", error
     fails(connection, "SELECT 1 FROM span", errors.UndefinedTable, statement_position="15")
-    fails(connection, "SELECT 'é', FROM spans", errors.SyntaxError, statement_position="13")
+    fails(connection, "SELECT ('é' FROM spans", errors.SyntaxError, statement_position="13")
     fails(connection, "SELECT nothing(1)", errors.UndefinedFunction)
     fails(connection, "SELECT 'x'::bigint", errors.InvalidTextRepresentation)
     fails(connection, "SELECT 1 / 0", errors.DivisionByZero)

@@ -179,6 +179,7 @@ impl Session {
         if types.iter().any(Option::is_none) {
             let mut question = statement.clone();
             let (lists, counts) = (items_of_lists(&mut question), counts_of_rows(&mut question));
+            let casts = casts(&mut question);
             // Where they stand tells, unless the query cannot be planned without knowing them.
             let known = match plan(&context, question, &[]).await {
                 Ok(plan) => plan.get_parameter_types()?,
@@ -191,6 +192,8 @@ impl Session {
                     Some(DataType::new_list(found.unwrap_or(DataType::Utf8), true))
                 } else if counts.contains(&placeholder) {
                     Some(DataType::Int64)
+                } else if let (None, Some(to)) = (&found, casts.get(&placeholder)) {
+                    type_of(&context, to).await
                 } else {
                     found
                 };
@@ -287,6 +290,31 @@ fn counts_of_rows(statement: &mut Statement) -> HashSet<String> {
         let _ = statement.visit(&mut counts);
     }
     counts.0
+}
+
+/// What parameters are cast to.
+fn casts(statement: &mut Statement) -> HashMap<String, ast::DataType> {
+    let mut casts = HashMap::new();
+    let Some(statement) = explained(statement) else { return casts };
+    let _ = visit_expressions(statement, |expression: &ast::Expr| {
+        if let ast::Expr::Cast { expr, data_type, .. } = expression
+            && let ast::Expr::Value(value) = expr.as_ref()
+            && let ast::Value::Placeholder(placeholder) = &value.value
+        {
+            casts.insert(placeholder.clone(), data_type.clone());
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    casts
+}
+
+/// The type that SQL calls so.
+async fn type_of(context: &SessionContext, name: &ast::DataType) -> Option<DataType> {
+    let state = context.state();
+    let sql = format!("SELECT CAST(NULL AS {name})");
+    let statement = state.sql_to_statement(&sql, &state.config_options().sql_parser.dialect).ok()?;
+    let plan = plan(context, statement, &[]).await.ok()?;
+    Some(plan.schema().field(0).data_type().clone())
 }
 
 /// Gives parameters with names a number; the names in order.

@@ -160,7 +160,8 @@ async fn only_the_right_key_cancels() {
     let cancel = |key: &[u8]| {
         let mut request = Raw::connect(&server);
         request.message(None, &[&[0x04, 0xd2, 0x16, 0x2e], key].concat());
-        assert!(request.rest().is_empty(), "a cancel request has no answer");
+        let answer = request.rest();
+        assert!(key.len() != 8 || answer.is_empty(), "a cancel request has no answer");
     };
     client.message(Some(b'Q'), ENDLESS);
     works(&server).await;
@@ -171,6 +172,7 @@ async fn only_the_right_key_cancels() {
     cancel(&[]);
     works(&server).await;
     cancel(&key);
+    assert_eq!(client.receive().0, b'T');
     let (kind, body) = client.receive();
     assert!(kind == b'E' && body.windows(5).any(|code| code == b"57014"), "{}", String::from_utf8_lossy(&body));
     assert_eq!(client.receive().0, b'Z');

@@ -12,7 +12,7 @@ use pgwire::messages::extendedquery::{BindComplete, CloseComplete, ParseComplete
 use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, ReadyForQuery, TransactionStatus};
 use pgwire::messages::startup::ParameterStatus;
 use tokio_util::sync::CancellationToken;
-use tracewell_query::{Parameter, QueryError, Session};
+use tracewell_query::{Parameter, Prepared, QueryError, Rows, Session};
 
 use super::Shared;
 use super::cancel::Registration;
@@ -279,26 +279,28 @@ impl Connection {
         };
         let command = command(sql)?;
         self.allow(&command)?;
-        if command != Command::Query {
-            return Ok(Statement::without_rows(command));
-        }
+        let (query, offset) = match &command {
+            Command::Query => (sql, offset),
+            Command::Declare { query, .. } => (query_of_cursor(query)?, offset + sql.len() - query.len()),
+            _ => return Ok(Statement::without_rows(command)),
+        };
         let declared = types.iter().enumerate().filter_map(|(position, oid)| {
             of_parameter(*oid).map(|data_type| Parameter { name: (position + 1).to_string(), data_type })
         });
         let hints: Vec<Parameter> = declared.collect();
         let session = self.session();
-        let prepared = self.attend(session.prepare(sql, &hints)).await?;
-        let prepared = prepared.map_err(|error| Failure::of_query(error, sql, offset))?;
+        let prepared = self.attend(session.prepare(query, &hints)).await?;
+        let prepared = prepared.map_err(|error| Failure::of_query(error, query, offset))?;
         Ok(Statement { command, prepared: Some(prepared), types })
     }
 
     /// The schema of the rows that a statement gives, if it gives any.
     fn schema(&self, statement: &Statement) -> Result<Option<SchemaRef>, Failure> {
-        Ok(match (&statement.command, &statement.prepared) {
-            (_, Some(prepared)) => Some(prepared.schema()),
-            (Command::Show(name), _) => Some(Arc::new(texts(&[name.as_str()]))),
-            (Command::ShowAll, _) => Some(Arc::new(texts(&["name", "setting"]))),
-            (Command::Fetch { cursor, moves: false, .. }, _) => {
+        Ok(match &statement.command {
+            Command::Query => statement.query().map(Prepared::schema),
+            Command::Show(name) => Some(Arc::new(texts(&[name.as_str()]))),
+            Command::ShowAll => Some(Arc::new(texts(&["name", "setting"]))),
+            Command::Fetch { cursor, moves: false, .. } => {
                 Some(self.portals.get(cursor).and_then(Portal::schema).ok_or_else(|| no_cursor(cursor))?)
             }
             _ => None,
@@ -316,8 +318,15 @@ impl Connection {
         let mut portal = self.portals.remove(name).ok_or_else(|| no_cursor(name))?;
         let statement = Arc::clone(&portal.statement);
         self.allow(&statement.command)?;
-        let Some(prepared) = &statement.prepared else {
-            self.perform(&statement.command, Reply::In(&portal.results)).await?;
+        let Some(prepared) = statement.query() else {
+            match (&statement.command, &statement.prepared) {
+                (Command::Declare { cursor, binary, hold, .. }, Some(prepared)) => {
+                    let session = self.session();
+                    let rows = session.run(prepared, portal.values.clone());
+                    self.declare(cursor, *binary, *hold, rows).await?;
+                }
+                (command, _) => self.perform(command, Reply::In(&portal.results)).await?,
+            }
             self.portals.insert(name.to_owned(), portal);
             return Ok(());
         };
@@ -427,7 +436,8 @@ impl Connection {
                 self.show(texts(&["name", "setting"]), vec![names, values], reply).await?;
             }
             Command::Declare { cursor, binary, hold, query } => {
-                self.declare(cursor, *binary, *hold, query).await?;
+                let session = self.session();
+                self.declare(cursor, *binary, *hold, session.sql(query_of_cursor(query)?)).await?;
             }
             Command::Fetch { cursor, rows, moves } => self.fetch(cursor, *rows, *moves, reply).await?,
             Command::Close(Some(name)) => {
@@ -488,7 +498,13 @@ impl Connection {
         }
     }
 
-    async fn declare(&mut self, name: &str, binary: bool, hold: bool, query: &str) -> Result<(), Stop> {
+    async fn declare(
+        &mut self,
+        name: &str,
+        binary: bool,
+        hold: bool,
+        rows: impl Future<Output = Result<Rows, QueryError>>,
+    ) -> Result<(), Stop> {
         if self.status == TransactionStatus::Idle && !hold {
             return Err(Failure::new("25P01", "DECLARE CURSOR can only be used in transaction blocks").into());
         }
@@ -496,11 +512,7 @@ impl Connection {
             return Err(Failure::new("42P03", format!("cursor \"{name}\" already exists")).into());
         }
         room(self.portals.len())?;
-        if command(query)? != Command::Query {
-            return Err(Failure::new("42601", "a cursor is declared for a query").into());
-        }
-        let session = self.session();
-        let rows = self.attend(session.sql(query)).await?.map_err(|error| Failure::of_query(error, "", 0))?;
+        let rows = self.attend(rows).await?.map_err(|error| Failure::of_query(error, "", 0))?;
         let results = if binary { vec![Format::Binary] } else { Vec::new() };
         self.portals.insert(name.to_owned(), Portal::declared(Cursor::new(rows), results, hold));
         self.complete("DECLARE CURSOR")
@@ -541,6 +553,13 @@ pub(super) fn of_rows(error: QueryError) -> Stop {
 fn same_types(schema: &Schema, described: &Schema) -> bool {
     let types = |schema: &Schema| schema.fields().iter().map(|field| of_field(field)).collect::<Vec<_>>();
     types(schema) == types(described)
+}
+
+fn query_of_cursor(sql: &str) -> Result<&str, Failure> {
+    match command(sql)? {
+        Command::Query => Ok(sql),
+        _ => Err(Failure::new("42601", "a cursor is declared for a query")),
+    }
 }
 
 fn no_cursor(name: &str) -> Failure {

@@ -18,7 +18,7 @@ use super::types::{format_of, of_arrow};
 #[derive(Debug)]
 pub(super) struct Statement {
     pub(super) command: Command,
-    /// The query, if it is one.
+    /// The query that it is or that it declares a cursor for.
     pub(super) prepared: Option<Prepared>,
     /// The types that the client declared for parameters; 0 where it did not.
     pub(super) types: Vec<u32>,
@@ -27,6 +27,11 @@ pub(super) struct Statement {
 impl Statement {
     pub(super) fn without_rows(command: Command) -> Self {
         Self { command, prepared: None, types: Vec::new() }
+    }
+
+    /// The query whose rows it gives.
+    pub(super) fn query(&self) -> Option<&Prepared> {
+        self.prepared.as_ref().filter(|_| self.command == Command::Query)
     }
 
     fn declared(&self, position: usize) -> u32 {
@@ -63,7 +68,7 @@ impl Portal {
 
     /// The schema of its rows, if it has any.
     pub(super) fn schema(&self) -> Option<SchemaRef> {
-        let prepared = self.statement.prepared.as_ref().map(Prepared::schema);
+        let prepared = self.statement.query().map(Prepared::schema);
         prepared.or_else(|| self.cursor.as_ref().map(Cursor::schema))
     }
 }

@@ -75,6 +75,11 @@ impl VisitorMut for Ours {
                     *escape_char = None;
                 }
             }
+            // Grafana takes the path apart, with an index into a list by a row of another table.
+            Expr::InSubquery { expr, subquery, negated } if subquery.to_string().contains("'search_path'") => {
+                let list = vec![Expr::Value(Value::SingleQuotedString("public".into()).into())];
+                *expression = Expr::InList { expr: expr.clone(), list, negated: *negated };
+            }
             Expr::Subquery(query) if is_always_null(query) => *expression = Expr::Value(Value::Null.into()),
             Expr::Subquery(query) => at_most_one_row(query),
             Expr::Function(function) if is_array_of_nothing(function) => *expression = no_items(),
@@ -184,7 +189,7 @@ fn subscripts(function: &Function) -> Option<Expr> {
     let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(list))) = arguments.args.first() else { return None };
     let number = |number: &str| Expr::Value(Value::Number(number.to_owned(), false).into());
     let end = Expr::BinaryOp {
-        left: Box::new(call("array_length", list.clone())),
+        left: Box::new(cast(call("array_length", list.clone()), DataType::BigInt(None))),
         op: ast::BinaryOperator::Plus,
         right: Box::new(number("1")),
     };
@@ -193,13 +198,12 @@ fn subscripts(function: &Function) -> Option<Expr> {
 
 /// `ARRAY[]::TEXT[]`
 fn no_items() -> Expr {
-    Expr::Cast {
-        kind: ast::CastKind::DoubleColon,
-        expr: Box::new(Expr::Array(ast::Array { elem: Vec::new(), named: true })),
-        data_type: DataType::Array(ast::ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None)),
-        array: false,
-        format: None,
-    }
+    let list = DataType::Array(ast::ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None));
+    cast(Expr::Array(ast::Array { elem: Vec::new(), named: true }), list)
+}
+
+fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: ast::CastKind::DoubleColon, expr: Box::new(expr), data_type, array: false, format: None }
 }
 
 fn reg_type(data_type: &DataType) -> Option<&'static str> {
