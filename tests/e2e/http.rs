@@ -1,7 +1,10 @@
 //! SQL over HTTP, as programs ask it.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
+use crate::readers;
 use crate::server::{Server, client};
 use crate::spans::{request, span};
 
@@ -97,4 +100,63 @@ async fn a_query_that_is_too_long_to_plan_is_refused_and_the_server_lives() {
         assert!(answer.text().await.unwrap().contains("100000 are allowed"), "{}", &sql[..60]);
     }
     assert_eq!(ask(&server, "SELECT 1 AS n", &[]).await.json::<Value>().await.unwrap(), json!([{"n": 1}]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_have_types_and_are_never_part_of_the_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
+    filled(&server, 3).await;
+    let ask = async |body: Value| {
+        let request = client().post(format!("{}/v1/sql", server.api)).json(&body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let name = |n: u64| format!("the name of span number {n}");
+    let rows = |names: &[u64]| (200, names.iter().map(|n| json!({ "name": name(*n) })).collect::<Value>());
+    let named = "SELECT name FROM spans WHERE name = ANY($names) AND start_time > $since ORDER BY name LIMIT $most";
+    let of_names = json!({ "names": [name(1), name(3)], "since": "2020-01-01T00:00:00Z", "most": 5 });
+    assert_eq!(ask(json!({ "sql": named, "parameters": of_names })).await, rows(&[1, 3]));
+    let listed = "SELECT name FROM spans WHERE name = $1 OR span_id = $2";
+    assert_eq!(ask(json!({ "sql": listed, "parameters": [name(2), null] })).await, rows(&[2]));
+    let injected = json!([format!("{}' OR '1'='1", name(2)), "x"]);
+    assert_eq!(ask(json!({ "sql": listed, "parameters": injected })).await, rows(&[]));
+    let values = "SELECT $1 AS a, $2 AS b, $3 AS c, $4::numeric(9, 2) AS d, $5::date AS e";
+    assert_eq!(
+        ask(json!({ "sql": values, "parameters": [7, 0.5, true, "12.30", "2026-11-01"] })).await,
+        (200, json!([{ "a": 7, "b": 0.5, "c": true, "d": "12.30", "e": "2026-11-01" }]))
+    );
+    // 01:30 in Berlin was 00:30 elsewhere.
+    let zone = json!({ "sql": "SELECT TIMESTAMPTZ '2026-01-10 01:30' = $1 AS same", "parameters": ["2026-01-10T00:30:00Z"], "time_zone": "Europe/Berlin" });
+    assert_eq!(ask(zone).await, (200, json!([{ "same": true }])));
+    for (wrong, told) in [
+        (json!({ "sql": listed, "parameters": ["x"] }), "`$2` has no value"),
+        (json!({ "sql": listed, "parameters": ["x", "y", "z"] }), "no parameter `$3`"),
+        (json!({ "sql": "SELECT 1", "parameters": { "a": 1 } }), "no parameter `$a`; it has none"),
+        (json!({ "sql": "SELECT $1", "parameters": [{}] }), "`$1` is neither text"),
+        (json!({ "sql": "SELECT $1::date", "parameters": ["soon"] }), "soon"),
+        (json!({ "sql": "SELECT 1", "time_zone": "Mars/Olympus" }), "Mars/Olympus"),
+        (json!({ "sql": "SELECT 1", "timeout_seconds": -1 }), "above 0"),
+        (json!({ "query": "SELECT 1" }), "unknown field"),
+    ] {
+        let (status, error) = ask(wrong).await;
+        assert!(status == 400 && error["error"].as_str().unwrap().contains(told), "{told}: {status} {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_names_what_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
+    let get = async |path: &str| client().get(format!("{}{path}", server.api)).send().await.unwrap();
+    let description: Value = get("/v1/openapi.json").await.json().await.unwrap();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        let answer = get(&path.replace("{name}", "nothing").replace("{id}", "nothing")).await;
+        let unknown = answer.text().await.unwrap();
+        // What is not there says so itself; a path that nobody answers has an empty body.
+        assert!(operations["get"].is_null() || !unknown.is_empty(), "{path}");
+    }
+    if let Some(python) = readers::python("the_description_names_what_is_answered") {
+        readers::run(Command::new(python).arg(readers::script("openapi.py")).arg(description.to_string()));
+    }
 }

@@ -1,16 +1,19 @@
 //! What people and programs ask: `POST /v1/sql` and `GET /v1/runs` over HTTP, SQL over the PostgreSQL protocol, and how
 //! the server is.
 //!
-//! `POST /v1/sql` takes the query as `text/plain`, or as JSON `{"sql": "…"}`. `Accept` chooses how the rows come: JSON
+//! `POST /v1/sql` takes the query as `text/plain`, or as JSON `{"sql": "…", "parameters": {…}}`. `Accept` chooses how the rows come: JSON
 //! (an array of objects), NDJSON, CSV, an Arrow IPC stream or a Parquet file; `Accept-Encoding` how they are compressed.
 //!
 //! `GET /v1/queries` lists the named queries, `GET /v1/queries/NAME?parameter=value` runs one.
 //!
 //! `GET /v1/runs` lists runs, `GET /v1/runs/ID` gives the record of one: as JSON, or as `Accept` asks for it as a page of
 //! HTML or as Markdown.
+//!
+//! `GET /v1/openapi.json` describes all of this for programs.
 
 #![forbid(unsafe_code)]
 
+mod asked;
 pub mod format;
 pub mod guard;
 mod health;

@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode};
 use tracewell_query::Engine;
 use tracewell_query::named::{Catalogue, NamedQuery};
 
+use crate::asked::Asked;
 use crate::sql::{JSON, answer, failure};
 
 /// The named queries of `catalogue` over `engine`.
@@ -70,7 +71,7 @@ async fn run(
         return failure(StatusCode::NOT_FOUND, &format!("there is no query `{name}`; /v1/queries lists all"));
     };
     match query.bind(&values) {
-        Ok(sql) => answer(&named.engine, &sql, &headers).await,
+        Ok(sql) => answer(&named.engine, Asked::plain(sql), &headers).await,
         Err(error) => failure(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/sql`.
+//! `POST /v1/sql`, and the description of all that is answered.
 
 use std::sync::Arc;
 
@@ -7,57 +7,51 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde::Deserialize;
 use tracewell_query::{Engine, QueryError, Rows};
 
+use crate::asked::{Asked, Refused};
 use crate::format::{Encoder, Format, Squeeze, Squeezed};
 
 pub(crate) const JSON: &str = "application/json";
 /// Longer queries are refused.
 const MOST_SQL: usize = 1 << 20;
 
-/// `POST /v1/sql` over `engine`.
+/// `POST /v1/sql` over `engine`, and `GET /v1/openapi.json`.
 pub fn sql_router(engine: Arc<Engine>) -> Router {
-    Router::new().route("/v1/sql", post(sql)).layer(DefaultBodyLimit::max(MOST_SQL)).with_state(engine)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Query {
-    sql: String,
+    let description = get(async || ([(CONTENT_TYPE, JSON)], include_str!("openapi.json")));
+    let asked = post(sql).layer(DefaultBodyLimit::max(MOST_SQL));
+    Router::new().route("/v1/sql", asked).route("/v1/openapi.json", description).with_state(engine)
 }
 
 async fn sql(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes) -> Response {
-    let text = if header(&headers, CONTENT_TYPE).contains(JSON) {
-        match serde_json::from_slice::<Query>(&body) {
-            Ok(query) => query.sql,
-            Err(error) => {
-                return failure(StatusCode::BAD_REQUEST, &format!("the body is not {{\"sql\": \"…\"}}: {error}"));
-            }
-        }
+    let asked = if header(&headers, CONTENT_TYPE).contains(JSON) {
+        serde_json::from_slice(&body).map_err(|error| {
+            format!("the body is not {{\"sql\": \"…\", \"parameters\": {{\"name\": \"value\"}}}}: {error}")
+        })
     } else {
-        match String::from_utf8(body.into()) {
-            Ok(text) => text,
-            Err(_) => return failure(StatusCode::BAD_REQUEST, "the query is not UTF-8"),
-        }
+        String::from_utf8(body.into()).map(Asked::plain).map_err(|_| "the query is not UTF-8".to_owned())
     };
-    answer(&engine, &text, &headers).await
+    match asked {
+        Ok(asked) => answer(&engine, asked, &headers).await,
+        Err(message) => failure(StatusCode::BAD_REQUEST, &message),
+    }
 }
 
 /// Runs a query, and answers in the format that `headers` ask for.
-pub(crate) async fn answer(engine: &Arc<Engine>, sql: &str, headers: &HeaderMap) -> Response {
+pub(crate) async fn answer(engine: &Arc<Engine>, asked: Asked, headers: &HeaderMap) -> Response {
     let Some(format) = format(header(headers, ACCEPT)) else {
         let known = Format::ALL.map(Format::media).join(", ");
         return failure(StatusCode::NOT_ACCEPTABLE, &format!("`accept` names none of {known}"));
     };
-    match engine.sql(sql).await {
+    match asked.run(engine).await {
         Ok(rows) => stream(rows, format, Squeeze::wanted(header(headers, ACCEPT_ENCODING))).await,
-        Err(error) => failure(status(&error), &error.to_string()),
+        Err(Refused::Query(error)) => failure(status(&error), &error.to_string()),
+        Err(Refused::Wrong(message)) => failure(StatusCode::BAD_REQUEST, &message),
     }
 }
 
