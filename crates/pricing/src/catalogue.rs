@@ -2,6 +2,7 @@
 
 mod diff;
 mod genai;
+mod litellm;
 mod operator;
 mod rows;
 
@@ -9,7 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 pub use diff::{Change, Diff, diff};
-pub use genai::{BadCatalogue, GENAI_PRICES_VERSION, genai_prices};
+pub use genai::{BadCatalogue, BadPrices, GENAI_PRICES_VERSION, genai_prices};
+pub use litellm::{BadImport, Import, LeftOut, litellm};
 pub use operator::{PriceFile, Refusal, operator};
 pub use rows::{BadRows, PriceRow};
 
