@@ -274,10 +274,7 @@ impl Tier {
         let cached: i64 = CACHED.map(of).into_iter().sum();
         let modal_in = of(Kind::AudioInput) + of(Kind::ImageInput);
         let modal_out = of(Kind::AudioOutput) + of(Kind::ImageOutput);
-        // How much of the one is also the other is not counted, and the rates differ.
-        if (cached > 0 && modal_in > 0) || (of(Kind::Reasoning) > 0 && modal_out > 0) {
-            return Err(Unpriced::AmbiguousParts);
-        }
+        let ambiguous = (cached > 0 && modal_in > 0) || (of(Kind::Reasoning) > 0 && modal_out > 0);
         let (input, output) = (input - cached - modal_in, output - of(Kind::Reasoning) - modal_out);
         counts[Kind::Input as usize] = input;
         counts[Kind::Output as usize] = output;
@@ -285,6 +282,10 @@ impl Tier {
             && let Some(kind) = self.missing.iter().find(|kind| counts[*kind as usize] > 0)
         {
             return Err(Unpriced::MissingRate(kind));
+        }
+        // How much of the one is also the other is not counted, and the rates differ.
+        if ambiguous {
+            return Err(Unpriced::AmbiguousParts);
         }
         Ok(counts)
     }
