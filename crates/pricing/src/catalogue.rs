@@ -7,7 +7,7 @@ mod operator;
 mod rows;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 pub use diff::{Change, Diff, diff};
 pub use genai::{BadCatalogue, BadPrices, GENAI_PRICES_VERSION, genai_prices};
@@ -119,10 +119,10 @@ impl Catalogue {
 
     /// The catalogue that is built in.
     #[must_use]
-    pub fn built_in() -> &'static Self {
-        static BUILT_IN: LazyLock<Catalogue> =
-            LazyLock::new(|| genai::embedded().expect("the embedded catalogue is read by this crate's tests"));
-        &BUILT_IN
+    pub fn built_in() -> Arc<Self> {
+        static BUILT_IN: LazyLock<Arc<Catalogue>> =
+            LazyLock::new(|| Arc::new(genai::embedded().expect("the embedded data is read by this crate's tests")));
+        Arc::clone(&BUILT_IN)
     }
 
     /// What it is: a file, or a data set with its release.

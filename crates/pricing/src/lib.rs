@@ -18,10 +18,9 @@
 //! This crate is pure: it reads no file, no clock and no network.
 //!
 //! ```
-//! use std::sync::Arc;
 //! use tracewell_pricing::{Catalogue, Pricer, Route, Usage, read_moment};
 //!
-//! let pricer = Pricer::new(vec![Arc::new(Catalogue::built_in().clone())]);
+//! let pricer = Pricer::new(vec![Catalogue::built_in()]);
 //! let route = Route { provider: Some("openai"), response_model: Some("gpt-5-2025-08-07"), ..Route::default() };
 //! let usage = Usage {
 //!     input_tokens: Some(1_000),

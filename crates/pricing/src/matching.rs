@@ -3,7 +3,7 @@
 use fancy_regex::Regex;
 use serde::{Deserialize, Serialize};
 
-/// A condition on a name. Names are compared in lower case; a regular expression sees the lower-cased name.
+/// A condition on a name. Names and texts are compared in lower case; a regular expression sees the lower-cased name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Match {
@@ -53,17 +53,33 @@ impl From<Pattern> for String {
 }
 
 impl Match {
-    /// Whether it holds for `name`, which is in lower case.
+    /// The condition with its texts in lower case.
+    #[must_use]
+    pub(crate) fn lowered(self) -> Self {
+        let all = |matches: Vec<Self>| matches.into_iter().map(Self::lowered).collect();
+        match self {
+            Self::Equals(text) => Self::Equals(text.to_lowercase()),
+            Self::StartsWith(text) => Self::StartsWith(text.to_lowercase()),
+            Self::EndsWith(text) => Self::EndsWith(text.to_lowercase()),
+            Self::Contains(text) => Self::Contains(text.to_lowercase()),
+            Self::Glob(glob) => Self::Glob(glob.to_lowercase()),
+            Self::AnyOf(matches) => Self::AnyOf(all(matches)),
+            Self::AllOf(matches) => Self::AllOf(all(matches)),
+            Self::Regex(pattern) => Self::Regex(pattern),
+        }
+    }
+
+    /// Whether it holds for `name`, which is in lower case, as its texts are.
     #[must_use]
     pub fn holds(&self, name: &str) -> bool {
         match self {
-            Self::Equals(text) => name == text.to_lowercase(),
-            Self::StartsWith(text) => name.starts_with(&text.to_lowercase()),
-            Self::EndsWith(text) => name.ends_with(&text.to_lowercase()),
-            Self::Contains(text) => name.contains(&text.to_lowercase()),
+            Self::Equals(text) => name == text,
+            Self::StartsWith(text) => name.starts_with(text),
+            Self::EndsWith(text) => name.ends_with(text),
+            Self::Contains(text) => name.contains(text),
             // A pattern that exceeds its limits on a hostile name does not name it.
             Self::Regex(pattern) => pattern.0.is_match(name).unwrap_or(false),
-            Self::Glob(glob) => glob_holds(&glob.to_lowercase(), name),
+            Self::Glob(glob) => glob_holds(glob, name),
             Self::AnyOf(matches) => matches.iter().any(|one| one.holds(name)),
             Self::AllOf(matches) => matches.iter().all(|one| one.holds(name)),
         }
@@ -88,7 +104,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Match {
-        serde_json::from_str(json).expect("a match")
+        serde_json::from_str::<Match>(json).expect("a match").lowered()
     }
 
     #[test]
@@ -106,7 +122,7 @@ mod tests {
         ] {
             assert!(read(clause).holds(holds), "{clause} {holds}");
             assert_eq!(read(clause).holds(fails), clause.contains(r#""*""#), "{clause} {fails}");
-            assert_eq!(serde_json::to_string(&read(clause)).expect("writes"), clause);
+            assert_eq!(serde_json::to_string(&read(clause)).expect("writes"), clause.to_lowercase());
         }
     }
 

@@ -164,8 +164,8 @@ pub fn genai_prices(name: &str, json: &str) -> Result<Catalogue, BadCatalogue> {
         }
         providers.push(Provider {
             id: provider.id,
-            matches: provider.provider_match,
-            model_match: provider.model_match,
+            matches: provider.provider_match.map(Match::lowered),
+            model_match: provider.model_match.map(Match::lowered),
             fallbacks: provider.fallback_model_providers,
         });
     }
@@ -197,7 +197,7 @@ fn read_model(provider: &str, model: &RawModel<'_>) -> Result<Vec<Rule>, BadPric
             prices: read_prices(&one.prices)?,
         });
     }
-    Ok(flatten::rules(provider, &model.id, &model.matches, &standard, &variants))
+    Ok(flatten::rules(provider, &model.id, &model.matches.clone().lowered(), &standard, &variants))
 }
 
 fn free() -> Prices {

@@ -29,7 +29,7 @@ pub struct Import {
     pub left_out: Vec<LeftOut>,
 }
 
-/// A price that was not taken because nothing here counts what it is for.
+/// A price that was not taken: nothing here counts what it is for, or can say when it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// The model.
@@ -59,6 +59,10 @@ pub enum BadImport {
 /// An entry that explains the format.
 const SAMPLE: &str = "sample_spec";
 
+/// Prices for hours of some days of the week. No period here is of days of the week, and the other prices of such a
+/// model would be wrong in those hours, so that it is left out whole.
+const OFF_PEAK: &str = "off_peak_pricing";
+
 /// Providers who charge the higher price from the size on, not only above it, as LiteLLM has it.
 const FROM_THE_SIZE_ON: [&str; 1] = ["xai"];
 
@@ -75,6 +79,10 @@ pub fn litellm(name: &str, json: &str, from: Option<UnixNanos>) -> Result<Import
     let models: BTreeMap<String, BTreeMap<String, &RawValue>> = serde_json::from_str(json)?;
     let (mut rules, mut left_out) = (Vec::new(), Vec::new());
     for (model, entry) in models.iter().filter(|(model, _)| *model != SAMPLE) {
+        if entry.contains_key(OFF_PEAK) {
+            left_out.push(LeftOut { model: model.clone(), key: OFF_PEAK.to_owned() });
+            continue;
+        }
         let mut reader = Reader { model, entry, prices: Prices::new(), left_out: &mut left_out };
         reader.read()?;
         let prices = without_placeholders(reader.prices);

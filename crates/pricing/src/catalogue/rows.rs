@@ -271,7 +271,7 @@ mod tests {
         let mut rows = built_in.rows();
         // A table gives them in any order.
         rows.reverse();
-        assert_eq!(&Catalogue::from_rows(rows).expect("its rows"), built_in);
+        assert_eq!(Catalogue::from_rows(rows).expect("its rows"), *built_in);
     }
 
     #[test]

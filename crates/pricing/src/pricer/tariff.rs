@@ -228,12 +228,13 @@ impl Tier {
         let (audio_out, image_out) = (count(usage.audio_output_tokens), count(usage.image_output_tokens));
         let (mut input, mut output) = (count(usage.input_tokens), count(usage.output_tokens));
         let requests = usage.requests.unwrap_or(1);
-        let written = usage.cache_write_tokens.unwrap_or(write_5m + write_1h);
-        let all = input | output | read | written | write_5m | write_1h | audio_in | image_in;
+        // Before any sum: counts from outside may overflow one.
+        let all = input | output | read | count(usage.cache_write_tokens) | write_5m | write_1h | audio_in | image_in;
         let all = all | reasoning | audio_out | image_out | requests;
         if !(0..=MAX_COUNT).contains(&all) {
             return Err(Unpriced::ImplausibleCount);
         }
+        let written = usage.cache_write_tokens.unwrap_or(write_5m + write_1h);
         // A side without a whole came through because nothing is charged there, whatever its parts.
         if usage.input_tokens.is_none() {
             input = (read + written).max(audio_in + image_in);

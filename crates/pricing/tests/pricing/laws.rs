@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tracewell_pricing::catalogue::{genai_prices, litellm};
+use tracewell_pricing::catalogue::{PriceFile, genai_prices, litellm, operator};
 use tracewell_pricing::pricer::MAX_COUNT;
 use tracewell_pricing::{Catalogue, Kind, Pricer, Rate, Route, Usage};
 
@@ -118,6 +118,50 @@ proptest! {
             ..Route::default()
         };
         let _ = BUILT_IN.with(|pricer| pricer.price(&route, at("2026-11-01"), &Usage::default()));
+    }
+}
+
+/// Files as they come from anywhere: a good one with some of its characters replaced.
+fn damaged(good: &'static str) -> impl Strategy<Value = String> {
+    let damage = (0..good.len(), ".{0,3}", 0usize..4);
+    proptest::collection::vec(damage, 1..4).prop_map(move |all| {
+        let mut text = good.to_owned();
+        for (at, new, cut) in all {
+            let bound = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let (start, end) = (bound(at), bound(at + cut));
+            text.replace_range(start..end, &new);
+        }
+        text
+    })
+}
+
+const TOML: &str = "unit = \"1M\"\n[[price]]\nmodel = \"a*\"\nfrom = 2026-01-01\nto = 2026-02-01\ninput_tokens = 1.25\n\
+                    [[price]]\nmodel = \"a*\"\nfrom = 2026-02-01\nbatch = false\ninput_tokens = 2e-1\n";
+const CSV: &str = "model,from,to,over,input_tokens,currency\na,2026-01-01,,,1.25,USD\na,2026-01-01,,9,2.5,USD\n";
+const LIST: &str = r#"{"a":{"litellm_provider":"p","input_cost_per_token":1e-06,"output_cost_per_token_flex":"2e-6",
+    "tiered_pricing":[{"range":[0,5],"input_cost_per_token":3e-7}],"search_context_cost_per_query":{"search_context_size_medium":1}}}"#;
+const DATA: &str = r#"[{"id":"p","provider_match":{"contains":"p"},"models":[{"id":"m","match":{"regex":"^m"},"prices":
+    [{"prices":{"input_mtok":{"base":1,"tiers":[{"start":5,"price":2}]}}},{"constraint":{"start_date":"2026-01-01"},"prices":{}},
+     {"constraint":{"start_time":"23:00:00Z","end_time":"01:00:00Z"},"prices":{"output_mtok":1}}],
+    "price_variants":[{"when":{"service_tier":"flex"},"prices":{"input_mtok":0.5}}]}]}]"#;
+
+proptest! {
+    #[test]
+    fn no_file_panics_and_what_is_taken_survives_its_rows(
+        toml in damaged(TOML), csv in damaged(CSV), list in damaged(LIST), data in damaged(DATA)
+    ) {
+        let file = |name: &str, text| PriceFile { name: name.to_owned(), text };
+        let taken = [
+            operator(&[file("p.toml", toml)]).ok(),
+            operator(&[file("p.csv", csv)]).ok(),
+            litellm("list", &list, None).ok().map(|import| import.catalogue),
+            genai_prices("data", &data).ok(),
+        ];
+        for catalogue in taken.into_iter().flatten().filter(|catalogue| !catalogue.rules().is_empty()) {
+            prop_assert_eq!(&Catalogue::from_rows(catalogue.rows()).expect("its rows"), &catalogue);
+            let quote = pricer(catalogue).price(&CALL, at("2026-01-15"), &usage(&[1, 0, 0, 0, 1]));
+            prop_assert!(quote.is_err() || quote.is_ok_and(|quote| !quote.charge.total.is_negative()));
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use tracewell_pricing::{Catalogue, Pricer, UnixNanos, read_moment};
 
 /// A pricer of the built-in catalogue alone.
 fn built_in() -> Pricer {
-    Pricer::new(vec![Arc::new(Catalogue::built_in().clone())])
+    Pricer::new(vec![Catalogue::built_in()])
 }
 
 /// The operator's rules of one TOML file.

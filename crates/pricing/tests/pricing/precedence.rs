@@ -45,7 +45,7 @@ fn the_operator_goes_before_an_import_and_that_before_the_catalogue() {
         "[[price]]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\nfrom = 2026-02-01\nto = 2026-03-01\ninput_tokens = 1.1\n",
     );
     let import = list(r#"{"gpt-4o":{"litellm_provider":"openai","input_cost_per_token":2.2e-06}}"#);
-    let built_in = Arc::new(Catalogue::built_in().clone());
+    let built_in = Catalogue::built_in();
     let all = Pricer::new(vec![Arc::clone(&built_in), import, Arc::clone(&own)]);
     assert_eq!(price(&all, &CALL, "2026-02-01"), "1.1");
     assert_eq!(price(&all, &CALL, "2026-01-31T23:59:59Z"), "2.2");
@@ -129,10 +129,8 @@ fn a_rule_without_a_tier_is_for_the_standard_tier() {
 
 #[test]
 fn the_model_that_answered_goes_before_the_one_asked_for() {
-    let pricer = Pricer::new(vec![
-        rules("[[price]]\nmodel = \"deployment-7\"\ninput_tokens = 9\n"),
-        Arc::new(Catalogue::built_in().clone()),
-    ]);
+    let pricer =
+        Pricer::new(vec![rules("[[price]]\nmodel = \"deployment-7\"\ninput_tokens = 9\n"), Catalogue::built_in()]);
     let price = |response, request| {
         let route = Route { response_model: response, request_model: request, ..CALL };
         let plan = pricer.plan(&route);

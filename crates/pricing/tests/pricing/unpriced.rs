@@ -1,7 +1,5 @@
 //! What has no price says why, and is never priced at nothing.
 
-use std::sync::Arc;
-
 use tracewell_pricing::pricer::MAX_COUNT;
 use tracewell_pricing::{Catalogue, Pricer, Route, Usage};
 
@@ -80,6 +78,10 @@ fn counts_that_are_missing_or_contradict_each_other_have_no_price() {
         (Usage { input_tokens: Some(-1), ..TOKENS }, "implausible_count"),
         (Usage { cache_write_tokens: Some(-1), ..TOKENS }, "implausible_count"),
         (Usage { output_tokens: Some(MAX_COUNT + 1), ..TOKENS }, "implausible_count"),
+        (
+            Usage { cache_write_5m_tokens: Some(i64::MAX), cache_write_1h_tokens: Some(i64::MAX), ..TOKENS },
+            "implausible_count",
+        ),
         (Usage { output_tokens: Some(i64::MAX), cache_write_5m_tokens: Some(i64::MAX), ..TOKENS }, "implausible_count"),
     ] {
         assert_eq!(outcome(&pricer, &of("anthropic", "claude-sonnet-4-5"), &usage), reason, "{usage:?}");
@@ -119,7 +121,7 @@ fn what_the_rule_has_no_rate_for_has_no_price() {
 fn only_what_is_known_to_be_free_costs_nothing() {
     let pricer = Pricer::new(vec![
         rules("[[price]]\nprovider = \"ollama\"\nmodel = \"*\"\ninput_tokens = 0\noutput_tokens = 0\n"),
-        Arc::new(Catalogue::built_in().clone()),
+        Catalogue::built_in(),
     ]);
     for usage in [TOKENS, Usage::default(), Usage { output_tokens: None, reasoning_tokens: Some(7), ..TOKENS }] {
         assert_eq!(outcome(&pricer, &of("ollama", "llama3"), &usage), "0");

@@ -103,6 +103,16 @@ fn numbers_in_quotes_and_nothing_are_what_they_say() {
 }
 
 #[test]
+fn a_model_with_prices_for_days_of_the_week_is_left_out_whole() {
+    let import = import(
+        r#"{"m":{"input_cost_per_token":3e-07,"off_peak_pricing":{"input_cost_per_token":1.5e-07,"windows":[]}}}"#,
+    )
+    .expect("a list");
+    assert!(import.catalogue.rules().is_empty());
+    assert_eq!(import.left_out, [LeftOut { model: "m".to_owned(), key: "off_peak_pricing".to_owned() }]);
+}
+
+#[test]
 fn a_bad_price_refuses_the_list() {
     for (json, reason) in [
         (r#"{"m":{"input_cost_per_token":-1e-06}}"#, "m: `input_cost_per_token`: the price `-1e-06` is negative"),
