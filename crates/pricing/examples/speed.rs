@@ -6,14 +6,20 @@ use std::time::{Duration, Instant};
 
 use tracewell_pricing::{Amount, Catalogue, Plan, Pricer, Route, Usage, read_moment};
 
-const CALLS: usize = 10_000_000;
+const CALLS: usize = 20_000_000;
+
+/// Calls priced over and over, as many as a batch of rows has.
+const BATCH: i64 = 8_192;
+
+/// The place of its plan, its time and its counts.
+type Call = (u32, i64, Usage);
 
 fn route(provider: &'static str, model: &'static str) -> Route<'static> {
     Route { provider: Some(provider), response_model: Some(model), tenant: Some("default"), ..Route::default() }
 }
 
 /// Calls of eight models, with caches, long contexts, dated prices and hours among them.
-fn calls(pricer: &Pricer) -> (Vec<Arc<Plan>>, Vec<(u32, i64, Usage)>) {
+fn calls(pricer: &Pricer) -> (Vec<Arc<Plan>>, Vec<Call>) {
     let plans: Vec<_> = [
         route("openai", "gpt-4o"),
         route("openai", "gpt-5.4"),
@@ -36,9 +42,9 @@ fn calls(pricer: &Pricer) -> (Vec<Arc<Plan>>, Vec<(u32, i64, Usage)>) {
             reasoning_tokens: (at % 5 == 0).then_some(0),
             ..Usage::default()
         };
-        ((at % 8) as u32, start + at * 27_000_000_000, usage)
+        ((at % 8) as u32, start + at * 3_600_000_000_000, usage)
     };
-    (plans, (0..1_000_000).map(call).collect())
+    (plans, (0..BATCH).map(call).collect())
 }
 
 fn report(what: &str, count: usize, time: Duration) {

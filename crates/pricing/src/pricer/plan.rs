@@ -154,6 +154,7 @@ impl fmt::Display for CountReading {
 
 impl Plan {
     /// The price of a call at a time.
+    #[inline]
     pub fn price(&self, at: UnixNanos, usage: &Usage) -> Result<Quote, Unpriced> {
         let step = self.steps.iter().position(|step| step.period.covers(at)).ok_or(self.otherwise)?;
         Ok(Quote { charge: self.steps[step].tariff.charge(usage)?, step })

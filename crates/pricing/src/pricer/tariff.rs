@@ -91,6 +91,7 @@ impl Tariff {
     }
 
     /// What the use costs.
+    #[inline]
     pub(crate) fn charge(&self, usage: &Usage) -> Result<Charge, Unpriced> {
         let tier = self.tier(count(usage.input_tokens));
         tier.check_presence(usage)?;
