@@ -56,12 +56,6 @@ impl Amount {
         let divisor = i128::from(divisor);
         (divisor != 0 && self.0 % divisor == 0).then(|| Self(self.0 / divisor))
     }
-
-    /// `factor` times it, where that can be held.
-    #[must_use]
-    pub fn times(self, factor: u64) -> Option<Self> {
-        self.0.checked_mul(i128::from(factor)).map(Self)
-    }
 }
 
 impl FromStr for Amount {
@@ -114,14 +108,15 @@ impl fmt::Display for Amount {
 impl Add for Amount {
     type Output = Self;
 
+    /// Panics beyond 10¹⁴, where a sum that wrapped would be wrong without a word.
     fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
+        Self(self.0.checked_add(other.0).expect("sums of money stay within 128 bits"))
     }
 }
 
 impl AddAssign for Amount {
     fn add_assign(&mut self, other: Self) {
-        self.0 += other.0;
+        *self = *self + other;
     }
 }
 

@@ -92,28 +92,10 @@ impl Kind {
 pub struct Kinds(u16);
 
 impl Kinds {
-    /// The set of one.
-    #[must_use]
-    pub const fn of(kind: Kind) -> Self {
-        Self(1 << kind as u8)
-    }
-
     /// With `kind` added.
     #[must_use]
     pub const fn with(self, kind: Kind) -> Self {
         Self(self.0 | 1 << kind as u8)
-    }
-
-    /// What is in both.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// What is here and not in `other`.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
     }
 
     /// Whether `kind` is in it.

@@ -14,6 +14,8 @@ pub struct Diff<'a> {
     pub removed: Vec<&'a Rule>,
     /// Rules that both have and that differ.
     pub changed: Vec<Change<'a>>,
+    /// Ids of providers that only one has, or whose other names or fallbacks differ.
+    pub providers: Vec<&'a str>,
 }
 
 /// A rule that differs.
@@ -31,7 +33,7 @@ impl Diff<'_> {
     /// Whether there is no difference.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty() && self.providers.is_empty()
     }
 }
 
@@ -49,7 +51,18 @@ pub fn diff<'a>(before: &'a Catalogue, after: &'a Catalogue) -> Diff<'a> {
         let after = new.get(id).filter(|after| after != &before)?;
         Some(Change { before, after, rates: rates(before, after) })
     });
-    Diff { added: only(&new, &old), removed: only(&old, &new), changed: changed.collect() }
+    let (added, removed) = (only(&new, &old), only(&old, &new));
+    Diff { added, removed, changed: changed.collect(), providers: providers(before, after) }
+}
+
+fn providers<'a>(before: &'a Catalogue, after: &'a Catalogue) -> Vec<&'a str> {
+    let only = |mine: &'a Catalogue, other: &'a Catalogue| {
+        mine.providers().iter().filter(|one| !other.providers().contains(one)).map(|one| one.id.as_str())
+    };
+    let mut ids: Vec<_> = only(before, after).chain(only(after, before)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn rates(before: &Rule, after: &Rule) -> Vec<(i64, Unit, Option<Rate>, Option<Rate>)> {
@@ -114,5 +127,14 @@ mod tests {
             ]
         );
         assert!(diff(&old, &old).is_empty());
+    }
+
+    #[test]
+    fn another_way_to_know_a_provider_is_a_difference() {
+        let provider =
+            |rest: &str| genai_prices("test", &format!(r#"[{{"id":"p",{rest}"models":[]}}]"#)).expect("reads");
+        let (old, new) = (provider(""), provider(r#""provider_match":{"contains":"p"},"#));
+        assert_eq!(diff(&old, &new).providers, ["p"]);
+        assert!(!diff(&old, &new).is_empty());
     }
 }

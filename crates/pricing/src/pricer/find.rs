@@ -57,8 +57,12 @@ impl<'a> Wanted<'a> {
 
     /// Whether a rule is for the call's tenant, environment, tier and way of processing.
     fn suits(&self, rule: &Rule) -> bool {
+        self.suits_caller(rule) && self.suits_tier(rule)
+    }
+
+    fn suits_caller(&self, rule: &Rule) -> bool {
         let named = |rule: &Option<String>, call| rule.as_deref().is_none_or(|name| call == Some(name));
-        named(&rule.tenant, self.tenant) && named(&rule.environment, self.environment) && self.suits_tier(rule)
+        named(&rule.tenant, self.tenant) && named(&rule.environment, self.environment)
     }
 
     fn suits_tier(&self, rule: &Rule) -> bool {
@@ -123,15 +127,16 @@ fn by_provider(catalogue: &Catalogue, models: &[Vec<Model>], wanted: &Wanted<'_>
         return Err(Unpriced::UnknownProvider);
     }
     for (by, reading, name) in &wanted.names {
-        let Some((provider, name)) = place(catalogue, named, name) else { continue };
-        let Some((model, own)) = model(catalogue, models, provider, name) else { continue };
+        let Some((provider, bare)) = place(catalogue, named, name) else { continue };
+        let Some((model, own)) = model(catalogue, models, provider, bare) else { continue };
+        let reading = if bare == name { *reading } else { Reading::WithoutPrefix };
         // The prices of a tier are those of the provider that offers it, not of one that resells its models.
         let standard = |rule: &Rule| rule.service_tier.is_none() && rule.batch == Some(false);
         let rules = model.rules.clone().filter(|at| {
             let rule = &catalogue.rules()[*at];
             wanted.suits(rule) && (own || standard(rule))
         });
-        let found: Vec<_> = rules.map(|rule| Found { rule, model: *by, reading: *reading }).collect();
+        let found: Vec<_> = rules.map(|rule| Found { rule, model: *by, reading }).collect();
         return if found.is_empty() { Err(Unpriced::NoTierRate) } else { Ok(found) };
     }
     Err(Unpriced::UnknownModel)
@@ -176,16 +181,17 @@ fn by_rule(catalogue: &Catalogue, wanted: &Wanted<'_>) -> Result<Vec<Found>, Unp
     let mut found = Vec::new();
     let mut other_tier = false;
     for (at, rule) in catalogue.rules().iter().enumerate() {
-        if !suits_provider(rule, wanted.provider.as_deref()) {
+        if !suits_provider(rule, wanted.provider.as_deref()) || !wanted.suits_caller(rule) {
             continue;
         }
         let Some((by, reading, _)) = wanted.names.iter().find(|(_, _, name)| rule.matches.holds(name)) else {
             continue;
         };
-        if wanted.suits(rule) {
+        if wanted.suits_tier(rule) {
             found.push(Found { rule: at, model: *by, reading: *reading });
+        } else {
+            other_tier = true;
         }
-        other_tier |= !wanted.suits_tier(rule);
     }
     found.sort_by_key(|found| {
         let rule = &catalogue.rules()[found.rule];

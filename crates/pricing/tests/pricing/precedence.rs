@@ -97,8 +97,10 @@ fn among_equals_the_later_date_goes_first() {
 fn rules_are_for_their_tenant_and_environment_only() {
     let pricer = Pricer::new(vec![rules("[[price]]\nmodel = \"gpt-4o\"\ntenant = \"acme\"\ninput_tokens = 1\n")]);
     assert_eq!(price(&pricer, &CALL, "2026-01-01"), "1");
+    assert_eq!(price(&pricer, &Route { batch: true, ..CALL }, "2026-01-01"), "no_tier_rate");
     for tenant in [Some("other"), Some("Acme"), None] {
         assert_eq!(price(&pricer, &Route { tenant, ..CALL }, "2026-01-01"), "unknown_model");
+        assert_eq!(price(&pricer, &Route { tenant, batch: true, ..CALL }, "2026-01-01"), "unknown_model");
     }
 }
 
@@ -131,20 +133,25 @@ fn a_rule_without_a_tier_is_for_the_standard_tier() {
 fn the_model_that_answered_goes_before_the_one_asked_for() {
     let pricer =
         Pricer::new(vec![rules("[[price]]\nmodel = \"deployment-7\"\ninput_tokens = 9\n"), Catalogue::built_in()]);
-    let price = |response, request| {
-        let route = Route { response_model: response, request_model: request, ..CALL };
+    let at_provider = |provider, response, request| {
+        let route = Route { provider, response_model: response, request_model: request, ..CALL };
         let plan = pricer.plan(&route);
         let quote = plan.price(at("2026-01-01"), &USAGE).expect("a price");
         let provenance = plan.provenance(&quote);
         (quote.charge.total.to_string(), provenance.model, provenance.reading)
     };
+    let price = |response, request| at_provider(Some("openai"), response, request);
     let as_sent = Reading::AsSent;
     assert_eq!(price(Some("gpt-4o"), Some("gpt-4.1")), ("2.5".to_owned(), NamedBy::Response, as_sent));
     assert_eq!(price(Some("unheard-of"), Some("gpt-4.1")), ("2".to_owned(), NamedBy::Request, as_sent));
     // The operator's name for a deployment is what was asked for.
     assert_eq!(price(Some("gpt-4o"), Some("deployment-7")), ("9".to_owned(), NamedBy::Request, as_sent));
     assert_eq!(price(Some("gpt-4o-20991231"), None), ("2.5".to_owned(), NamedBy::Response, Reading::WithoutDate));
-    assert_eq!(price(Some("openai/gpt-4o"), None), ("2.5".to_owned(), NamedBy::Response, Reading::WithoutPrefix));
+    let without_prefix = ("2.5".to_owned(), NamedBy::Response, Reading::WithoutPrefix);
+    assert_eq!(price(Some("openai/gpt-4o"), None), without_prefix);
+    for gateway in [None, Some("litellm")] {
+        assert_eq!(at_provider(gateway, Some("openai/gpt-4o"), None), without_prefix);
+    }
 }
 
 #[test]
