@@ -1,6 +1,7 @@
 //! Requests to stop a query, which come over a connection of their own.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -9,10 +10,12 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio_util::sync::CancellationToken;
 
 type Running = Arc<Mutex<CancellationToken>>;
+/// By number of the process: the secret, and what runs.
+type All = Arc<Mutex<HashMap<i32, ([u8; 4], Running)>>>;
 
 /// What runs on which connection.
 #[derive(Debug, Default)]
-pub(super) struct Cancels(Arc<Mutex<HashMap<i32, ([u8; 4], Running)>>>);
+pub(super) struct Cancels(All);
 
 /// A connection's entry, until it is dropped.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub(super) struct Registration {
     process: i32,
     secret: [u8; 4],
     running: Running,
-    all: Arc<Mutex<HashMap<i32, ([u8; 4], Running)>>>,
+    all: All,
 }
 
 impl Cancels {
@@ -33,9 +36,8 @@ impl Cancels {
             random.fill(&mut process)?;
             random.fill(&mut secret)?;
             let process = i32::from_be_bytes(process) & i32::MAX;
-            let mut all = self.0.lock();
-            if !all.contains_key(&process) {
-                all.insert(process, (secret, Arc::clone(&running)));
+            if let Entry::Vacant(place) = self.0.lock().entry(process) {
+                place.insert((secret, Arc::clone(&running)));
                 return Ok(Registration { process, secret, running, all: Arc::clone(&self.0) });
             }
         }

@@ -151,7 +151,7 @@ fn set(words: &mut Words<'_>) -> Result<Command, Failure> {
     }
     let zone = name.eq_ignore_ascii_case("time");
     let name = setting(name, words);
-    if !zone && !(words.takes("=") || words.takes("to")) {
+    if !(zone || words.takes("=") || words.takes("to")) {
         return Err(expected("= or TO"));
     }
     let mut value = String::new();

@@ -77,10 +77,8 @@ impl Cursor {
     /// The next rows, at least one.
     async fn batch(&mut self, to: &mut Connection) -> Result<Option<RecordBatch>, Stop> {
         loop {
-            if let Some(batch) = self.batch.take() {
-                if batch.num_rows() > 0 {
-                    return Ok(Some(batch));
-                }
+            if let Some(batch) = self.batch.take().filter(|batch| batch.num_rows() > 0) {
+                return Ok(Some(batch));
             }
             let Some(rows) = &mut self.rows else { return Ok(None) };
             match to.attend(rows.next()).await? {

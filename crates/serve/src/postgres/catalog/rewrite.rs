@@ -102,7 +102,7 @@ impl VisitorMut for Ours {
 /// `'spans'::regclass` as a function that looks the name up, and `oid::regclass::text` as one that looks the number up.
 fn reg_cast(operand: &Expr, data_type: &DataType) -> Option<Expr> {
     let is_text = matches!(data_type, DataType::Text | DataType::Varchar(_))
-        || data_type.to_string().to_ascii_lowercase() == "pg_catalog.text";
+        || data_type.to_string().eq_ignore_ascii_case("pg_catalog.text");
     if let Expr::Cast { expr: inner, data_type: through, .. } = operand
         && is_text
         && reg_type(through) == Some("regclass")
