@@ -124,10 +124,10 @@ async fn parameters_have_types_and_are_never_part_of_the_text() {
     let values = "SELECT $1 AS a, $2 AS b, $3 AS c, $4::numeric(9, 2) AS d, $5::date AS e";
     assert_eq!(
         ask(json!({ "sql": values, "parameters": [7, 0.5, true, "12.30", "2026-11-01"] })).await,
-        (200, json!([{ "a": 7, "b": 0.5, "c": true, "d": "12.30", "e": "2026-11-01" }]))
+        (200, json!([{ "a": 7, "b": 0.5, "c": true, "d": 12.3, "e": "2026-11-01" }]))
     );
     // 01:30 in Berlin was 00:30 elsewhere.
-    let zone = json!({ "sql": "SELECT TIMESTAMPTZ '2026-01-10 01:30' = $1 AS same", "parameters": ["2026-01-10T00:30:00Z"], "time_zone": "Europe/Berlin" });
+    let zone = json!({ "sql": "SELECT TIMESTAMPTZ '2026-01-10 01:30:00' = $1 AS same", "parameters": ["2026-01-10T00:30:00Z"], "time_zone": "Europe/Berlin" });
     assert_eq!(ask(zone).await, (200, json!([{ "same": true }])));
     for (wrong, told) in [
         (json!({ "sql": listed, "parameters": ["x"] }), "`$2` has no value"),
@@ -159,4 +159,23 @@ async fn the_description_names_what_is_answered() {
     if let Some(python) = readers::python("the_description_names_what_is_answered") {
         readers::run(Command::new(python).arg(readers::script("openapi.py")).arg(description.to_string()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_are_compared_and_json_is_looked_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
+    let rows = server.sql(
+        r#"SELECT round(similarity('word', 'two words'), 3) AS near, similarity(NULL, 'x') AS unknown,
+                  text_diff(E'Be kind.\nBe brief.\n', E'Be kind.\nBe exact.\n') AS changed,
+                  json_get('{"a": {"b": 7}}', 'a.b') AS found, json_get('no json', 'a') AS nothing,
+                  json_valid('{"a": [1]}') AS good, json_valid('{"a": [1}') AS bad"#,
+    );
+    let changed = "@@ -1,2 +1,2 @@\n Be kind.\n-Be brief.\n+Be exact.\n";
+    assert_eq!(
+        rows,
+        [
+            json!({ "near": 0.364, "unknown": null, "changed": changed, "found": "7", "nothing": null, "good": true, "bad": false })
+        ]
+    );
 }

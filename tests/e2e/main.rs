@@ -6,6 +6,7 @@ mod agents;
 mod commands;
 mod crash;
 mod fixtures;
+mod flight;
 mod hostile;
 mod http;
 mod import;

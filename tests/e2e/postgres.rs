@@ -19,12 +19,12 @@ mod hostile;
 const START: u64 = 1_743_294_600_123_456_000;
 
 /// Asked by every client.
-const QUESTION: &str =
+pub(crate) const QUESTION: &str =
     "SELECT request_model, count(*) AS calls, sum(input_tokens) AS input, sum(output_tokens) AS output
                         FROM llm_calls GROUP BY request_model ORDER BY request_model";
 
 /// The answer to it, worked out by hand from [`calls`].
-fn answer() -> Value {
+pub(crate) fn answer() -> Value {
     json!([["a-1", 3, 600, 60], ["b-2", 2, 3000, 3]])
 }
 
@@ -55,15 +55,19 @@ fn calls() -> Vec<Span> {
 }
 
 /// A server with [`calls`].
-async fn started(folder: &tempfile::TempDir, arguments: &[&str]) -> Server {
+pub(crate) async fn started(folder: &tempfile::TempDir, arguments: &[&str]) -> Server {
     let server = Server::start(&folder.path().join("data"), arguments).await;
-    let sent = server.post("/v1/traces", "application/x-protobuf", request(calls())).await.unwrap();
-    assert_eq!(sent.status(), 200);
+    filled(&server).await;
     server
 }
 
+pub(crate) async fn filled(server: &Server) {
+    let sent = server.post("/v1/traces", "application/x-protobuf", request(calls())).await.unwrap();
+    assert_eq!(sent.status(), 200);
+}
+
 /// What a client prints, as JSON; whole numbers may be written with a point.
-fn printed(output: &str) -> Value {
+pub(crate) fn printed(output: &str) -> Value {
     let mut rows: Value = serde_json::from_str(output.lines().last().unwrap()).unwrap();
     for cell in rows.as_array_mut().unwrap().iter_mut().flat_map(|row| row.as_array_mut().unwrap()) {
         if let Some(number) = cell.as_f64() {

@@ -18,6 +18,8 @@ pub(crate) struct Server {
     pub(crate) http: String,
     /// Where SQL is answered.
     pub(crate) api: String,
+    /// Where Arrow Flight is spoken, as a URL; empty when it is not.
+    pub(crate) flight: String,
     /// Where the PostgreSQL protocol is spoken, as a URL; empty when it is not.
     pub(crate) postgres: String,
 }
@@ -49,14 +51,15 @@ impl Server {
             .envs(environment.iter().copied())
             .args(["--otlp-grpc", "127.0.0.1:0", "--otlp-http", "localhost:0", "--http", "127.0.0.1:0"])
             .env("TRACEWELL_LISTEN_POSTGRES", "127.0.0.1:0")
+            .env("TRACEWELL_LISTEN_FLIGHT", "127.0.0.1:0")
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .unwrap();
-        let (grpc, http, api, postgres) = Default::default();
-        let mut server = Self { process, data: data.to_owned(), grpc, http, api, postgres };
+        let (grpc, http, api, postgres, flight) = Default::default();
+        let mut server = Self { process, data: data.to_owned(), grpc, http, api, postgres, flight };
         let deadline = Instant::now() + Duration::from_secs(60);
         let text = loop {
             if let Ok(text) = std::fs::read_to_string(&endpoint) {
@@ -69,6 +72,7 @@ impl Server {
         let address = |name: &str| find(name).unwrap().trim().to_owned();
         (server.grpc, server.http) = (address("otlp_grpc"), address("otlp_http"));
         server.postgres = find("postgres ").unwrap_or_default().to_owned();
+        server.flight = find("flight ").unwrap_or_default().to_owned();
         server.api = text.lines().next().unwrap().to_owned();
         while client().get(format!("{}/readyz", server.http)).send().await.is_err() {
             server.assert_running(deadline);

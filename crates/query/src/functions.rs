@@ -1,8 +1,9 @@
-//! The SQL functions that the views need beyond DataFusion's own. Their names start with `tracewell_`.
+//! The SQL functions beyond DataFusion's own. Those that only the views need have names that start with `tracewell_`.
 
 mod bounded;
 mod calls;
 mod scalars;
+mod texts;
 
 use datafusion::prelude::SessionContext;
 
@@ -10,5 +11,5 @@ use datafusion::prelude::SessionContext;
 pub(crate) fn register(context: &SessionContext) {
     bounded::register(context);
     context.register_udwf(calls::function());
-    scalars::functions().into_iter().for_each(|function| context.register_udf(function));
+    scalars::functions().into_iter().chain(texts::functions()).for_each(|function| context.register_udf(function));
 }

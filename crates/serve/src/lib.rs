@@ -1,5 +1,5 @@
-//! What people and programs ask: `POST /v1/sql` and `GET /v1/runs` over HTTP, SQL over the PostgreSQL protocol, and how
-//! the server is.
+//! What people and programs ask: `POST /v1/sql` and `GET /v1/runs` over HTTP, SQL over the PostgreSQL protocol and
+//! Arrow Flight, and how the server is.
 //!
 //! `POST /v1/sql` takes the query as `text/plain`, or as JSON `{"sql": "…", "parameters": {…}}`. `Accept` chooses how the rows come: JSON
 //! (an array of objects), NDJSON, CSV, an Arrow IPC stream or a Parquet file; `Accept-Encoding` how they are compressed.
@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod asked;
+mod flight;
 pub mod format;
 pub mod guard;
 mod health;
@@ -22,6 +23,7 @@ mod queries;
 mod runs;
 mod sql;
 
+pub use flight::{Flight, FlightStartError};
 pub use health::{Health, IDENTITY, health_router};
 pub use postgres::{Postgres, PostgresOptions, Tls};
 pub use queries::queries_router;

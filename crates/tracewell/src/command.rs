@@ -12,6 +12,7 @@ use crate::config::{self, Config, Effective, Flag};
 mod changes;
 mod check;
 mod configuration;
+mod flight;
 mod import;
 mod maintain;
 mod postgres;

@@ -32,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     pub(crate) ingest: IngestSettings,
     pub(crate) postgres: PostgresSettings,
+    pub(crate) flight: FlightSettings,
     pub(crate) query: QuerySettings,
     pub(crate) maintenance: MaintenanceSettings,
     /// Options of the object store by `object_store`'s names, such as `aws_endpoint`.
@@ -48,6 +49,8 @@ pub(crate) struct Listen {
     pub(crate) http: Address,
     /// SQL by the PostgreSQL protocol; `off`: nowhere.
     pub(crate) postgres: Listening,
+    /// SQL by Arrow Flight; `off`: nowhere.
+    pub(crate) flight: Listening,
 }
 
 /// How requests are taken in.
@@ -79,6 +82,14 @@ pub(crate) struct PostgresSettings {
     /// Files in PEM. With them only encrypted connections are taken.
     pub(crate) tls_certificate: PathBuf,
     pub(crate) tls_key: PathBuf,
+}
+
+/// Who may speak Arrow Flight SQL.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct FlightSettings {
+    /// Everybody's password; none is asked for when it is empty, which only an address of this machine may have.
+    pub(crate) password: String,
 }
 
 /// What queries may take.
@@ -128,6 +139,7 @@ impl Default for Config {
             listen: Listen::default(),
             ingest: IngestSettings::default(),
             postgres: PostgresSettings::default(),
+            flight: FlightSettings::default(),
             query: QuerySettings::default(),
             maintenance: MaintenanceSettings::default(),
             storage: BTreeMap::new(),
@@ -138,8 +150,8 @@ impl Default for Config {
 impl Default for Listen {
     fn default() -> Self {
         let local = |port| Address::local(port);
-        let postgres = Listening::At(local(5432));
-        Self { otlp_grpc: local(4317), otlp_http: local(4318), http: local(4320), postgres }
+        let (postgres, flight) = (Listening::At(local(5432)), Listening::At(local(4321)));
+        Self { otlp_grpc: local(4317), otlp_http: local(4318), http: local(4320), postgres, flight }
     }
 }
 

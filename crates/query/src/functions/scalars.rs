@@ -1,4 +1,4 @@
-//! `tracewell_mapped(key)` and `tracewell_member(json, name, …)`.
+//! `tracewell_mapped(key)`, `tracewell_member(json, name, …)`, which is `json_get` too, and `json_valid(text)`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,14 +11,15 @@ use datafusion::common::utils::take_function_args;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use serde_json::Value;
 
-pub(super) fn functions() -> [ScalarUDF; 2] {
+pub(super) fn functions() -> [ScalarUDF; 3] {
     [
         ScalarUDF::from(Mapped(Signature::any(1, Volatility::Immutable))),
-        ScalarUDF::from(Member(Signature::variadic_any(Volatility::Immutable))),
+        ScalarUDF::from(Member(Signature::variadic_any(Volatility::Immutable))).with_aliases(["json_get"]),
+        ScalarUDF::from(Valid(Signature::any(1, Volatility::Immutable))),
     ]
 }
 
-fn text(value: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
+pub(super) fn text(value: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
     Ok(cast(&value.to_array(rows)?, &DataType::Utf8View)?)
 }
 
@@ -94,6 +95,32 @@ fn member(object: &Value, name: &str) -> Option<String> {
         other => Some(Cow::Owned(other.to_string())),
     }
     .map(Cow::into_owned)
+}
+
+/// `json_valid(text)`: whether a text is one JSON value.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Valid(Signature);
+
+impl ScalarUDFImpl for Valid {
+    fn name(&self) -> &str {
+        "json_valid"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [value] = take_function_args(self.name(), &arguments.args)?;
+        let texts = text(value, arguments.number_rows)?;
+        let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        let valid: BooleanArray = texts.as_string_view().iter().map(|text| text.map(is_json)).collect();
+        Ok(ColumnarValue::Array(Arc::new(valid)))
+    }
 }
 
 #[cfg(test)]

@@ -9,32 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tracewell_query::Engine;
 use tracewell_serve::{Postgres, PostgresOptions, Tls};
 
-use crate::config::{Config, Listening, Source};
+use crate::config::Config;
 
 /// Connections at the same time, if the system allows so many files.
 const MOST_CONNECTIONS: usize = 2000;
-
-/// Listens where it is set. When nobody asked for that address and it is taken, the server goes on without.
-pub(super) async fn bind(settings: &Config, source: &Source) -> anyhow::Result<Option<TcpListener>> {
-    let Listening::At(address) = &settings.listen.postgres else { return Ok(None) };
-    let listener = match TcpListener::bind(address.as_str()).await {
-        Ok(listener) => listener,
-        Err(error) if *source == Source::Default => {
-            tracing::warn!(
-                "{address} cannot be listened on ({error}), perhaps because a PostgreSQL is running: there is no SQL by \
-                 the PostgreSQL protocol; give it another address with --postgres"
-            );
-            return Ok(None);
-        }
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot listen on {address} for the PostgreSQL protocol"));
-        }
-    };
-    if !listener.local_addr()?.ip().is_loopback() && settings.postgres.password.is_empty() {
-        bail!("listen.postgres is {address}, which other machines reach: set postgres.password, or use 127.0.0.1");
-    }
-    Ok(Some(listener))
-}
 
 /// Answers there until `stop`.
 pub(super) async fn serve(

@@ -21,10 +21,12 @@ use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{Health, health_router, queries_router, runs_router, sql_router};
 
-use super::{Place, maintain, postgres};
+use super::{Place, flight, maintain, postgres};
 use crate::config::{Address, Flag, Source};
 
 mod listen;
+
+pub(super) use listen::{PING_EVERY, PING_PATIENCE};
 
 /// The file in the write-ahead log's folder that tells where its server listens.
 pub(crate) const ENDPOINT_FILE: &str = "endpoint";
@@ -48,6 +50,9 @@ pub(crate) struct Serve {
     /// Where SQL is answered by the PostgreSQL protocol, or `off` [default: 127.0.0.1:5432, if that is free]
     #[arg(long, value_name = "ADDR")]
     postgres: Option<String>,
+    /// Where SQL is answered by Arrow Flight, or `off` [default: 127.0.0.1:4321, if that is free]
+    #[arg(long, value_name = "ADDR")]
+    flight: Option<String>,
     /// Independent write-ahead logs, each with a thread [default: one per core]
     #[arg(long, value_name = "N")]
     shards: Option<usize>,
@@ -126,7 +131,12 @@ impl Serve {
             Source::Default => bind_api(&settings.listen.http).await?,
             _ => bind(&settings.listen.http, "HTTP").await?,
         };
-        let sql = postgres::bind(settings, effective.source("listen.postgres")).await?;
+        let source = effective.source("listen.postgres");
+        let password = !settings.postgres.password.is_empty();
+        let sql = listen::bind(&settings.listen.postgres, "postgres", source, password).await?;
+        let source = effective.source("listen.flight");
+        let password = !settings.flight.password.is_empty();
+        let columns = listen::bind(&settings.listen.flight, "flight", source, password).await?;
         let status = Arc::new(Status { collector: collector.clone(), ingest: Arc::clone(&ingest), lake: lake.clone() });
         tracing::info!(address = %grpc.local_addr()?, "receiving OTLP/gRPC");
         tracing::info!(address = %http.local_addr()?, "receiving OTLP/HTTP");
@@ -136,7 +146,13 @@ impl Serve {
             Some(listener) => postgres::serve(listener, &engine, settings, stop.clone()).await?,
             None => tokio::spawn(async {}),
         };
-        let endpoint = Endpoint::write(&wal, api.local_addr()?, grpc.local_addr()?, http.local_addr()?, sql_address)?;
+        let flight_address = columns.as_ref().map(TcpListener::local_addr).transpose()?;
+        let flight = match columns {
+            Some(listener) => flight::serve(listener, &engine, settings, stop.clone()).await?,
+            None => tokio::spawn(async {}),
+        };
+        let others = [("postgres", sql_address), ("flight", flight_address)];
+        let endpoint = Endpoint::write(&wal, api.local_addr()?, grpc.local_addr()?, http.local_addr()?, &others)?;
 
         let health = health_router(status);
         let questions = sql_router(Arc::clone(&engine))
@@ -152,6 +168,7 @@ impl Serve {
             tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
             tokio::spawn(listen::serve(api, questions, stop.clone())),
             postgres,
+            flight,
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
         let mut signal = std::pin::pin!(signal()?);
@@ -184,6 +201,7 @@ impl Serve {
             flag("listen.otlp_http", "--otlp-http", self.otlp_http.clone()),
             flag("listen.http", "--http", self.http.clone()),
             flag("listen.postgres", "--postgres", self.postgres.clone()),
+            flag("listen.flight", "--flight", self.flight.clone()),
             flag("ingest.shards", "--shards", self.shards.map(|shards| shards.to_string())),
             flag("ingest.commit_interval", "--commit-interval", self.commit_interval.clone()),
             flag("maintenance.interval", "--maintenance-interval", self.maintenance_interval.clone()),
@@ -285,12 +303,13 @@ impl Endpoint {
         api: SocketAddr,
         grpc: SocketAddr,
         http: SocketAddr,
-        postgres: Option<SocketAddr>,
+        others: &[(&str, Option<SocketAddr>)],
     ) -> anyhow::Result<Self> {
         let path = wal.join(ENDPOINT_FILE);
         let mut text = format!("http://{api}\notlp_grpc http://{grpc}\notlp_http http://{http}\n");
-        if let Some(postgres) = postgres {
-            text += &format!("postgres postgresql://{postgres}\n");
+        for (protocol, address) in others {
+            let scheme = if *protocol == "postgres" { "postgresql" } else { "grpc" };
+            text.extend(address.map(|address| format!("{protocol} {scheme}://{address}\n")));
         }
         let unfinished = path.with_extension("new");
         std::fs::write(&unfinished, text)

@@ -1,0 +1,424 @@
+//! Arrow Flight SQL: what ADBC, JDBC and ODBC drivers of Arrow speak. Rows leave as the columns they are.
+//!
+//! A statement is answered in two steps: `GetFlightInfo` plans it and gives a ticket that holds its text, `DoGet` runs
+//! it. Nothing is kept in between but prepared statements. See <https://arrow.apache.org/docs/format/FlightSql.html>.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::SchemaRef;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::error::FlightError;
+use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
+use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
+use arrow_flight::sql::{
+    ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult,
+    Any, CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
+    CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
+    CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementIngest, CommandStatementQuery,
+    CommandStatementUpdate, DoPutPreparedStatementResult, ProstMessageExt, SqlInfo, TicketStatementQuery,
+};
+use arrow_flight::{
+    Action, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse, IpcMessage,
+};
+use arrow_flight::{SchemaAsIpc, Ticket};
+use futures::{Stream, StreamExt, TryStreamExt};
+use prost::Message;
+use tonic::{Request, Response, Status, Streaming};
+use tracewell_query::{Engine, QueryError, Rows, Session, Settings};
+
+use self::access::Access;
+use self::metadata::Metadata;
+use self::prepared::Kept;
+
+mod access;
+mod metadata;
+mod prepared;
+
+type Data = Pin<Box<dyn Stream<Item = Result<arrow_flight::FlightData, Status>> + Send>>;
+
+/// Answers Flight SQL over an engine.
+#[derive(Clone)]
+pub struct Flight {
+    engine: Arc<Engine>,
+    metadata: Arc<Metadata>,
+    kept: Arc<Kept>,
+    access: Arc<Access>,
+}
+
+impl Flight {
+    /// Answers over `engine` whoever knows `password`, or everybody.
+    ///
+    /// # Errors
+    /// When the tables cannot be described, or there are no random numbers.
+    pub async fn new(engine: Arc<Engine>, password: Option<String>) -> Result<Self, FlightStartError> {
+        let metadata = Arc::new(Metadata::new(engine.relations().await?)?);
+        let access = Arc::new(Access::new(password)?);
+        Ok(Self { engine, metadata, kept: Arc::default(), access })
+    }
+
+    /// The service, for a gRPC server.
+    #[must_use]
+    pub fn service(self) -> FlightServiceServer<impl FlightService> {
+        FlightServiceServer::new(self)
+    }
+
+    fn session(&self) -> Session {
+        self.engine.session(Settings::default())
+    }
+}
+
+/// Why Flight SQL cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum FlightStartError {
+    /// The tables cannot be planned.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// Their description cannot be built.
+    #[error(transparent)]
+    Flight(#[from] FlightError),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
+}
+
+#[tonic::async_trait]
+impl FlightSqlService for Flight {
+    type FlightService = Self;
+
+    async fn do_handshake(
+        &self,
+        request: Request<Streaming<HandshakeRequest>>,
+    ) -> Result<Response<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>>, Status> {
+        self.access.log_in(request.metadata())
+    }
+
+    async fn get_flight_info_statement(
+        &self,
+        query: CommandStatementQuery,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        let prepared = self.session().prepare(&query.query, &[]).await.map_err(|error| status(&error))?;
+        if !prepared.parameters().is_empty() {
+            return Err(Status::invalid_argument("the query has parameters: prepare it, and bind their values"));
+        }
+        let ticket = TicketStatementQuery { statement_handle: query.query.into() };
+        info(&prepared.schema(), ticket.as_any(), request.into_inner())
+    }
+
+    async fn do_get_statement(
+        &self,
+        ticket: TicketStatementQuery,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        let sql = str::from_utf8(&ticket.statement_handle).map_err(|_| Status::invalid_argument("a foreign ticket"))?;
+        let rows = self.session().sql(sql).await.map_err(|error| status(&error))?;
+        Ok(stream(rows.schema(), rows))
+    }
+
+    async fn do_action_create_prepared_statement(
+        &self,
+        query: ActionCreatePreparedStatementRequest,
+        request: Request<Action>,
+    ) -> Result<ActionCreatePreparedStatementResult, Status> {
+        self.access.check(request.metadata())?;
+        let prepared = self.session().prepare(&query.query, &[]).await.map_err(|error| status(&error))?;
+        let dataset_schema = ipc(&prepared.schema())?;
+        let parameter_schema = ipc(&prepared::parameter_schema(&prepared))?;
+        let prepared_statement_handle = self.kept.keep(prepared)?;
+        Ok(ActionCreatePreparedStatementResult { prepared_statement_handle, dataset_schema, parameter_schema })
+    }
+
+    async fn do_action_close_prepared_statement(
+        &self,
+        query: ActionClosePreparedStatementRequest,
+        request: Request<Action>,
+    ) -> Result<(), Status> {
+        self.access.check(request.metadata())?;
+        self.kept.forget(&query.prepared_statement_handle);
+        Ok(())
+    }
+
+    async fn do_put_prepared_statement_query(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Result<DoPutPreparedStatementResult, Status> {
+        self.access.check(request.metadata())?;
+        let data = request.into_inner().map_err(|status| FlightError::Tonic(Box::new(status)));
+        let batches = FlightRecordBatchStream::new_from_flight_data(data);
+        let batches: Vec<RecordBatch> = prepared::few_rows(batches).await?;
+        self.kept.bind(&query.prepared_statement_handle, &batches)?;
+        Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(query.prepared_statement_handle) })
+    }
+
+    async fn get_flight_info_prepared_statement(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        let schema = self.kept.get(&query.prepared_statement_handle)?.0.schema();
+        info(&schema, query.as_any(), request.into_inner())
+    }
+
+    async fn do_get_prepared_statement(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        let (prepared, values) = self.kept.get(&query.prepared_statement_handle)?;
+        let rows = self.session().run(&prepared, values).await.map_err(|error| status(&error))?;
+        Ok(stream(prepared.schema(), rows))
+    }
+
+    async fn do_put_statement_update(
+        &self,
+        _: CommandStatementUpdate,
+        _: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        Err(read_only())
+    }
+
+    async fn do_put_statement_ingest(
+        &self,
+        _: CommandStatementIngest,
+        _: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        Err(read_only())
+    }
+
+    async fn do_put_prepared_statement_update(
+        &self,
+        _: CommandPreparedStatementUpdate,
+        _: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        Err(read_only())
+    }
+
+    async fn get_flight_info_catalogs(
+        &self,
+        query: CommandGetCatalogs,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        info(&query.into_builder().schema(), query.as_any(), request.into_inner())
+    }
+
+    async fn do_get_catalogs(
+        &self,
+        query: CommandGetCatalogs,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        Ok(one(self.metadata.catalogs(query)?))
+    }
+
+    async fn get_flight_info_schemas(
+        &self,
+        query: CommandGetDbSchemas,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        info(&query.clone().into_builder().schema(), query.as_any(), request.into_inner())
+    }
+
+    async fn do_get_schemas(
+        &self,
+        query: CommandGetDbSchemas,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        Ok(one(self.metadata.schemas(query)?))
+    }
+
+    async fn get_flight_info_tables(
+        &self,
+        query: CommandGetTables,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        info(&query.clone().into_builder().schema(), query.as_any(), request.into_inner())
+    }
+
+    async fn do_get_tables(
+        &self,
+        query: CommandGetTables,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        Ok(one(self.metadata.tables(query)?))
+    }
+
+    async fn get_flight_info_table_types(
+        &self,
+        query: CommandGetTableTypes,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        info(&metadata::table_types()?.schema(), query.as_any(), request.into_inner())
+    }
+
+    async fn do_get_table_types(
+        &self,
+        _: CommandGetTableTypes,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        Ok(one(metadata::table_types()?))
+    }
+
+    async fn get_flight_info_sql_info(
+        &self,
+        query: CommandGetSqlInfo,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        info(&self.metadata.sql_info(query.clone())?.schema(), query.as_any(), request.into_inner())
+    }
+
+    async fn do_get_sql_info(
+        &self,
+        query: CommandGetSqlInfo,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        Ok(one(self.metadata.sql_info(query)?))
+    }
+
+    async fn get_flight_info_primary_keys(
+        &self,
+        query: CommandGetPrimaryKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        info(&metadata::no_primary_keys().schema(), query.as_any(), request.into_inner())
+    }
+
+    async fn do_get_primary_keys(
+        &self,
+        _: CommandGetPrimaryKeys,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        Ok(one(metadata::no_primary_keys()))
+    }
+
+    async fn get_flight_info_exported_keys(
+        &self,
+        query: CommandGetExportedKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        info(&metadata::no_foreign_keys().schema(), query.as_any(), request.into_inner())
+    }
+
+    async fn do_get_exported_keys(
+        &self,
+        _: CommandGetExportedKeys,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        Ok(one(metadata::no_foreign_keys()))
+    }
+
+    async fn get_flight_info_imported_keys(
+        &self,
+        query: CommandGetImportedKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        info(&metadata::no_foreign_keys().schema(), query.as_any(), request.into_inner())
+    }
+
+    async fn do_get_imported_keys(
+        &self,
+        _: CommandGetImportedKeys,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        Ok(one(metadata::no_foreign_keys()))
+    }
+
+    async fn get_flight_info_cross_reference(
+        &self,
+        query: CommandGetCrossReference,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        self.access.check(request.metadata())?;
+        info(&metadata::no_foreign_keys().schema(), query.as_any(), request.into_inner())
+    }
+
+    async fn do_get_cross_reference(
+        &self,
+        _: CommandGetCrossReference,
+        request: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        self.access.check(request.metadata())?;
+        Ok(one(metadata::no_foreign_keys()))
+    }
+
+    // What the server can do is fixed, see `Metadata`.
+    async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
+}
+
+/// Where the rows of `schema` can be had: here, for `ticket`.
+fn info(schema: &SchemaRef, ticket: Any, descriptor: FlightDescriptor) -> Result<Response<FlightInfo>, Status> {
+    let ticket = Ticket { ticket: ticket.encode_to_vec().into() };
+    let info = FlightInfo::new()
+        .try_with_schema(schema)
+        .map_err(internal)?
+        .with_endpoint(FlightEndpoint::new().with_ticket(ticket))
+        .with_descriptor(descriptor);
+    Ok(Response::new(info))
+}
+
+fn ipc(schema: &SchemaRef) -> Result<bytes::Bytes, Status> {
+    let IpcMessage(bytes) = SchemaAsIpc::new(schema, &Default::default()).try_into().map_err(internal)?;
+    Ok(bytes)
+}
+
+/// Rows as they come, with the types that were announced: a value may give a text another one than no value did.
+fn stream(schema: SchemaRef, rows: Rows) -> Response<Data> {
+    let announced = Arc::clone(&schema);
+    let batches = rows.map(move |batch| {
+        let batch = batch.map_err(|error| FlightError::Tonic(Box::new(status(&error))))?;
+        let columns = batch.columns().iter().zip(announced.fields());
+        let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&announced), columns.collect::<Result<_, _>>()?, &rows)?)
+    });
+    let data = FlightDataEncoderBuilder::new().with_schema(schema).build(batches);
+    Response::new(data.map_err(Status::from).boxed())
+}
+
+fn one(batch: RecordBatch) -> Response<Data> {
+    let schema = batch.schema();
+    let batches = futures::stream::iter([Ok(batch)]);
+    let data = FlightDataEncoderBuilder::new().with_schema(schema).build(batches);
+    Response::new(data.map_err(Status::from).boxed())
+}
+
+fn read_only() -> Status {
+    Status::permission_denied("Tracewell answers queries; nothing can be changed by SQL")
+}
+
+fn internal(error: impl std::fmt::Display) -> Status {
+    Status::internal(error.to_string())
+}
+
+fn status(error: &QueryError) -> Status {
+    let message = error.to_string();
+    match error {
+        QueryError::Sql(_) => Status::invalid_argument(message),
+        QueryError::Timeout(_) => Status::deadline_exceeded(message),
+        QueryError::Memory(_) => Status::resource_exhausted(message),
+        _ => Status::internal(message),
+    }
+}

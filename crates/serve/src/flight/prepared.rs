@@ -1,0 +1,108 @@
+//! Prepared statements: kept by a handle until they are closed or long unused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow_flight::error::FlightError;
+use bytes::Bytes;
+use datafusion::common::ScalarValue;
+use futures::{Stream, StreamExt};
+use parking_lot::Mutex;
+use ring::rand::{SecureRandom, SystemRandom};
+use tonic::Status;
+use tracewell_query::Prepared;
+
+/// Statements that are kept for all clients together.
+const MOST: usize = 10_000;
+/// One that is unused for so long may be forgotten for another's sake.
+const IDLE: Duration = Duration::from_secs(3600);
+/// Bytes that the values of one statement may take.
+const MOST_BYTES: usize = 16 << 20;
+
+#[derive(Default)]
+pub(super) struct Kept(Mutex<HashMap<Bytes, Statement>>);
+
+struct Statement {
+    prepared: Prepared,
+    values: Vec<ScalarValue>,
+    used: Instant,
+}
+
+impl Kept {
+    /// Keeps a statement; its handle cannot be guessed.
+    pub(super) fn keep(&self, prepared: Prepared) -> Result<Bytes, Status> {
+        let mut handle = [0; 16];
+        SystemRandom::new().fill(&mut handle).map_err(|_| Status::internal("there is no random number"))?;
+        let handle = Bytes::copy_from_slice(&handle);
+        let mut all = self.0.lock();
+        if all.len() >= MOST {
+            all.retain(|_, statement| statement.used.elapsed() < IDLE);
+        }
+        if all.len() >= MOST {
+            let message = format!("{MOST} prepared statements are kept, and no more; close those no longer needed");
+            return Err(Status::resource_exhausted(message));
+        }
+        all.insert(handle.clone(), Statement { prepared, values: Vec::new(), used: Instant::now() });
+        Ok(handle)
+    }
+
+    pub(super) fn forget(&self, handle: &Bytes) {
+        self.0.lock().remove(handle);
+    }
+
+    /// A statement and the values of its parameters.
+    pub(super) fn get(&self, handle: &Bytes) -> Result<(Prepared, Vec<ScalarValue>), Status> {
+        let mut all = self.0.lock();
+        let statement = all.get_mut(handle).ok_or_else(unknown)?;
+        statement.used = Instant::now();
+        Ok((statement.prepared.clone(), statement.values.clone()))
+    }
+
+    /// Gives the parameters of a statement the values of the only row of `batches`.
+    pub(super) fn bind(&self, handle: &Bytes, batches: &[RecordBatch]) -> Result<(), Status> {
+        let mut with_rows = batches.iter().filter(|batch| batch.num_rows() > 0);
+        let (Some(batch), None) = (with_rows.next(), with_rows.next()) else { return Err(one_row()) };
+        if batch.num_rows() != 1 {
+            return Err(one_row());
+        }
+        let values = batch.columns().iter().map(|column| ScalarValue::try_from_array(column, 0));
+        let values = values.collect::<Result<_, _>>().map_err(super::internal)?;
+        let mut all = self.0.lock();
+        let statement = all.get_mut(handle).ok_or_else(unknown)?;
+        (statement.values, statement.used) = (values, Instant::now());
+        Ok(())
+    }
+}
+
+/// The batches of a short stream.
+pub(super) async fn few_rows(
+    mut stream: impl Stream<Item = Result<RecordBatch, FlightError>> + Unpin,
+) -> Result<Vec<RecordBatch>, Status> {
+    let (mut batches, mut bytes) = (Vec::new(), 0);
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(|error| Status::invalid_argument(format!("the parameters: {error}")))?;
+        bytes += batch.get_array_memory_size();
+        if bytes > MOST_BYTES {
+            return Err(Status::invalid_argument(format!("the parameters take more than {} MiB", MOST_BYTES >> 20)));
+        }
+        batches.push(batch);
+    }
+    Ok(batches)
+}
+
+/// The parameters of a statement as columns.
+pub(super) fn parameter_schema(prepared: &Prepared) -> SchemaRef {
+    let field = |parameter: &tracewell_query::Parameter| Field::new(&parameter.name, parameter.data_type.clone(), true);
+    Arc::new(Schema::new(prepared.parameters().iter().map(field).collect::<Vec<_>>()))
+}
+
+fn unknown() -> Status {
+    Status::not_found("there is no such prepared statement; it may have been closed, or unused for an hour")
+}
+
+fn one_row() -> Status {
+    Status::invalid_argument("the parameters of a query are one row of values")
+}
