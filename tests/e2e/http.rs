@@ -171,6 +171,8 @@ async fn texts_are_compared_and_json_is_looked_into() {
                   json_get('{"a": {"b": 7}}', 'a.b') AS found, json_get('no json', 'a') AS nothing,
                   json_valid('{"a": [1]}') AS good, json_valid('{"a": [1}') AS bad"#,
     );
+    let long = "SELECT text_diff(repeat('a', 20000000), 'a')";
+    assert!(ask(&server, long, &[]).await.text().await.unwrap().contains("16777216 are allowed"));
     let changed = "@@ -1,2 +1,2 @@\n Be kind.\n-Be brief.\n+Be exact.\n";
     assert_eq!(
         rows,

@@ -27,7 +27,9 @@ pub(crate) fn int(key: &str, value: i64) -> KeyValue {
 
 /// An hour ago, to the second.
 pub(crate) fn base() -> u64 {
-    (now() / 1_000_000_000 - 3_600) * 1_000_000_000
+    static BASE: std::sync::LazyLock<u64> =
+        std::sync::LazyLock::new(|| (now() / 1_000_000_000 - 3_600) * 1_000_000_000);
+    *BASE
 }
 
 /// A span of the service `service`, seen by `scope`, from `from` to `to` milliseconds after [`base`].

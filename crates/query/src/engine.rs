@@ -220,11 +220,9 @@ impl Engine {
                 () = cancel.cancelled() => return,
                 ended = tokio::time::timeout(deadline, work) => ended.unwrap_or(Err(QueryError::Timeout(deadline))),
             };
-            if let Err(error) = ended {
-                let _ = batches.send(Err(error)).await;
-            }
+            let _ = batches.send(ended.map(|()| Sent::All)).await;
         });
-        let mut rows = Rows { schema: SchemaRef::new(Schema::empty()), receiver, _guard: guard };
+        let mut rows = Rows { schema: SchemaRef::new(Schema::empty()), receiver, ended: false, _guard: guard };
         match schema.await {
             Ok(schema) => {
                 rows.schema = schema;
@@ -253,10 +251,10 @@ async fn send<'r>(
     mut rows: SendableRecordBatchStream,
     mut held: SemaphorePermit<'r>,
     running: &'r Semaphore,
-    batches: &mpsc::Sender<Result<RecordBatch, QueryError>>,
+    batches: &mpsc::Sender<Result<Sent, QueryError>>,
 ) -> Result<(), QueryError> {
     while let Some(batch) = rows.next().await {
-        match batches.try_send(Ok(compact(batch?))) {
+        match batches.try_send(Ok(Sent::Rows(compact(batch?)))) {
             Ok(()) => {}
             Err(TrySendError::Full(batch)) => {
                 drop(held);
@@ -314,8 +312,17 @@ impl Drop for Engine {
 #[derive(Debug)]
 pub struct Rows {
     schema: SchemaRef,
-    receiver: mpsc::Receiver<Result<RecordBatch, QueryError>>,
+    receiver: mpsc::Receiver<Result<Sent, QueryError>>,
+    ended: bool,
     _guard: DropGuard,
+}
+
+/// What a running query sends.
+#[derive(Debug)]
+enum Sent {
+    Rows(RecordBatch),
+    /// That was the last of them.
+    All,
 }
 
 impl Rows {
@@ -330,6 +337,21 @@ impl Stream for Rows {
     type Item = Result<RecordBatch, QueryError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.receiver.poll_recv(context)
+        let next = std::task::ready!(self.receiver.poll_recv(context));
+        let next = match next {
+            Some(Ok(Sent::Rows(batch))) => Some(Ok(batch)),
+            Some(Ok(Sent::All)) => {
+                self.ended = true;
+                None
+            }
+            Some(Err(error)) => {
+                self.ended = true;
+                Some(Err(error))
+            }
+            // Whoever sent the rows is gone without a word: these are not all of them.
+            None if !std::mem::replace(&mut self.ended, true) => Some(Err(stopping())),
+            None => None,
+        };
+        Poll::Ready(next)
     }
 }

@@ -150,9 +150,10 @@ impl FlightSqlService for Flight {
         request: Request<PeekableFlightDataStream>,
     ) -> Result<DoPutPreparedStatementResult, Status> {
         self.access.check(request.metadata())?;
-        let data = request.into_inner().map_err(|status| FlightError::Tonic(Box::new(status)));
-        let batches = FlightRecordBatchStream::new_from_flight_data(data);
-        let batches: Vec<RecordBatch> = prepared::few_rows(batches).await?;
+        // Nothing is read for a statement that is not there.
+        self.kept.get(&query.prepared_statement_handle)?;
+        let batches = FlightRecordBatchStream::new_from_flight_data(prepared::small(request.into_inner()));
+        let batches: Vec<RecordBatch> = batches.try_collect().await.map_err(prepared::unreadable)?;
         self.kept.bind(&query.prepared_statement_handle, &batches)?;
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(query.prepared_statement_handle) })
     }

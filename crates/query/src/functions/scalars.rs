@@ -6,8 +6,8 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::Result;
 use datafusion::common::utils::take_function_args;
+use datafusion::common::{Result, resources_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use serde_json::Value;
 
@@ -19,8 +19,15 @@ pub(super) fn functions() -> [ScalarUDF; 3] {
     ]
 }
 
+/// Longer texts are not looked into: what is built of them is many times as large, and no limit of queries counts it.
+const MOST_TEXT: usize = 16 << 20;
+
 pub(super) fn text(value: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
-    Ok(cast(&value.to_array(rows)?, &DataType::Utf8View)?)
+    let texts = cast(&value.to_array(rows)?, &DataType::Utf8View)?;
+    if let Some(long) = texts.as_string_view().lengths().find(|length| *length as usize > MOST_TEXT) {
+        return resources_err!("a text of {long} bytes is compared or read as JSON; {MOST_TEXT} are allowed");
+    }
+    Ok(texts)
 }
 
 /// `tracewell_mapped(key)`: whether a span attribute of this name fills a column, or carries contents.

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::ipc::root_as_message;
+use arrow_flight::FlightData;
 use arrow_flight::error::FlightError;
 use bytes::Bytes;
 use datafusion::common::ScalarValue;
@@ -77,20 +79,36 @@ impl Kept {
     }
 }
 
-/// The batches of a short stream.
-pub(super) async fn few_rows(
-    mut stream: impl Stream<Item = Result<RecordBatch, FlightError>> + Unpin,
-) -> Result<Vec<RecordBatch>, Status> {
-    let (mut batches, mut bytes) = (Vec::new(), 0);
-    while let Some(batch) = stream.next().await {
-        let batch = batch.map_err(|error| Status::invalid_argument(format!("the parameters: {error}")))?;
-        bytes += batch.get_array_memory_size();
-        if bytes > MOST_BYTES {
-            return Err(Status::invalid_argument(format!("the parameters take more than {} MiB", MOST_BYTES >> 20)));
+/// Parameters as they come, refused before they are read when they are many bytes or would become many.
+pub(super) fn small(
+    data: impl Stream<Item = Result<FlightData, Status>>,
+) -> impl Stream<Item = Result<FlightData, FlightError>> {
+    let mut bytes = 0;
+    data.map(move |data| {
+        let data = data.map_err(|status| FlightError::Tonic(Box::new(status)))?;
+        bytes += data.data_body.len();
+        let too_large = format!("the parameters take more than {} MiB", MOST_BYTES >> 20);
+        let wrong = |message: String| FlightError::Tonic(Box::new(Status::invalid_argument(message)));
+        match bytes {
+            bytes if bytes > MOST_BYTES => Err(wrong(too_large)),
+            _ if is_compressed(&data) => Err(wrong("the parameters are compressed; send them as they are".into())),
+            _ => Ok(data),
         }
-        batches.push(batch);
+    })
+}
+
+fn is_compressed(data: &FlightData) -> bool {
+    let Ok(message) = root_as_message(&data.data_header) else { return false };
+    let rows = message.header_as_record_batch();
+    let rows = rows.or_else(|| message.header_as_dictionary_batch().and_then(|batch| batch.data()));
+    rows.is_some_and(|rows| rows.compression().is_some())
+}
+
+pub(super) fn unreadable(error: FlightError) -> Status {
+    match error {
+        FlightError::Tonic(status) => *status,
+        error => Status::invalid_argument(format!("the parameters cannot be read: {error}")),
     }
-    Ok(batches)
 }
 
 /// The parameters of a statement as columns.

@@ -341,10 +341,13 @@ fn comment(sql: &str) -> usize {
 pub(super) fn statements(sql: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let (mut start, mut at) = (0, 0);
+    let (mut counted, mut characters) = (0, 0);
     let mut push = |start: usize, end: usize| {
         let statement = &sql[start..end];
+        characters += sql[counted..start].chars().count();
+        counted = start;
         if Words::new(statement).next().is_some() {
-            found.push((sql[..start].chars().count(), statement));
+            found.push((characters, statement));
         }
     };
     while at < sql.len() {

@@ -28,6 +28,8 @@ use super::wire::{Broken, Wire};
 
 /// Prepared statements and portals that one connection may keep.
 const MOST_KEPT: usize = 2000;
+/// Bytes that the values of its portals may take.
+const MOST_BYTES: usize = 64 << 20;
 
 /// A connection that was let in.
 pub(super) struct Connection {
@@ -230,6 +232,11 @@ impl Connection {
                     return Err(Failure::new("42P03", format!("cursor \"{portal}\" already exists")).into());
                 }
                 room(self.portals.len())?;
+                let given: usize = values.iter().flatten().map(|value| value.len()).sum();
+                if given + self.portals.values().map(Portal::bytes).sum::<usize>() > MOST_BYTES {
+                    let message = format!("the values of open portals take more than {} MiB", MOST_BYTES >> 20);
+                    return Err(Failure::new("53000", message).hint("Close those that are no longer needed.").into());
+                }
                 let statement = Arc::clone(self.statement(&statement)?);
                 self.portals.insert(portal, bind(statement, &formats, &values, results)?);
                 self.wire.put(&PgWireBackendMessage::BindComplete(BindComplete::new()))?;
@@ -403,9 +410,13 @@ impl Connection {
                 self.status = TransactionStatus::Transaction;
                 self.complete("ROLLBACK")?;
             }
+            Command::Set { local: true, .. } if !in_transaction => {
+                self.warn("25P01", "SET LOCAL can only be used in transaction blocks")?;
+                self.complete("SET")?;
+            }
             Command::Set { name, value, local } => {
                 self.set(|settings| match value {
-                    Some(value) => settings.set(name, value, *local && in_transaction),
+                    Some(value) => settings.set(name, value, *local),
                     None => settings.reset(name),
                 })?;
                 self.complete("SET")?;

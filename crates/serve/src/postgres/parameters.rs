@@ -4,6 +4,7 @@ use bytes::Buf;
 use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion::common::ScalarValue;
 use pgwire::api::Type;
+use postgres_types::Kind;
 
 use super::failure::Failure;
 use super::message::Format;
@@ -130,7 +131,8 @@ fn binary(mut bytes: &[u8], sent: &Type) -> Option<ScalarValue> {
 
 fn binary_list(mut bytes: &[u8]) -> Option<ScalarValue> {
     let (dimensions, _nulls, oid) = (bytes.try_get_i32().ok()?, bytes.try_get_i32().ok()?, bytes.try_get_u32().ok()?);
-    let item = Type::from_oid(oid)?;
+    // Arrays of arrays are another number of dimensions; an item that is one would be read for ever deeper.
+    let item = Type::from_oid(oid).filter(|item| !matches!(item.kind(), Kind::Array(_)))?;
     // Decimals of one array may differ in their digits behind the point.
     let data_type = of_parameter(oid).unwrap_or(DataType::Utf8);
     let mut items = Vec::new();
@@ -180,6 +182,8 @@ mod tests {
         assert_eq!(read(&[0; 8], &Type::TIMESTAMP), Some(ScalarValue::TimestampMicrosecond(Some(EPOCH_MICROS), None)));
         let decimal = read(&[0, 3, 0, 1, 0, 0, 0, 3, 0, 1, 9, 41, 26, 124], &Type::NUMERIC);
         assert_eq!(decimal, Some(ScalarValue::Decimal128(Some(12_345_678), 38, 3)));
+        let nested = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 241, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0];
+        assert_eq!(read(&nested, &Type::TEXT_ARRAY), None);
         let list = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 25, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, b'x'];
         let expected = ScalarValue::new_list_nullable(&[ScalarValue::from("x")], &DataType::Utf8);
         assert_eq!(read(&list, &Type::TEXT_ARRAY), Some(ScalarValue::List(expected)));

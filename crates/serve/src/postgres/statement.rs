@@ -66,6 +66,11 @@ impl Portal {
         Self { statement, values: Vec::new(), results, cursor: Some(cursor), hold }
     }
 
+    /// About how much memory its values take.
+    pub(super) fn bytes(&self) -> usize {
+        self.values.iter().map(ScalarValue::size).sum()
+    }
+
     /// The schema of its rows, if it has any.
     pub(super) fn schema(&self) -> Option<SchemaRef> {
         let prepared = self.statement.query().map(Prepared::schema);

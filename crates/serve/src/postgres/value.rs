@@ -63,13 +63,13 @@ fn fraction(out: &mut BytesMut, micros: i64) {
 
 /// A timestamp from microseconds since 1970-01-01, in a zone where it has one.
 pub(super) fn timestamp(out: &mut BytesMut, micros: i64, zone: Option<Tz>) {
-    let Some(utc) = DateTime::from_timestamp_micros(micros) else {
+    let utc = DateTime::from_timestamp_micros(micros).map(|utc| utc.naive_utc());
+    let offset = zone.zip(utc).map(|(zone, utc)| zone.offset_from_utc_datetime(&utc).fix());
+    let local = utc.and_then(|utc| offset.map_or(Some(utc), |offset| utc.checked_add_offset(offset)));
+    let Some(local) = local else {
         out.put_slice(if micros > 0 { b"infinity" } else { b"-infinity" });
         return;
     };
-    let utc = utc.naive_utc();
-    let offset = zone.map(|zone| zone.offset_from_utc_datetime(&utc).fix());
-    let local = offset.map_or(utc, |offset| utc + offset);
     ymd(out, local.date());
     let of_day = local.num_seconds_from_midnight();
     text(out, format_args!(" {:02}:{:02}:{:02}", of_day / 3600, of_day / 60 % 60, of_day % 60));

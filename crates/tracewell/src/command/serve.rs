@@ -158,6 +158,11 @@ impl Serve {
         let questions = sql_router(Arc::clone(&engine))
             .merge(queries_router(Arc::clone(&engine), catalogue))
             .merge(runs_router(engine));
+        if !api.local_addr()?.ip().is_loopback() {
+            tracing::warn!(
+                "whoever reaches listen.http may read everything; put a proxy that asks who they are before it"
+            );
+        }
         let questions = match api.local_addr()?.ip().is_loopback() {
             true => questions.layer(axum::middleware::from_fn(refuse_other_hosts)),
             false => questions.layer(axum::middleware::from_fn(refuse_other_origins)),

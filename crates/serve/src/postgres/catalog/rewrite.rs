@@ -88,6 +88,10 @@ impl VisitorMut for Ours {
                     *expression = subscripts;
                 }
             }
+            // Clients count by them, and counting takes 64 bits here.
+            Expr::Function(function) if is_bound_of_array(function) => {
+                *expression = cast(expression.clone(), DataType::BigInt(None));
+            }
             Expr::Function(function) => {
                 if let Some(array) = array_of_catalog(function) {
                     *expression = array;
@@ -181,6 +185,11 @@ fn array_of_catalog(function: &Function) -> Option<Expr> {
     let taken = std::mem::replace(value, Expr::Value(Value::Null.into()));
     *value = call("array_agg", taken);
     Some(Expr::Subquery(query))
+}
+
+fn is_bound_of_array(function: &Function) -> bool {
+    let name = function.name.to_string().to_ascii_lowercase();
+    ["array_upper", "array_lower"].contains(&name.trim_start_matches("pg_catalog."))
 }
 
 /// `generate_subscripts(list, 1)` as `unnest(range(1, array_length(list) + 1))`.
