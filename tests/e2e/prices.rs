@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::server::{BINARY, Server};
+use crate::server::{BINARY, Server, sql};
 
 const OTLP_JSON: &str = "application/json";
 /// 2026-11-16 09:00 UTC.
@@ -70,6 +70,9 @@ async fn a_corrected_price_changes_the_past_and_a_wrong_file_changes_nothing() {
     let unknown = server.sql("SELECT model, cost_usd, unpriced_reason FROM span_costs WHERE cost_usd IS NULL");
     assert_eq!(json!(unknown), json!([{"model": "house-model", "cost_usd": null, "unpriced_reason": "unknown_model"}]));
 
+    let before = server.sql("SELECT DISTINCT prices_version AS prices FROM span_costs");
+    let before = before[0]["prices"].as_str().unwrap();
+
     let list = temporary.path().join("own.toml");
     std::fs::write(&list, RULE).unwrap();
     let files = || server.sql("SELECT count(*) AS n FROM spans")[0]["n"].clone();
@@ -86,6 +89,22 @@ async fn a_corrected_price_changes_the_past_and_a_wrong_file_changes_nothing() {
     let whence = server.sql("SELECT price_source, price_rule FROM span_costs WHERE model = 'house-model'");
     assert_eq!(json!(whence), json!([{"price_source": "operator", "price_rule": "openai/house-model"}]));
 
+    // As of the prices of before, and as of the one catalogue among them, the answer is the old one: from the server, and
+    // from the tables alone.
+    let catalogue =
+        server.sql("SELECT DISTINCT catalogue_version AS version FROM span_costs WHERE price_source = 'catalogue'");
+    let as_of = |version: &str| {
+        let sql = "SELECT CAST(sum(cost_usd) AS text) AS cost, sum(unpriced_calls) AS unpriced FROM runs";
+        tracewell(&["sql", "--data", place, "--prices", version, "--format", "json", sql])
+    };
+    let old = json!([{"cost": "0.000964000000000000000000", "unpriced": 1}]);
+    assert_eq!(json!(rows(&as_of(before))), old);
+    let versions = rows(&tracewell(&["prices", "versions", "--data", place]));
+    let listed: Vec<&str> = versions.iter().map(|row| row["version"].as_str().unwrap()).collect();
+    assert_eq!((listed.len(), listed[0]), (2, before));
+    assert_eq!(versions[0]["catalogue_versions"], catalogue[0]["version"]);
+    assert!(error(&as_of("0000")).contains("there were no prices of version `0000`"));
+
     // Neither the command nor the server takes a file with a mistake, and what was in force stays.
     std::fs::write(&list, format!("{RULE}\n[[price]]\nmodel = \"house-model\"\ninput_tokens = -1\n")).unwrap();
     let refused = error(&tracewell(&["prices", "import", "--data", place, list.to_str().unwrap()]));
@@ -99,6 +118,25 @@ async fn a_corrected_price_changes_the_past_and_a_wrong_file_changes_nothing() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(total(&server), corrected);
+    std::fs::write(&kept, RULE).unwrap();
+    server.stop();
+    assert_eq!(json!(rows(&as_of(before))), old);
+}
+
+#[test]
+fn what_is_not_asked_for_is_not_priced() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries/known.jsonl");
+    assert!(tracewell(&["import", "--data", data.to_str().unwrap(), known.to_str().unwrap()]).status.success());
+    for view in ["runs", "sessions", "prompt_usage", "span_costs"] {
+        let priced = |column: &str| {
+            let plan = sql(&data, &format!("EXPLAIN SELECT {column} FROM {view}"));
+            json!(plan).to_string().contains("tracewell_cost")
+        };
+        assert!(priced("cost_usd"), "{view}");
+        assert!(!priced("tenant"), "{view}");
+    }
 }
 
 #[test]

@@ -1,19 +1,19 @@
 //! `tracewell prices`.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 use tracewell_pricing::catalogue::{Rule, diff};
-use tracewell_pricing::pricer::NamedBy;
-use tracewell_pricing::{Catalogue, Kind, Pricer, Rate, Route, Unit, UnixNanos, Usage, moment_text, read_moment};
-
+use tracewell_pricing::{Catalogue, Rate, Unit, UnixNanos, moment_text, read_moment};
 use tracewell_query::prices::recorded;
 
-use super::{Place, say};
+use super::Place;
 use crate::output::{self, Format};
-use crate::prices::{self, ROWS};
+use crate::prices;
+
+mod import;
+mod test;
 
 #[derive(Debug, Args)]
 pub(crate) struct Prices {
@@ -37,13 +37,13 @@ enum Command {
     #[command(
         after_help = "Examples:\n  tracewell prices test gpt-4.1-mini --input 2000 --cache-read 500 --output 40\n  tracewell prices test claude-sonnet-4-5 --provider anthropic --at 2026-11-16 --input 5000 --output 300"
     )]
-    Test(Test),
+    Test(test::Test),
     /// Check a price file and put it where the server reads it: rules of your own in TOML or CSV, LiteLLM's
     /// model_prices_and_context_window.json, or the prices.json of a genai-prices release.
     #[command(
         after_help = "A running server takes the prices over within seconds; the past is priced by them too. A list of the same kind\nor a file of the same name takes the place of the one before.\n\nExamples:\n  tracewell prices import negotiated.toml\n  tracewell prices import model_prices_and_context_window.json --from 2026-11-01\n  tracewell prices import negotiated.toml --dry-run"
     )]
-    Import(Import),
+    Import(import::Import),
     /// List the prices that were in force since the server began to keep them: `--prices VERSION` of other commands asks
     /// what things cost by them.
     #[command(after_help = "Example:\n  tracewell prices versions")]
@@ -79,64 +79,6 @@ struct Show {
     format: Option<Format>,
     /// The model
     model: String,
-}
-
-#[derive(Debug, Args)]
-struct Test {
-    #[command(flatten)]
-    place: Place,
-    /// The model that answers
-    model: String,
-    /// The provider by its OpenTelemetry name; told by the model where it is left out
-    #[arg(long)]
-    provider: Option<String>,
-    /// When the call begins: a date, or a date and time with its offset [default: now]
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    at: Option<UnixNanos>,
-    /// Input tokens, with those of caches
-    #[arg(long, value_name = "N")]
-    input: Option<i64>,
-    /// Output tokens, with reasoning
-    #[arg(long, value_name = "N")]
-    output: Option<i64>,
-    /// Of the input: read from the cache
-    #[arg(long, value_name = "N")]
-    cache_read: Option<i64>,
-    /// Of the input: written to the cache
-    #[arg(long, value_name = "N")]
-    cache_write: Option<i64>,
-    /// Of the cache writes: kept one hour
-    #[arg(long, value_name = "N")]
-    cache_write_1h: Option<i64>,
-    /// Of the output: reasoning
-    #[arg(long, value_name = "N")]
-    reasoning: Option<i64>,
-    /// Service tier; `batch` is for batches
-    #[arg(long)]
-    service_tier: Option<String>,
-    /// Tenant
-    #[arg(long)]
-    tenant: Option<String>,
-    /// Environment
-    #[arg(long)]
-    environment: Option<String>,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
-}
-
-#[derive(Debug, Args)]
-struct Import {
-    #[command(flatten)]
-    place: Place,
-    /// From when a list of LiteLLM holds, which has no dates; always where it is left out
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    from: Option<UnixNanos>,
-    /// Only check it
-    #[arg(long)]
-    dry_run: bool,
-    /// The file
-    file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -318,116 +260,6 @@ impl Show {
             },
         )?;
         output::print(Format::or_usual(self.format), &rows)
-    }
-}
-
-impl Test {
-    fn run(self) -> anyhow::Result<()> {
-        let in_force = prices::read(&self.place.load(Vec::new())?.config)?;
-        let rows = self.price(in_force.pricer())?;
-        let rows = output::table(&["what", "value"], rows, |(what, value)| [Some(what), Some(value)])?;
-        output::print(Format::or_usual(self.format), &rows)
-    }
-
-    fn price(&self, pricer: &Pricer) -> anyhow::Result<Vec<(String, String)>> {
-        let route = Route {
-            provider: self.provider.as_deref(),
-            response_model: Some(&self.model),
-            request_model: None,
-            tenant: self.tenant.as_deref(),
-            environment: self.environment.as_deref(),
-            service_tier: self.service_tier.as_deref(),
-            batch: false,
-        };
-        let usage = Usage {
-            input_tokens: self.input,
-            output_tokens: self.output,
-            cache_read_tokens: self.cache_read,
-            cache_write_tokens: self.cache_write,
-            cache_write_1h_tokens: self.cache_write_1h,
-            reasoning_tokens: self.reasoning,
-            ..Usage::default()
-        };
-        let plan = pricer.plan(&route);
-        let quote = match plan.price(self.at.unwrap_or_else(super::now), &usage) {
-            Ok(quote) => quote,
-            Err(why) => bail!("this call has no price: {why}"),
-        };
-        let from = plan.provenance(&quote);
-        let parts = Kind::ALL.into_iter().filter(|kind| quote.charge.part(*kind).units() != 0);
-        let mut rows: Vec<(String, String)> =
-            parts.map(|kind| (kind.name().to_owned(), quote.charge.part(kind).to_string())).collect();
-        let mut add = |what: &str, value: String| rows.push((what.to_owned(), value));
-        add("cost", quote.charge.total.to_string());
-        add("currency", from.currency.clone());
-        add("rule", from.rule.clone());
-        add("source", from.source.name().to_owned());
-        add("catalogue", from.catalogue.clone());
-        add("catalogue_version", from.version.clone());
-        add("tier", from.service_tier.clone().unwrap_or_else(|| "standard".to_owned()));
-        add("batch", (from.batch == Some(true)).to_string());
-        add("context_over", quote.charge.context_over.to_string());
-        let named =
-            if from.model == NamedBy::Response { "as the model that answered" } else { "as the model asked for" };
-        add("model_reading", format!("{named}, {}", from.reading));
-        add("count_reading", plan.reading(&quote, &usage).to_string());
-        Ok(rows)
-    }
-}
-
-impl Import {
-    fn run(self) -> anyhow::Result<()> {
-        let config = self.place.load(Vec::new())?.config;
-        let Some(folder) = prices::folder(&config)? else {
-            bail!(
-                "the tables are not on this machine; say where the server reads imports with the setting prices.folder"
-            )
-        };
-        let (path, text) = self.checked(&folder)?;
-        // Whole, with all files that stay: rules of one's own must not contradict one another.
-        let staged = tempfile::tempdir()?;
-        let copy = staged.path().join(path.file_name().unwrap_or_default());
-        prices::write(&copy, &text)?;
-        let stay = prices::files(&config)?.into_iter().filter(|file| *file != path);
-        prices::catalogues(&stay.chain([copy]).collect::<Vec<_>>())?;
-        if self.dry_run {
-            say!("{} can be taken", self.file.display());
-            return Ok(());
-        }
-        prices::write(&path, &text)?;
-        say!("{} is in force as {}", self.file.display(), path.display());
-        Ok(())
-    }
-
-    /// Where the file is to be kept, and its text there.
-    fn checked(&self, folder: &Path) -> anyhow::Result<(PathBuf, String)> {
-        if ["toml", "csv"].iter().any(|ending| prices::has_ending(&self.file, ending)) {
-            ensure!(self.from.is_none(), "rules of your own have dates of their own; --from is for lists of LiteLLM");
-            let name = self.file.file_name().context("the file has no name")?;
-            return Ok((folder.join(name), prices::text(&self.file)?));
-        }
-        ensure!(
-            prices::has_ending(&self.file, "json"),
-            "{} ends neither in .toml, .csv nor .json",
-            self.file.display()
-        );
-        let (catalogue, left_out) = prices::foreign(&self.file, self.from)?;
-        ensure!(!catalogue.rules().is_empty(), "{} holds no prices", self.file.display());
-        say!("{} rules, version {}", catalogue.rules().len(), catalogue.version());
-        if !left_out.is_empty() {
-            say!("left out, because nothing here counts it or can say when it holds:");
-        }
-        let mut by_key = std::collections::BTreeMap::<&str, Vec<&str>>::new();
-        left_out.iter().for_each(|(model, key)| by_key.entry(key).or_default().push(model));
-        for (key, models) in by_key {
-            let more = if models.len() > 3 { format!(" and {} more", models.len() - 3) } else { String::new() };
-            say!("  {key}: {}{more}", models[..models.len().min(3)].join(", "));
-        }
-        let name = match catalogue.source() {
-            tracewell_pricing::Source::Litellm => "litellm",
-            _ => "genai-prices",
-        };
-        Ok((folder.join(format!("{name}.{ROWS}")), prices::rows_text(&catalogue)?))
     }
 }
 
