@@ -41,7 +41,7 @@ enum Command {
     /// Check a price file and put it where the server reads it: rules of your own in TOML or CSV, LiteLLM's
     /// model_prices_and_context_window.json, or the prices.json of a genai-prices release.
     #[command(
-        after_help = "A running server takes the prices over within seconds; the past is priced by them too. A list of the same kind\nor a file of the same name takes the place of the one before.\n\nExamples:\n  tracewell prices import negotiated.toml\n  tracewell prices import model_prices_and_context_window.json --from 2026-11-01\n  tracewell prices import negotiated.toml --dry-run"
+        after_help = "A running server takes the prices over within seconds; the past is priced by them too. A list of the same kind or a file of the same name takes the place of the one before.\n\nExamples:\n  tracewell prices import negotiated.toml\n  tracewell prices import model_prices_and_context_window.json --from 2026-11-01\n  tracewell prices import negotiated.toml --dry-run"
     )]
     Import(import::Import),
     /// List the prices that were in force since the server began to keep them: `--prices VERSION` of other commands asks
