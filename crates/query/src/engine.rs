@@ -145,11 +145,14 @@ impl Engine {
             return Ok(Arc::clone(prices));
         }
         let prices = Arc::new(prices::read(self.lake.location(), version).await?);
-        let mut known = known();
-        if known.len() >= MOST_EARLIER {
-            known.clear();
+        // Which are the last ones with some catalogue can change.
+        if prices.version() == version {
+            let mut known = known();
+            if known.len() >= MOST_EARLIER {
+                known.clear();
+            }
+            known.insert(version.to_owned(), Arc::clone(&prices));
         }
-        known.insert(version.to_owned(), Arc::clone(&prices));
         Ok(prices)
     }
 

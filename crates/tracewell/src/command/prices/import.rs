@@ -37,6 +37,8 @@ impl Import {
         let staged = tempfile::tempdir()?;
         let copy = staged.path().join(path.file_name().unwrap_or_default());
         prices::write(&copy, &text)?;
+        // Messages name the file as it was given.
+        let copy = if prices::has_ending(&self.file, "json") { copy } else { self.file.clone() };
         let stay = prices::files(&config)?.into_iter().filter(|file| *file != path);
         prices::catalogues(&stay.chain([copy]).collect::<Vec<_>>())?;
         if self.dry_run {
