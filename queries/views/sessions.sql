@@ -13,6 +13,7 @@ SELECT
     sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
     sum(cache_read_tokens) AS cache_read_tokens, sum(cache_write_tokens) AS cache_write_tokens,
     sum(reasoning_tokens) AS reasoning_tokens, sum(calls_without_usage) AS calls_without_usage,
+    sum(cost_usd) AS cost_usd, sum(unpriced_calls) AS unpriced_calls, sum(reported_cost_usd) AS reported_cost_usd,
     array_sort(array_agg(DISTINCT model) FILTER (WHERE model IS NOT NULL)) AS models,
     first_value(input_preview ORDER BY start_time) FILTER (WHERE input_preview IS NOT NULL) AS input_preview,
     last_value(output_preview ORDER BY start_time) FILTER (WHERE output_preview IS NOT NULL) AS output_preview
@@ -21,13 +22,14 @@ FROM (
         tenant, conversation_id, start_time, end_time, user_id, service, environment, team,
         0 AS runs, 0 AS failed_runs, 1 AS calls, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
         reasoning_tokens, CASE WHEN input_tokens IS NULL AND output_tokens IS NULL THEN 1 ELSE 0 END AS calls_without_usage,
+        cost_usd, CASE WHEN cost_usd IS NULL THEN 1 ELSE 0 END AS unpriced_calls, reported_cost_usd,
         coalesce(response_model, request_model) AS model, input_preview, output_preview
-    FROM llm_calls
+    FROM span_costs
     WHERE conversation_id IS NOT NULL
     UNION ALL
     SELECT
         tenant, conversation_id, start_time, end_time, user_id, service, environment, team,
-        1, CASE WHEN status = 'error' THEN 1 ELSE 0 END, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL
+        1, CASE WHEN status = 'error' THEN 1 ELSE 0 END, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL
     FROM traces
     WHERE conversation_id IS NOT NULL AND span_count > 0 AND NOT only_duplicates
 ) AS said

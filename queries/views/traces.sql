@@ -5,13 +5,14 @@
 -- root. One that holds nothing but duplicates of other traces' calls is flagged, not left out. Where a query asks for
 -- dates, the parts of a run count that lie within a week of them.
 SELECT
-    tenant, trace_id, date, start_time, end_time, end_unix_nano - start_unix_nano AS duration_ns,
+    whole.tenant, whole.trace_id, date, start_time, end_time, end_unix_nano - start_unix_nano AS duration_ns,
     root_name, root_kind, missing_root, service, environment, release, conversation_id, user_id, team, workflow_name,
     workflow_version, span_count, error_count, call_count, tool_count, tool_error_count, retrieval_count,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, calls_without_usage,
     models, prompts, tools, input_preview, output_preview,
     CASE WHEN missing_root AND error_count > 0 THEN 'error' ELSE root_status END AS status,
-    span_count > 0 AND span_count = duplicate_count AS only_duplicates
+    span_count > 0 AND span_count = duplicate_count AS only_duplicates,
+    costs.cost_usd, coalesce(costs.unpriced_calls, 0) AS unpriced_calls, costs.reported_cost_usd
 FROM (
     SELECT
         tenant, trace_id,
@@ -50,3 +51,10 @@ FROM (
     FROM trace_parts
     GROUP BY tenant, trace_id
 ) AS whole
+LEFT JOIN (
+    SELECT
+        tenant, trace_id, sum(cost_usd) AS cost_usd, count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced_calls,
+        sum(reported_cost_usd) AS reported_cost_usd
+    FROM span_costs
+    GROUP BY tenant, trace_id
+) AS costs ON costs.tenant = whole.tenant AND costs.trace_id = whole.trace_id

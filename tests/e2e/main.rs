@@ -12,6 +12,7 @@ mod http;
 mod import;
 mod maintain;
 mod postgres;
+mod prices;
 mod pruning;
 mod queries;
 mod readers;

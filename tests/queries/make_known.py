@@ -74,7 +74,8 @@ def agent(start, seconds, user, session):
 
 
 def chat(start, seconds, model, version, asked, answer=None, tokens=(None, None, None), finish=None, call=None,
-         tools=(), error=None, user=None, session=None, stream=None, ttft=None, score=None):
+         tools=(), error=None, user=None, session=None, stream=None, ttft=None, score=None,
+         cost=None):
     """`tokens`: input, of it read from the cache, output."""
     parts = []
     if answer:
@@ -95,7 +96,7 @@ def chat(start, seconds, model, version, asked, answer=None, tokens=(None, None,
         "user.id": user, "gen_ai.conversation.id": session,
         "gen_ai.request.stream": stream, "gen_ai.response.time_to_first_chunk": ttft,
         "gen_ai.usage.input_tokens": tokens[0], "gen_ai.usage.cache_read.input_tokens": tokens[1],
-        "gen_ai.usage.output_tokens": tokens[2],
+        "gen_ai.usage.output_tokens": tokens[2], "gen_ai.usage.cost": cost,
         "gen_ai.response.finish_reasons": [finish] if finish else None,
         "error.type": error,
         "gen_ai.system_instructions": compact(
@@ -127,7 +128,7 @@ def chain(start, seconds, user, session):
 
 
 def llm(start, seconds, prompt, version, asked, answer=None, tokens=(None, None, None, None), finish=None,
-        error=None, response_id=None, user=None, session=None):
+        error=None, response_id=None, user=None, session=None, cost=None):
     """`tokens`: input, of it read from the cache, written to the cache, output."""
     asks_json = {"response_format": {"type": "json_object"}} if prompt == "extract-fields" else {}
     return span("messages.create", start, seconds, {
@@ -138,7 +139,7 @@ def llm(start, seconds, prompt, version, asked, answer=None, tokens=(None, None,
         "llm.token_count.prompt": tokens[0],
         "llm.token_count.prompt_details.cache_read": tokens[1],
         "llm.token_count.prompt_details.cache_write": tokens[2],
-        "llm.token_count.completion": tokens[3],
+        "llm.token_count.completion": tokens[3], "llm.cost.total": cost,
         "llm.finish_reason": finish, "gen_ai.response.id": response_id, "error.type": error,
         "llm.input_messages.0.message.role": "system",
         "llm.input_messages.0.message.content": INSTRUCTIONS[prompt, version],
@@ -201,10 +202,10 @@ REQUESTS = [
     run(SHOP, 0x51, agent("16 09:00:00", 6, "ann", "c1"),
         shelf_notes("16 09:00:00.2", 0.3, "blue lantern seeds", [("doc-11", 0.91), ("doc-29", 0.74)]),
         chat("16 09:00:01", 1, "gpt-4.1-mini", "3", BLUE, tokens=(1000, 0, 50), finish="tool_calls",
-             call=(STOCK, {"sku": "BL-42"}), tools=[STOCK, CANCEL]),
+             call=(STOCK, {"sku": "BL-42"}), tools=[STOCK, CANCEL], cost=0.00048),
         tool("16 09:00:02.5", 0.2, STOCK, {"sku": "BL-42"}, {"packets": 42, "shelf": 7}),
         chat("16 09:00:03", 2, "gpt-4.1-mini", "3", BLUE + " (stock: 42)", "Blue lantern seeds are on the shelf 7.",
-             (1100, 800, 80), "stop", tools=[STOCK, CANCEL], score=(0.9, "good"))),
+             (1100, 800, 80), "stop", tools=[STOCK, CANCEL], score=(0.9, "good"), cost=0.0005)),
     run(SHOP, 0x52, chat("16 10:00:00", 1.5, "gpt-4.1-mini", "3", "How many are left?", "There are 42 packets left.",
                          (1200, 1000, 60), "stop", user="ann", session="c1")),
     run(DESK, 0xd1, chain("16 08:00:00", 5, "dora", "d1"),
@@ -239,7 +240,7 @@ REQUESTS = [
         span("layout", "17 08:00:03.8", -0.1, {"openinference.span.kind": "CHAIN", "desk.columns": 2})),
     run(DESK, 0xd3, chain("17 08:30:00", 2, "dora", "d2"),
         llm("17 08:30:00.5", 1, "extract-fields", "2", "Contract 3", '{"party":"Acme","term":12}',
-            (3000, None, None, 40), "stop")),
+            (3000, None, None, 40), "stop", cost=0.0096)),
     run(DESK, 0xd4, chain("17 08:40:00", 2, "dora", "d2"),
         llm("17 08:40:00.5", 1, "extract-fields", "2", "Contract 4", '```json\n{"party":"Bolt","term":6}\n```',
             (3100, None, None, 45), "stop")),

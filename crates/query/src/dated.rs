@@ -21,9 +21,10 @@ use datafusion::prelude::col;
 use tracewell_model::time::Day;
 
 use crate::derived::{DerivedProvider, among, of_dates};
+use crate::prices::Prices;
 use crate::view::ReadView;
 use crate::views::View;
-use crate::{engine, views};
+use crate::{engine, functions, views};
 
 /// One view as one query sees it.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(crate) struct DatedProvider {
     read: Arc<ReadView>,
     store: ObjectStoreUrl,
     environment: Arc<RuntimeEnv>,
+    prices: Arc<Prices>,
     schema: SchemaRef,
 }
 
@@ -46,11 +48,12 @@ impl DatedProvider {
         read: Arc<ReadView>,
         store: ObjectStoreUrl,
         environment: Arc<RuntimeEnv>,
+        prices: Arc<Prices>,
     ) -> Self {
         // Over other dates the planner may know less of a column.
         let nullable = columns.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
         let schema = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
-        Self { view, reach, read, store, environment, schema }
+        Self { view, reach, read, store, environment, prices, schema }
     }
 
     /// The view over what lies within reach of `days`.
@@ -58,6 +61,7 @@ impl DatedProvider {
         let near: BTreeSet<Day> =
             days.iter().flat_map(|day| (-self.reach..=self.reach).map(|by| Day(day.0 + by))).collect();
         let context = engine::session(1, &self.environment, "UTC");
+        functions::register_prices(&context, &self.prices);
         for (name, facts) in self.read.facts() {
             engine::register_facts(&context, name, facts.of(&near), &self.store)?;
         }

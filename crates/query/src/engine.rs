@@ -1,8 +1,9 @@
 //! Running queries: read-only, bounded, on a runtime of their own.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use crate::compact::compact;
 use crate::dated::DatedProvider;
 use crate::derived::DerivedProvider;
 use crate::error::QueryError;
+use crate::prices::{self, Prices};
 use crate::provider::FactProvider;
 use crate::relation::{self, Relation};
 use crate::session::{Dialect, Session, Settings};
@@ -61,6 +63,9 @@ impl Default for Limits {
     }
 }
 
+/// Prices of before that are kept at hand.
+const MOST_EARLIER: usize = 16;
+
 /// Answers SQL over a lake and the rows not yet in it.
 #[derive(Debug)]
 pub struct Engine {
@@ -70,6 +75,9 @@ pub struct Engine {
     environment: Arc<RuntimeEnv>,
     store: ObjectStoreUrl,
     running: Arc<Semaphore>,
+    prices: RwLock<Arc<Prices>>,
+    /// Prices of before that were asked for, by version.
+    earlier: Mutex<HashMap<String, Arc<Prices>>>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -102,7 +110,8 @@ impl Engine {
             .build()
             .map_err(|error| QueryError::Failed(format!("cannot start the query threads: {error}")))?;
         let running = Arc::new(Semaphore::new(limits.concurrent));
-        Ok(Self { lake, fresh, limits, environment, store, running, runtime: Some(runtime) })
+        let (prices, earlier) = Default::default();
+        Ok(Self { lake, fresh, limits, environment, store, running, prices, earlier, runtime: Some(runtime) })
     }
 
     /// The tables.
@@ -115,6 +124,36 @@ impl Engine {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The prices in force; the built-in ones until others are set.
+    #[must_use]
+    pub fn prices(&self) -> Arc<Prices> {
+        Arc::clone(&self.prices.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sets the prices of the queries that begin from now on.
+    pub fn set_prices(&self, prices: Arc<Prices>) {
+        *self.prices.write().unwrap_or_else(PoisonError::into_inner) = prices;
+    }
+
+    async fn prices_as_of(&self, version: Option<&str>) -> Result<Arc<Prices>, QueryError> {
+        let in_force = self.prices();
+        let Some(version) = version.filter(|version| *version != in_force.version()) else { return Ok(in_force) };
+        let known = || self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(prices) = known().get(version) {
+            return Ok(Arc::clone(prices));
+        }
+        let prices = Arc::new(prices::read(self.lake.location(), version).await?);
+        // Which are the last ones with some catalogue can change.
+        if prices.version() == version {
+            let mut known = known();
+            if known.len() >= MOST_EARLIER {
+                known.clear();
+            }
+            known.insert(version.to_owned(), Arc::clone(&prices));
+        }
+        Ok(prices)
     }
 
     /// Queries of one client.
@@ -138,7 +177,7 @@ impl Engine {
     pub async fn relations(self: &Arc<Self>) -> Result<Vec<Relation>, QueryError> {
         let engine = Arc::clone(self);
         let look = async move {
-            let context = engine.context("information_schema", &Settings::default().time_zone, None).await?;
+            let context = engine.context("information_schema", &Settings::default(), None).await?;
             Ok(relation::all(&context).await?)
         };
         self.work(self.limits.timeout, look).await
@@ -148,11 +187,14 @@ impl Engine {
     pub(crate) async fn context(
         &self,
         sql: &str,
-        time_zone: &str,
+        settings: &Settings,
         dialect: Option<&dyn Dialect>,
     ) -> Result<SessionContext, QueryError> {
+        let time_zone = settings.time_zone.as_str();
         let view = Arc::new(ReadView::take(&self.lake, self.fresh.as_ref())?);
         let context = session(self.limits.threads, &self.environment, time_zone);
+        let prices = self.prices_as_of(settings.prices.as_deref()).await?;
+        functions::register_prices(&context, &prices);
         for (name, facts) in view.facts() {
             register_facts(&context, name, facts.clone(), &self.store)?;
         }
@@ -163,7 +205,7 @@ impl Engine {
         };
         let dated = |of, reach, columns: &Schema| -> Arc<dyn TableProvider> {
             let (view, store, environment) = parts();
-            Arc::new(DatedProvider::new(of, reach, columns, view, store, environment))
+            Arc::new(DatedProvider::new(of, reach, columns, view, store, environment, Arc::clone(&prices)))
         };
         // What a protocol adds holds its own lists of tables.
         views::register(&context, sql, dialect.is_none(), derived, dated).await?;

@@ -2,14 +2,24 @@
 
 mod bounded;
 mod calls;
+mod price;
 mod scalars;
 mod texts;
 
+use std::sync::Arc;
+
 use datafusion::prelude::SessionContext;
+
+use crate::prices::Prices;
 
 /// Makes the functions known to `context`.
 pub(crate) fn register(context: &SessionContext) {
     bounded::register(context);
     context.register_udwf(calls::function());
     scalars::functions().into_iter().chain(texts::functions()).for_each(|function| context.register_udf(function));
+}
+
+/// Makes the functions that price calls known to `context`.
+pub(crate) fn register_prices(context: &SessionContext, prices: &Arc<Prices>) {
+    price::functions(prices).into_iter().for_each(|function| context.register_udf(function));
 }

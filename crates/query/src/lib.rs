@@ -24,6 +24,7 @@ mod fresh;
 mod functions;
 mod length;
 pub mod named;
+pub mod prices;
 mod provider;
 mod relation;
 mod session;
@@ -34,6 +35,7 @@ mod zone;
 
 pub use engine::{Engine, Limits, Rows};
 pub use error::{Location, QueryError, SqlError, SqlErrorKind};
+pub use prices::Prices;
 pub use relation::Relation;
 pub use session::{Dialect, Parameter, Prepared, Session, Settings};
 pub use view::ReadView;

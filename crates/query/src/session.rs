@@ -26,11 +26,14 @@ pub struct Settings {
     pub time_zone: String,
     /// A query that runs longer is stopped; never longer than [`crate::Limits::timeout`].
     pub timeout: Option<Duration>,
+    /// A version of the prices, or of a catalogue among them: calls cost what they did by those; else by the prices in
+    /// force.
+    pub prices: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { time_zone: "UTC".into(), timeout: None }
+        Self { time_zone: "UTC".into(), timeout: None, prices: None }
     }
 }
 
@@ -216,7 +219,7 @@ impl Session {
 
     async fn context(&self, sql: &str) -> Result<SessionContext, QueryError> {
         length::check(sql).map_err(|message| QueryError::wrong(SqlErrorKind::TooComplex, message))?;
-        self.engine.context(sql, &self.settings.time_zone, self.dialect.as_deref()).await
+        self.engine.context(sql, &self.settings, self.dialect.as_deref()).await
     }
 
     /// The statement with parameters `$1`, `$2`, …, and what they are called.

@@ -71,6 +71,13 @@ const MERGED: &[(&str, &str)] = &[
     ("workflow_version", "Workflow version, found likewise."),
 ];
 
+/// What a group of calls costs.
+const COSTS: [(&str, &str); 3] = [
+    ("cost_usd", "What its model calls cost in US dollars, as far as they have a price; exact."),
+    ("unpriced_calls", "Model calls without a price in US dollars, which `cost_usd` leaves out."),
+    ("reported_cost_usd", "The sum of the costs that the application reports itself."),
+];
+
 const TOOL: [(&str, &str); 7] = [
     DECISION[0],
     DECISION[1],
@@ -140,6 +147,38 @@ pub const VIEWS: &[View] = &[
         reach: None,
     },
     View {
+        name: "span_costs",
+        doc: "One row is one model call with what it costs, by the prices in force at its time.",
+        sql: include_str!("../../../queries/views/span_costs.sql"),
+        columns: &[
+            MERGED[0],
+            MERGED[1],
+            ("model", "The model that answered, else the one asked for."),
+            ("cost_usd", "What it costs in US dollars, exactly; NULL where that is not known."),
+            (
+                "cost_parts",
+                "What each kind of use costs, in `currency`; `input` and `output` are what no other part prices.",
+            ),
+            ("uncached_cost_usd", "What it would cost had nothing been read from or written to the provider's cache."),
+            ("reported_cost_usd", "Cost that the application reports itself, in US dollars."),
+            ("cost_difference_usd", "`cost_usd` minus `reported_cost_usd`."),
+            ("unpriced_reason", "Why `cost_usd` is NULL."),
+            ("currency", "Currency of the price, by its ISO 4217 code."),
+            ("price_rule", "The rule of the catalogue that prices it."),
+            ("price_source", "operator, litellm or catalogue: where the rule comes from."),
+            ("catalogue", "The catalogue of the rule: its file, or its data set with the release."),
+            ("catalogue_version", "Hash of what the catalogue says."),
+            ("prices_version", "Version of all prices together that it was worked out by."),
+            ("price_tier", "Service tier that the rule is for, and whether it is for batches."),
+            ("price_context_over", "The rates are those of calls with more input tokens than this."),
+            ("model_reading", "Which name of the model led to the rule, and how it was read."),
+            ("count_reading", "How the token counts were read where that was a choice."),
+        ],
+        uses: &["llm_calls"],
+        derived: None,
+        reach: None,
+    },
+    View {
         name: "tool_executions",
         doc: "One row is one execution of a tool, without the texts of its arguments and its result.",
         sql: include_str!("../../../queries/views/tool_executions.sql"),
@@ -186,8 +225,11 @@ pub const VIEWS: &[View] = &[
             ("calls_without_usage", "Model calls that report no tokens."),
             ("models", "The models that answered, else those asked for."),
             ("only_duplicates", "It holds nothing but duplicates of calls in other traces."),
+            COSTS[0],
+            COSTS[1],
+            COSTS[2],
         ],
-        uses: &["trace_parts"],
+        uses: &["llm_calls", "span_costs", "trace_parts"],
         derived: None,
         reach: Some(7),
     },
@@ -204,8 +246,11 @@ pub const VIEWS: &[View] = &[
             ("missing_root", "No root span has come."),
             ("status", "Status of the root; `error` where it is missing and a span failed."),
             ("scores", "What was said of the run and its spans, the newest first."),
+            COSTS[0],
+            COSTS[1],
+            COSTS[2],
         ],
-        uses: &["trace_parts", "traces"],
+        uses: &["llm_calls", "span_costs", "trace_parts", "traces"],
         derived: None,
         reach: None,
     },
@@ -228,8 +273,11 @@ pub const VIEWS: &[View] = &[
             ("models", "The models that answered, else those asked for."),
             ("input_preview", "What went into the first model call."),
             ("output_preview", "What came out of the last model call."),
+            COSTS[0],
+            COSTS[1],
+            COSTS[2],
         ],
-        uses: &["trace_parts", "traces", "llm_calls"],
+        uses: &["llm_calls", "span_costs", "trace_parts", "traces"],
         derived: None,
         reach: None,
     },
@@ -250,8 +298,11 @@ pub const VIEWS: &[View] = &[
             ("call_count_last_day", "Model calls of the last 24 hours."),
             ("share", "Of all calls of the prompt, from 0 to 1."),
             ("share_last_day", "Of the calls of the prompt in the last 24 hours; NULL when there were none."),
+            COSTS[0],
+            COSTS[1],
+            COSTS[2],
         ],
-        uses: &["llm_calls"],
+        uses: &["llm_calls", "span_costs"],
         derived: None,
         reach: None,
     },
@@ -441,7 +492,10 @@ mod tests {
         assert_eq!(names("SELECT 1"), [""; 0]);
         assert_eq!(names("SELECT * FROM LLM_Calls"), ["llm_calls"]);
         assert_eq!(names("SELECT * FROM merged_calls"), ["span_records", "call_spans", "merged_calls"]);
-        assert_eq!(names("SELECT * FROM traces JOIN messages USING (trace_id)"), ["trace_parts", "traces", "messages"]);
+        assert_eq!(
+            names("SELECT * FROM traces JOIN messages USING (trace_id)"),
+            ["llm_calls", "span_costs", "trace_parts", "traces", "messages"]
+        );
         assert_eq!(names(" SHOW TABLES").len(), VIEWS.len());
     }
 

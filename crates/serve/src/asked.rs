@@ -23,6 +23,8 @@ pub(crate) struct Asked {
     time_zone: Option<String>,
     /// Seconds; never longer than the server allows.
     timeout_seconds: Option<f64>,
+    /// What calls cost is worked out by the prices of this version.
+    pub(crate) prices: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +55,7 @@ impl From<QueryError> for Refused {
 
 impl Asked {
     pub(crate) fn plain(sql: String) -> Self {
-        Self { sql, parameters: Parameters::default(), time_zone: None, timeout_seconds: None }
+        Self { sql, parameters: Parameters::default(), time_zone: None, timeout_seconds: None, prices: None }
     }
 
     /// Starts the query.
@@ -92,7 +94,7 @@ impl Asked {
     }
 
     fn settings(&self) -> Result<Settings, Refused> {
-        let mut settings = Settings::default();
+        let mut settings = Settings { prices: self.prices.clone(), ..Settings::default() };
         if let Some(zone) = &self.time_zone {
             if zone.parse::<Tz>().is_err() {
                 let message =

@@ -28,4 +28,4 @@ pub use health::{Health, IDENTITY, health_router};
 pub use postgres::{Postgres, PostgresOptions, Tls};
 pub use queries::queries_router;
 pub use runs::runs_router;
-pub use sql::sql_router;
+pub use sql::{PRICES, sql_router};

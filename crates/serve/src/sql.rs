@@ -43,17 +43,24 @@ async fn sql(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes)
 }
 
 /// Runs a query, and answers in the format that `headers` ask for.
-pub(crate) async fn answer(engine: &Arc<Engine>, asked: Asked, headers: &HeaderMap) -> Response {
+pub(crate) async fn answer(engine: &Arc<Engine>, mut asked: Asked, headers: &HeaderMap) -> Response {
     let Some(format) = format(header(headers, ACCEPT)) else {
         let known = Format::ALL.map(Format::media).join(", ");
         return failure(StatusCode::NOT_ACCEPTABLE, &format!("`accept` names none of {known}"));
     };
+    let prices = header(headers, PRICES);
+    if !prices.is_empty() {
+        asked.prices = Some(prices.to_owned());
+    }
     match asked.run(engine).await {
         Ok(rows) => stream(rows, format, Squeeze::wanted(header(headers, ACCEPT_ENCODING))).await,
         Err(Refused::Query(error)) => failure(status(&error), &error.to_string()),
         Err(Refused::Wrong(message)) => failure(StatusCode::BAD_REQUEST, &message),
     }
 }
+
+/// The header that names the version of the prices by which costs are worked out.
+pub const PRICES: HeaderName = HeaderName::from_static("tracewell-prices");
 
 pub(crate) fn header(headers: &HeaderMap, name: HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()

@@ -16,6 +16,7 @@ mod flight;
 mod import;
 mod maintain;
 mod postgres;
+mod prices;
 mod query;
 mod runs;
 mod schema;
@@ -50,6 +51,8 @@ enum Command {
         after_help = "Queries of your own: put NAME.sql into the folder of the setting query.folder; `tracewell query NAME --sql` prints one as an example.\n\nExamples:\n  tracewell query\n  tracewell query tokens_by_team_prompt_model --param since=2026-11-16 --param team=retail\n  tracewell query tool_loops -p since=24h --format csv\n  tracewell query slowest_runs --sql"
     )]
     Query(query::Query),
+    /// The prices in force: list them, try them, import price lists, compare catalogues.
+    Prices(prices::Prices),
     /// When a prompt changed in traffic, in what, and how errors, latency, tokens and scores moved with it.
     #[command(
         after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
@@ -133,7 +136,7 @@ impl Place {
     }
 }
 
-fn location(config: &Config) -> anyhow::Result<Location> {
+pub(crate) fn location(config: &Config) -> anyhow::Result<Location> {
     Ok(Location::parse(&config.data, &config.storage.clone().into_iter().collect())?)
 }
 
@@ -149,7 +152,7 @@ fn wal(config: &Config, location: &Location) -> anyhow::Result<PathBuf> {
 }
 
 /// Nanoseconds since 1970.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
@@ -161,6 +164,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sql(sql) => runtime.block_on(sql.run()),
         Command::Runs(runs) => runtime.block_on(runs.run()),
         Command::Query(query) => runtime.block_on(query.run()),
+        Command::Prices(prices) => runtime.block_on(prices.run()),
         Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),

@@ -34,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) postgres: PostgresSettings,
     pub(crate) flight: FlightSettings,
     pub(crate) query: QuerySettings,
+    pub(crate) prices: PriceSettings,
     pub(crate) maintenance: MaintenanceSettings,
     /// Options of the object store by `object_store`'s names, such as `aws_endpoint`.
     pub(crate) storage: BTreeMap<String, String>,
@@ -108,6 +109,16 @@ pub(crate) struct QuerySettings {
     pub(crate) folder: PathBuf,
 }
 
+/// Where prices come from that are not built in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PriceSettings {
+    /// Price files of the operator, TOML or CSV.
+    pub(crate) files: Vec<PathBuf>,
+    /// Where `tracewell prices import` puts files, which are read too; `price-lists` within local data when empty.
+    pub(crate) folder: PathBuf,
+}
+
 /// How the tables are kept small and sorted, and how long rows stay.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -141,6 +152,7 @@ impl Default for Config {
             postgres: PostgresSettings::default(),
             flight: FlightSettings::default(),
             query: QuerySettings::default(),
+            prices: PriceSettings::default(),
             maintenance: MaintenanceSettings::default(),
             storage: BTreeMap::new(),
         }

@@ -8,6 +8,7 @@ mod command;
 mod config;
 mod demo;
 mod output;
+mod prices;
 mod repl;
 
 // Many threads allocate small columns at once: glibc's allocator contends there.

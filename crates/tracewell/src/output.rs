@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
 use clap::ValueEnum;
 use serde::Serialize;
@@ -25,6 +25,13 @@ pub(crate) enum Format {
     Arrow,
     /// A Parquet file.
     Parquet,
+}
+
+impl Format {
+    /// The format asked for, else a table on a terminal and JSON elsewhere.
+    pub(crate) fn or_usual(asked: Option<Self>) -> Self {
+        asked.unwrap_or(if std::io::stdout().is_terminal() { Self::Table } else { Self::Json })
+    }
 }
 
 /// How a page is written.
@@ -66,6 +73,26 @@ fn look() -> Look {
     let told = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let width = terminal_size::terminal_size().filter(|_| is_terminal).map(|(width, _)| usize::from(width.0));
     Look { width: width.or_else(told).unwrap_or(COLUMNS), color: is_terminal && !plain }
+}
+
+/// Prints rows.
+pub(crate) fn print(format: Format, rows: &RecordBatch) -> anyhow::Result<()> {
+    write(&mut std::io::stdout().lock(), format, &rows.schema(), std::slice::from_ref(rows))
+}
+
+/// Rows of text.
+pub(crate) fn table<T, const N: usize>(
+    names: &[&str; N],
+    rows: impl IntoIterator<Item = T>,
+    cells: impl Fn(T) -> [Option<String>; N],
+) -> anyhow::Result<RecordBatch> {
+    let rows: Vec<[Option<String>; N]> = rows.into_iter().map(cells).collect();
+    let column = |position: usize| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| row[position].as_deref()).collect::<StringArray>())
+    };
+    Ok(RecordBatch::try_from_iter_with_nullable(
+        names.iter().enumerate().map(|(position, name)| (*name, column(position), true)),
+    )?)
 }
 
 /// Writes all rows.

@@ -73,6 +73,8 @@ const KNOWN: &[Known] = &[
     ("statement_timeout", "0", Time),
     ("synchronize_seqscans", "on", Any),
     ("timezone", "UTC", Zone),
+    // Ours: what calls cost is worked out by the prices of this version.
+    ("tracewell.prices", "", Any),
     ("transaction_deferrable", "off", Any),
     ("transaction_isolation", "read committed", Any),
     ("transaction_read_only", "on", Only(&["on", "true", "yes", "1"])),
@@ -170,6 +172,7 @@ impl Settings {
         tracewell_query::Settings {
             time_zone: self.get("timezone").unwrap_or("UTC").to_owned(),
             timeout: (timeout > 0).then(|| Duration::from_millis(timeout)),
+            prices: self.get("tracewell.prices").ok().filter(|prices| !prices.is_empty()).map(str::to_owned),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! `tracewell query`.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
-use std::sync::Arc;
+use std::io::Write;
 
 use anyhow::bail;
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::RecordBatch;
 use clap::Args;
 use tracewell_query::named::{Catalogue, NamedQuery};
 
@@ -42,11 +41,11 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 impl Query {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let catalogue = catalogue(&self.asked.config()?.query.folder)?;
-        let format = self.format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json });
-        let Some(name) = &self.name else { return print(format, &list(&catalogue)?) };
+        let format = Format::or_usual(self.format);
+        let Some(name) = &self.name else { return output::print(format, &list(&catalogue)?) };
         let Some(query) = catalogue.get(name) else { bail!("{}", unknown(&catalogue, name)) };
         if self.describe {
-            return print(format, &describe(query)?);
+            return output::print(format, &describe(query)?);
         }
         let sql = query.bind(&self.parameters.iter().cloned().collect::<BTreeMap<_, _>>())?;
         if self.sql {
@@ -74,36 +73,18 @@ fn unknown(catalogue: &Catalogue, name: &str) -> String {
     format!("there is no query `{name}`{hint} `tracewell query` lists all")
 }
 
-fn print(format: Format, rows: &RecordBatch) -> anyhow::Result<()> {
-    output::write(&mut std::io::stdout().lock(), format, &rows.schema(), std::slice::from_ref(rows))
-}
-
 fn list(catalogue: &Catalogue) -> anyhow::Result<RecordBatch> {
     let mut queries: Vec<&NamedQuery> = catalogue.iter().collect();
     queries.sort_by_key(|query| (&query.group, &query.name));
-    table(&["group", "name", "question"], queries, |query| {
+    output::table(&["group", "name", "question"], queries, |query| {
         [Some(query.group.clone()), Some(query.name.clone()), Some(query.question.clone())]
     })
 }
 
 fn describe(query: &NamedQuery) -> anyhow::Result<RecordBatch> {
     eprintln!("{}: {}", query.title, query.question);
-    table(&["parameter", "type", "default", "meaning"], query.parameters.iter(), |parameter| {
+    output::table(&["parameter", "type", "default", "meaning"], query.parameters.iter(), |parameter| {
         let (kind, default) = (parameter.kind.sql().to_owned(), parameter.default.clone());
         [Some(parameter.name.clone()), Some(kind), default, Some(parameter.doc.clone())]
     })
-}
-
-fn table<T, const N: usize>(
-    names: &[&str; N],
-    rows: impl IntoIterator<Item = T>,
-    cells: impl Fn(T) -> [Option<String>; N],
-) -> anyhow::Result<RecordBatch> {
-    let rows: Vec<[Option<String>; N]> = rows.into_iter().map(cells).collect();
-    let column = |position: usize| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| row[position].as_deref()).collect::<StringArray>())
-    };
-    Ok(RecordBatch::try_from_iter_with_nullable(
-        names.iter().enumerate().map(|(position, name)| (*name, column(position), true)),
-    )?)
 }

@@ -23,6 +23,7 @@ use tracewell_serve::{Health, health_router, queries_router, runs_router, sql_ro
 
 use super::{Place, flight, maintain, postgres};
 use crate::config::{Address, Flag, Source};
+use crate::prices;
 
 mod listen;
 
@@ -87,6 +88,7 @@ impl Serve {
         let settings = &effective.config;
         let location = super::location(settings)?;
         let wal = super::wal(settings, &location)?;
+        prices::read(settings)?;
         let lake = Lake::open(location.clone(), TABLES, true).await?;
         let config = Config {
             wal: wal.clone(),
@@ -121,6 +123,7 @@ impl Serve {
             ..Limits::default()
         };
         let engine = Arc::new(Engine::new(lake.clone(), ingest.clone(), limits)?);
+        prices::take(settings, &engine).await?;
 
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
 
@@ -157,7 +160,7 @@ impl Serve {
         let health = health_router(status);
         let questions = sql_router(Arc::clone(&engine))
             .merge(queries_router(Arc::clone(&engine), catalogue))
-            .merge(runs_router(engine));
+            .merge(runs_router(Arc::clone(&engine)));
         if !api.local_addr()?.ip().is_loopback() {
             tracing::warn!(
                 "whoever reaches listen.http may read everything; put a proxy that asks who they are before it"
@@ -174,6 +177,7 @@ impl Serve {
             tokio::spawn(listen::serve(api, questions, stop.clone())),
             postgres,
             flight,
+            tokio::spawn(prices::watch(settings.clone(), Arc::clone(&engine), stop.clone())),
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
         let mut signal = std::pin::pin!(signal()?);

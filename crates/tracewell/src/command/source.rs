@@ -11,12 +11,13 @@ use futures::TryStreamExt;
 use tracewell_ingest::{ReplayedLog, read_log};
 use tracewell_lake::{Fresh, Lake, Location, NoFresh, without_keys};
 use tracewell_model::schema::TABLES;
-use tracewell_query::{Engine, Limits, QueryError};
+use tracewell_query::{Engine, Limits, QueryError, Session, Settings};
 use tracewell_runs::Ask;
 
 use super::Place;
 use super::serve::ENDPOINT_FILE;
 use crate::config::Config;
+use crate::prices;
 
 /// Whom to ask.
 #[derive(Debug, Args)]
@@ -26,22 +27,26 @@ pub(crate) struct Asked {
     /// Ask this server instead of looking for one beside the write-ahead log.
     #[arg(long, value_name = "URL", env = "TRACEWELL_SERVER")]
     server: Option<String>,
+    /// Work costs out by the prices of this version, or those that this version of a catalogue was among.
+    #[arg(long, value_name = "VERSION")]
+    prices: Option<String>,
 }
 
 /// What answers SQL.
 pub(crate) enum Source {
     /// A server, by its address.
-    Server(String, reqwest::Client),
+    Server(String, reqwest::Client, Settings),
     /// The tables and the log, read here.
-    Local(Arc<Engine>),
+    Local(Session),
 }
 
 impl Asked {
     /// Looks for the server; without one, opens the tables.
     pub(crate) async fn open(&self) -> anyhow::Result<Source> {
+        let settings = Settings { prices: self.prices.clone(), ..Settings::default() };
         match self.find_server().await? {
-            Some(server) => Ok(Source::Server(server, client()?)),
-            None => Ok(Source::Local(Arc::new(self.read().await?))),
+            Some(server) => Ok(Source::Server(server, client()?, settings)),
+            None => Ok(Source::Local(Arc::new(self.read().await?).session(settings))),
         }
     }
 
@@ -81,7 +86,9 @@ impl Asked {
         if lake.tables().next().is_none() {
             bail!("`{}` holds no tables; start `tracewell serve --data {0}` and send it spans", config.data);
         }
-        Ok(Engine::new(lake.clone(), log(&config, &location, &lake).await?, Limits::default())?)
+        let engine = Engine::new(lake.clone(), log(&config, &location, &lake).await?, Limits::default())?;
+        engine.set_prices(Arc::new(prices::read(&config)?));
+        Ok(engine)
     }
 }
 
@@ -89,12 +96,12 @@ impl Source {
     /// All rows of an answer, and their schema.
     pub(crate) async fn sql(&self, query: &str) -> Result<(SchemaRef, Vec<RecordBatch>), QueryError> {
         match self {
-            Self::Server(server, client) => {
-                let answer = ask(client, server, query).await;
+            Self::Server(server, client, settings) => {
+                let answer = ask(client, server, query, settings).await;
                 answer.map_err(|error| QueryError::Failed(format!("{error:#}")))
             }
-            Self::Local(engine) => {
-                let rows = engine.sql(query).await?;
+            Self::Local(session) => {
+                let rows = session.sql(query).await?;
                 let schema = rows.schema();
                 Ok((schema, rows.try_collect().await?))
             }
@@ -127,12 +134,18 @@ fn client() -> anyhow::Result<reqwest::Client> {
     reqwest::Client::builder().no_proxy().build().context("cannot set up the HTTP client")
 }
 
-async fn ask(client: &reqwest::Client, server: &str, query: &str) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
+async fn ask(
+    client: &reqwest::Client,
+    server: &str,
+    query: &str,
+    settings: &Settings,
+) -> anyhow::Result<(SchemaRef, Vec<RecordBatch>)> {
     let url = format!("{}/v1/sql", server.trim_end_matches('/'));
     let answer = client
         .post(&url)
         .header("content-type", "text/plain")
         .header("accept", tracewell_serve::format::Format::Arrow.media())
+        .header(tracewell_serve::PRICES, settings.prices.as_deref().unwrap_or_default())
         .body(query.to_owned())
         .send()
         .await

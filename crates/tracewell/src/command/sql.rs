@@ -21,7 +21,7 @@ pub(crate) struct Sql {
 
 impl Sql {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let format = self.format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json });
+        let format = Format::or_usual(self.format);
         match &self.query {
             Some(query) => self.answer(query, format).await,
             None if std::io::stdin().is_terminal() => {

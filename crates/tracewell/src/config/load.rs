@@ -153,6 +153,10 @@ fn parse_like(like: &Value, text: &str) -> anyhow::Result<Value> {
     Ok(match like {
         Value::Integer(_) => Value::Integer(text.parse().context("a whole number is needed")?),
         Value::Boolean(_) => Value::Boolean(text.parse().context("true or false is needed")?),
+        Value::Array(_) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
+        }
         _ => Value::String(text.to_owned()),
     })
 }

@@ -1,0 +1,349 @@
+//! `tracewell_cost(call)`, `tracewell_cost_parts(call)` and `tracewell_price(call)`: what a model call costs, in whole
+//! and by kind of use, and where that price comes from.
+//!
+//! `call` is a struct with members named as columns of `llm_calls`: those of [`TEXTS`] and [`COUNTS`], of which any may
+//! be left out, and `start_unix_nano`.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Builder, Int64Array, Int64Builder, StringViewArray, StringViewBuilder,
+    StructArray,
+};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Fields, Int64Type};
+use datafusion::common::utils::take_function_args;
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use tracewell_pricing::pricer::NamedBy;
+use tracewell_pricing::{Amount, Kind, Plan, Pricer, Provenance, Quote, Route, UnixNanos, Usage};
+
+use crate::prices::Prices;
+
+/// The functions, which price by `prices`.
+pub(super) fn functions(prices: &Arc<Prices>) -> [ScalarUDF; 3] {
+    [Answer::Cost, Answer::Parts, Answer::Price].map(|answer| {
+        let signature = Signature::any(1, Volatility::Immutable);
+        ScalarUDF::from(Price { answer, signature, prices: Arc::clone(prices) })
+    })
+}
+
+/// The members of a call that its price hangs on besides its time and its counts.
+const TEXTS: [&str; 6] = ["provider", "response_model", "request_model", "tenant", "environment", "service_tier"];
+const TIME: &str = "start_unix_nano";
+const COUNTS: [&str; 10] = [
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "image_input_tokens",
+];
+/// The members of a price that are text.
+const SAID: [&str; 10] = [
+    "rule",
+    "source",
+    "catalogue",
+    "catalogue_version",
+    "currency",
+    "tier",
+    "model_reading",
+    "count_reading",
+    "prices_version",
+    "unpriced_reason",
+];
+const CONTEXT_OVER: &str = "context_over";
+/// The currency of `tracewell_cost`.
+const DOLLAR: &str = "USD";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Answer {
+    Cost,
+    Parts,
+    Price,
+}
+
+#[derive(Debug)]
+struct Price {
+    answer: Answer,
+    signature: Signature,
+    prices: Arc<Prices>,
+}
+
+impl PartialEq for Price {
+    fn eq(&self, other: &Self) -> bool {
+        self.answer == other.answer && Arc::ptr_eq(&self.prices, &other.prices)
+    }
+}
+
+impl Eq for Price {}
+
+impl std::hash::Hash for Price {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.answer, Arc::as_ptr(&self.prices)).hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Price {
+    fn name(&self) -> &str {
+        match self.answer {
+            Answer::Cost => "tracewell_cost",
+            Answer::Parts => "tracewell_cost_parts",
+            Answer::Price => "tracewell_price",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        let [DataType::Struct(members)] = arguments else {
+            return plan_err!("{} takes a struct", self.name());
+        };
+        let known = |name: &str| name == TIME || TEXTS.contains(&name) || COUNTS.contains(&name);
+        if let Some(unknown) = members.iter().find(|member| !known(member.name())) {
+            return plan_err!("{} knows no member `{}`", self.name(), unknown.name());
+        }
+        if members.find(TIME).is_none() {
+            return plan_err!("{} needs the member `{TIME}`: prices have dates", self.name());
+        }
+        Ok(match self.answer {
+            Answer::Cost => amount_type(),
+            Answer::Parts => DataType::Struct(part_fields()),
+            Answer::Price => DataType::Struct(price_fields()),
+        })
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [calls] = take_function_args(self.name(), &arguments.args)?;
+        let calls = calls.to_array(arguments.number_rows)?;
+        let Some(calls) = calls.as_struct_opt() else { return exec_err!("{} takes a struct", self.name()) };
+        let calls = Calls::of(calls)?;
+        let pricer = self.prices.pricer();
+        Ok(ColumnarValue::Array(match self.answer {
+            Answer::Cost => costs(&calls, pricer)?,
+            Answer::Parts => parts(&calls, pricer)?,
+            Answer::Price => origins(&calls, &self.prices),
+        }))
+    }
+}
+
+fn amount_type() -> DataType {
+    DataType::Decimal128(38, Amount::SCALE as i8)
+}
+
+fn part_fields() -> Fields {
+    let name = |kind: Kind| kind.name().trim_end_matches("_tokens").to_owned();
+    Kind::ALL.iter().map(|kind| Field::new(name(*kind), amount_type(), true)).collect()
+}
+
+fn price_fields() -> Fields {
+    let said = SAID.iter().map(|name| Field::new(*name, DataType::Utf8View, true));
+    said.chain([Field::new(CONTEXT_OVER, DataType::Int64, true)]).collect()
+}
+
+fn amounts() -> Decimal128Builder {
+    Decimal128Builder::new().with_data_type(amount_type())
+}
+
+/// In US dollars; NULL in other currencies, which nothing here converts.
+fn costs(calls: &Calls, pricer: &Pricer) -> Result<ArrayRef> {
+    let mut costs = Decimal128Builder::with_capacity(calls.rows).with_data_type(amount_type());
+    each(calls, pricer, |priced| {
+        let dollars = priced.ok().filter(|priced| priced.provenance().currency == DOLLAR);
+        costs.append_option(dollars.map(|priced| priced.quote.charge.total.units()));
+    });
+    Ok(Arc::new(costs.finish()))
+}
+
+fn parts(calls: &Calls, pricer: &Pricer) -> Result<ArrayRef> {
+    let mut columns = Kind::ALL.map(|_| amounts());
+    each(calls, pricer, |priced| {
+        for (column, kind) in columns.iter_mut().zip(Kind::ALL) {
+            let priced = priced.as_ref().ok();
+            column.append_option(priced.map(|priced| priced.quote.charge.part(kind).units()));
+        }
+    });
+    let columns = columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef);
+    Ok(Arc::new(StructArray::new(part_fields(), columns.collect(), None)))
+}
+
+fn origins(calls: &Calls, prices: &Prices) -> ArrayRef {
+    let mut said = SAID.map(|_| StringViewBuilder::new().with_deduplicate_strings());
+    let mut over = Int64Builder::new();
+    let version = || Some(prices.version().to_owned());
+    each(calls, prices.pricer(), |priced| {
+        let mut texts = match &priced {
+            Ok(priced) => priced.said(),
+            Err(reason) => {
+                let mut texts = [const { None }; SAID.len()];
+                texts[SAID.len() - 1] = Some(reason.clone());
+                texts
+            }
+        };
+        texts[SAID.len() - 2] = version();
+        said.iter_mut().zip(texts).for_each(|(column, text)| column.append_option(text));
+        over.append_option(priced.ok().map(|priced| priced.quote.charge.context_over));
+    });
+    let said = said.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef);
+    let columns = said.chain([Arc::new(over.finish()) as ArrayRef]).collect();
+    Arc::new(StructArray::new(price_fields(), columns, None))
+}
+
+/// A call with its price.
+struct Priced<'p> {
+    plan: &'p Plan,
+    quote: Quote,
+    usage: Usage,
+}
+
+impl Priced<'_> {
+    fn provenance(&self) -> &Provenance {
+        self.plan.provenance(&self.quote)
+    }
+
+    /// The texts of [`SAID`], without the version of the prices.
+    fn said(&self) -> [Option<String>; SAID.len()] {
+        let from = self.provenance();
+        let tier = from.service_tier.as_deref().unwrap_or("standard");
+        let tier = if from.batch == Some(true) { format!("{tier}, batch") } else { tier.to_owned() };
+        let model = match from.model {
+            NamedBy::Response => format!("response model {}", from.reading),
+            NamedBy::Request => format!("request model {}", from.reading),
+        };
+        let counts = self.plan.reading(&self.quote, &self.usage).to_string();
+        let other = (from.currency != DOLLAR).then(|| format!("other_currency: {}", from.currency));
+        [
+            Some(from.rule.clone()),
+            Some(from.source.name().to_owned()),
+            Some(from.catalogue.clone()),
+            Some(from.version.clone()),
+            Some(from.currency.clone()),
+            Some(tier),
+            Some(model),
+            Some(counts).filter(|counts| !counts.is_empty()),
+            None,
+            other,
+        ]
+    }
+}
+
+/// Calls `then` with each call's price, or why it has none.
+fn each(calls: &Calls, pricer: &Pricer, mut then: impl FnMut(Result<Priced<'_>, String>)) {
+    if calls.rows == 0 {
+        return;
+    }
+    // Neighbours are mostly of few sorts.
+    let mut plans = vec![(calls.key(0), pricer.plan(&calls.route(0))); PLANS];
+    for row in 0..calls.rows {
+        let key = calls.key(row);
+        let place = &mut plans[place(&key)];
+        if place.0 != key {
+            *place = (key, pricer.plan(&calls.route(row)));
+        }
+        let Some(at) = calls.time(row) else {
+            then(Err("no_time".to_owned()));
+            continue;
+        };
+        let (plan, usage) = (&*place.1, calls.usage(row));
+        match plan.price(at, &usage) {
+            Ok(quote) => then(Ok(Priced { plan, quote, usage })),
+            Err(why) => then(Err(why.to_string())),
+        }
+    }
+}
+
+/// Plans of one batch at hand; those of more sorts of calls are asked for again.
+const PLANS: usize = 64;
+
+/// The views of a call's texts: within one batch, the same views are the same texts.
+type Key = [u128; TEXTS.len()];
+
+fn place(key: &Key) -> usize {
+    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, view: &u128| (hash ^ *view as u64 ^ (*view >> 64) as u64).wrapping_mul(MIX).rotate_left(29);
+    key.iter().fold(0, mix) as usize % PLANS
+}
+
+/// The members of the argument.
+struct Calls {
+    rows: usize,
+    texts: [StringViewArray; TEXTS.len()],
+    start: Int64Array,
+    counts: [Int64Array; COUNTS.len()],
+}
+
+impl Calls {
+    fn of(calls: &StructArray) -> Result<Self> {
+        let rows = calls.len();
+        let text = |name: &str| -> Result<StringViewArray> {
+            Ok(match calls.column_by_name(name) {
+                Some(column) => cast(column, &DataType::Utf8View)?.as_string_view().clone(),
+                None => StringViewArray::new_null(rows),
+            })
+        };
+        let count = |name: &str| -> Result<Int64Array> {
+            Ok(match calls.column_by_name(name) {
+                Some(column) => cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone(),
+                None => Int64Array::new_null(rows),
+            })
+        };
+        let [a, b, c, d, e, f] = TEXTS;
+        let texts = [text(a)?, text(b)?, text(c)?, text(d)?, text(e)?, text(f)?];
+        let mut counts = COUNTS.map(|_| Int64Array::new_null(0));
+        for (column, name) in counts.iter_mut().zip(COUNTS) {
+            *column = count(name)?;
+        }
+        Ok(Self { rows, texts, start: count(TIME)?, counts })
+    }
+
+    fn key(&self, row: usize) -> Key {
+        let mut key = [u128::MAX; TEXTS.len()];
+        for (part, text) in key.iter_mut().zip(&self.texts) {
+            if text.is_valid(row) {
+                *part = text.views()[row];
+            }
+        }
+        key
+    }
+
+    fn route(&self, row: usize) -> Route<'_> {
+        let text = |at: usize| self.texts[at].is_valid(row).then(|| self.texts[at].value(row));
+        Route {
+            provider: text(0),
+            response_model: text(1),
+            request_model: text(2),
+            tenant: text(3),
+            environment: text(4),
+            service_tier: text(5),
+            batch: false,
+        }
+    }
+
+    fn time(&self, row: usize) -> Option<UnixNanos> {
+        self.start.is_valid(row).then(|| self.start.value(row))
+    }
+
+    fn usage(&self, row: usize) -> Usage {
+        let count = |at: usize| self.counts[at].is_valid(row).then(|| self.counts[at].value(row));
+        Usage {
+            input_tokens: count(0),
+            output_tokens: count(1),
+            cache_read_tokens: count(2),
+            cache_write_tokens: count(3),
+            cache_write_5m_tokens: count(4),
+            cache_write_1h_tokens: count(5),
+            reasoning_tokens: count(6),
+            audio_input_tokens: count(7),
+            audio_output_tokens: count(8),
+            image_input_tokens: count(9),
+            image_output_tokens: None,
+            requests: None,
+        }
+    }
+}
