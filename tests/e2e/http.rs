@@ -173,6 +173,8 @@ async fn texts_are_compared_and_json_is_looked_into() {
     );
     let long = "SELECT text_diff(repeat('a', 20000000), 'a')";
     assert!(ask(&server, long, &[]).await.text().await.unwrap().contains("16777216 are allowed"));
+    let far = "SELECT levenshtein(repeat('a', 100000), repeat('b', 100000))";
+    assert!(ask(&server, far, &[]).await.text().await.unwrap().contains("2147483648 are allowed"));
     let changed = "@@ -1,2 +1,2 @@\n Be kind.\n-Be brief.\n+Be exact.\n";
     assert_eq!(
         rows,

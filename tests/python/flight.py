@@ -37,6 +37,10 @@ with flight.connect(url, db_kwargs=login, autocommit=True) as connection, connec
 
     cursor.execute("SELECT $1 + 1 AS n, upper($2) AS t", (41, "x"))
     assert cursor.fetchall() == [(42, "X")]
+    # Columns that are called as the parameters are may come in any order.
+    cursor.adbc_prepare("SELECT $a::bigint AS a, $b::bigint AS b")
+    cursor.execute("SELECT $a::bigint AS a, $b::bigint AS b", pyarrow.record_batch({"b": [2], "a": [1]}))
+    assert cursor.fetchall() == [(1, 2)]
     cursor.execute("SELECT count(*) FROM spans WHERE name = $1", ("nobody",))
     assert cursor.fetchone() == (0,)
     # Many batches, as columns.

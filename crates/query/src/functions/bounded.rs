@@ -17,6 +17,8 @@ use datafusion::prelude::SessionContext;
 
 /// Bytes that one batch of results may have.
 const MOST: u128 = 256 << 20;
+/// Comparisons that one batch may take: some seconds.
+const MOST_STEPS: u128 = 2 << 30;
 
 /// How the size of a result is told from the arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,9 +31,11 @@ enum Growth {
     Replaced,
     /// A member for each number between.
     Between,
+    /// Small, but each character of the first is compared with each of the second, and nothing can stop that.
+    Compared,
 }
 
-const GROWING: [(&str, Growth); 8] = [
+const GROWING: [(&str, Growth); 9] = [
     ("repeat", Growth::Times),
     ("array_repeat", Growth::Times),
     ("lpad", Growth::To),
@@ -40,6 +44,7 @@ const GROWING: [(&str, Growth); 8] = [
     ("replace", Growth::Replaced),
     ("range", Growth::Between),
     ("generate_series", Growth::Between),
+    ("levenshtein", Growth::Compared),
 ];
 
 /// Puts limited functions in place of those that grow.
@@ -93,8 +98,14 @@ impl ScalarUDFImpl for Bounded {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let bytes = self.growth.bytes(&arguments)?;
-        if bytes > MOST {
-            let name = self.name();
+        let name = self.name();
+        if self.growth == Growth::Compared && bytes > MOST_STEPS {
+            return resources_err!(
+                "{name} would compare characters {bytes} times, {MOST_STEPS} are allowed; ask for shorter texts, or for \
+                 fewer rows"
+            );
+        }
+        if self.growth != Growth::Compared && bytes > MOST {
             return resources_err!(
                 "{name} would make {bytes} bytes at once, {MOST} are allowed; ask for less, or for fewer rows"
             );
@@ -104,7 +115,7 @@ impl ScalarUDFImpl for Bounded {
 }
 
 impl Growth {
-    /// Bytes of the result for all rows, or more.
+    /// Bytes of the result for all rows, or more; of what is compared, how often.
     fn bytes(self, arguments: &ScalarFunctionArgs) -> Result<u128> {
         let all = arguments.args.iter().map(Argument::of).collect::<Result<Vec<_>>>()?;
         let rows = if all.iter().all(|argument| argument.scalar) { 1 } else { arguments.number_rows };
@@ -114,6 +125,7 @@ impl Growth {
         let bytes = |row| match self {
             Self::Times => size(0, row).max(1) * times(1, row),
             Self::To => 4 * times(1, row),
+            Self::Compared => size(0, row) * size(1, row),
             Self::Replaced => size(0, row) + places(all.first(), all.get(1), row) * size(2, row),
             Self::Between if all.len() < 2 => 8 * times(0, row),
             Self::Between => {

@@ -70,10 +70,17 @@ impl Kept {
         if batch.num_rows() != 1 {
             return Err(one_row());
         }
-        let values = batch.columns().iter().map(|column| ScalarValue::try_from_array(column, 0));
-        let values = values.collect::<Result<_, _>>().map_err(super::internal)?;
         let mut all = self.0.lock();
         let statement = all.get_mut(handle).ok_or_else(unknown)?;
+        // Columns may be in any order when they are called as the parameters are.
+        let parameters = statement.prepared.parameters();
+        let named: Option<Vec<_>> = parameters.iter().map(|parameter| batch.column_by_name(&parameter.name)).collect();
+        let columns = match named {
+            Some(named) if named.len() == batch.num_columns() => named,
+            _ => batch.columns().iter().collect(),
+        };
+        let values = columns.into_iter().map(|column| ScalarValue::try_from_array(column, 0));
+        let values = values.collect::<Result<_, _>>().map_err(super::internal)?;
         (statement.values, statement.used) = (values, Instant::now());
         Ok(())
     }

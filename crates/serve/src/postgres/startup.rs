@@ -145,7 +145,7 @@ async fn ask(wire: &mut Wire, question: Authentication) -> io::Result<()> {
 }
 
 async fn answer(wire: &mut Wire) -> Result<Option<Bytes>, Broken> {
-    match wire.message().await? {
+    match wire.short_message().await? {
         Some(Message::Password(bytes)) => Ok(Some(bytes)),
         _ => Ok(None),
     }

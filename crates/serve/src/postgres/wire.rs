@@ -46,7 +46,7 @@ impl Wire {
 
     /// The first packet; `None` when the client closed without one.
     pub(super) async fn opening(&mut self) -> Result<Option<Opening>, Broken> {
-        match self.packet(0).await? {
+        match self.packet(0, most).await? {
             Some((_, body)) => Ok(Some(opening(body)?)),
             None => Ok(None),
         }
@@ -54,14 +54,22 @@ impl Wire {
 
     /// The next message; `None` when the client closed.
     pub(super) async fn message(&mut self) -> Result<Option<Message>, Broken> {
-        match self.packet(1).await? {
+        match self.packet(1, most).await? {
             Some((kind, body)) => Ok(Some(message(kind, body)?)),
             None => Ok(None),
         }
     }
 
-    /// A packet with `kinds` bytes before its length.
-    async fn packet(&mut self, kinds: usize) -> Result<Option<(u8, Bytes)>, Broken> {
+    /// The next message of a client that was not let in yet, which has nothing long to say.
+    pub(super) async fn short_message(&mut self) -> Result<Option<Message>, Broken> {
+        match self.packet(1, |_| most(None)).await? {
+            Some((kind, body)) => Ok(Some(message(kind, body)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A packet with `kinds` bytes before its length, which may be as long as `most` says.
+    async fn packet(&mut self, kinds: usize, most: fn(Option<u8>) -> usize) -> Result<Option<(u8, Bytes)>, Broken> {
         while self.input.len() < kinds + 4 {
             if self.stream.read_buf(&mut self.input).await? == 0 {
                 return if self.input.is_empty() {

@@ -88,6 +88,13 @@ impl VisitorMut for Ours {
                     *expression = subscripts;
                 }
             }
+            // The columns of keys, of which there are none: `(information_schema._pg_expandarray(i.indkey)).n`.
+            Expr::Function(function) if function.name.to_string().ends_with("_pg_expandarray") => {
+                *expression = no_number();
+            }
+            Expr::CompoundFieldAccess { root, access_chain } if is_of_key(root, access_chain) => {
+                *expression = no_number();
+            }
             // Clients count by them, and counting takes 64 bits here.
             Expr::Function(function) if is_bound_of_array(function) => {
                 *expression = cast(expression.clone(), DataType::BigInt(None));
@@ -112,6 +119,14 @@ fn reg_cast(operand: &Expr, data_type: &DataType) -> Option<Expr> {
         && reg_type(through) == Some("regclass")
     {
         return Some(call("tracewell_regclass_name", inner.as_ref().clone()));
+    }
+    if let Expr::Value(value) = operand
+        && let Value::SingleQuotedString(name) = &value.value
+        && reg_type(data_type) == Some("regproc")
+    {
+        // The columns of `pg_type` that name functions are text here.
+        let name = name.trim_start_matches("pg_catalog.").to_owned();
+        return Some(Expr::Value(Value::SingleQuotedString(name).into()));
     }
     let function = match reg_type(data_type)? {
         "regclass" => "to_regclass",
@@ -185,6 +200,16 @@ fn array_of_catalog(function: &Function) -> Option<Expr> {
     let taken = std::mem::replace(value, Expr::Value(Value::Null.into()));
     *value = call("array_agg", taken);
     Some(Expr::Subquery(query))
+}
+
+/// `(…).n` or `(…).x`
+fn is_of_key(root: &Expr, path: &[ast::AccessExpr]) -> bool {
+    let [ast::AccessExpr::Dot(Expr::Identifier(member))] = path else { return false };
+    matches!(root, Expr::Nested(_)) && ["n", "x"].contains(&member.value.as_str())
+}
+
+fn no_number() -> Expr {
+    cast(Expr::Value(Value::Null.into()), DataType::BigInt(None))
 }
 
 fn is_bound_of_array(function: &Function) -> bool {
