@@ -27,6 +27,8 @@ use arrow_flight::{
 use arrow_flight::{SchemaAsIpc, Ticket};
 use futures::{Stream, StreamExt, TryStreamExt};
 use prost::Message;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 use tracewell_query::{Engine, QueryError, Rows, Session, Settings};
 
@@ -60,10 +62,12 @@ impl Flight {
         Ok(Self { engine, metadata, kept: Arc::default(), access })
     }
 
-    /// The service, for a gRPC server.
+    /// The service, for a gRPC server. Whoever may not ask is refused before any method is called.
     #[must_use]
-    pub fn service(self) -> FlightServiceServer<impl FlightService> {
-        FlightServiceServer::new(self)
+    pub fn service(self) -> InterceptedService<FlightServiceServer<Self>, impl Interceptor + Clone> {
+        let access = Arc::clone(&self.access);
+        let check = move |request: Request<()>| access.check(request.metadata()).map(|()| request);
+        FlightServiceServer::with_interceptor(self, check)
     }
 
     fn session(&self) -> Session {
@@ -91,9 +95,9 @@ impl FlightSqlService for Flight {
 
     async fn do_handshake(
         &self,
-        request: Request<Streaming<HandshakeRequest>>,
+        _: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>>, Status> {
-        self.access.log_in(request.metadata())
+        self.access.token()
     }
 
     async fn get_flight_info_statement(
@@ -101,7 +105,6 @@ impl FlightSqlService for Flight {
         query: CommandStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         let prepared = self.session().prepare(&query.query, &[]).await.map_err(|error| status(&error))?;
         if !prepared.parameters().is_empty() {
             return Err(Status::invalid_argument("the query has parameters: prepare it, and bind their values"));
@@ -113,9 +116,8 @@ impl FlightSqlService for Flight {
     async fn do_get_statement(
         &self,
         ticket: TicketStatementQuery,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         let sql = str::from_utf8(&ticket.statement_handle).map_err(|_| Status::invalid_argument("a foreign ticket"))?;
         let rows = self.session().sql(sql).await.map_err(|error| status(&error))?;
         Ok(stream(rows.schema(), rows))
@@ -124,9 +126,8 @@ impl FlightSqlService for Flight {
     async fn do_action_create_prepared_statement(
         &self,
         query: ActionCreatePreparedStatementRequest,
-        request: Request<Action>,
+        _: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
-        self.access.check(request.metadata())?;
         let prepared = self.session().prepare(&query.query, &[]).await.map_err(|error| status(&error))?;
         let dataset_schema = ipc(&prepared.schema())?;
         let parameter_schema = ipc(&prepared::parameter_schema(&prepared))?;
@@ -137,9 +138,8 @@ impl FlightSqlService for Flight {
     async fn do_action_close_prepared_statement(
         &self,
         query: ActionClosePreparedStatementRequest,
-        request: Request<Action>,
+        _: Request<Action>,
     ) -> Result<(), Status> {
-        self.access.check(request.metadata())?;
         self.kept.forget(&query.prepared_statement_handle);
         Ok(())
     }
@@ -149,7 +149,6 @@ impl FlightSqlService for Flight {
         query: CommandPreparedStatementQuery,
         request: Request<PeekableFlightDataStream>,
     ) -> Result<DoPutPreparedStatementResult, Status> {
-        self.access.check(request.metadata())?;
         // Nothing is read for a statement that is not there.
         self.kept.get(&query.prepared_statement_handle)?;
         let batches = FlightRecordBatchStream::new_from_flight_data(prepared::small(request.into_inner()));
@@ -163,7 +162,6 @@ impl FlightSqlService for Flight {
         query: CommandPreparedStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         let schema = self.kept.get(&query.prepared_statement_handle)?.0.schema();
         info(&schema, query.as_any(), request.into_inner())
     }
@@ -171,9 +169,8 @@ impl FlightSqlService for Flight {
     async fn do_get_prepared_statement(
         &self,
         query: CommandPreparedStatementQuery,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         let (prepared, values) = self.kept.get(&query.prepared_statement_handle)?;
         let rows = self.session().run(&prepared, values).await.map_err(|error| status(&error))?;
         Ok(stream(prepared.schema(), rows))
@@ -208,16 +205,14 @@ impl FlightSqlService for Flight {
         query: CommandGetCatalogs,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         info(&query.into_builder().schema(), query.as_any(), request.into_inner())
     }
 
     async fn do_get_catalogs(
         &self,
         query: CommandGetCatalogs,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         Ok(one(self.metadata.catalogs(query)?))
     }
 
@@ -226,16 +221,14 @@ impl FlightSqlService for Flight {
         query: CommandGetDbSchemas,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         info(&query.clone().into_builder().schema(), query.as_any(), request.into_inner())
     }
 
     async fn do_get_schemas(
         &self,
         query: CommandGetDbSchemas,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         Ok(one(self.metadata.schemas(query)?))
     }
 
@@ -244,16 +237,14 @@ impl FlightSqlService for Flight {
         query: CommandGetTables,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         info(&query.clone().into_builder().schema(), query.as_any(), request.into_inner())
     }
 
     async fn do_get_tables(
         &self,
         query: CommandGetTables,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         Ok(one(self.metadata.tables(query)?))
     }
 
@@ -262,16 +253,14 @@ impl FlightSqlService for Flight {
         query: CommandGetTableTypes,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         info(&metadata::table_types()?.schema(), query.as_any(), request.into_inner())
     }
 
     async fn do_get_table_types(
         &self,
         _: CommandGetTableTypes,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         Ok(one(metadata::table_types()?))
     }
 
@@ -280,16 +269,14 @@ impl FlightSqlService for Flight {
         query: CommandGetSqlInfo,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         info(&self.metadata.sql_info(query.clone())?.schema(), query.as_any(), request.into_inner())
     }
 
     async fn do_get_sql_info(
         &self,
         query: CommandGetSqlInfo,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         Ok(one(self.metadata.sql_info(query)?))
     }
 
@@ -298,16 +285,14 @@ impl FlightSqlService for Flight {
         query: CommandGetPrimaryKeys,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         info(&metadata::no_primary_keys().schema(), query.as_any(), request.into_inner())
     }
 
     async fn do_get_primary_keys(
         &self,
         _: CommandGetPrimaryKeys,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         Ok(one(metadata::no_primary_keys()))
     }
 
@@ -316,16 +301,14 @@ impl FlightSqlService for Flight {
         query: CommandGetExportedKeys,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         info(&metadata::no_foreign_keys().schema(), query.as_any(), request.into_inner())
     }
 
     async fn do_get_exported_keys(
         &self,
         _: CommandGetExportedKeys,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         Ok(one(metadata::no_foreign_keys()))
     }
 
@@ -334,16 +317,14 @@ impl FlightSqlService for Flight {
         query: CommandGetImportedKeys,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         info(&metadata::no_foreign_keys().schema(), query.as_any(), request.into_inner())
     }
 
     async fn do_get_imported_keys(
         &self,
         _: CommandGetImportedKeys,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         Ok(one(metadata::no_foreign_keys()))
     }
 
@@ -352,16 +333,14 @@ impl FlightSqlService for Flight {
         query: CommandGetCrossReference,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        self.access.check(request.metadata())?;
         info(&metadata::no_foreign_keys().schema(), query.as_any(), request.into_inner())
     }
 
     async fn do_get_cross_reference(
         &self,
         _: CommandGetCrossReference,
-        request: Request<Ticket>,
+        _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        self.access.check(request.metadata())?;
         Ok(one(metadata::no_foreign_keys()))
     }
 
