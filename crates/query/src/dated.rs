@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::Result;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -22,6 +22,7 @@ use tracewell_model::time::Day;
 
 use crate::derived::{DerivedProvider, among, of_dates};
 use crate::prices::Prices;
+use crate::provider::{physical_predicate, projected};
 use crate::view::ReadView;
 use crate::views::View;
 use crate::{engine, functions, views};
@@ -107,15 +108,9 @@ impl TableProvider for DatedProvider {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let predicate = conjunction(filters.to_vec());
-        let physical = predicate
-            .clone()
-            .map(|filter| session.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&self.schema))?))
-            .transpose()?;
+        let physical = physical_predicate(session, filters, &self.schema)?;
         let wanted = among(&self.read.days(), physical.as_ref(), &self.schema);
-        let schema = match projection {
-            Some(projection) => Arc::new(self.schema.project(projection)?),
-            None => Arc::clone(&self.schema),
-        };
+        let schema = projected(&self.schema, projection)?;
         if wanted.is_empty() {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }

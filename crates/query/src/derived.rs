@@ -8,10 +8,9 @@ use datafusion::arrow::array::{ArrayRef, BooleanArray, Date32Array};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
-use datafusion::common::{Column, DFSchema, Result, ScalarValue};
+use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast, lit,
 };
@@ -26,6 +25,7 @@ use tracewell_lake::schema::table_schema;
 use tracewell_model::schema::Table;
 use tracewell_model::time::Day;
 
+use crate::provider::{physical_predicate, projected};
 use crate::settled::{Settled, beside};
 use crate::view::ReadView;
 use crate::{engine, views};
@@ -134,14 +134,9 @@ impl TableProvider for DerivedProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let predicate = conjunction(filters.to_vec())
-            .map(|filter| session.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&self.schema))?))
-            .transpose()?;
+        let predicate = physical_predicate(session, filters, &self.schema)?;
         let wanted = self.wanted(predicate.as_ref());
-        let schema = match projection {
-            Some(projection) => Arc::new(self.schema.project(projection)?),
-            None => Arc::clone(&self.schema),
-        };
+        let schema = projected(&self.schema, projection)?;
         let mut inputs = Vec::new();
         if !wanted.is_empty() {
             let plan = work_out(self.table, &wanted, &self.view, &self.store, &self.environment).await?;

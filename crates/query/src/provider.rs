@@ -9,6 +9,7 @@ use datafusion::common::{DFSchema, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
@@ -55,9 +56,7 @@ impl TableProvider for FactProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let predicate = conjunction(filters.to_vec())
-            .map(|filter| session.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&self.schema))?))
-            .transpose()?;
+        let predicate = physical_predicate(session, filters, &self.schema)?;
         let request = ScanRequest {
             projection: projection.cloned(),
             predicate,
@@ -70,13 +69,28 @@ impl TableProvider for FactProvider {
         Ok(match (stored, fresh) {
             (Some(stored), Some(fresh)) => UnionExec::try_new(vec![stored, fresh])?,
             (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => {
-                let wanted = projection
-                    .map_or_else(|| Ok(Arc::clone(&self.schema)), |of| self.schema.project(of).map(Arc::new))?;
-                Arc::new(EmptyExec::new(wanted))
-            }
+            (None, None) => Arc::new(EmptyExec::new(projected(&self.schema, projection)?)),
         })
     }
+}
+
+/// All of `filters` together, over rows of `schema`; `None` where there is none.
+pub(crate) fn physical_predicate(
+    session: &dyn Session,
+    filters: &[Expr],
+    schema: &SchemaRef,
+) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+    conjunction(filters.to_vec())
+        .map(|filter| session.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(schema))?))
+        .transpose()
+}
+
+/// The columns that a scan is asked for.
+pub(crate) fn projected(schema: &SchemaRef, projection: Option<&Vec<usize>>) -> Result<SchemaRef> {
+    Ok(match projection {
+        Some(columns) => Arc::new(schema.project(columns)?),
+        None => Arc::clone(schema),
+    })
 }
 
 /// Whether the filters ask for few rows by an id, or by some: then decoding them first pays.
