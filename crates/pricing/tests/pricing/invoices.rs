@@ -2,23 +2,10 @@
 
 use tracewell_pricing::{Kind, Route, Usage};
 
-use crate::{at, built_in};
+use crate::{NO_USAGE, at, built_in};
 
 const fn tokens(input: i64, output: i64) -> Usage {
-    Usage {
-        input_tokens: Some(input),
-        output_tokens: Some(output),
-        cache_read_tokens: None,
-        cache_write_tokens: None,
-        cache_write_5m_tokens: None,
-        cache_write_1h_tokens: None,
-        reasoning_tokens: None,
-        audio_input_tokens: None,
-        audio_output_tokens: None,
-        image_input_tokens: None,
-        image_output_tokens: None,
-        requests: None,
-    }
+    Usage { input_tokens: Some(input), output_tokens: Some(output), ..NO_USAGE }
 }
 
 fn total(provider: &str, model: &str, moment: &str, usage: &Usage) -> String {

@@ -10,7 +10,23 @@ mod unpriced;
 use std::sync::Arc;
 
 use tracewell_pricing::catalogue::{PriceFile, litellm, operator};
-use tracewell_pricing::{Catalogue, Pricer, UnixNanos, read_moment};
+use tracewell_pricing::{Catalogue, Pricer, UnixNanos, Usage, read_moment};
+
+/// `Usage::default()`, for constants.
+const NO_USAGE: Usage = Usage {
+    input_tokens: None,
+    output_tokens: None,
+    cache_read_tokens: None,
+    cache_write_tokens: None,
+    cache_write_5m_tokens: None,
+    cache_write_1h_tokens: None,
+    reasoning_tokens: None,
+    audio_input_tokens: None,
+    audio_output_tokens: None,
+    image_input_tokens: None,
+    image_output_tokens: None,
+    requests: None,
+};
 
 /// A pricer of the built-in catalogue alone.
 fn built_in() -> Pricer {

@@ -6,22 +6,9 @@ use tracewell_pricing::catalogue::Source;
 use tracewell_pricing::pricer::NamedBy;
 use tracewell_pricing::{Catalogue, Pricer, Reading, Route, Usage};
 
-use crate::{at, list, rules};
+use crate::{NO_USAGE, at, list, rules};
 
-const USAGE: Usage = Usage {
-    input_tokens: Some(1_000_000),
-    output_tokens: Some(0),
-    cache_read_tokens: None,
-    cache_write_tokens: None,
-    cache_write_5m_tokens: None,
-    cache_write_1h_tokens: None,
-    reasoning_tokens: None,
-    audio_input_tokens: None,
-    audio_output_tokens: None,
-    image_input_tokens: None,
-    image_output_tokens: None,
-    requests: None,
-};
+const USAGE: Usage = Usage { input_tokens: Some(1_000_000), output_tokens: Some(0), ..NO_USAGE };
 
 const CALL: Route<'_> = Route {
     provider: Some("openai"),

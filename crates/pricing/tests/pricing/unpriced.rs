@@ -3,7 +3,7 @@
 use tracewell_pricing::pricer::MAX_COUNT;
 use tracewell_pricing::{Catalogue, Pricer, Route, Usage};
 
-use crate::{at, built_in, rules};
+use crate::{NO_USAGE, at, built_in, rules};
 
 fn outcome(pricer: &Pricer, route: &Route<'_>, usage: &Usage) -> String {
     let quote = pricer.price(route, at("2026-11-01"), usage);
@@ -14,20 +14,7 @@ fn of(provider: &'static str, model: &'static str) -> Route<'static> {
     Route { provider: Some(provider), response_model: Some(model), ..Route::default() }
 }
 
-const TOKENS: Usage = Usage {
-    input_tokens: Some(1_000),
-    output_tokens: Some(100),
-    cache_read_tokens: None,
-    cache_write_tokens: None,
-    cache_write_5m_tokens: None,
-    cache_write_1h_tokens: None,
-    reasoning_tokens: None,
-    audio_input_tokens: None,
-    audio_output_tokens: None,
-    image_input_tokens: None,
-    image_output_tokens: None,
-    requests: None,
-};
+const TOKENS: Usage = Usage { input_tokens: Some(1_000), output_tokens: Some(100), ..NO_USAGE };
 
 #[test]
 fn an_unknown_name_is_named_as_such() {
