@@ -1,0 +1,18 @@
+//! From an observed failure to a release decision.
+//!
+//! ```text
+//!   examples ── replay ── scorers ── observations ── gate ── verdict ── text, JSON, JUnit, Markdown, HTML
+//!                                                     │
+//!                                               statistics
+//! ```
+//!
+//! What must hold:
+//! - **What is missing is never a pass.** A score that cannot be computed is absent and says why; a gate that lacks
+//!   data says "not enough evidence".
+//! - **The same input gives the same answer**: every random draw has a seed.
+//!
+//! This part is pure: no I/O, no clock.
+
+#![forbid(unsafe_code)]
+
+pub mod statistics;
