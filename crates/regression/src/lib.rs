@@ -15,4 +15,10 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
+#[cfg(test)]
+mod oracle;
+pub mod scorers;
 pub mod statistics;
+
+pub use answer::{Answer, ToolCall};

@@ -1,33 +1,12 @@
 //! SciPy and statsmodels have to say the same, on generated cases.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
-use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::oracle::random;
 
-/// The oracle's answers, or nothing where there is no Python with it.
 fn ask(test: &str, cases: &[Value]) -> Option<Vec<Value>> {
-    let Ok(python) = std::env::var("TRACEWELL_PYTHON") else {
-        println!("SKIPPED {test}: set TRACEWELL_PYTHON to a Python that has tests/python/requirements.txt");
-        return None;
-    };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python/statistics_oracle.py");
-    let mut child = Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(&serde_json::to_vec(cases).unwrap()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(answers.len(), cases.len());
-    Some(answers)
-}
-
-fn random(seed: u64) -> impl FnMut(u64) -> u64 {
-    let mut draw = Pcg64Mcg::seed_from_u64(seed);
-    move |below| draw.next_u64() % below
+    crate::oracle::ask(test, "statistics_oracle.py", cases)
 }
 
 #[track_caller]
