@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod gate;
 #[cfg(test)]
 mod oracle;
 pub mod scorers;

@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::Answer;
 
 mod json;
+mod kinds;
 mod overlap;
 #[cfg(test)]
 mod tests;
@@ -148,6 +149,7 @@ pub enum Value {
     /// From 0 to 1; 1 is best.
     Share(f64),
     /// A time; less is better.
+    #[serde(rename = "time_ns", with = "nanos")]
     Time(Duration),
     /// An amount in US dollars; less is better.
     Usd(Decimal),
@@ -305,19 +307,33 @@ fn measured(value: Value, line: Option<(Value, bool)>) -> Score {
 }
 
 /// A duration as people write it.
-mod duration {
+pub(crate) mod duration {
     use super::Duration;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
         match value {
             Some(value) => serializer.collect_str(&humantime::format_duration(*value)),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| humantime::parse_duration(&text).map_err(D::Error::custom)).transpose()
+    }
+}
+
+/// A duration as a number of nanoseconds.
+mod nanos {
+    use super::Duration;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(value.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_nanos)
     }
 }

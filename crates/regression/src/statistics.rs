@@ -33,6 +33,6 @@ fn phi(z: f64) -> f64 {
 }
 
 /// The `z` below which the share `p` of the standard normal distribution lies.
-fn z_of(p: f64) -> f64 {
+pub(crate) fn z_of(p: f64) -> f64 {
     Normal::standard().inverse_cdf(p)
 }
