@@ -17,6 +17,7 @@
 
 mod answer;
 pub mod gate;
+pub mod near_duplicates;
 #[cfg(test)]
 mod oracle;
 pub mod scorers;
