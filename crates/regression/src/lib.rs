@@ -20,6 +20,7 @@ pub mod gate;
 pub mod near_duplicates;
 #[cfg(test)]
 mod oracle;
+pub mod privacy;
 pub mod scorers;
 pub mod statistics;
 
