@@ -16,6 +16,8 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod example;
+pub mod exchange;
 pub mod gate;
 pub mod near_duplicates;
 #[cfg(test)]
@@ -25,3 +27,4 @@ pub mod scorers;
 pub mod statistics;
 
 pub use answer::{Answer, ToolCall};
+pub use example::Example;

@@ -15,6 +15,11 @@ pub(crate) fn ask(test: &str, script: &str, cases: &[Value]) -> Option<Vec<Value
         );
         return None;
     };
+    Some(ask_with(&python, script, cases))
+}
+
+/// What `script` answers, run by that Python.
+pub(crate) fn ask_with(python: &str, script: &str, cases: &[Value]) -> Vec<Value> {
     let script = format!("{}/../../tests/python/{script}", env!("CARGO_MANIFEST_DIR"));
     let mut child = Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&serde_json::to_vec(cases).unwrap()).unwrap();
@@ -22,7 +27,7 @@ pub(crate) fn ask(test: &str, script: &str, cases: &[Value]) -> Option<Vec<Value
     assert!(output.status.success());
     let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answers.len(), cases.len());
-    Some(answers)
+    answers
 }
 
 /// Draws numbers below the one it is given.
