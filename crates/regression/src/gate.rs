@@ -23,8 +23,8 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use tracewell_pricing::Amount;
 
 use crate::scorers::{Rule, Score, Value};
 use crate::statistics::{Bootstrap, Correction};
@@ -204,9 +204,9 @@ impl Criterion {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Budget {
     /// US dollars an answer, on average.
-    pub mean_cost: Option<Decimal>,
+    pub mean_cost: Option<Amount>,
     /// US dollars for all answers.
-    pub total_cost: Option<Decimal>,
+    pub total_cost: Option<Amount>,
     /// On average.
     pub mean_latency: Option<Duration>,
     /// Of 95 in 100 answers.

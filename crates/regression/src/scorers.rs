@@ -7,9 +7,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tracewell_pricing::Amount;
 
 use crate::Answer;
 
@@ -20,6 +20,7 @@ mod overlap;
 mod tests;
 mod text;
 mod tools;
+pub(crate) mod written;
 
 pub use tools::{Arguments, Order};
 
@@ -100,13 +101,14 @@ pub enum Rule {
     /// How long the call took.
     Latency {
         /// Up to which time it passes, such as `2s`.
-        #[serde(default, with = "duration")]
+        #[serde(default, with = "written::duration")]
         at_most: Option<Duration>,
     },
     /// What the call cost, in US dollars.
     Cost {
-        /// Up to which amount it passes.
-        at_most: Option<Decimal>,
+        /// Up to which amount it passes, such as `"0.004"`.
+        #[serde(default, with = "written::amount")]
+        at_most: Option<Amount>,
     },
 }
 
@@ -120,7 +122,7 @@ pub struct Subject<'a> {
     /// How long the call took.
     pub latency: Option<Duration>,
     /// What it cost, in US dollars.
-    pub cost: Option<Decimal>,
+    pub cost: Option<Amount>,
 }
 
 /// What a scorer says.
@@ -149,10 +151,11 @@ pub enum Value {
     /// From 0 to 1; 1 is best.
     Share(f64),
     /// A time; less is better.
-    #[serde(rename = "time_ns", with = "nanos")]
+    #[serde(rename = "time_ns", with = "written::nanos")]
     Time(Duration),
     /// An amount in US dollars; less is better.
-    Usd(Decimal),
+    #[serde(with = "written::usd")]
+    Usd(Amount),
 }
 
 impl fmt::Display for Value {
@@ -160,7 +163,7 @@ impl fmt::Display for Value {
         match self {
             Self::Share(share) => write!(f, "{share:.3}"),
             Self::Time(time) => write!(f, "{time:.3?}"),
-            Self::Usd(amount) => write!(f, "{} USD", amount.normalize()),
+            Self::Usd(amount) => write!(f, "{amount} USD"),
         }
     }
 }
@@ -304,36 +307,4 @@ fn measured(value: Value, line: Option<(Value, bool)>) -> Score {
         None => value.to_string(),
     };
     Score::Known { value, passed: line.map(|(_, passed)| passed), explanation }
-}
-
-/// A duration as people write it.
-pub(crate) mod duration {
-    use super::Duration;
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    pub(crate) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => serializer.collect_str(&humantime::format_duration(*value)),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| humantime::parse_duration(&text).map_err(D::Error::custom)).transpose()
-    }
-}
-
-/// A duration as a number of nanoseconds.
-mod nanos {
-    use super::Duration;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(value.as_nanos()).unwrap_or(u64::MAX))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_nanos)
-    }
 }

@@ -1,6 +1,6 @@
 //! The decision: every finding, then the worst of them.
 
-use rust_decimal::prelude::ToPrimitive as _;
+use tracewell_pricing::Amount;
 
 use super::compare::{self, Compared};
 use super::evidence::{Grid, Reading, Row};
@@ -117,9 +117,7 @@ impl Gate {
     /// The comparison of a measure whose mean may rise by a share of the baseline's.
     fn rise(&self, grid: &Grid<'_>, about: &str, rule: String, margin: f64) -> Result<Finding, Box<Comparison>> {
         let read = |trial: &Trial| match about {
-            "cost" => {
-                cost_of(trial).and_then(|cost| cost.to_f64().ok_or_else(|| "its cost is out of range".to_owned()))
-            }
+            "cost" => cost_of(trial).map(|cost| cost.units() as f64 / 10_f64.powi(Amount::SCALE as i32)),
             _ => latency_of(trial).map(|time| time.as_secs_f64()),
         };
         let mut gaps = Vec::new();

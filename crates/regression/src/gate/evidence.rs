@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use tracewell_pricing::Amount;
 
 use super::Scored;
 use super::verdict::Gap;
@@ -54,7 +54,7 @@ pub struct Trial {
     /// How long the call took.
     pub latency: Option<Duration>,
     /// What it cost, in US dollars; `None` where it is unpriced.
-    pub cost: Option<Decimal>,
+    pub cost: Option<Amount>,
     /// By the name of the scorer.
     pub scores: BTreeMap<String, Score>,
 }

@@ -31,8 +31,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use rust_decimal::Decimal;
 use serde::Deserialize;
+use tracewell_pricing::Amount;
 
 use super::Gate;
 
@@ -107,11 +107,13 @@ struct FileScorer {
 
 #[derive(Default, Deserialize)]
 struct FileBudget {
-    mean_cost: Option<Decimal>,
-    total_cost: Option<Decimal>,
-    #[serde(default, with = "crate::scorers::duration")]
+    #[serde(default, with = "crate::scorers::written::amount")]
+    mean_cost: Option<Amount>,
+    #[serde(default, with = "crate::scorers::written::amount")]
+    total_cost: Option<Amount>,
+    #[serde(default, with = "crate::scorers::written::duration")]
     mean_latency: Option<Duration>,
-    #[serde(default, with = "crate::scorers::duration")]
+    #[serde(default, with = "crate::scorers::written::duration")]
     p95_latency: Option<Duration>,
     max_cost_rise: Option<f64>,
     max_latency_rise: Option<f64>,

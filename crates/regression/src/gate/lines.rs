@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rust_decimal::Decimal;
+use tracewell_pricing::Amount;
 
 use super::evidence::{Grid, Row};
 use super::verdict::{Decision, Finding, Gap};
@@ -90,7 +90,7 @@ impl<T: Ord> Measures<T> {
     }
 }
 
-pub(super) fn cost_of(trial: &Trial) -> Result<Decimal, String> {
+pub(super) fn cost_of(trial: &Trial) -> Result<Amount, String> {
     trial.cost.ok_or_else(|| "it is unpriced".to_owned())
 }
 
@@ -104,12 +104,16 @@ pub(super) fn budget(budget: &Budget, grid: &Grid<'_>) -> Vec<Finding> {
     let Budget { mean_cost, total_cost, mean_latency, p95_latency, .. } = *budget;
     if mean_cost.is_some() || total_cost.is_some() {
         let costs = Measures::new(grid, cost_of);
-        let total: Decimal = costs.known.iter().sum();
+        // What would overflow is over every limit.
+        let total = costs.known.iter().fold(0, |total: i128, cost| total.saturating_add(cost.units()));
         if let Some(limit) = mean_cost {
-            let mean = total / Decimal::from(costs.count().max(1));
-            findings.push(within("cost", "mean_cost", Value::Usd(mean), Value::Usd(limit), mean <= limit, &costs));
+            let count = costs.count().max(1) as i128;
+            let within_limit = total <= limit.units().saturating_mul(count);
+            let mean = Value::Usd(rounded(total / count));
+            findings.push(within("cost", "mean_cost", mean, Value::Usd(limit), within_limit, &costs));
         }
         if let Some(limit) = total_cost {
+            let total = Amount::from_units(total);
             findings.push(within("cost", "total_cost", Value::Usd(total), Value::Usd(limit), total <= limit, &costs));
         }
     }
@@ -134,6 +138,12 @@ pub(super) fn budget(budget: &Budget, grid: &Grid<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// To the billionth, which is enough to be read.
+fn rounded(units: i128) -> Amount {
+    let step = 10_i128.pow(Amount::SCALE - 9);
+    Amount::from_units(units.saturating_add(step / 2) / step * step)
 }
 
 fn within<T>(about: &str, key: &str, value: Value, limit: Value, within: bool, measures: &Measures<T>) -> Finding {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use rust_decimal::Decimal;
+use tracewell_pricing::Amount;
 
 use super::*;
 use crate::Answer;
@@ -17,6 +17,10 @@ const HEAD: &str = "name = 'g'\ndataset = 'd@v1'\nbaseline = 'live'\ncandidate =
 
 fn gate(rest: &str) -> Gate {
     Gate::parse(&format!("{HEAD}{rest}")).unwrap()
+}
+
+fn amount(text: &str) -> Amount {
+    text.parse().unwrap()
 }
 
 fn today() -> NaiveDate {
@@ -35,7 +39,7 @@ fn trial(case: usize, side: Side, repetition: u32, scores: &[(&str, Score)]) -> 
         repetition,
         answer: Some(Answer::of_text("as before")),
         latency: Some(Duration::from_secs(1)),
-        cost: Some(Decimal::new(1, 1)),
+        cost: Some(amount("0.1")),
         scores: scores.iter().map(|(name, score)| ((*name).to_owned(), score.clone())).collect(),
     }
 }
@@ -196,7 +200,7 @@ fn a_budget_is_exact() {
     for (budget, decision) in [
         ("total_cost = '5'", Decision::Pass),
         ("total_cost = '4.9999999999'", Decision::Fail),
-        ("mean_cost = 0.1", Decision::Pass),
+        ("mean_cost = '0.1'", Decision::Pass),
         ("mean_cost = '0.0999999999'", Decision::Fail),
         ("mean_latency = '1s'", Decision::Pass),
         ("mean_latency = '999ms'", Decision::Fail),
@@ -228,8 +232,9 @@ fn a_dearer_candidate_fails_and_a_little_dearer_one_passes() {
         let mut trials = trials(200, |_, _| 1.0);
         for pair in trials.chunks_mut(2) {
             let base = 1000 + random(9000) as i64;
-            pair[0].cost = Some(Decimal::new(base, 6));
-            pair[1].cost = Some(Decimal::new(base * factor / 100 + random(100) as i64, 6));
+            pair[0].cost = Some(Amount::from_units(i128::from(base) * 10_i128.pow(18)));
+            pair[1].cost =
+                Some(Amount::from_units(i128::from(base * factor / 100 + random(100) as i64) * 10_i128.pow(18)));
         }
         decide(&gate, &cases(200), &trials).decision
     };

@@ -1,7 +1,7 @@
 //! What each rule says of answers, and of what is missing.
 
-use rust_decimal::Decimal;
 use serde_json::json;
+use tracewell_pricing::Amount;
 
 use super::*;
 use crate::ToolCall;
@@ -145,8 +145,11 @@ fn tool_calls_are_compared_by_name_arguments_and_order() {
 
 #[test]
 fn measures_are_held_against_their_line() {
-    let subject =
-        Subject { latency: Some(Duration::from_millis(1500)), cost: Some(Decimal::new(3, 4)), ..Subject::default() };
+    let subject = Subject {
+        latency: Some(Duration::from_millis(1500)),
+        cost: Some("0.0003".parse::<Amount>().unwrap()),
+        ..Subject::default()
+    };
     for (rule, passed, explanation) in [
         (json!({ "kind": "latency" }), None, "1.500s"),
         (json!({ "kind": "latency", "at_most": "2s" }), Some(true), "1.500s, within 2.000s"),

@@ -29,7 +29,7 @@ fn the_documented_file_is_read() {
     assert!(matches!(scored.source, Source::Rule(Rule::ToolCalls { order: Order::Any, .. })));
     assert_eq!(scored.criteria, [Criterion::MinPassRate(0.9), Criterion::MaxPassRateDrop(0.02)]);
     assert_eq!((scored.confidence, scored.minimum_sample), (0.95, 50));
-    assert_eq!(gate.budget.mean_cost, Some(Decimal::new(4, 3)));
+    assert_eq!(gate.budget.mean_cost, Some(amount("0.004")));
     assert_eq!(gate.budget.p95_latency, Some(Duration::from_secs(6)));
     assert_eq!(gate.budget.max_cost_rise, Some(0.1));
     let until = NaiveDate::from_ymd_opt(2026, 12, 31).unwrap();
@@ -89,6 +89,11 @@ fn what_is_not_toml_or_of_a_wrong_type_is_told_with_its_line() {
     let problem =
         &problems(&format!("{HEAD}[[scorer]]\nname = 's'\nkind = 'latency'\nat_most = 'soon'\nmin_pass_rate = 1\n"))[0];
     assert!(problem.starts_with("line 7: "), "{problem}");
+    // Money is text: a number would be read as a binary float.
+    let problem = &problems(&format!("{HEAD}[budget]\nmean_cost = 0.1\n"))[0];
+    assert!(problem.starts_with("line 6: ") && problem.contains("expected a string"), "{problem}");
+    let problem = &problems(&format!("{HEAD}[budget]\nmean_cost = '0,1'\n"))[0];
+    assert_eq!(problem, "line 6: `0,1` is not a decimal number");
     let problem = &problems("dataset = 'd@1'\n")[0];
     assert!(problem.contains("missing field `name`"), "{problem}");
 }
