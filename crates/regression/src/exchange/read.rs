@@ -13,9 +13,12 @@ const EXPECTED: [&str; 5] = ["expected", "ideal", "target", "expectedOutput", "e
 /// Reads an example. What is not known stays in its metadata.
 pub(super) fn example(mut members: Map<String, Value>) -> Result<Example, String> {
     let mut metadata: Map<String, Value> = take(&mut members, "metadata")?.unwrap_or_default();
-    if let Some(Value::Object(own)) = metadata.remove(OWN) {
+    metadata.extend(members.remove_entry(OWN));
+    while let Some(Value::Object(own)) = metadata.get(OWN).cloned() {
+        metadata.remove(OWN);
         for (key, value) in own {
-            members.entry(key).or_insert(value);
+            // Twice wrapped is unwrapped twice.
+            if key == OWN { &mut metadata } else { &mut members }.entry(key).or_insert(value);
         }
     }
     let id = id(&mut members)?;
@@ -44,8 +47,9 @@ pub(super) fn example(mut members: Map<String, Value>) -> Result<Example, String
         tags: take(&mut members, "tags")?.unwrap_or_default(),
         ..Example::default()
     };
-    for langfuse in ["status", "datasetName"] {
-        members.remove(langfuse);
+    // What a dataset item of Langfuse has besides.
+    if members.contains_key("datasetName") {
+        members.retain(|key, _| key != "datasetName" && key != "status");
     }
     metadata.extend(members);
     example.metadata = metadata;

@@ -67,11 +67,11 @@ impl<'a> Reader<'a> {
 
     /// What no key alone can tell.
     fn whole(&mut self, gate: &Gate) {
-        if gate.repetitions == 0 {
-            self.wrong("", 0, "repetitions", "`repetitions` has to be 1 or more");
+        if !(1..=1000).contains(&gate.repetitions) {
+            self.wrong("", 0, "repetitions", "`repetitions` has to be from 1 to 1000");
         }
-        if gate.bootstrap.resamples < 1000 {
-            self.wrong("", 0, "resamples", "`resamples` has to be 1000 or more");
+        if !(1000..=1_000_000).contains(&gate.bootstrap.resamples) {
+            self.wrong("", 0, "resamples", "`resamples` has to be from 1000 to 1000000");
         }
         if gate.baseline.is_none() && gate.compares() {
             self.wrong("", 0, "name", "something is compared, so `baseline` is needed, such as `baseline = \"live\"`");
