@@ -22,6 +22,9 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
+/// How often a text is looked at again after something in it was masked.
+const MOST_ROUNDS: usize = 8;
+
 /// What kind of data it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -151,14 +154,23 @@ impl Masker {
     /// `text` with placeholders. `place` is for the report.
     #[must_use]
     pub fn mask(&mut self, text: &str, place: &str) -> String {
-        let mut masked = String::with_capacity(text.len());
-        let mut end = 0;
-        for (kind, range) in self.find(text) {
-            masked += &text[end..range.start];
-            masked += &self.replace(kind, &text[range.clone()], place);
-            end = range.end;
+        let mut text = text.to_owned();
+        // What is masked may have hidden where its neighbour begins, as in `ann@example.org+49 30 1234567`.
+        for _ in 0..MOST_ROUNDS {
+            let found = self.find(&text);
+            if found.is_empty() {
+                break;
+            }
+            let mut masked = String::with_capacity(text.len());
+            let mut end = 0;
+            for (kind, range) in found {
+                masked += &text[end..range.start];
+                masked += &self.replace(kind, &text[range.clone()], place);
+                end = range.end;
+            }
+            text = masked + &text[end..];
         }
-        masked + &text[end..]
+        text
     }
 
     /// Masks every string in `value`, the names of members, and numbers that are card numbers. What a member named like

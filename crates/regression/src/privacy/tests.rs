@@ -199,6 +199,11 @@ fn masking_again_changes_nothing() {
 }
 
 #[test]
+fn what_stands_close_together_is_masked() {
+    assert_eq!(masked("ann@example.org+49 30 1234567"), "[EMAIL_1][PHONE_1]");
+}
+
+#[test]
 fn any_text_is_masked_without_a_panic() {
     const PIECES: [&str; 20] = [
         "+",
