@@ -20,6 +20,13 @@ struct Claim<'a> {
     is_relative: bool,
 }
 
+/// What comes of one thing that has to hold.
+enum Outcome {
+    Found(Finding),
+    /// Found once all comparisons are known.
+    Waits(Comparison),
+}
+
 /// A comparison whose p-value waits for the others.
 struct Comparison {
     finding: Finding,
@@ -39,27 +46,18 @@ impl Gate {
             self.flaky.iter().partition(|case| evidence.today <= case.until);
         let left_out: Vec<usize> = flaky.iter().filter_map(|case| grid.place(&case.example)).collect();
 
-        let mut findings = Vec::new();
-        let mut comparisons = Vec::new();
+        let mut outcomes = Vec::new();
         for scored in &self.scorers {
-            for criterion in &scored.criteria {
-                match self.criterion(&grid, scored, *criterion, &left_out) {
-                    Ok(finding) => findings.push(finding),
-                    Err(comparison) => comparisons.push(*comparison),
-                }
-            }
+            let criteria = scored.criteria.iter();
+            outcomes.extend(criteria.map(|criterion| self.criterion(&grid, scored, *criterion, &left_out)));
         }
         for (about, key, margin) in [
             ("cost", "max_cost_rise", self.budget.max_cost_rise),
             ("latency", "max_latency_rise", self.budget.max_latency_rise),
         ] {
-            let Some(margin) = margin else { continue };
-            match self.rise(&grid, about, format!("{key} = {margin}"), margin) {
-                Ok(finding) => findings.push(finding),
-                Err(comparison) => comparisons.push(*comparison),
-            }
+            outcomes.extend(margin.map(|margin| self.rise(&grid, about, format!("{key} = {margin}"), margin)));
         }
-        findings.extend(self.decided(comparisons));
+        let mut findings = self.decided(outcomes);
         findings.extend(lines::budget(&self.budget, &grid).into_iter().map(|finding| self.sampled(finding, &grid)));
         findings.extend(self.never_fail.iter().map(|example| self.never_fails(&grid, example)));
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.decision));
@@ -87,23 +85,17 @@ impl Gate {
     }
 
     /// A finding, or the comparison that it takes.
-    fn criterion(
-        &self,
-        grid: &Grid<'_>,
-        scored: &Scored,
-        criterion: Criterion,
-        left_out: &[usize],
-    ) -> Result<Finding, Box<Comparison>> {
+    fn criterion(&self, grid: &Grid<'_>, scored: &Scored, criterion: Criterion, left_out: &[usize]) -> Outcome {
         let reading = if criterion.is_of_passes() { Reading::Passes } else { Reading::Score };
         let places = grid.places_of(scored, left_out);
         let (rows, gaps) = grid.rows(&scored.name, reading, &places, criterion.compares());
         let (about, rule) = (scored.name.as_str(), criterion.to_string());
         if rows.len() < scored.minimum_sample || rows.is_empty() {
-            return Ok(too_few(about, rule, rows.len(), scored.minimum_sample));
+            return Outcome::Found(too_few(about, rule, rows.len(), scored.minimum_sample));
         }
         match criterion {
             Criterion::MinScore(limit) | Criterion::MinPassRate(limit) => {
-                Ok(lines::share(about, rule, &rows, &gaps, limit))
+                Outcome::Found(lines::share(about, rule, &rows, &gaps, limit))
             }
             Criterion::MaxDrop(margin) | Criterion::MaxPassRateDrop(margin) => {
                 let differences: Vec<f64> = rows.iter().map(|row| row.best[1] - row.best[0]).collect();
@@ -115,7 +107,7 @@ impl Gate {
     }
 
     /// The comparison of a measure whose mean may rise by a share of the baseline's.
-    fn rise(&self, grid: &Grid<'_>, about: &str, rule: String, margin: f64) -> Result<Finding, Box<Comparison>> {
+    fn rise(&self, grid: &Grid<'_>, about: &str, rule: String, margin: f64) -> Outcome {
         let read = |trial: &Trial| match about {
             "cost" => cost_of(trial).map(|cost| cost.units() as f64 / 10_f64.powi(Amount::SCALE as i32)),
             _ => latency_of(trial).map(|time| time.as_secs_f64()),
@@ -129,11 +121,12 @@ impl Gate {
             })
             .collect();
         if rows.len() < self.minimum_sample || rows.is_empty() {
-            return Ok(too_few(about, rule, rows.len(), self.minimum_sample));
+            return Outcome::Found(too_few(about, rule, rows.len(), self.minimum_sample));
         }
         if !gaps.is_empty() {
             // What a missing call would have cost is not bounded.
-            return Ok(Finding::new(about, rule, Decision::NotEnoughEvidence, lacks(&gaps)).lacking(&gaps));
+            let finding = Finding::new(about, rule, Decision::NotEnoughEvidence, lacks(&gaps));
+            return Outcome::Found(finding.lacking(&gaps));
         }
         let differences: Vec<f64> = rows.iter().map(|row| row.best[0] * (1.0 + margin) - row.best[1]).collect();
         let compared = compare::measures(&differences, self.confidence, self.bootstrap);
@@ -141,11 +134,21 @@ impl Gate {
         comparison(claim, &rows, &gaps, compared)
     }
 
-    /// The findings of all comparisons, corrected for their number.
-    fn decided(&self, comparisons: Vec<Comparison>) -> Vec<Finding> {
-        let p_values: Vec<f64> = comparisons.iter().map(|comparison| comparison.compared.p_fail).collect();
-        let corrected = adjust(&p_values, self.correction);
-        comparisons.into_iter().zip(corrected).map(|(comparison, p)| comparison.decided(p)).collect()
+    /// The findings, with the comparisons corrected for their number.
+    fn decided(&self, outcomes: Vec<Outcome>) -> Vec<Finding> {
+        let p_values: Vec<f64> = outcomes
+            .iter()
+            .filter_map(|outcome| match outcome {
+                Outcome::Waits(comparison) => Some(comparison.compared.p_fail),
+                Outcome::Found(_) => None,
+            })
+            .collect();
+        let mut corrected = adjust(&p_values, self.correction).into_iter();
+        let decided = outcomes.into_iter().filter_map(|outcome| match outcome {
+            Outcome::Found(finding) => Some(finding),
+            Outcome::Waits(comparison) => corrected.next().map(|p| comparison.decided(p)),
+        });
+        decided.collect()
     }
 
     /// A case every scorer has to pass, each time.
@@ -193,15 +196,10 @@ impl Gate {
 }
 
 /// What a comparison measured; or that there is nothing to compare.
-fn comparison(
-    claim: Claim<'_>,
-    rows: &[Row],
-    gaps: &[Gap],
-    compared: Option<Compared>,
-) -> Result<Finding, Box<Comparison>> {
+fn comparison(claim: Claim<'_>, rows: &[Row], gaps: &[Gap], compared: Option<Compared>) -> Outcome {
     let Claim { about, rule, margin, confidence, is_relative } = claim;
     let finding = Finding::new(about, rule, Decision::NotEnoughEvidence, lacks(gaps)).lacking(gaps);
-    let Some(compared) = compared else { return Ok(finding) };
+    let Some(compared) = compared else { return Outcome::Found(finding) };
     let mean = |side: usize| rows.iter().map(|row| row.best[side]).sum::<f64>() / rows.len() as f64;
     let bounds = (!is_relative).then_some(compared.interval);
     let measured = Measured {
@@ -217,7 +215,7 @@ fn comparison(
     };
     let value = (!is_relative && gaps.is_empty()).then_some(Value::Share(measured.candidate));
     let finding = Finding { examples: rows.len(), measured: Some(measured), value, ..finding };
-    Err(Box::new(Comparison { finding, compared, margin, confidence, only_fails: !gaps.is_empty() }))
+    Outcome::Waits(Comparison { finding, compared, margin, confidence, only_fails: !gaps.is_empty() })
 }
 
 impl Comparison {
@@ -247,7 +245,10 @@ impl Comparison {
                     "{candidate:.3} after {baseline:.3}, which is {moved:+.3}; {sure}% sure of {low:+.3} or more, and of {high:+.3} or less"
                 )
             }
-            _ => format!("{candidate:.4} after {baseline:.4}, which is {:+.1}%", (candidate / baseline - 1.0) * 100.0),
+            _ => {
+                let share = (candidate / baseline - 1.0) * 100.0;
+                format!("{} after {}, which is {share:+.1}%", figure(candidate), figure(baseline))
+            }
         };
         let examples = self.finding.examples as u64;
         let hint = match (self.finding.decision, self.compared.needed) {
@@ -258,6 +259,12 @@ impl Comparison {
         };
         moved + &hint
     }
+}
+
+/// With four digits that count.
+pub(super) fn figure(number: f64) -> String {
+    let magnitude = if number == 0.0 { 0.0 } else { number.abs().log10().floor() };
+    format!("{number:.*}", (3.0 - magnitude).clamp(0.0, 12.0) as usize)
 }
 
 fn too_few(about: &str, rule: String, examples: usize, minimum: usize) -> Finding {

@@ -120,7 +120,8 @@ pub(super) fn budget(budget: &Budget, grid: &Grid<'_>) -> Vec<Finding> {
     if mean_latency.is_some() || p95_latency.is_some() {
         let times = Measures::new(grid, latency_of);
         if let Some(limit) = mean_latency {
-            let mean = times.known.iter().sum::<Duration>() / u32::try_from(times.count().max(1)).unwrap_or(u32::MAX);
+            let sum = times.known.iter().fold(Duration::ZERO, |sum, time| sum.saturating_add(*time));
+            let mean = sum / u32::try_from(times.count().max(1)).unwrap_or(u32::MAX);
             findings.push(within(
                 "latency",
                 "mean_latency",

@@ -2,6 +2,7 @@
 
 use tracewell_blocks::Block;
 
+use super::decide::figure;
 use super::{Change, Finding, Verdict};
 
 /// How many changed examples are listed, each way, and of how many is shown in what their answers differ.
@@ -64,8 +65,8 @@ fn comparisons(findings: &[Finding]) -> Block {
             finding.about.clone(),
             finding.rule.clone(),
             finding.examples.to_string(),
-            format!("{:.4}", measured.baseline),
-            format!("{:.4}", measured.candidate),
+            figure(measured.baseline),
+            figure(measured.candidate),
             bound(measured.low),
             bound(measured.high),
             p(measured.p_pass),

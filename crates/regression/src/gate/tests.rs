@@ -242,6 +242,12 @@ fn a_dearer_candidate_fails_and_a_little_dearer_one_passes() {
 }
 
 #[test]
+fn small_figures_are_legible() {
+    let figures = [0.0, 0.00041234567, 0.5, 12.3456, 123456.7, -0.25].map(decide::figure);
+    assert_eq!(figures, ["0.000", "0.0004123", "0.5000", "12.35", "123457", "-0.2500"]);
+}
+
+#[test]
 fn one_bad_figure_among_many_does_not_fail_by_chance() {
     let rest = |correction: &str| {
         let scorers: String =
