@@ -1,17 +1,23 @@
 //! From an observed failure to a release decision.
 //!
 //! ```text
-//!   examples ── replay ── scorers ── observations ── gate ── verdict ── text, JSON, JUnit, Markdown, HTML
-//!                                                     │
-//!                                               statistics
+//!   traffic ── capture ── near_duplicates ── review ──┐
+//!                                                     ├── Example ── privacy ── exchange ── files of other tools
+//!   files of other tools ── exchange ─────────────────┘      │
+//!                                                         replay
+//!                                                            │
+//!                         scorers ── trials ── gate ── verdict: text, JSON, JUnit, Markdown, HTML
+//!                                               │
+//!                                          statistics
 //! ```
 //!
 //! What must hold:
 //! - **What is missing is never a pass.** A score that cannot be computed is absent and says why; a gate that lacks
 //!   data says "not enough evidence".
+//! - **What cannot be read or written is listed** with its line or id and the reason.
 //! - **The same input gives the same answer**: every random draw has a seed.
 //!
-//! This part is pure: no I/O, no clock.
+//! What is here is pure: no I/O, no clock. Capture, review and replay come with the tables.
 
 #![forbid(unsafe_code)]
 
