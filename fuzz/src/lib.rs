@@ -14,6 +14,7 @@ mod normalize;
 #[path = "../../crates/otlp/tests/it/oracle.rs"]
 #[allow(dead_code, reason = "the crate's tests use all of it")]
 mod oracle;
+mod regression;
 #[path = "../../crates/otlp/tests/it/scramble.rs"]
 mod scramble;
 mod seeds;
@@ -42,6 +43,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "normalize_built", check: normalize::check_built, seeds: seeds::noise },
     Target { name: "wal", check: wal::check, seeds: seeds::noise },
     Target { name: "wal_built", check: wal::check_built, seeds: seeds::noise },
+    Target { name: "exchange", check: regression::check_exchange, seeds: regression::exchange_seeds },
+    Target { name: "gate", check: regression::check_gate, seeds: regression::gate_seeds },
 ];
 
 /// Runs the target called `name`.

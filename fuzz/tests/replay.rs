@@ -92,3 +92,13 @@ fn wal() {
 fn wal_built() {
     replay("wal_built");
 }
+
+#[test]
+fn exchange() {
+    replay("exchange");
+}
+
+#[test]
+fn gate() {
+    replay("gate");
+}

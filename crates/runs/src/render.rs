@@ -1,57 +1,8 @@
-//! A record as people read it: a list of [`Block`]s, written for a terminal, as Markdown, or as a page of HTML.
-//!
-//! Everything in a block is hostile until a writer has escaped it for its format.
+//! A record as people read it.
 
-mod html;
-mod markdown;
 mod story;
-mod terminal;
-mod units;
 
 pub(crate) use story::parameters;
 
-pub use html::html;
-pub use markdown::markdown;
 pub use story::{Detail, story};
-pub use terminal::{Look, terminal};
-pub use units::{count, duration, tidy};
-
-/// A piece of a page.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Block {
-    /// A heading; 1 is the page's.
-    Heading(u8, String),
-    /// Names and values.
-    Facts(Vec<(&'static str, String)>),
-    /// Columns with their heads.
-    Table(Vec<&'static str>, Vec<Vec<String>>),
-    /// Spans over time.
-    Waterfall(Vec<Bar>),
-    /// A text as it was sent, and what it is.
-    Text(String, String),
-    /// A remark.
-    Note(String),
-    /// Lines of two texts, with `-`, `+` or a space before each.
-    Difference(Vec<(char, String)>),
-}
-
-/// A span in a waterfall.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bar {
-    /// How deep in the tree.
-    pub depth: usize,
-    /// The span's name.
-    pub name: String,
-    /// What the span stands for.
-    pub kind: String,
-    /// What else is worth a glance.
-    pub note: String,
-    /// Where it begins and how long it is, as shares of the run, from 0 to 1.
-    pub from: f64,
-    /// See `from`.
-    pub share: f64,
-    /// How long it took; `None` where that is not known.
-    pub duration_ns: Option<i64>,
-    /// It ended in an error.
-    pub failed: bool,
-}
+pub use tracewell_blocks::{Bar, Block, Look, count, duration, html, markdown, terminal, tidy};

@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use tracewell_dialects::message_text;
 
-use super::units::{count, duration};
-use super::{Bar, Block};
+use super::{Bar, Block, count, duration};
 use crate::record::{Message, Prompt, RunRecord, Score};
 
 mod facts;

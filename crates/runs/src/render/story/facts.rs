@@ -1,7 +1,7 @@
 //! Calls, tools and counts in a few words.
 
 use crate::record::{ModelCall, Tokens, ToolCall};
-use crate::render::units::{count, duration};
+use crate::render::{count, duration};
 
 pub(super) type Facts = Vec<(&'static str, String)>;
 

@@ -1,7 +1,7 @@
 //! What a record lacks, in sentences.
 
 use crate::record::{Attribute, Completeness};
-use crate::render::units::{count, duration};
+use crate::render::{count, duration};
 
 /// The statement in sentences: what is missing first, then what is odd.
 pub(super) fn notes(statement: &Completeness) -> Vec<String> {

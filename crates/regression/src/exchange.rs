@@ -1,0 +1,136 @@
+//! Examples from and to other tools.
+//!
+//! | format | to | from | what it is read with |
+//! | --- | --- | --- | --- |
+//! | JSONL | yes | yes | ours; also the lines of the other JSONL formats |
+//! | CSV | yes | yes | spreadsheets, and back |
+//! | promptfoo | YAML, JSON | yes | `tests: file://…` with the prompt `{{messages}}` |
+//! | OpenAI evals | yes | as JSONL | `oaieval` |
+//! | OpenAI fine-tuning | yes | as JSONL | the fine-tuning API |
+//! | Inspect AI | yes | as JSONL | `json_dataset` |
+//! | Langfuse | yes | as JSONL | the bodies of `POST /api/public/dataset-items` |
+//!
+//! What a format has no place for travels in its metadata, under `tracewell`, and is found again on the way back. What
+//! cannot be read is listed with its line and the reason, and what cannot be written with its id.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Example;
+
+mod jsonl;
+mod promptfoo;
+mod read;
+mod table;
+#[cfg(test)]
+mod tests;
+mod write;
+
+/// A format that examples are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Format {
+    Jsonl,
+    Csv,
+    PromptfooYaml,
+    PromptfooJson,
+    OpenaiEvals,
+    OpenaiFineTuning,
+    Inspect,
+    Langfuse,
+}
+
+/// A format that examples are read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Lines of JSON, of whichever tool.
+    Jsonl,
+    /// With a header line.
+    Csv,
+    /// YAML or JSON.
+    Promptfoo,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Exported {
+    /// The file.
+    pub text: String,
+    /// The ids of examples that the format cannot hold, and why.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Imported {
+    pub examples: Vec<Example>,
+    pub wrong: Vec<Wrong>,
+}
+
+/// A line that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Wrong {
+    /// Counted from 1; where it begins.
+    pub line: usize,
+    pub reason: String,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.reason)
+    }
+}
+
+/// Lines that could not be read, where all had to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nothing was read: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct ImportError(pub Vec<Wrong>);
+
+/// Writes examples. `dataset` is the name that some formats carry.
+#[must_use]
+pub fn export(format: Format, dataset: &str, examples: &[Example]) -> Exported {
+    match format {
+        Format::Jsonl => write::lines(examples, write::own),
+        Format::Csv => table::export(examples),
+        Format::PromptfooYaml | Format::PromptfooJson => promptfoo::export(format, examples),
+        Format::OpenaiEvals => write::lines(examples, write::openai_evals),
+        Format::OpenaiFineTuning => write::lines(examples, write::openai_fine_tuning),
+        Format::Inspect => write::lines(examples, write::inspect),
+        Format::Langfuse => write::lines(examples, |example| write::langfuse(example, dataset)),
+    }
+}
+
+/// Reads examples: what can be read, and what cannot. An example without an id gets one by its content.
+///
+/// # Errors
+/// Where `strict` and anything cannot be read.
+pub fn import(source: Source, bytes: &[u8], strict: bool) -> Result<Imported, ImportError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let read = match source {
+        Source::Jsonl => jsonl::import(bytes),
+        Source::Csv => table::import(bytes),
+        Source::Promptfoo => promptfoo::import(bytes),
+    };
+    let mut imported = Imported::default();
+    let mut lines: HashMap<(String, u32), usize> = HashMap::new();
+    for (line, example) in read {
+        let unique = example.and_then(|example| {
+            let before = *lines.entry((example.id.clone(), example.revision)).or_insert(line);
+            if before == line { Ok(example) } else { Err(format!("`{}` is on line {before} already", example.id)) }
+        });
+        match unique {
+            Ok(example) => imported.examples.push(example),
+            Err(reason) => imported.wrong.push(Wrong { line, reason }),
+        }
+    }
+    if strict && !imported.wrong.is_empty() { Err(ImportError(imported.wrong)) } else { Ok(imported) }
+}
+
+/// What was made of each entry, and the line it begins on.
+type Read = Vec<(usize, Result<Example, String>)>;

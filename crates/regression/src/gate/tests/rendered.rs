@@ -1,0 +1,78 @@
+//! A verdict as others read it.
+
+use serde_json::json;
+use tracewell_blocks::{Look, html, markdown, terminal};
+
+use super::*;
+use crate::oracle::ask;
+
+const HOSTILE: &str = "<b>\u{1b}[31m]]>&\u{0}\u{fffe}";
+
+fn verdict() -> Verdict {
+    let gate = gate(
+        "never_fail = ['case-0', 'nowhere']\n[[scorer]]\nname = 's'\nkind = 'exact'\nmax_pass_rate_drop = 0.05\nmin_score = 0.5\n",
+    );
+    let mut trials = trials(100, |case, side| if side == Side::Candidate && case % 4 == 0 { 0.0 } else { 1.0 });
+    for trial in &mut trials {
+        if trial.side == Side::Candidate {
+            trial.answer = Some(Answer::of_text(HOSTILE));
+        }
+        if let Some(Score::Known { explanation, .. }) = trial.scores.get_mut("s") {
+            *explanation = HOSTILE.to_owned();
+        }
+    }
+    decide(&gate, &cases(100), &trials)
+}
+
+#[test]
+fn junit_says_what_the_verdict_says() {
+    let verdict = verdict();
+    let found = |decision| verdict.findings.iter().filter(|finding| finding.decision == decision).count();
+    assert_eq!([Decision::Fail, Decision::NotEnoughEvidence, Decision::Pass].map(found), [2, 1, 1]);
+    let Some(read) = ask("junit", "junit_reader.py", &[json!(junit(&verdict).unwrap())]) else { return };
+    let cases: Vec<(String, String, Option<String>)> = serde_json::from_value(read[0].clone()).unwrap();
+    assert_eq!(cases.len(), verdict.findings.len());
+    for ((name, result, message), finding) in cases.iter().zip(&verdict.findings) {
+        assert_eq!(*name, format!("{} {}", finding.about, finding.rule));
+        let expected = match finding.decision {
+            Decision::Pass => "passed",
+            Decision::Fail => "failure",
+            Decision::NotEnoughEvidence => "error",
+        };
+        assert_eq!(result, expected);
+        if let Some(message) = message {
+            // What no XML may hold is marked, and the rest is as it was.
+            let clean = finding.why.replace(['\u{0}', '\u{1b}', '\u{fffe}'], "\u{fffd}");
+            assert_eq!(*message, clean);
+        }
+        assert_eq!(message.is_some(), expected != "passed");
+    }
+}
+
+#[test]
+fn every_form_tells_every_finding_and_no_text_is_markup() {
+    let verdict = verdict();
+    let blocks = page(&verdict);
+    let text = terminal(&blocks, Look { width: 200, color: false });
+    let page = html("gate", &blocks);
+    for finding in &verdict.findings {
+        assert!(text.contains(&finding.about), "{text}");
+    }
+    for form in [&text, &markdown(&blocks), &page] {
+        assert!(form.contains("case-96") && form.contains("not enough evidence") && !form.contains('\u{1b}'), "{form}");
+    }
+    assert!(!page.contains("<b>"));
+}
+
+#[test]
+fn a_verdict_survives_json() {
+    let verdict = verdict();
+    let text = serde_json::to_string(&verdict).unwrap();
+    assert_eq!(serde_json::from_str::<Verdict>(&text).unwrap(), verdict);
+}
+
+#[test]
+fn the_exit_code_tells_the_decision() {
+    let codes = [Decision::Pass, Decision::Fail, Decision::NotEnoughEvidence].map(Decision::exit_code);
+    assert_eq!(codes, [0, 1, 2]);
+}

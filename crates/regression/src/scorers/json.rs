@@ -1,0 +1,107 @@
+//! Answers that are JSON.
+
+use jsonschema::{PatternOptions, Validator};
+use serde_json::Value;
+
+use super::text::shown;
+use super::{RuleError, Score};
+
+/// How many violations of a schema are told.
+const MOST_TOLD: usize = 3;
+
+/// Makes a schema ready. Patterns in it run in linear time; nothing is fetched.
+pub(super) fn schema(source: &Value) -> Result<Validator, RuleError> {
+    jsonschema::options()
+        .with_pattern_options(PatternOptions::regex())
+        .build(source)
+        .map_err(|error| RuleError::Schema(error.to_string()))
+}
+
+pub(super) fn allowed(answered: &str, schema: &Validator, fenced: bool) -> Score {
+    let value = match parse(answered, fenced) {
+        Ok(value) => value,
+        Err(reason) => return Score::verdict(false, reason),
+    };
+    let mut errors = schema.iter_errors(&value);
+    let told: Vec<String> = errors
+        .by_ref()
+        .take(MOST_TOLD)
+        .map(|error| {
+            let place = error.instance_path().to_string();
+            format!("{}: {error}", if place.is_empty() { "/" } else { &place })
+        })
+        .collect();
+    match (told.is_empty(), errors.count()) {
+        (true, _) => Score::verdict(true, "the schema allows it"),
+        (false, 0) => Score::verdict(false, told.join("; ")),
+        (false, more) => Score::verdict(false, format!("{}; and {more} more", told.join("; "))),
+    }
+}
+
+pub(super) fn fields(answered: &str, expected: &str, pointers: &[String], fenced: bool) -> Result<Score, String> {
+    let expected = parse(expected, fenced).map_err(|reason| format!("expected: {reason}"))?;
+    let answered = match parse(answered, fenced) {
+        Ok(value) => value,
+        Err(reason) => return Ok(Score::share(0.0, Some(false), reason)),
+    };
+    let whole = [String::new()];
+    let pointers = if pointers.is_empty() { &whole } else { pointers };
+    let differing: Vec<&str> = pointers
+        .iter()
+        .filter(|pointer| match (answered.pointer(pointer), expected.pointer(pointer)) {
+            (Some(is), Some(wanted)) => !equal(is, wanted),
+            (None, None) => false,
+            _ => true,
+        })
+        .map(String::as_str)
+        .collect();
+    let share = 1.0 - differing.len() as f64 / pointers.len() as f64;
+    let at = |pointer: &&str| {
+        let text =
+            |value: &Value| value.pointer(pointer).map_or("nothing".to_owned(), |value| shown(&value.to_string()));
+        format!(
+            "{}: {} instead of {}",
+            if pointer.is_empty() { "/" } else { pointer },
+            text(&answered),
+            text(&expected)
+        )
+    };
+    let explanation = match differing.is_empty() {
+        true => format!("{} equal", pointers.len()),
+        false => differing.iter().map(at).collect::<Vec<_>>().join("; "),
+    };
+    Ok(Score::share(share, Some(differing.is_empty()), explanation))
+}
+
+/// Whether both say the same: numbers by value (`1` is `1.0`), objects whatever the order of their members.
+pub(super) fn equal(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            one == other || one.as_f64() == other.as_f64() && !both_whole(one, other)
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(key, one)| other.get(key).is_some_and(|other| equal(one, other)))
+        }
+        _ => one == other,
+    }
+}
+
+/// Whole numbers are compared as such: as floats, large neighbours would be equal.
+fn both_whole(one: &serde_json::Number, other: &serde_json::Number) -> bool {
+    !one.is_f64() && !other.is_f64()
+}
+
+fn parse(text: &str, fenced: bool) -> Result<Value, String> {
+    let text = if fenced { unfenced(text) } else { text };
+    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}: {}", shown(text)))
+}
+
+/// What stands in the fence, where there is one.
+fn unfenced(text: &str) -> &str {
+    let inside = text.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
+    inside.and_then(|rest| rest.split_once('\n')).map_or(text, |(_, inside)| inside)
+}
