@@ -1,11 +1,21 @@
 -- One row is one score: an evaluation result, feedback, an annotation or a correction, however often it was sent.
 --
--- Rule: rows of `scores` that are equal in all but their receipt are one. A correction is a row of its own; the last
--- word on something is the row with the greatest `time`.
+-- Rule: rows of `scores` that are equal in all but their receipt are one. The same judge (source and author) judging the
+-- same thing by the same name again supersedes what was said before; the last word has no `superseded_at`.
 SELECT
-    date, time, time_unix_nano, tenant, target, trace_id, span_id, response_id, session_id, document_id, name, value,
-    label, explanation, source, author, metadata, service, min(received_at) AS received_at, min(seq) AS seq
-FROM scores
-GROUP BY
-    date, time, time_unix_nano, tenant, target, trace_id, span_id, response_id, session_id, document_id, name, value,
-    label, explanation, source, author, metadata, service
+    date, time, time_unix_nano, tenant, target, trace_id, span_id, response_id, session_id, document_id, name,
+    data_type, value, label, text, explanation, source, author, metadata, service, received_at, seq,
+    lead(time) OVER (
+        PARTITION BY tenant, target, trace_id, span_id, response_id, session_id, document_id, name, source, author
+        ORDER BY time_unix_nano, received_at, seq
+    ) AS superseded_at
+FROM (
+    SELECT
+        date, time, time_unix_nano, tenant, target, trace_id, span_id, response_id, session_id, document_id, name,
+        data_type, value, label, text, explanation, source, author, metadata, service,
+        min(received_at) AS received_at, min(seq) AS seq
+    FROM scores
+    GROUP BY
+        date, time, time_unix_nano, tenant, target, trace_id, span_id, response_id, session_id, document_id, name,
+        data_type, value, label, text, explanation, source, author, metadata, service
+) AS said

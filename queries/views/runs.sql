@@ -1,7 +1,7 @@
 -- One row is one run: a trace that is more than a second account of calls in other traces.
 --
 -- Rule: `traces`, without those that hold nothing but duplicates, and with what was said of the run: `scores` lists the
--- scores whose target is the run or one of its spans, the newest first.
+-- last words on the run or one of its spans, the newest first.
 SELECT
     t.tenant, t.trace_id, t.date, t.start_time, t.end_time, t.duration_ns, t.root_name, t.root_kind, t.missing_root,
     t.status, t.service, t.environment, t.release, t.team, t.conversation_id, t.user_id, t.workflow_name,
@@ -15,12 +15,8 @@ LEFT JOIN (
         tenant, trace_id,
         array_agg(named_struct('name', name, 'value', value, 'label', label, 'source', source, 'span_id', span_id)
             ORDER BY time_unix_nano DESC, name) AS scores
-    FROM (
-        -- Sent twice is said once.
-        SELECT DISTINCT tenant, trace_id, span_id, name, value, label, source, time_unix_nano
-        FROM scores
-        WHERE trace_id IS NOT NULL
-    ) AS said
+    FROM evaluations
+    WHERE trace_id IS NOT NULL AND superseded_at IS NULL
     GROUP BY tenant, trace_id
 ) AS s ON s.tenant = t.tenant AND s.trace_id = t.trace_id
 WHERE NOT t.only_duplicates

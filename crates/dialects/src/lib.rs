@@ -45,6 +45,7 @@ pub use input::{LogInput, ResourceFacts, SpanInput};
 pub use normalized::{Normalized, Piece, Record, Role, Score, ScoreTarget, Usage, content_hash};
 pub use normalizer::Normalizer;
 pub use resource::TEAM_KEYS;
+pub use scores::own as own_score;
 
 /// What a message says, in whatever shape it was sent: its text, and the first tool call as `name(arguments)`. `None`
 /// where nothing of either is found in it.

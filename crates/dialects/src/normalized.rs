@@ -150,8 +150,11 @@ pub fn content_hash(bytes: &[u8]) -> ContentHash {
 pub struct Score<'a> {
     pub target: ScoreTarget<'a>,
     pub name: Cow<'a, str>,
+    /// numeric, boolean, categorical, text, correction.
+    pub data_type: &'static str,
     pub value: Option<f64>,
     pub label: Option<Cow<'a, str>>,
+    pub text: Option<Cow<'a, str>>,
     pub explanation: Option<Cow<'a, str>>,
     /// human, model, code, user.
     pub source: Option<Cow<'a, str>>,
@@ -170,8 +173,8 @@ pub enum ScoreTarget<'a> {
     Run,
     /// The session.
     Session(Option<Cow<'a, str>>),
-    /// The call with this provider response id.
-    Response(Cow<'a, str>),
+    /// A retrieved document, wherever it was retrieved; within the span or run where the record names one.
+    Document(Cow<'a, str>),
 }
 
 impl Normalized<'_> {

@@ -5,6 +5,8 @@
 //!   the target; parentage never does.
 //! - OpenTelemetry has the event `gen_ai.evaluation.result`, about the span it stands in.
 //! - OpenLIT writes `gen_ai.eval.*`.
+//! - What people and scripts give through our own interfaces is the OpenTelemetry event too, with [`own`] attributes for
+//!   what it cannot say.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,6 +21,24 @@ use crate::normalized::{Normalized, Score, ScoreTarget};
 
 /// Name of the OpenTelemetry event.
 pub(crate) const EVALUATION_EVENT: &str = "gen_ai.evaluation.result";
+
+/// Attributes of our own on an evaluation event.
+pub mod own {
+    /// What is scored, where that is not the span of the record: run, session, document.
+    pub const TARGET: &str = "tracewell.score.target";
+    /// The session that is scored.
+    pub const SESSION: &str = "tracewell.score.session_id";
+    /// The document that is scored.
+    pub const DOCUMENT: &str = "tracewell.score.document_id";
+    /// human, model, code or user.
+    pub const SOURCE: &str = "tracewell.score.source";
+    /// Who gives it.
+    pub const AUTHOR: &str = "tracewell.score.author";
+    /// What is said in free text.
+    pub const TEXT: &str = "tracewell.score.text";
+    /// What the output should have been.
+    pub const CORRECTION: &str = "tracewell.score.correction";
+}
 
 /// Adds the scores of a span, whose `kind` is known.
 pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
@@ -59,16 +79,29 @@ pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
 /// The score in the attributes of a `gen_ai.evaluation.result` event.
 pub(crate) fn event_score<'a>(attributes: impl Iterator<Item = KeyValue<'a>>) -> Option<Score<'a>> {
     let mut draft = Draft::default();
+    let (mut target, mut session, mut document) = (None, None, None);
     for KeyValue { key, value } in attributes {
-        match key.strip_prefix("gen_ai.evaluation.") {
-            Some("score.value") => draft.set("score", value),
-            Some("score.label") => draft.set("label", value),
-            Some(member) => draft.set(member, value),
-            None if matches!(key, "event.name" | "gen_ai.response.id") => {}
-            None => draft.metadata.extend(text(value).map(|text| (Cow::Borrowed(key), text))),
+        match (key.strip_prefix("gen_ai.evaluation."), key) {
+            (Some("score.value"), _) => draft.set("score", value),
+            (Some("score.label"), _) => draft.set("label", value),
+            (Some(member), _) => draft.set(member, value),
+            (None, "event.name" | "gen_ai.response.id") => {}
+            (None, own::TARGET) => target = value.as_str(),
+            (None, own::SESSION) => session = text(value),
+            (None, own::DOCUMENT) => document = text(value),
+            (None, own::SOURCE) => draft.source = text(value),
+            (None, own::AUTHOR) => draft.author = text(value),
+            (None, own::TEXT) => draft.text = text(value),
+            (None, own::CORRECTION) => draft.correction = text(value),
+            (None, _) => draft.metadata.extend(text(value).map(|text| (Cow::Borrowed(key), text))),
         }
     }
-    draft.finish(ScoreTarget::ThisSpan)
+    draft.finish(match (target, document) {
+        (Some("document"), Some(document)) => ScoreTarget::Document(document),
+        (Some("session"), _) => ScoreTarget::Session(session),
+        (Some("run"), _) => ScoreTarget::Run,
+        _ => ScoreTarget::ThisSpan,
+    })
 }
 
 /// What a flattened score is about.
@@ -99,7 +132,10 @@ fn attribute<'a>(span: &SpanInput<'_, 'a>, key: &str) -> Option<Cow<'a, str>> {
 struct Draft<'a> {
     name: Option<Cow<'a, str>>,
     value: Option<f64>,
+    is_truth: bool,
     label: Option<Cow<'a, str>>,
+    text: Option<Cow<'a, str>>,
+    correction: Option<Cow<'a, str>>,
     explanation: Option<Cow<'a, str>>,
     source: Option<Cow<'a, str>>,
     author: Option<Cow<'a, str>>,
@@ -117,7 +153,10 @@ impl<'a> Draft<'a> {
             "identifier" => self.author = Some(text),
             // OpenLIT's `gen_ai.eval.<name>` may be either.
             "score" | "value" | "" => match (number(value), member) {
-                (Some(number), _) => self.value = Some(number),
+                (Some(number), _) => {
+                    self.value = Some(number);
+                    self.is_truth = matches!(value, AnyValue::Bool(_));
+                }
                 (None, "") => self.label = Some(text),
                 (None, _) => self.metadata.push((Cow::Borrowed(member), text)),
             },
@@ -135,14 +174,21 @@ impl<'a> Draft<'a> {
 
     /// The score, unless it judges nothing.
     fn finish(self, target: ScoreTarget<'a>) -> Option<Score<'a>> {
-        if self.value.is_none() && self.label.is_none() && self.explanation.is_none() {
-            return None;
-        }
+        let data_type = match (&self.correction, self.value, &self.label) {
+            (Some(_), ..) => "correction",
+            (None, Some(_), _) if self.is_truth => "boolean",
+            (None, Some(_), _) => "numeric",
+            (None, None, Some(_)) => "categorical",
+            (None, None, None) if self.text.is_some() || self.explanation.is_some() => "text",
+            (None, None, None) => return None,
+        };
         Some(Score {
             target,
             name: self.name.unwrap_or(Cow::Borrowed("unnamed")),
+            data_type,
             value: self.value,
             label: self.label,
+            text: self.correction.or(self.text),
             explanation: self.explanation,
             source: self.source,
             author: self.author,

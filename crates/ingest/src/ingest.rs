@@ -112,6 +112,12 @@ impl std::fmt::Debug for Ingest {
 const QUEUE: usize = 512;
 
 impl Ingest {
+    /// Nanoseconds since 1970 by the clock it was given.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
     /// Opens the log, reads again what is not committed, and starts the shards. Sealing runs on the runtime this is
     /// called from.
     ///

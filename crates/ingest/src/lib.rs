@@ -23,6 +23,7 @@ mod names;
 pub mod receive;
 mod recent;
 mod rows;
+pub mod scores;
 mod seal;
 mod seen;
 mod shard;

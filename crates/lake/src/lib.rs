@@ -18,6 +18,7 @@
 pub mod durable;
 mod error;
 pub mod fresh;
+pub mod kept;
 mod location;
 mod older;
 pub mod parquet;

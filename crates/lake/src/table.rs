@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use datafusion::common::HashSet;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
+use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, FinalizedCommit, TableReference};
 use deltalake_core::kernel::{Action, Add, StructType, Transaction as DeltaTransaction};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
@@ -312,19 +312,7 @@ impl FactTable {
         if before.holds(&transaction.app, transaction.version) {
             return Ok(Commit::AlreadyIn);
         }
-        let operation = DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: Some(vec!["date".to_owned()]),
-            predicate: None,
-        };
-        let properties = CommitProperties::default().with_max_retries(20).with_application_transaction(
-            DeltaTransaction::new_with_last_update(transaction.app.clone(), transaction.version, Some(now_ms)),
-        );
-        let outcome = CommitBuilder::from(properties)
-            .with_actions(files.into_iter().map(|file| Action::Add(file.add)).collect())
-            .build(Some(&before.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
-            .await;
-        match outcome {
+        match self.append(files, &before, transaction, now_ms).await {
             Ok(landed) => {
                 let mut watermarks = before.watermarks.clone();
                 watermarks.insert(transaction.app.clone(), transaction.version);
@@ -341,6 +329,61 @@ impl FactTable {
                 }
             }
         }
+    }
+
+    /// Commits new files under a transaction that anyone may be after: one of them lands, the others find it in.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn commit_once(
+        &self,
+        files: Vec<NewFile>,
+        transaction: &Transaction,
+        now_ms: i64,
+    ) -> Result<Commit, LakeError> {
+        let _guard = self.committing.lock().await;
+        let before = self.refresh_locked().await?;
+        let reached = |watermark: Option<i64>| watermark.is_some_and(|reached| reached >= transaction.version);
+        if reached(self.read_watermark(&before.state, &transaction.app).await?) {
+            return Ok(Commit::AlreadyIn);
+        }
+        let ours: Vec<Path> = files.iter().map(|file| self.store_path(&file.add.path)).collect();
+        match self.append(files, &before, transaction, now_ms).await {
+            Ok(landed) => {
+                self.install(landed.snapshot(), before.watermarks.clone(), &before);
+                Ok(Commit::Landed(landed.version() as i64))
+            }
+            Err(error) => {
+                // Somebody was first, or the answer to our own commit was lost.
+                let after = self.refresh_locked().await?;
+                if !reached(self.read_watermark(&after.state, &transaction.app).await?) {
+                    return Err(LakeError::delta(self.table.name)(error));
+                }
+                let landed = ours.iter().all(|path| after.files.iter().any(|file| file.path == *path));
+                Ok(if landed { Commit::Landed(after.version()) } else { Commit::AlreadyIn })
+            }
+        }
+    }
+
+    async fn append(
+        &self,
+        files: Vec<NewFile>,
+        base: &Snapshot,
+        transaction: &Transaction,
+        now_ms: i64,
+    ) -> Result<FinalizedCommit, DeltaTableError> {
+        let operation = DeltaOperation::Write {
+            mode: SaveMode::Append,
+            partition_by: Some(vec!["date".to_owned()]),
+            predicate: None,
+        };
+        let properties = CommitProperties::default().with_max_retries(20).with_application_transaction(
+            DeltaTransaction::new_with_last_update(transaction.app.clone(), transaction.version, Some(now_ms)),
+        );
+        CommitBuilder::from(properties)
+            .with_actions(files.into_iter().map(|file| Action::Add(file.add)).collect())
+            .build(Some(&base.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
+            .await
     }
 
     /// Puts `added` in the place of `removed` in one commit under a transaction that all who replace files share.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
+use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -24,6 +25,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracewell_lake::{Fresh, Lake};
+use tracewell_model::schema::KEPT_TABLES;
 
 use crate::compact::compact;
 use crate::dated::DatedProvider;
@@ -191,12 +193,22 @@ impl Engine {
         dialect: Option<&dyn Dialect>,
     ) -> Result<SessionContext, QueryError> {
         let time_zone = settings.time_zone.as_str();
+        self.refresh_kept(sql).await?;
         let view = Arc::new(ReadView::take(&self.lake, self.fresh.as_ref())?);
         let context = session(self.limits.threads, &self.environment, time_zone);
         let prices = self.prices_as_of(settings.prices.as_deref()).await?;
         functions::register_prices(&context, &prices);
         for (name, facts) in view.facts() {
             register_facts(&context, name, facts.clone(), &self.store)?;
+        }
+        for table in KEPT_TABLES {
+            match view.kept().iter().find(|kept| kept.table.table().name == table.name) {
+                Some(kept) => register_facts(&context, table.name, kept.clone(), &self.store)?,
+                None => {
+                    let empty = EmptyTable::new(tracewell_lake::schema::table_schema(table));
+                    context.register_table(table.name, Arc::new(empty))?;
+                }
+            }
         }
         let parts = || (Arc::clone(&view), self.store.clone(), Arc::clone(&self.environment));
         let derived = |table| -> Arc<dyn TableProvider> {
@@ -216,6 +228,16 @@ impl Engine {
             dialect.extend(&context)?;
         }
         Ok(context)
+    }
+
+    /// Reads what was added meanwhile to the tables that people keep and `sql` reads: nothing tells of it otherwise.
+    async fn refresh_kept(&self, sql: &str) -> Result<(), QueryError> {
+        for table in KEPT_TABLES.iter().filter_map(|table| self.lake.table(table.name)) {
+            if views::may_read(sql, table.table()) {
+                table.refresh().await.map_err(|error| QueryError::Failed(error.to_string()))?;
+            }
+        }
+        Ok(())
     }
 
     fn runtime(&self) -> &tokio::runtime::Runtime {

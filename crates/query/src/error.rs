@@ -5,7 +5,7 @@ use std::time::Duration;
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
-use tracewell_model::schema::FACT_TABLES;
+use tracewell_model::schema::asked_tables;
 
 use crate::views::VIEWS;
 
@@ -163,7 +163,7 @@ fn place(error: &DataFusionError) -> Option<Location> {
 fn unknown_table(message: &str) -> SqlError {
     let name = message.trim_start_matches("table '").trim_end_matches("' not found");
     let name = name.strip_prefix("tracewell.public.").unwrap_or(name);
-    let known = FACT_TABLES.iter().map(|table| table.name).chain(VIEWS.iter().map(|view| view.name));
+    let known = asked_tables().map(|table| table.name).chain(VIEWS.iter().map(|view| view.name));
     let nearest = known.map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
     let nearest = nearest.filter(|(distance, _)| *distance <= 1 + name.len() / 3);
     SqlError {

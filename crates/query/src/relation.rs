@@ -3,7 +3,7 @@
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
-use tracewell_model::schema::{FACT_TABLES, Table};
+use tracewell_model::schema::{Table, asked_tables};
 
 use crate::views::{VIEWS, View};
 
@@ -61,7 +61,7 @@ impl Relation {
 
 /// All of them, as `context` has them: tables, then views.
 pub(crate) async fn all(context: &SessionContext) -> Result<Vec<Relation>> {
-    let tables = FACT_TABLES.iter().rev().map(|table| Source::Table(table));
+    let tables = asked_tables().map(Source::Table);
     let mut relations = Vec::new();
     for source in tables.chain(VIEWS.iter().map(Source::View)) {
         let name = match source {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::error::ArrowError;
 use tracewell_lake::{DataFile, FactTable, Fresh, Lake};
-use tracewell_model::schema::{DERIVED_TABLES, FACT_TABLES, Table};
+use tracewell_model::schema::{DERIVED_TABLES, FACT_TABLES, KEPT_TABLES, Table};
 use tracewell_model::time::Day;
 
 use crate::settled::{Settled, Sources};
@@ -32,6 +32,7 @@ impl TableView {
 #[derive(Debug)]
 pub struct ReadView {
     tables: HashMap<&'static str, TableView>,
+    kept: Vec<TableView>,
     sources: Sources,
 }
 
@@ -53,8 +54,12 @@ impl ReadView {
             let (files, fresh) = (snapshot.files.clone(), fresh.into_iter().flatten().collect());
             tables.insert(table.name, TableView { table: Arc::clone(open), files, fresh });
         }
+        let kept = KEPT_TABLES.iter().filter_map(|table| lake.table(table.name)).map(|table| {
+            let files = table.snapshot().files.clone();
+            TableView { table: Arc::clone(table), files, fresh: Vec::new() }
+        });
         let sources = Sources::of(&tables);
-        Ok(Self { tables, sources })
+        Ok(Self { tables, kept: kept.collect(), sources })
     }
 
     /// The facts that derived tables are worked out from.
@@ -81,5 +86,10 @@ impl ReadView {
     /// The tables of facts.
     pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, &TableView)> {
         FACT_TABLES.iter().filter_map(|table| Some((table.name, self.tables.get(table.name)?)))
+    }
+
+    /// The tables that people keep, as far as there are any.
+    pub(crate) fn kept(&self) -> &[TableView] {
+        &self.kept
     }
 }

@@ -234,6 +234,15 @@ pub const VIEWS: &[View] = &[
         reach: Some(7),
     },
     View {
+        name: "evaluations",
+        doc: "One row is one score, however often it was sent.",
+        sql: include_str!("../../../queries/views/evaluations.sql"),
+        columns: &[("superseded_at", "When the same judge judged the same anew; NULL for the last word.")],
+        uses: &[],
+        derived: None,
+        reach: None,
+    },
+    View {
         name: "runs",
         doc: "One row is one run: a trace that is more than a second account of calls in other traces.",
         sql: include_str!("../../../queries/views/runs.sql"),
@@ -250,7 +259,7 @@ pub const VIEWS: &[View] = &[
             COSTS[1],
             COSTS[2],
         ],
-        uses: &["llm_calls", "span_costs", "trace_parts", "traces"],
+        uses: &["llm_calls", "span_costs", "trace_parts", "traces", "evaluations"],
         derived: None,
         reach: None,
     },
@@ -340,15 +349,6 @@ pub const VIEWS: &[View] = &[
         uses: &[],
         derived: None,
         reach: Some(1),
-    },
-    View {
-        name: "evaluations",
-        doc: "One row is one score, however often it was sent.",
-        sql: include_str!("../../../queries/views/evaluations.sql"),
-        columns: &[],
-        uses: &[],
-        derived: None,
-        reach: None,
     },
     View {
         name: "messages",
@@ -463,6 +463,12 @@ async fn columns(context: &SessionContext, view: &View) -> Result<Schema> {
     let plan = state.create_logical_plan(view.sql).await?;
     let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
     Ok(plan.schema().as_arrow().clone())
+}
+
+/// Whether `sql` may read `table`, by its name or through a view.
+pub(crate) fn may_read(sql: &str, table: &Table) -> bool {
+    let views = mentioned(sql, false);
+    sql.to_ascii_lowercase().contains(table.name) || views.iter().any(|view| view.sql.contains(table.name))
 }
 
 /// The views that `sql` may need, in an order in which they can be planned.

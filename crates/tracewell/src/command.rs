@@ -20,6 +20,7 @@ mod prices;
 mod query;
 mod runs;
 mod schema;
+mod score;
 mod serve;
 mod source;
 mod sql;
@@ -53,6 +54,8 @@ enum Command {
     Query(query::Query),
     /// The prices in force: list them, try them, import price lists, compare catalogues.
     Prices(prices::Prices),
+    /// Give scores, feedback and corrections: to spans, runs, sessions and retrieved documents.
+    Score(score::Score),
     /// When a prompt changed in traffic, in what, and how errors, latency, tokens and scores moved with it.
     #[command(
         after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
@@ -165,6 +168,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Runs(runs) => runtime.block_on(runs.run()),
         Command::Query(query) => runtime.block_on(query.run()),
         Command::Prices(prices) => runtime.block_on(prices.run()),
+        Command::Score(score) => runtime.block_on(score.run()),
         Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),

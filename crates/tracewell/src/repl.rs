@@ -9,7 +9,7 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Context, Editor, Helper};
-use tracewell_model::schema::FACT_TABLES;
+use tracewell_model::schema::asked_tables;
 
 const KEYWORDS: [&str; 24] = [
     "SELECT",
@@ -81,8 +81,8 @@ fn history() -> Option<PathBuf> {
 
 /// Reads statements until the end of input, and gives each to `run`.
 pub(crate) async fn read(mut run: impl AsyncFnMut(&str)) -> anyhow::Result<()> {
-    let columns = FACT_TABLES.iter().flat_map(|table| table.columns.iter().map(|column| column.name));
-    let tables = FACT_TABLES.iter().map(|table| table.name);
+    let columns = asked_tables().flat_map(|table| table.columns.iter().map(|column| column.name));
+    let tables = asked_tables().map(|table| table.name);
     let mut words: Vec<String> = KEYWORDS.into_iter().chain(tables).chain(columns).map(str::to_owned).collect();
     words.sort();
     words.dedup();

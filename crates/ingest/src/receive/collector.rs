@@ -11,12 +11,14 @@ use prost::Message;
 use tracewell_model::DEFAULT_TENANT;
 use tracewell_otlp::Extent;
 use tracewell_otlp::json::{Converted, Unreadable};
+use tracewell_proto::v1::{AddScoresRequest, AddScoresResponse};
 
 use super::answer::Failure;
 use super::body;
 use crate::admission::{Admission, Admitted};
 use crate::ingest::Ingest;
 use crate::rows::Outcome;
+use crate::scores::{self, Score};
 use crate::shard::Signal;
 
 /// What a request may bring.
@@ -34,12 +36,13 @@ impl Default for ReceiveLimits {
     }
 }
 
-/// The three signals of OTLP.
+/// The three signals of OTLP, and scores, which come as logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Export {
     Traces,
     Logs,
     Metrics,
+    Scores,
 }
 
 /// The protobuf bytes of an export, and what could not be read when they were JSON.
@@ -143,6 +146,13 @@ impl Collector {
                     });
                 ExportLogsServiceResponse { partial_success }.encode_to_vec()
             }
+            Export::Scores => {
+                let extent = tracewell_otlp::measure_logs(&body).map_err(|error| self.malformed(&error))?;
+                self.admit_rows(extent, body.len(), &mut admitted)?;
+                let outcome = self.submit(Signal::Logs, body, admitted).await?;
+                self.counters.logs.fetch_add(outcome.accepted, Ordering::Relaxed);
+                AddScoresResponse { accepted: outcome.accepted }.encode_to_vec()
+            }
             Export::Metrics => {
                 let points = tracewell_otlp::count_metric_points(&body).map_err(|error| self.malformed(&error))?;
                 self.counters.metric_points.fetch_add(points, Ordering::Relaxed);
@@ -193,6 +203,21 @@ impl Collector {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         failure
+    }
+
+    /// Scores as the logs export that they are kept as.
+    pub(super) fn scores(&self, scores: &[Score]) -> Result<Request, Failure> {
+        let now = u64::try_from(self.ingest.now()).unwrap_or(0);
+        let body = scores::export(scores, now).map_err(|error| Failure::Malformed(error.to_string()))?;
+        Ok(Bytes::from(body).into())
+    }
+
+    /// The same of `tracewell.v1.AddScoresRequest`.
+    pub(super) fn scores_message(&self, message: &[u8]) -> Result<Request, Failure> {
+        let request = AddScoresRequest::decode(message).map_err(|error| {
+            Failure::Malformed(format!("the request is not tracewell.v1.AddScoresRequest: {error}"))
+        })?;
+        self.scores(&request.scores.into_iter().map(Score::from).collect::<Vec<_>>())
     }
 
     fn malformed(&self, error: &tracewell_otlp::MalformedRequest) -> Failure {

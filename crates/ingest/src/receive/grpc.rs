@@ -23,12 +23,13 @@ pub const GRPC_SERVICE: &str = "opentelemetry.proto.collector.trace.v1.TraceServ
 /// The flag and the length before a message.
 const PREFIX: usize = 5;
 
-/// The three OTLP services.
+/// The three OTLP services, and that of scores.
 pub fn grpc_router(collector: Collector) -> Router {
     Router::new()
         .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(traces))
         .route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", post(logs))
         .route("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", post(metrics))
+        .route("/tracewell.v1.Scores/Add", post(scores))
         .with_state(collector)
 }
 
@@ -42,6 +43,10 @@ async fn logs(State(collector): State<Collector>, request: Request<Body>) -> Res
 
 async fn metrics(State(collector): State<Collector>, request: Request<Body>) -> Response {
     answer(&collector, Export::Metrics, request).await
+}
+
+async fn scores(State(collector): State<Collector>, request: Request<Body>) -> Response {
+    answer(&collector, Export::Scores, request).await
 }
 
 async fn answer(collector: &Collector, export: Export, request: Request<Body>) -> Response {
@@ -65,11 +70,15 @@ async fn take(collector: &Collector, export: Export, request: Request<Body>) -> 
                 other => other,
             });
         let (compressed, message) = message(frame?)?;
-        body::inflate(compression.filter(|_| compressed), message, limit, &mut admitted)
+        let message = body::inflate(compression.filter(|_| compressed), message, limit, &mut admitted)?;
+        match export {
+            Export::Scores => collector.scores_message(&message),
+            _ => Ok(message.into()),
+        }
     }
     .await
     .map_err(|failure| collector.refused(failure))?;
-    collector.export(export, message.into(), admitted).await
+    collector.export(export, message, admitted).await
 }
 
 /// The message of a frame, and whether it is compressed.

@@ -9,10 +9,12 @@ use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, E
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use prost::Message;
 use tracewell_otlp::json::Converted;
+use tracewell_proto::v1::AddScoresResponse;
 
 use super::answer::{Failure, RpcStatus};
 use super::body;
 use super::collector::{Collector, Export};
+use crate::scores::Score;
 
 /// The OTLP/HTTP endpoints.
 pub fn router(collector: Collector) -> Router {
@@ -20,6 +22,7 @@ pub fn router(collector: Collector) -> Router {
         .route("/v1/traces", post(traces))
         .route("/v1/logs", post(logs))
         .route("/v1/metrics", post(metrics))
+        .route("/v1/scores", post(scores))
         // Langfuse's SDKs, and LangSmith's, with another host.
         .route("/api/public/otel/v1/traces", post(traces))
         .route("/otel/v1/traces", post(traces))
@@ -28,7 +31,7 @@ pub fn router(collector: Collector) -> Router {
             refusal(&headers, StatusCode::METHOD_NOT_ALLOWED, tonic::Code::Unimplemented, message)
         })
         .fallback(async |headers: HeaderMap| {
-            let message = "no such path; OTLP/HTTP is at /v1/traces, /v1/logs and /v1/metrics";
+            let message = "no such path; OTLP/HTTP is at /v1/traces, /v1/logs and /v1/metrics, scores go to /v1/scores";
             refusal(&headers, StatusCode::NOT_FOUND, tonic::Code::NotFound, message)
         })
         .with_state(collector)
@@ -44,6 +47,10 @@ async fn logs(State(collector): State<Collector>, request: Request<Body>) -> Res
 
 async fn metrics(State(collector): State<Collector>, request: Request<Body>) -> Response {
     answer(&collector, Export::Metrics, request).await
+}
+
+async fn scores(State(collector): State<Collector>, request: Request<Body>) -> Response {
+    answer(&collector, Export::Scores, request).await
 }
 
 /// The media type of a request, and so of its answer.
@@ -135,9 +142,11 @@ async fn take(
     let read = async {
         let raw = body::read(body, limit, &mut admitted).await?;
         let inflated = body::inflate(compression, raw, limit, &mut admitted)?;
-        match media {
-            Media::Protobuf => Ok(inflated.into()),
-            Media::Json => from_json(export, &inflated),
+        match (media, export) {
+            (Media::Protobuf, Export::Scores) => collector.scores_message(&inflated),
+            (Media::Json, Export::Scores) => collector.scores(&scores_of_json(&inflated)?),
+            (Media::Protobuf, _) => Ok(inflated.into()),
+            (Media::Json, _) => from_json(export, &inflated),
         }
     }
     .await
@@ -152,7 +161,7 @@ async fn take(
 fn from_json(export: Export, json: &[u8]) -> Result<super::collector::Request, Failure> {
     let converted = match export {
         Export::Traces => tracewell_otlp::json::convert_traces(json),
-        Export::Logs => tracewell_otlp::json::convert_logs(json),
+        Export::Logs | Export::Scores => tracewell_otlp::json::convert_logs(json),
         Export::Metrics => {
             tracewell_otlp::json::metrics_json_to_protobuf(json).map(|body| Converted { body, ..Converted::default() })
         }
@@ -162,10 +171,21 @@ fn from_json(export: Export, json: &[u8]) -> Result<super::collector::Request, F
         .map_err(|error| Failure::Malformed(format!("the request is not valid OTLP/JSON: {error}")))
 }
 
+/// One score, or a list of them.
+fn scores_of_json(json: &[u8]) -> Result<Vec<Score>, Failure> {
+    let is_list = json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let scores = if is_list { serde_json::from_slice(json) } else { serde_json::from_slice(json).map(|one| vec![one]) };
+    scores.map_err(|error| Failure::Malformed(format!("the request is no score, and no list of scores: {error}")))
+}
+
 /// The answer's protobuf as JSON, with the names OTLP/JSON prescribes.
 fn to_json(export: Export, answer: &[u8]) -> Vec<u8> {
     use opentelemetry_proto::tonic::collector::{logs, metrics, trace};
     let partial = match export {
+        Export::Scores => {
+            let accepted = AddScoresResponse::decode(answer).map_or(0, |response| response.accepted);
+            return serde_json::json!({ "accepted": accepted }).to_string().into_bytes();
+        }
         Export::Traces => trace::v1::ExportTraceServiceResponse::decode(answer)
             .ok()
             .and_then(|response| response.partial_success)

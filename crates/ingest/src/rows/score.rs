@@ -30,7 +30,7 @@ impl Rows {
                 },
                 ScoreTarget::Run => ("run", place.link.map(|(trace, _)| trace).or(place.trace), None),
                 ScoreTarget::Session(_) => ("session", None, None),
-                ScoreTarget::Response(_) => ("span", place.trace, place.span),
+                ScoreTarget::Document(_) => ("document", place.trace, place.span),
             };
             to.int(e::TIME, time / 1_000);
             to.int(e::TIME_UNIX_NANO, time);
@@ -43,17 +43,19 @@ impl Rows {
                 to.text(e::SPAN_ID, span_id(id).as_str());
             }
             match &score.target {
-                ScoreTarget::Response(id) => to.text(e::RESPONSE_ID, id),
+                ScoreTarget::Document(id) => to.text(e::DOCUMENT_ID, id),
                 ScoreTarget::Session(id) => {
                     some_text(to, e::SESSION_ID, id.as_deref().or(n.conversation_id.as_deref()))
                 }
                 _ => some_text(to, e::RESPONSE_ID, n.response_id.as_deref()),
             }
             to.text(e::NAME, &score.name);
+            to.text(e::DATA_TYPE, score.data_type);
             if let Some(value) = score.value {
                 to.double(e::VALUE, value);
             }
             some_text(to, e::LABEL, score.label.as_deref());
+            some_text(to, e::TEXT, score.text.as_deref());
             some_text(to, e::EXPLANATION, score.explanation.as_deref());
             some_text(to, e::SOURCE, score.source.as_deref());
             some_text(to, e::AUTHOR, score.author.as_deref());

@@ -12,7 +12,7 @@ use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::ParquetMetaData;
 use tracewell_lake::{DataFile, FactTable, Lake, schema};
-use tracewell_model::schema::{FACT_TABLES, TABLES};
+use tracewell_model::schema::{FACT_TABLES, every_table};
 
 use super::{Place, say};
 
@@ -37,7 +37,7 @@ impl Check {
             Ok(wal) => say!("write-ahead log: none at `{}`", wal.display()),
             Err(_) => say!("write-ahead log: not looked at; name its folder with --wal"),
         }
-        let lake = match Lake::open(location, TABLES, false).await {
+        let lake = match Lake::open(location, &every_table(), false).await {
             Ok(lake) => lake,
             Err(error) => {
                 say!("tables: {error}");
@@ -45,7 +45,7 @@ impl Check {
             }
         };
         ensure!(lake.tables().next().is_some(), "`{}` holds no tables; name the data with --data", config.data);
-        for table in TABLES {
+        for table in every_table() {
             match lake.table(table.name) {
                 Some(open) => wrong += check_table(open).await,
                 None if FACT_TABLES.iter().any(|facts| facts.name == table.name) => {

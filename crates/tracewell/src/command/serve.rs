@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracewell_ingest::receive::{Collector, GRPC_SERVICE, ReceiveLimits, grpc_router, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
-use tracewell_model::schema::{CONTENTS, SPANS, TABLES};
+use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{Health, health_router, queries_router, runs_router, sql_router};
@@ -89,7 +89,7 @@ impl Serve {
         let location = super::location(settings)?;
         let wal = super::wal(settings, &location)?;
         prices::read(settings)?;
-        let lake = Lake::open(location.clone(), TABLES, true).await?;
+        let lake = Lake::open(location.clone(), &every_table(), true).await?;
         let config = Config {
             wal: wal.clone(),
             shards: or_cores(settings.ingest.shards),

@@ -10,7 +10,7 @@ use clap::Args;
 use futures::TryStreamExt;
 use tracewell_ingest::{ReplayedLog, read_log};
 use tracewell_lake::{Fresh, Lake, Location, NoFresh, without_keys};
-use tracewell_model::schema::TABLES;
+use tracewell_model::schema::every_table;
 use tracewell_query::{Engine, Limits, QueryError, Session, Settings};
 use tracewell_runs::Ask;
 
@@ -61,18 +61,8 @@ impl Asked {
             return Ok(Some(server.clone()));
         }
         let config = self.place.load(Vec::new())?.config;
-        let location = super::location(&config)?;
-        let Ok(wal) = super::wal(&config, &location) else { return Ok(None) };
-        let Ok(server) = std::fs::read_to_string(wal.join(ENDPOINT_FILE)) else { return Ok(None) };
-        let Some(server) = server.lines().next().map(str::to_owned) else { return Ok(None) };
-        let Ok(owner) = std::fs::read_to_string(wal.join("ID")) else { return Ok(None) };
-        // The file outlives a server that was killed, and its port may be another server's by now.
-        let Ok(answer) = client()?.get(format!("{server}/healthz")).timeout(Duration::from_secs(5)).send().await else {
-            return Ok(None);
-        };
-        let same =
-            answer.headers().get(tracewell_serve::IDENTITY).is_some_and(|id| id.as_bytes() == owner.trim().as_bytes());
-        Ok(same.then_some(server))
+        let endpoints = endpoints(&config, &super::location(&config)?).await?;
+        Ok(endpoints.and_then(|endpoints| endpoints.lines().next().map(str::to_owned)))
     }
 
     /// The tables, and the log as far as it is at hand.
@@ -82,7 +72,7 @@ impl Asked {
         if location.folder().is_some_and(|folder| !folder.is_dir()) {
             bail!("`{}` is not there; start `tracewell serve --data {0}`, or name other data with --data", config.data);
         }
-        let lake = Lake::open(location.clone(), TABLES, false).await?;
+        let lake = Lake::open(location.clone(), &every_table(), false).await?;
         if lake.tables().next().is_none() {
             bail!("`{}` holds no tables; start `tracewell serve --data {0}` and send it spans", config.data);
         }
@@ -90,6 +80,43 @@ impl Asked {
         engine.set_prices(Arc::new(prices::read(&config)?));
         Ok(engine)
     }
+}
+
+/// What the server that writes to the data wrote of its addresses, when it runs.
+async fn endpoints(config: &Config, location: &Location) -> anyhow::Result<Option<String>> {
+    let Ok(wal) = super::wal(config, location) else { return Ok(None) };
+    let Ok(endpoints) = std::fs::read_to_string(wal.join(ENDPOINT_FILE)) else { return Ok(None) };
+    let Some(server) = endpoints.lines().next() else { return Ok(None) };
+    let Ok(owner) = std::fs::read_to_string(wal.join("ID")) else { return Ok(None) };
+    // The file outlives a server that was killed, and its port may be another server's by now.
+    let Ok(answer) = client()?.get(format!("{server}/healthz")).timeout(Duration::from_secs(5)).send().await else {
+        return Ok(None);
+    };
+    let same =
+        answer.headers().get(tracewell_serve::IDENTITY).is_some_and(|id| id.as_bytes() == owner.trim().as_bytes());
+    Ok(same.then_some(endpoints))
+}
+
+/// Where the server that writes to the data receives OTLP/HTTP.
+pub(super) async fn otlp_server(config: &Config, location: &Location) -> anyhow::Result<Option<String>> {
+    let endpoints = endpoints(config, location).await?;
+    Ok(endpoints
+        .and_then(|endpoints| endpoints.lines().find_map(|line| line.strip_prefix("otlp_http ")).map(str::to_owned)))
+}
+
+/// Sends JSON to a server; what it refuses is the error.
+pub(super) async fn send(server: &str, path: &str, body: Vec<u8>) -> anyhow::Result<()> {
+    let url = format!("{server}{path}");
+    let request = client()?.post(&url).header("content-type", "application/json").body(body);
+    let answer = request.send().await.with_context(|| format!("cannot reach the server at {url}"))?;
+    let status = answer.status();
+    if !status.is_success() {
+        let body = answer.text().await.unwrap_or_default();
+        let said = serde_json::from_str::<serde_json::Value>(&body).ok();
+        let said = said.and_then(|said| said["message"].as_str().map(str::to_owned)).unwrap_or(body);
+        bail!("the server refused ({status}): {said}");
+    }
+    Ok(())
 }
 
 impl Source {

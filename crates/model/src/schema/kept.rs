@@ -1,0 +1,7 @@
+//! The tables that people keep: what they decided, published and agreed on. Rows are added and never changed; the state
+//! of a thing is its last row. Retention does not touch them.
+
+use super::Table;
+
+/// All tables that people keep.
+pub const KEPT_TABLES: &[&Table] = &[];

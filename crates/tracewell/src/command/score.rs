@@ -1,0 +1,203 @@
+//! `tracewell score`: what people and scripts say of spans, runs, sessions and documents.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use tracewell_ingest::Importer;
+use tracewell_ingest::scores::{self, Score as Given};
+use tracewell_lake::Lake;
+use tracewell_model::schema::TABLES;
+
+use super::Place;
+use super::source::{otlp_server, send};
+
+mod read;
+
+#[derive(Debug, Args)]
+pub(crate) struct Score {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Give a score. The same name and author on the same thing again supersedes what was said before.
+    #[command(
+        after_help = "Examples:\n  tracewell score add correctness 0.5 --trace 5f0c…d1 --span 9a…01 --explanation \"half of it\"\n  tracewell score add helpful true --session chat-77 --author ada\n  tracewell score add tone friendly --trace 5f0c…d1\n  tracewell score add answer --correction \"The refund takes 5 days.\" --trace 5f0c…d1 --span 9a…01"
+    )]
+    Add(Add),
+    /// Read scores from CSV or JSON lines, with the columns of the table `scores`: name, value, label, text, correction,
+    /// trace_id, span_id, session_id, document_id, explanation, source, author, time, metadata.
+    #[command(
+        after_help = "A `metadata.KEY` column of a CSV file is a member of the metadata. Safe to repeat where the rows have a time.\n\nExamples:\n  tracewell score import feedback.csv\n  tracewell score import --source model --author judge-v2 judged.jsonl --strict"
+    )]
+    Import(Import),
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    #[command(flatten)]
+    place: Place,
+    /// What is judged
+    name: String,
+    /// A number, true or false, or a word that is a category
+    value: Option<String>,
+    /// A word beside the number
+    #[arg(long, requires = "value")]
+    label: Option<String>,
+    /// What there is to say in free text
+    #[arg(long, conflicts_with_all = ["value", "correction"])]
+    text: Option<String>,
+    /// What the output should have been
+    #[arg(long, conflicts_with = "value")]
+    correction: Option<String>,
+    /// The run, or the run of the span
+    #[arg(long, value_name = "ID")]
+    trace: Option<String>,
+    /// The span
+    #[arg(long, value_name = "ID")]
+    span: Option<String>,
+    /// The session
+    #[arg(long, value_name = "ID", conflicts_with = "trace")]
+    session: Option<String>,
+    /// The retrieved document
+    #[arg(long, value_name = "ID")]
+    document: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    explanation: Option<String>,
+    /// human, model, code or user
+    #[arg(long, default_value = "human")]
+    source: String,
+    /// Who gives it
+    #[arg(long, env = "USER")]
+    author: Option<String>,
+    /// When it was given, with its offset; now by default
+    #[arg(long)]
+    time: Option<DateTime<Utc>>,
+    /// Whatever else is known
+    #[arg(long, value_name = "KEY=VALUE", value_parser = member)]
+    metadata: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+struct Import {
+    #[command(flatten)]
+    place: Place,
+    /// The files: .csv, or JSON lines
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where a row says nothing: human, model, code or user
+    #[arg(long)]
+    source: Option<String>,
+    /// Who gave the scores of rows that say nothing
+    #[arg(long)]
+    author: Option<String>,
+    /// Import nothing when a row is wrong
+    #[arg(long)]
+    strict: bool,
+}
+
+fn member(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("give KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl Score {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Add(add) => add.run().await,
+            Command::Import(import) => import.run().await,
+        }
+    }
+}
+
+impl Add {
+    async fn run(self) -> anyhow::Result<()> {
+        let (value, label) = self.value.map_or((None, None), read::judgement);
+        ensure!(
+            self.label.is_none() || value.is_some(),
+            "--label is the word for a number; a category alone is given in its place"
+        );
+        let score = Given {
+            name: self.name,
+            value,
+            label: self.label.or(label),
+            text: self.text,
+            correction: self.correction,
+            trace_id: self.trace,
+            span_id: self.span,
+            session_id: self.session,
+            document_id: self.document,
+            explanation: self.explanation,
+            source: Some(self.source),
+            author: self.author,
+            time: self.time,
+            metadata: self.metadata.into_iter().collect::<BTreeMap<_, _>>(),
+        };
+        // What is wrong with it is told by the name of the flag, not as a row of a request.
+        scores::export(std::slice::from_ref(&score), 1).map_err(|wrong| anyhow::anyhow!("{}", wrong.reason))?;
+        keep(&self.place, &[score]).await
+    }
+}
+
+impl Import {
+    async fn run(self) -> anyhow::Result<()> {
+        let (mut scores, mut wrong) = (Vec::new(), 0);
+        for file in &self.files {
+            let rows = read::file(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            for (line, row) in rows {
+                let row = row.map(|row| Given {
+                    source: row.source.or_else(|| self.source.clone()),
+                    author: row.author.or_else(|| self.author.clone()),
+                    ..row
+                });
+                let checked = row.and_then(|row| match scores::export(std::slice::from_ref(&row), 1) {
+                    Ok(_) => Ok(row),
+                    Err(wrong) => Err(wrong.reason),
+                });
+                match checked {
+                    Ok(row) => scores.push(row),
+                    Err(reason) => {
+                        wrong += 1;
+                        eprintln!("tracewell: `{}`, line {line}: {reason}", file.display());
+                    }
+                }
+            }
+        }
+        ensure!(wrong == 0 || !self.strict, "{wrong} rows are wrong, and nothing was imported");
+        keep(&self.place, &scores).await?;
+        eprintln!("{} scores imported, {wrong} rows are wrong", scores.len());
+        ensure!(wrong == 0, "{wrong} rows are wrong; the others are imported");
+        Ok(())
+    }
+}
+
+/// So many scores go in one request.
+const REQUEST_SCORES: usize = 1_000;
+
+/// Gives scores to the server that writes to the data; without one, to the tables.
+pub(super) async fn keep(place: &Place, scores: &[Given]) -> anyhow::Result<()> {
+    let config = place.load(Vec::new())?.config;
+    let location = super::location(&config)?;
+    if let Some(server) = otlp_server(&config, &location).await? {
+        for part in scores.chunks(REQUEST_SCORES) {
+            send(&server, "/v1/scores", serde_json::to_vec(part)?).await?;
+        }
+        return Ok(());
+    }
+    if location.folder().is_some_and(|folder| !folder.is_dir()) {
+        bail!("`{}` is not there; start `tracewell serve --data {0}`, or name other data with --data", config.data);
+    }
+    let lake = Lake::open(location, TABLES, true).await?;
+    for part in scores.chunks(REQUEST_SCORES) {
+        let mut file = tempfile::Builder::new().suffix(".logs.pb").tempfile()?;
+        file.write_all(&scores::export(part, u64::try_from(super::now()).unwrap_or(0))?)?;
+        Importer::new(&lake, super::now).strict(true).file(file.path(), &mut |_| {}).await?;
+    }
+    Ok(())
+}
