@@ -20,6 +20,7 @@ mod receive;
 mod record;
 mod resent;
 mod runs;
+mod scores;
 mod senders;
 mod server;
 mod settled;

@@ -1,0 +1,57 @@
+-- title: Agreement of reviewers
+-- question: How far do the people who judge the same things agree, beyond what chance would give?
+-- param: since timestamptz = now() - INTERVAL '30 days' | Beginning of the period
+-- param: until timestamptz = now() | End of the period, not included
+-- param: name text = NULL | Only this score
+-- param: source text = 'human' | Whose scores: human, model, code or user
+-- Fleiss' kappa over the last words of all reviewers (J. L. Fleiss, Measuring nominal scale agreement among many raters,
+-- 1971) in its form for things judged by differing numbers of reviewers: the agreement on a thing is the share of its
+-- pairs of reviewers who agree. A category is the label, else the value. Things judged by one reviewer tell nothing.
+WITH words AS (
+    SELECT tenant, name, target, trace_id, span_id, session_id, document_id, author,
+        coalesce(label, CAST(value AS text)) AS category
+    FROM evaluations
+    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) AND time >= $since AND time < $until
+        AND superseded_at IS NULL AND source = $source AND author IS NOT NULL
+        AND ($name IS NULL OR name = $name)
+        AND coalesce(label, CAST(value AS text)) IS NOT NULL
+),
+given AS (
+    SELECT tenant, name, target, trace_id, span_id, session_id, document_id, category, count(*) AS votes
+    FROM words
+    GROUP BY tenant, name, target, trace_id, span_id, session_id, document_id, category
+),
+things AS (
+    SELECT tenant, name, target, trace_id, span_id, session_id, document_id,
+        sum(votes) AS reviewers,
+        CAST(sum(votes * (votes - 1)) AS double) / nullif(sum(votes) * (sum(votes) - 1), 0) AS agreement
+    FROM given
+    GROUP BY tenant, name, target, trace_id, span_id, session_id, document_id
+    HAVING sum(votes) > 1
+),
+shares AS (
+    SELECT name, sum(share * share) AS by_chance
+    FROM (
+        SELECT g.name, g.category,
+            CAST(sum(g.votes) AS double) / sum(sum(g.votes)) OVER (PARTITION BY g.name) AS share
+        FROM given AS g
+        INNER JOIN things AS t ON t.tenant = g.tenant AND t.name = g.name AND t.target = g.target
+            AND (t.trace_id IS NOT DISTINCT FROM g.trace_id) AND (t.span_id IS NOT DISTINCT FROM g.span_id)
+            AND (t.session_id IS NOT DISTINCT FROM g.session_id)
+            AND (t.document_id IS NOT DISTINCT FROM g.document_id)
+        GROUP BY g.name, g.category
+    ) AS categories
+    GROUP BY name
+)
+SELECT
+    t.name,
+    count(*) AS things,
+    CAST(sum(t.reviewers) AS bigint) AS judgements,
+    round(avg(t.agreement), 4) AS agreement,
+    round(any_value(s.by_chance), 4) AS by_chance,
+    -- Where everybody says the same of everything, agreement tells nothing of the reviewers.
+    round((avg(t.agreement) - any_value(s.by_chance)) / nullif(1 - any_value(s.by_chance), 0), 4) AS fleiss_kappa
+FROM things AS t
+INNER JOIN shares AS s ON s.name = t.name
+GROUP BY t.name
+ORDER BY t.name

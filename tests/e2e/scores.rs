@@ -1,0 +1,221 @@
+//! Scores that people and scripts give: over gRPC, HTTP and the command line, with and without a server.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use tracewell_proto::v1;
+use tracewell_proto::v1::scores_client::ScoresClient;
+
+use crate::readers::{python, run, script};
+use crate::server::{BINARY, Server, sql};
+
+const TRACE: &str = "00000000000000000000000000000051";
+const SPAN: &str = "0000000000005102";
+
+fn score(data: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.arg("score").args(arguments).args(["--data", data.to_str().unwrap()]).env("USER", "ada");
+    command.output().unwrap()
+}
+
+fn error(output: &Output) -> String {
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn done(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+const WORDS: &str = "SELECT target, trace_id, span_id, session_id, document_id, data_type, value, label, text, explanation, \
+    source, author, superseded_at IS NULL AS last FROM evaluations ORDER BY name, time";
+
+fn without_nulls(rows: Vec<Value>) -> Value {
+    let kept = |row: Value| -> Value {
+        let Value::Object(members) = row else { panic!("{row}") };
+        members.into_iter().filter(|(_, value)| !value.is_null()).collect::<serde_json::Map<_, _>>().into()
+    };
+    rows.into_iter().map(kept).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scores_come_by_grpc_http_and_commands_before_what_they_are_about() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+
+    let mut client = ScoresClient::connect(server.grpc.clone()).await.unwrap();
+    let given = v1::Score {
+        name: "a".to_owned(),
+        value: Some(v1::score::Value::Truth(true)),
+        trace_id: TRACE.to_owned(),
+        span_id: SPAN.to_owned(),
+        source: "user".to_owned(),
+        author: "u-1".to_owned(),
+        ..v1::Score::default()
+    };
+    let wrong = v1::Score { trace_id: "51".to_owned(), ..given.clone() };
+    let request = v1::AddScoresRequest { scores: vec![given.clone(), wrong] };
+    let status = client.add(request).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    assert!(status.message().contains("score 2: `trace_id` is 32 hexadecimal digits"), "{status:?}");
+    let answer = client.add(v1::AddScoresRequest { scores: vec![given] }).await.unwrap().into_inner();
+    assert_eq!(answer.accepted, 1);
+
+    let post = async |body: Value| {
+        let answer = server.post("/v1/scores", "application/json", body.to_string().into_bytes()).await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let two = json!([
+        {"name": "b", "value": 0.5, "label": "half", "session_id": "chat-77", "source": "model", "author": "judge"},
+        {"name": "c", "label": "irrelevant", "document_id": "doc-9", "trace_id": TRACE},
+    ]);
+    assert_eq!(post(two).await, (200, json!({"accepted": 2})));
+    for (body, reason) in [
+        (json!({"value": 1}), "`name`"),
+        (json!({"name": "x", "session_id": "s"}), "there is no `value`"),
+        (json!({"name": "x", "value": 1}), "it is about nothing"),
+        (json!({"name": "x", "value": 1, "span_id": SPAN}), "needs its `trace_id`"),
+        (json!({"name": "x", "value": 1, "session_id": "s", "trace_id": TRACE}), "about a session, or"),
+        (json!({"name": "x", "value": 1, "text": "y", "session_id": "s"}), "scores of their own"),
+        (json!({"name": "x", "value": 1, "session_id": "s", "source": "robot"}), "`source` is"),
+        (json!({"name": "x", "value": 1, "session_id": "s", "sauce": "human"}), "sauce"),
+        (
+            json!({"name": "x", "value": 1, "session_id": "s", "metadata": {"tracewell.score.author": "me"}}),
+            "`metadata`",
+        ),
+        (json!(7), "no score"),
+    ] {
+        let (status, answer) = post(body.clone()).await;
+        assert_eq!(status, 400, "{body}");
+        assert!(answer["message"].as_str().unwrap().contains(reason), "{body} {answer}");
+    }
+
+    done(&score(&data, &["add", "d", "0.25", "--trace", TRACE, "--explanation", "thin"]));
+    done(&score(&data, &["add", "d", "0.75", "--trace", TRACE]));
+    done(&score(&data, &["add", "e", "--correction", "Five days.", "--trace", TRACE, "--span", SPAN]));
+    let wrong = error(&score(&data, &["add", "d", "0.25", "--trace", "zz"]));
+    assert!(wrong.contains("32 hexadecimal digits"), "{wrong}");
+
+    let seen = |rows| {
+        assert_eq!(
+            without_nulls(rows),
+            json!([
+                {"target": "span", "trace_id": TRACE, "span_id": SPAN, "data_type": "boolean", "value": 1.0,
+                    "source": "user", "author": "u-1", "last": true},
+                {"target": "session", "session_id": "chat-77", "data_type": "numeric", "value": 0.5, "label": "half",
+                    "source": "model", "author": "judge", "last": true},
+                {"target": "document", "trace_id": TRACE, "document_id": "doc-9", "data_type": "categorical",
+                    "label": "irrelevant", "last": true},
+                {"target": "run", "trace_id": TRACE, "data_type": "numeric", "value": 0.25, "explanation": "thin",
+                    "source": "human", "author": "ada", "last": false},
+                {"target": "run", "trace_id": TRACE, "data_type": "numeric", "value": 0.75, "source": "human",
+                    "author": "ada", "last": true},
+                {"target": "span", "trace_id": TRACE, "span_id": SPAN, "data_type": "correction",
+                    "text": "Five days.", "source": "human", "author": "ada", "last": true},
+            ])
+        );
+    };
+    seen(server.sql(WORDS));
+
+    // Its run comes last.
+    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries/known.jsonl");
+    server.stop();
+    done(&Command::new(BINARY).arg("import").arg(known).args(["--data", data.to_str().unwrap()]).output().unwrap());
+    let run = format!("SELECT scores FROM runs WHERE trace_id = '{TRACE}'");
+    let words = sql(&data, &run);
+    let words = words[0]["scores"].as_array().unwrap();
+    let of = |name: &str| {
+        words.iter().filter(|word| word["name"] == name).map(|word| word["value"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((of("a"), of("d")), (vec![json!(1.0)], vec![json!(0.75)]));
+}
+
+#[test]
+fn files_of_scores_are_read_without_a_server_and_wrong_rows_are_told() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let file = temporary.path().join("feedback.csv");
+    let table = format!(
+        "name,value,trace_id,span_id,time,metadata.page\n\
+         helpful,true,{TRACE},{SPAN},2026-11-17T10:00:00Z,3\n\
+         helpful,0.5,,,2026-11-17T10:00:00Z,\n\
+         tone,friendly,{TRACE},,2026-11-17T12:00:00+02:00,\n\
+         tone,\"a, b\",{TRACE},,yesterday,\n"
+    );
+    std::fs::write(&file, table).unwrap();
+    let file = file.to_str().unwrap();
+    let missing = error(&score(&data, &["import", file]));
+    assert!(missing.contains("is not there"), "{missing}");
+    std::fs::create_dir(&data).unwrap();
+    let strict = error(&score(&data, &["import", "--strict", file]));
+    assert!(strict.contains("nothing was imported"), "{strict}");
+    for _ in 0..2 {
+        let told = error(&score(&data, &["import", "--source", "user", file]));
+        assert!(told.contains("line 3: it is about nothing") && told.contains("line 5: `time` is no"), "{told}");
+        assert!(told.contains("2 scores imported, 2 rows are wrong"), "{told}");
+    }
+    let rows =
+        sql(&data, "SELECT name, data_type, label, source, time, metadata['page'] AS page FROM evaluations ORDER BY 1");
+    assert_eq!(
+        json!(rows),
+        json!([
+            {"name": "helpful", "data_type": "boolean", "label": null, "source": "user", "time": "2026-11-17T10:00:00Z",
+                "page": "3"},
+            {"name": "tone", "data_type": "categorical", "label": "friendly", "source": "user",
+                "time": "2026-11-17T10:00:00Z", "page": null},
+        ])
+    );
+}
+
+#[test]
+fn agreement_is_what_statsmodels_computes() {
+    let Some(python) = python("agreement_is_what_statsmodels_computes") else { return };
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    // Four reviewers, thirty answers, three words; reviewers lean towards the first's word.
+    let words: Vec<Vec<&str>> = (0..30_usize)
+        .map(|thing| {
+            let word = |at: usize| ["good", "poor", "wrong"][at % 3];
+            (0..4)
+                .map(|reviewer| word(if (thing * 7 + reviewer * 5) % 4 < 2 { thing } else { thing + reviewer }))
+                .collect()
+        })
+        .collect();
+    let mut lines = String::new();
+    for (thing, said) in words.iter().enumerate() {
+        for (reviewer, label) in said.iter().enumerate() {
+            let trace = format!("{:032x}", thing + 1);
+            let row = json!({"name": "grade", "label": label, "trace_id": trace, "author": reviewer.to_string(),
+                "source": "human", "time": "2026-11-17T10:00:00Z"});
+            lines += &format!("{row}\n");
+        }
+    }
+    let file = temporary.path().join("grades.jsonl");
+    std::fs::write(&file, lines).unwrap();
+    done(&score(&data, &["import", file.to_str().unwrap()]));
+    let query = |name: &str| {
+        let arguments =
+            ["query", name, "--param", "since=2026-11-01", "--param", "until=2026-12-01", "--format", "json"];
+        crate::server::rows(Command::new(BINARY).args(arguments).args(["--data", data.to_str().unwrap()]), name)
+    };
+    let table = temporary.path().join("words.json");
+    std::fs::write(&table, json!(words).to_string()).unwrap();
+    let oracle = run(Command::new(python).arg(script("agreement.py")).arg(&table));
+    let oracle: Value = serde_json::from_str(&oracle).unwrap();
+    let close = |ours: &Value, theirs: &Value| {
+        let (ours, theirs) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
+        assert!((ours - theirs).abs() <= 5e-5, "{ours} {theirs}");
+    };
+    let fleiss = query("reviewer_agreement");
+    assert_eq!((&fleiss[0]["things"], &fleiss[0]["judgements"]), (&json!(30), &json!(120)));
+    close(&fleiss[0]["fleiss_kappa"], &oracle["fleiss"]);
+    let cohen = query("judge_agreement");
+    assert_eq!(cohen.len(), 6);
+    for pair in &cohen {
+        let judge = |side: &str| pair[side].as_str().unwrap().strip_prefix("human ").unwrap().to_owned();
+        close(&pair["cohens_kappa"], &oracle["cohen"][format!("{} {}", judge("first_judge"), judge("second_judge"))]);
+    }
+}
