@@ -5,6 +5,7 @@
 mod agents;
 mod commands;
 mod crash;
+mod evaluators;
 mod fixtures;
 mod flight;
 mod hostile;

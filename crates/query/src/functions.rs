@@ -1,5 +1,6 @@
 //! The SQL functions beyond DataFusion's own. Those that only the views need have names that start with `tracewell_`.
 
+mod answers;
 mod bounded;
 mod calls;
 mod price;
@@ -16,7 +17,11 @@ use crate::prices::Prices;
 pub(crate) fn register(context: &SessionContext) {
     bounded::register(context);
     context.register_udwf(calls::function());
-    scalars::functions().into_iter().chain(texts::functions()).for_each(|function| context.register_udf(function));
+    scalars::functions()
+        .into_iter()
+        .chain(texts::functions())
+        .chain(answers::functions())
+        .for_each(|function| context.register_udf(function));
 }
 
 /// Makes the functions that price calls known to `context`.

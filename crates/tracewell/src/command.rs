@@ -12,6 +12,7 @@ use crate::config::{self, Config, Effective, Flag};
 mod changes;
 mod check;
 mod configuration;
+mod evaluate;
 mod flight;
 mod import;
 mod maintain;
@@ -56,6 +57,11 @@ enum Command {
     Prices(prices::Prices),
     /// Give scores, feedback and corrections: to spans, runs, sessions and retrieved documents.
     Score(score::Score),
+    /// Judge runs and answers by rules, which are SQL, and keep what they say as scores.
+    #[command(
+        after_help = "A rule is a named query of the group `evaluators`; put rules of your own into the folder `evaluators` of the setting query.folder. What a rule said before and says again is not kept twice.\n\nExamples:\n  tracewell evaluate\n  tracewell evaluate not_refused valid_json --since 2026-11-16 --dry-run\n  tracewell evaluate grounding_overlap --since 7d --sample 10%\n  tracewell evaluate within_latency -p seconds=20"
+    )]
+    Evaluate(evaluate::Evaluate),
     /// When a prompt changed in traffic, in what, and how errors, latency, tokens and scores moved with it.
     #[command(
         after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
@@ -169,6 +175,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Query(query) => runtime.block_on(query.run()),
         Command::Prices(prices) => runtime.block_on(prices.run()),
         Command::Score(score) => runtime.block_on(score.run()),
+        Command::Evaluate(evaluate) => runtime.block_on(evaluate.run()),
         Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),

@@ -7,6 +7,7 @@ use clap::Parser;
 mod command;
 mod config;
 mod demo;
+mod evaluate;
 mod output;
 mod prices;
 mod repl;

@@ -50,6 +50,11 @@ impl Asked {
         }
     }
 
+    /// Where the data is.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The configuration in force.
     pub(crate) fn config(&self) -> anyhow::Result<Config> {
         Ok(self.place.load(Vec::new())?.config)

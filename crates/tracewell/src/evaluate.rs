@@ -1,0 +1,147 @@
+//! Rules that judge what is in the tables: named queries of the group `evaluators`, whose rows are scores.
+//!
+//! A row names what it judges (`trace_id`, and `span_id` where it is a span; `session_id`; `document_id`) and says
+//! `value` (a number or a truth) or `label`, and `explanation`. The score is called like the query and given by
+//! `evaluator/<name>`. What a rule said before and says again is not said twice.
+
+use std::collections::BTreeMap;
+
+use anyhow::{bail, ensure};
+use arrow::datatypes::{DataType, Schema};
+use serde::Deserialize;
+use tracewell_ingest::scores::{Score, Value};
+use tracewell_query::named::NamedQuery;
+use tracewell_runs::{Ask, rows};
+
+/// The group of named queries that are evaluators.
+pub(crate) const GROUP: &str = "evaluators";
+
+/// What a rule has to say.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// Things that it judges.
+    pub(crate) things: usize,
+    /// The scores of those that it judges for the first time, or otherwise than before.
+    pub(crate) scores: Vec<Score>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    trace_id: Option<String>,
+    span_id: Option<String>,
+    session_id: Option<String>,
+    document_id: Option<String>,
+    value: Option<f64>,
+    label: Option<String>,
+    explanation: Option<String>,
+    is_news: bool,
+}
+
+/// Asks a rule about a part of what it can judge: `sample` from 0 to 1. Which part is chosen by a hash of the run's id
+/// (else the session's, the document's), so that it is the same for all rules and at all times. What evaluators
+/// themselves did is never judged.
+pub(crate) async fn judge(
+    rule: &NamedQuery,
+    parameters: &BTreeMap<String, String>,
+    sample: f64,
+    source: &impl Ask,
+    columns: impl AsyncFn(&str) -> anyhow::Result<Schema>,
+) -> anyhow::Result<Judged> {
+    let known = |name: &String| rule.parameters.iter().any(|parameter| parameter.name == *name);
+    let mut values = parameters.clone();
+    // Parameters for some of the rules are no error for the others.
+    values.retain(|name, _| known(name));
+    let sql = rule.bind(&values)?;
+    let schema = columns(&format!("SELECT * FROM (\n{sql}\n) AS rule LIMIT 0")).await?;
+    let is_truth = check(&rule.name, &schema)?;
+    let rows: Vec<Row> = rows(source, &question(&rule.name, &sql, &schema, sample)).await?;
+    let things = rows.len();
+    let scores = rows.into_iter().filter(|row| row.is_news).map(|row| Score {
+        name: rule.name.clone(),
+        value: row.value.map(|value| if is_truth { Value::Truth(value != 0.0) } else { Value::Number(value) }),
+        label: row.label,
+        trace_id: row.trace_id,
+        span_id: row.span_id,
+        session_id: row.session_id,
+        document_id: row.document_id,
+        explanation: row.explanation,
+        source: Some("code".to_owned()),
+        author: Some(author(&rule.name)),
+        metadata: BTreeMap::from([("rule".to_owned(), version(&rule.sql, &values))]),
+        ..Score::default()
+    });
+    Ok(Judged { things, scores: scores.collect() })
+}
+
+/// Who gives the scores of a rule.
+fn author(rule: &str) -> String {
+    format!("evaluator/{rule}")
+}
+
+/// A hash of the rule and the values it was asked with.
+fn version(sql: &str, values: &BTreeMap<String, String>) -> String {
+    let asked = values.iter().filter(|(name, _)| !matches!(name.as_str(), "since" | "until"));
+    let asked: Vec<String> = asked.map(|(name, value)| format!("{name}={value}")).collect();
+    blake3::hash(format!("{sql}\n{}", asked.join("\n")).as_bytes()).to_hex()[..12].to_owned()
+}
+
+const TARGETS: [&str; 4] = ["trace_id", "span_id", "session_id", "document_id"];
+
+/// Whether `value` is a truth; an error for columns that make no scores.
+fn check(name: &str, schema: &Schema) -> anyhow::Result<bool> {
+    let has = |column: &str| schema.field_with_name(column).is_ok();
+    ensure!(
+        TARGETS.iter().any(|target| *target != "span_id" && has(target)),
+        "the evaluator `{name}` gives no column `trace_id`, `session_id` or `document_id` that says what it judges"
+    );
+    ensure!(has("value") || has("label"), "the evaluator `{name}` gives no column `value` or `label`");
+    if let Ok(value) = schema.field_with_name("value") {
+        let kind = value.data_type();
+        if !(kind.is_numeric() || *kind == DataType::Boolean) {
+            bail!("the column `value` of the evaluator `{name}` is {kind}; a number or a truth is wanted");
+        }
+        return Ok(*kind == DataType::Boolean);
+    }
+    Ok(false)
+}
+
+/// The rule's rows with all columns of a score, and whether they say anything new.
+fn question(name: &str, sql: &str, schema: &Schema, sample: f64) -> String {
+    let column = |name: &str, kind: &str| match schema.field_with_name(name) {
+        Ok(_) => format!("CAST({name} AS {kind}) AS {name}"),
+        Err(_) => format!("CAST(NULL AS {kind}) AS {name}"),
+    };
+    let columns = TARGETS.iter().chain(&["label", "explanation"]).map(|name| column(name, "text"));
+    let columns = columns.chain([column("value", "double")]).collect::<Vec<_>>().join(", ");
+    let key = "concat_ws('/', coalesce(trace_id, ''), coalesce(span_id, ''), coalesce(session_id, ''), \
+        coalesce(document_id, ''))";
+    let author = author(name).replace('\'', "''");
+    // The first digits of a hash below those of the share.
+    let share = match sample {
+        1.0.. => String::new(),
+        sample => {
+            let below = (sample.max(0.0) * f64::from(u32::MAX)) as u32;
+            format!("\n    AND left(md5(coalesce(trace_id, session_id, document_id)), 8) < '{below:08x}'")
+        }
+    };
+    format!(
+        "WITH said AS (
+    SELECT {key} AS key, value, label
+    FROM evaluations
+    WHERE author = '{author}' AND superseded_at IS NULL
+)
+SELECT judged.trace_id, judged.span_id, judged.session_id, judged.document_id, judged.value, judged.label,
+    judged.explanation,
+    said.key IS NULL OR (judged.value IS DISTINCT FROM said.value) OR (judged.label IS DISTINCT FROM said.label)
+        AS is_news
+FROM (
+    SELECT *, {key} AS key
+    FROM (SELECT {columns} FROM (
+{sql}
+    ) AS rule) AS given
+    WHERE coalesce(trace_id, session_id, document_id) IS NOT NULL AND (value IS NOT NULL OR label IS NOT NULL){share}
+) AS judged
+LEFT JOIN said ON said.key = judged.key
+WHERE judged.trace_id IS NULL OR judged.trace_id NOT IN (SELECT trace_id FROM spans WHERE kind = 'evaluator')"
+    )
+}
