@@ -369,6 +369,23 @@ pub const VIEWS: &[View] = &[
         reach: Some(1),
     },
     View {
+        name: "trials",
+        doc: "One row is one trial: a candidate tried on an example of a dataset, once.",
+        sql: include_str!("../../../queries/views/trials.sql"),
+        columns: &[
+            ("span_id", "The span that is marked; the spans below it are of the trial, too."),
+            ("dataset", "`tracewell.dataset`: the dataset, with its version where the sender says it."),
+            ("example", "`tracewell.example.id`: the example."),
+            ("revision", "`tracewell.example.revision`: its revision; NULL where the sender does not say it."),
+            ("candidate", "`tracewell.candidate`: what is tried."),
+            ("replay", "`tracewell.replay.id`: the replay that it is of; NULL where it is of none."),
+            ("repetition", "`tracewell.repetition`: which time, counted from 1."),
+        ],
+        uses: &[],
+        derived: None,
+        reach: None,
+    },
+    View {
         name: "mapping_coverage",
         doc: "One row is one attribute key as one version of an instrumentation sends it, and whether it is understood.",
         sql: include_str!("../../../queries/views/mapping_coverage.sql"),

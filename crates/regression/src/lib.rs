@@ -22,6 +22,8 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod capture;
+pub mod dataset;
 pub mod example;
 pub mod exchange;
 pub mod gate;
@@ -30,6 +32,7 @@ pub mod near_duplicates;
 mod oracle;
 pub mod privacy;
 pub mod scorers;
+pub mod sent;
 pub mod statistics;
 
 pub use answer::{Answer, ToolCall};

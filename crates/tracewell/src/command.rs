@@ -9,10 +9,14 @@ use tracewell_lake::Location;
 
 use crate::config::{self, Config, Effective, Flag};
 
+mod author;
 mod changes;
 mod check;
 mod configuration;
+mod dataset;
+mod examples;
 mod flight;
+mod gate;
 mod import;
 mod maintain;
 mod postgres;
@@ -61,6 +65,15 @@ enum Command {
         after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
     )]
     Changes(changes::Changes),
+    /// Take failures and other cases from traffic into a dataset.
+    Examples(examples::Examples),
+    /// Datasets of examples: show, compare, import, export.
+    Dataset(dataset::Dataset),
+    /// May a candidate be released? Ends with 0 (pass), 1 (fail) or 2 (not enough evidence).
+    #[command(
+        after_help = "A gate is a TOML file: dataset and version, baseline and candidate, scorers with what has to hold, budgets.\nIt looks at trials: spans with the attribute `tracewell.example.id`, as `tracewell replay` and other harnesses write them, with `tracewell.candidate`, `tracewell.dataset`, `tracewell.repetition` and, if they like, `tracewell.replay.id`.\n\nExamples:\n  tracewell gate refunds.toml\n  tracewell gate refunds.toml --format md --write junit=gate.xml --write html=gate.html\n  tracewell gate --list"
+    )]
+    Gate(gate::Gate),
     /// Read files of OTLP into the tables: protobuf, JSON or JSON lines, as they are or gzip or zstd. Safe to repeat.
     #[command(
         after_help = "Examples:\n  tracewell import traces.pb\n  tracewell import --data s3://bucket/traces backup/*.jsonl.zst"
@@ -101,6 +114,18 @@ enum Command {
         shell: clap_complete::Shell,
     },
 }
+
+/// A command has said all there is to say, and ends with this code.
+#[derive(Debug)]
+pub(crate) struct Ended(pub(crate) u8);
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ended with {}", self.0)
+    }
+}
+
+impl std::error::Error for Ended {}
 
 /// A line for whoever reads standard output. When nobody does any more, as behind `| head`, the work goes on.
 macro_rules! say {
@@ -170,6 +195,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Prices(prices) => runtime.block_on(prices.run()),
         Command::Score(score) => runtime.block_on(score.run()),
         Command::Changes(changes) => runtime.block_on(changes.run()),
+        Command::Examples(examples) => runtime.block_on(examples.run()),
+        Command::Dataset(dataset) => runtime.block_on(dataset.run()),
+        Command::Gate(gate) => runtime.block_on(gate.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),
         Command::Compact(compact) => runtime.block_on(compact.run()),

@@ -31,7 +31,7 @@ pub(crate) struct Query {
     name: Option<String>,
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
+pub(super) fn parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) => Ok((name.trim().to_owned(), value.to_owned())),
         None => Err("give it as NAME=VALUE".into()),

@@ -10,7 +10,8 @@ use clap::Args;
 use futures::TryStreamExt;
 use tracewell_ingest::{ReplayedLog, read_log};
 use tracewell_lake::{Fresh, Lake, Location, NoFresh, without_keys};
-use tracewell_model::schema::every_table;
+use tracewell_ledger::Ledger;
+use tracewell_model::schema::{KEPT_TABLES, every_table};
 use tracewell_query::{Engine, Limits, QueryError, Session, Settings};
 use tracewell_runs::Ask;
 
@@ -48,6 +49,13 @@ impl Asked {
             Some(server) => Ok(Source::Server(server, client()?, settings)),
             None => Ok(Source::Local(Arc::new(self.read().await?).session(settings))),
         }
+    }
+
+    /// What reads and writes what people keep.
+    pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger<Source>> {
+        let config = self.config()?;
+        let lake = Lake::open(super::location(&config)?, KEPT_TABLES, true).await?;
+        Ok(Ledger::new(self.open().await?, lake, super::now))
     }
 
     /// The configuration in force.
