@@ -8,4 +8,4 @@ SELECT
     name || ' = ' || CAST(value AS text) || coalesce(': ' || explanation, '') AS reason
 FROM evaluations
 WHERE date >= CAST($since AS date) AND time >= $since AND trace_id IS NOT NULL
-    AND value < $below AND ($score IS NULL OR name = $score)
+    AND superseded_at IS NULL AND value < $below AND ($score IS NULL OR name = $score)

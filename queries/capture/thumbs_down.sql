@@ -7,6 +7,6 @@ SELECT
     coalesce(author || ': ', '') || name || ' = ' || coalesce(label, CAST(value AS text)) || coalesce(': ' || explanation, '') AS reason
 FROM evaluations
 WHERE date >= CAST($since AS date) AND time >= $since AND trace_id IS NOT NULL
-    AND coalesce(source, 'user') IN ('user', 'human')
+    AND superseded_at IS NULL AND coalesce(source, 'user') IN ('user', 'human')
     AND (value <= 0 OR lower(label) IN ('thumbs_down', 'thumbs-down', 'thumbs down', 'down', 'dislike', 'negative', 'bad',
         'incorrect', 'wrong', 'no', 'false', '👎'))

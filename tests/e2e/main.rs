@@ -18,6 +18,7 @@ mod queries;
 mod readers;
 mod receive;
 mod record;
+mod regression;
 mod resent;
 mod runs;
 mod scores;

@@ -224,7 +224,7 @@ async fn outputs(source: &impl Ask, trials: &[Place]) -> std::result::Result<Has
 }
 
 /// The parent of each span of runs that hold several trials.
-struct Parents(HashMap<(String, String), String>);
+struct Parents(HashMap<String, HashMap<String, String>>);
 
 impl Parents {
     fn new() -> Self {
@@ -233,14 +233,15 @@ impl Parents {
 
     /// Whether `span` is `above` or below it.
     fn is_below(&self, trace: &str, span: &str, above: &str) -> bool {
-        let mut at = span.to_owned();
+        let parents = self.0.get(trace);
+        let mut at = span;
         // A circle ends here as well.
         for _ in 0..1_000 {
             if at == above {
                 return true;
             }
-            match self.0.get(&(trace.to_owned(), at)) {
-                Some(parent) => at.clone_from(parent),
+            match parents.and_then(|parents| parents.get(at)) {
+                Some(parent) => at = parent,
                 None => return false,
             }
         }
@@ -255,7 +256,7 @@ async fn parents(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Pare
         span_id: String,
         parent_span_id: String,
     }
-    let mut parents = HashMap::new();
+    let mut parents: HashMap<String, HashMap<String, String>> = HashMap::new();
     for some in runs.chunks(2_000) {
         let days = || some.iter().map(|run| run.day);
         let query = format!(
@@ -265,8 +266,9 @@ async fn parents(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Pare
             days().max().unwrap_or_default() + 1,
             ids(some.iter().map(|run| run.trace_id.as_str()))
         );
-        let found = rows::<Row>(source, &query).await?.into_iter();
-        parents.extend(found.map(|row| ((row.trace_id, row.span_id), row.parent_span_id)));
+        for Row { trace_id, span_id, parent_span_id } in rows::<Row>(source, &query).await? {
+            parents.entry(trace_id).or_default().insert(span_id, parent_span_id);
+        }
     }
     Ok(Parents(parents))
 }

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod candidate;
 pub mod capture;
 pub mod dataset;
 pub mod example;
@@ -37,3 +38,9 @@ pub mod statistics;
 
 pub use answer::{Answer, ToolCall};
 pub use example::Example;
+
+/// BLAKE3 in hexadecimal: what tells files and requests apart.
+#[must_use]
+pub fn fingerprint(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}

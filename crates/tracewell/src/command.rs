@@ -22,6 +22,7 @@ mod maintain;
 mod postgres;
 mod prices;
 mod query;
+mod replay;
 mod runs;
 mod schema;
 mod score;
@@ -69,6 +70,11 @@ enum Command {
     Examples(examples::Examples),
     /// Datasets of examples: show, compare, import, export.
     Dataset(dataset::Dataset),
+    /// Try a candidate on every example of a dataset. What comes back is traffic, marked as trials.
+    #[command(
+        after_help = "A candidate is a TOML file:\n\n  name = \"refund-helper@13\"\n  model = \"gpt-4.1-mini\"\n  [endpoint]\n  kind = \"openai\"                  # or \"anthropic\"; also url, and key: the variable that holds it\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ metadata.customer }}.\"\n\nInstructions are followed by the example's conversation; {{ … }} may name question, variables, metadata, documents, tags and messages. The same command goes on with a replay that was stopped.\n\nExamples:\n  tracewell replay --dataset refunds@v3 --candidate better.toml --max-cost 2.50\n  tracewell replay --dataset refunds --candidate better.toml --repetitions 3 --concurrency 20\n  tracewell replay --dataset refunds --candidate better.toml --dry-run"
+    )]
+    Replay(Box<replay::Replay>),
     /// May a candidate be released? Ends with 0 (pass), 1 (fail) or 2 (not enough evidence).
     #[command(
         after_help = "A gate is a TOML file: dataset and version, baseline and candidate, scorers with what has to hold, budgets.\nIt looks at trials: spans with the attribute `tracewell.example.id`, as `tracewell replay` and other harnesses write them, with `tracewell.candidate`, `tracewell.dataset`, `tracewell.repetition` and, if they like, `tracewell.replay.id`.\n\nExamples:\n  tracewell gate refunds.toml\n  tracewell gate refunds.toml --format md --write junit=gate.xml --write html=gate.html\n  tracewell gate --list"
@@ -197,6 +203,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Examples(examples) => runtime.block_on(examples.run()),
         Command::Dataset(dataset) => runtime.block_on(dataset.run()),
+        Command::Replay(replay) => runtime.block_on(replay.run()),
         Command::Gate(gate) => runtime.block_on(gate.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),

@@ -122,7 +122,7 @@ fn shaped(shape: Shape, verdict: &Verdict) -> anyhow::Result<String> {
     Ok(match shape {
         Shape::Text => output::plain(&page(verdict)),
         Shape::Json => serde_json::to_string_pretty(verdict)? + "\n",
-        Shape::Junit => junit(verdict),
+        Shape::Junit => junit(verdict)?,
         Shape::Md => markdown(&page(verdict)),
         Shape::Html => html(&format!("Gate {}", verdict.gate), &page(verdict)),
     })
