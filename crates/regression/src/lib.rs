@@ -32,6 +32,9 @@ pub mod near_duplicates;
 #[cfg(test)]
 mod oracle;
 pub mod privacy;
+pub mod prompt;
+pub mod release;
+pub mod review;
 pub mod scorers;
 pub mod sent;
 pub mod statistics;

@@ -21,8 +21,11 @@ mod import;
 mod maintain;
 mod postgres;
 mod prices;
+mod prompt;
 mod query;
+mod release;
 mod replay;
+mod review;
 mod runs;
 mod schema;
 mod score;
@@ -70,6 +73,12 @@ enum Command {
     Examples(examples::Examples),
     /// Datasets of examples: show, compare, import, export.
     Dataset(dataset::Dataset),
+    /// People look at outputs: a queue of examples, judged one after the other.
+    Review(review::Review),
+    /// The prompts on record: add, list, compare, take over from a folder.
+    Prompt(prompt::Prompt),
+    /// What of a prompt is live where, since when, by whom and why; propose, approve, go live, roll back.
+    Release(release::Release),
     /// Try a candidate on every example of a dataset. What comes back is traffic, marked as trials.
     #[command(
         after_help = "A candidate is a TOML file:\n\n  name = \"refund-helper@13\"\n  model = \"gpt-4.1-mini\"\n  [endpoint]\n  kind = \"openai\"                  # or \"anthropic\"; also url, and key: the variable that holds it\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ metadata.customer }}.\"\n\nInstructions are followed by the example's conversation; {{ … }} may name question, variables, metadata, documents, tags and messages. The same command goes on with a replay that was stopped.\n\nExamples:\n  tracewell replay --dataset refunds@v3 --candidate better.toml --max-cost 2.50\n  tracewell replay --dataset refunds --candidate better.toml --repetitions 3 --concurrency 20\n  tracewell replay --dataset refunds --candidate better.toml --dry-run"
@@ -203,6 +212,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Examples(examples) => runtime.block_on(examples.run()),
         Command::Dataset(dataset) => runtime.block_on(dataset.run()),
+        Command::Review(review) => runtime.block_on(review.run()),
+        Command::Prompt(prompt) => runtime.block_on(prompt.run()),
+        Command::Release(release) => runtime.block_on(release.run()),
         Command::Replay(replay) => runtime.block_on(replay.run()),
         Command::Gate(gate) => runtime.block_on(gate.run()),
         Command::Import(import) => runtime.block_on(import.run()),

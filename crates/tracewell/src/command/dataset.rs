@@ -18,6 +18,8 @@ use crate::output::{self, Form, Format};
 mod export;
 mod story;
 
+pub(super) use story::{answered, story};
+
 #[derive(Debug, Args)]
 pub(crate) struct Dataset {
     #[command(subcommand)]
@@ -207,10 +209,10 @@ impl Show {
         if let Some(id) = &self.example {
             let Some(example) = dataset.get(id) else { bail!("`{}` has no example `{id}`", self.choice.pin) };
             let form = if Format::or_usual(self.format) == Format::Table { Form::Text } else { Form::Json };
-            return output::page(form, id, &story::story(example), example);
+            return output::page(form, id, &story(example), example);
         }
         let names = ["example", "revision", "split", "tags", "question", "output", "expected", "reason", "trace_id"];
-        let text = |answer: &Option<tracewell_regression::Answer>| answer.as_ref().map(story::answered);
+        let text = |answer: &Option<tracewell_regression::Answer>| answer.as_ref().map(answered);
         let examples = dataset.examples().filter(|example| self.choice.fits(example));
         let table = output::table(&names, examples, |example| {
             [

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use tracewell_ledger::trials::Who;
+use tracewell_ledger::releases;
 use tracewell_ledger::verdicts::{self, Request};
+use tracewell_regression::candidate::Candidate;
 use tracewell_regression::gate::{Contender, Decision, Gate as Declared, Verdict, junit, page};
 use tracewell_runs::render::{html, markdown};
 
@@ -83,8 +84,13 @@ impl Gate {
         let gate = Declared::parse(&file).with_context(|| format!("`{}` is no gate", path.display()))?;
         let author = self.author.name()?;
         let ledger = self.asked.ledger().await?;
-        let baseline = gate.baseline.as_ref().map(who).transpose()?;
-        let candidate = who(&gate.candidate)?;
+        let name = named(&gate.candidate)?;
+        let candidate = releases::who(&ledger.source, &gate.candidate, &name).await?;
+        let baseline = match &gate.baseline {
+            Some(file @ Contender::File(_)) => Some(releases::who(&ledger.source, file, &named(file)?).await?),
+            Some(baseline) => Some(releases::who(&ledger.source, baseline, &name).await?),
+            None => None,
+        };
         let request = Request {
             gate: &gate,
             file: &file,
@@ -128,12 +134,15 @@ fn shaped(shape: Shape, verdict: &Verdict) -> anyhow::Result<String> {
     })
 }
 
-/// Whose trials stand for a contender.
-fn who(contender: &Contender) -> anyhow::Result<Who> {
+/// What the trials of a contender are marked with, as far as the gate's file tells.
+fn named(contender: &Contender) -> anyhow::Result<String> {
     Ok(match contender {
-        Contender::Run(replay) => Who::Replay(replay.clone()),
-        Contender::Version(version) => Who::Candidate(version.clone()),
-        Contender::File(path) => Who::Candidate(format!("file:{path}")),
-        Contender::Live(_) => anyhow::bail!("`{contender}` is not known: no release is recorded"),
+        Contender::File(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
+            let candidate = Candidate::parse(&text).with_context(|| format!("`{path}` is no candidate"))?;
+            candidate.name.unwrap_or_else(|| format!("file:{path}"))
+        }
+        Contender::Version(version) => version.clone(),
+        other => other.to_string(),
     })
 }

@@ -5,13 +5,13 @@ use tracewell_regression::{Answer, Example};
 use tracewell_runs::render::Block;
 
 /// An answer as text: what it says, then its calls.
-pub(super) fn answered(answer: &Answer) -> String {
+pub(in crate::command) fn answered(answer: &Answer) -> String {
     let calls = answer.tool_calls.iter().map(|call| format!("{}({})", call.name, call.arguments));
     answer.text.iter().cloned().chain(calls).collect::<Vec<_>>().join("\n")
 }
 
 /// All of an example.
-pub(super) fn story(example: &Example) -> Vec<Block> {
+pub(in crate::command) fn story(example: &Example) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(1, format!("{} (revision {})", example.id, example.revision))];
     let source = example.source.clone().unwrap_or_default();
     let facts = [
