@@ -19,6 +19,7 @@ mod queries;
 mod readers;
 mod receive;
 mod record;
+mod regression;
 mod resent;
 mod runs;
 mod scores;

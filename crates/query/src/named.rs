@@ -134,6 +134,18 @@ impl Catalogue {
         self.add_files(folder, "own")
     }
 
+    /// Adds one file to a group, and gives its name.
+    ///
+    /// # Errors
+    /// When it is no named query or its name is taken.
+    pub fn add_file(&mut self, path: &Path, group: &str) -> Result<String, NamedError> {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| NamedError::Unreadable { path: path.to_owned(), error })?;
+        self.add(parse(group, &name, &text)?)?;
+        Ok(name)
+    }
+
     fn add_files(&mut self, folder: &Path, group: &str) -> Result<(), NamedError> {
         let unreadable = |error| NamedError::Unreadable { path: folder.to_owned(), error };
         let entries = std::fs::read_dir(folder).map_err(unreadable)?;
@@ -144,9 +156,7 @@ impl Catalogue {
             if path.is_dir() {
                 self.add_files(&path, &stem)?;
             } else if path.extension().is_some_and(|extension| extension == "sql") {
-                let text = std::fs::read_to_string(&path)
-                    .map_err(|error| NamedError::Unreadable { path: path.clone(), error })?;
-                self.add(parse(group, &stem, &text)?)?;
+                self.add_file(&path, group)?;
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, plan_err};
 use datafusion::datasource::ViewTable;
 use datafusion::prelude::SessionContext;
-use tracewell_model::schema::{CALLS, SCORES, SPANS, TRACES, Table};
+use tracewell_model::schema::{CALLS, RELEASES, SCORES, SPANS, TRACES, Table};
 
 /// One view.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ impl View {
     pub fn column_doc(&self, name: &str) -> Option<&'static str> {
         let own = self.columns.iter().find(|(column, _)| *column == name).map(|(_, doc)| *doc);
         let derived = self.derived.into_iter().flat_map(|table| table.columns);
-        let tables = derived.chain(SPANS.columns).chain(TRACES.columns).chain(SCORES.columns);
+        let tables = derived.chain(SPANS.columns).chain(TRACES.columns).chain(SCORES.columns).chain(RELEASES.columns);
         own.or_else(|| tables.into_iter().find(|column| column.name == name).map(|column| column.doc))
     }
 }
@@ -367,6 +367,53 @@ pub const VIEWS: &[View] = &[
         uses: &[],
         derived: None,
         reach: Some(1),
+    },
+    View {
+        name: "trials",
+        doc: "One row is one trial: a candidate tried on an example of a dataset, once.",
+        sql: include_str!("../../../queries/views/trials.sql"),
+        columns: &[
+            ("span_id", "The span that is marked; the spans below it are of the trial, too."),
+            ("dataset", "`tracewell.dataset`: the dataset, with its version where the sender says it."),
+            ("example", "`tracewell.example.id`: the example."),
+            ("revision", "`tracewell.example.revision`: its revision; NULL where the sender does not say it."),
+            ("candidate", "`tracewell.candidate`: what is tried."),
+            ("replay", "`tracewell.replay.id`: the replay that it is of; NULL where it is of none."),
+            ("repetition", "`tracewell.repetition`: which time, counted from 1."),
+        ],
+        uses: &[],
+        derived: None,
+        reach: None,
+    },
+    View {
+        name: "live_releases",
+        doc: "One row is one time in which a revision of a prompt was live in an environment.",
+        sql: include_str!("../../../queries/views/live_releases.sql"),
+        columns: &[
+            ("live_from", "Since when it was live."),
+            ("live_until", "Until when; NULL for what is live now."),
+            ("author", "Who made it live."),
+            ("why", "Why."),
+        ],
+        uses: &[],
+        derived: None,
+        reach: None,
+    },
+    View {
+        name: "span_releases",
+        doc: "One row is one span that names a prompt, beside the release of it that was live then.",
+        sql: include_str!("../../../queries/views/span_releases.sql"),
+        columns: &[
+            ("release_environment", "Environment of the release."),
+            ("release_revision", "Revision of the prompt that was live; NULL where none was."),
+            ("release_version", "The same as the application reports it."),
+            ("live_from", "Since when it was live."),
+            ("live_until", "Until when; NULL for what is live now."),
+            ("agrees", "Whether the span names the version that was live; NULL where it names none."),
+        ],
+        uses: &["live_releases"],
+        derived: None,
+        reach: None,
     },
     View {
         name: "mapping_coverage",

@@ -22,6 +22,9 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod candidate;
+pub mod capture;
+pub mod dataset;
 pub mod example;
 pub mod exchange;
 pub mod gate;
@@ -29,8 +32,18 @@ pub mod near_duplicates;
 #[cfg(test)]
 mod oracle;
 pub mod privacy;
+pub mod prompt;
+pub mod release;
+pub mod review;
 pub mod scorers;
+pub mod sent;
 pub mod statistics;
 
 pub use answer::{Answer, ToolCall};
 pub use example::Example;
+
+/// BLAKE3 in hexadecimal: what tells files and requests apart.
+#[must_use]
+pub fn fingerprint(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}

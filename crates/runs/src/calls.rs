@@ -96,7 +96,7 @@ fn filled(row: &Map<String, Value>, part: PartRow) -> Map<String, Value> {
     row
 }
 
-fn call(row: Map<String, Value>, start: i64, told: &LogTexts<'_>) -> Result<ModelCall, RunsError> {
+pub(crate) fn call(row: Map<String, Value>, start: i64, told: &LogTexts<'_>) -> Result<ModelCall, RunsError> {
     let refs = CallRefs::deserialize(&row).map_err(|error| RunsError::Answer(error.to_string()))?;
     let mut call: ModelCall = offset(row, start)?;
     call.input = messages(refs.input_refs.as_ref());

@@ -214,7 +214,8 @@ fn text(record: &RunRecord, message: Option<&Message>) -> String {
 }
 
 /// The lines that differ between two texts, with a few around them; none where they are equal.
-pub(crate) fn lines(a: &str, b: &str) -> Vec<(char, String)> {
+#[must_use]
+pub fn lines(a: &str, b: &str) -> Vec<(char, String)> {
     let diff = TextDiff::from_lines(a, b);
     let mut lines = Vec::new();
     for (place, group) in diff.grouped_ops(CONTEXT).iter().enumerate() {

@@ -21,6 +21,7 @@
 mod around;
 mod ask;
 mod calls;
+pub mod cases;
 pub mod changes;
 mod completeness;
 mod contents;

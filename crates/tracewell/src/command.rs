@@ -9,16 +9,24 @@ use tracewell_lake::Location;
 
 use crate::config::{self, Config, Effective, Flag};
 
+mod author;
 mod changes;
 mod check;
 mod configuration;
+mod dataset;
 mod evaluate;
+mod examples;
 mod flight;
+mod gate;
 mod import;
 mod maintain;
 mod postgres;
 mod prices;
+mod prompt;
 mod query;
+mod release;
+mod replay;
+mod review;
 mod runs;
 mod schema;
 mod score;
@@ -67,6 +75,26 @@ enum Command {
         after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
     )]
     Changes(changes::Changes),
+    /// Take failures and other cases from traffic into a dataset.
+    Examples(examples::Examples),
+    /// Datasets of examples: show, compare, import, export.
+    Dataset(dataset::Dataset),
+    /// People look at outputs: a queue of examples, judged one after the other.
+    Review(review::Review),
+    /// The prompts on record: add, list, compare, take over from a folder.
+    Prompt(prompt::Prompt),
+    /// What of a prompt is live where, since when, by whom and why; propose, approve, go live, roll back.
+    Release(release::Release),
+    /// Try a candidate on every example of a dataset. What comes back is traffic, marked as trials.
+    #[command(
+        after_help = "A candidate is a TOML file:\n\n  name = \"refund-helper@13\"\n  model = \"gpt-4.1-mini\"\n  [endpoint]\n  kind = \"openai\"                  # or \"anthropic\"; also url, and key: the variable that holds it\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ metadata.customer }}.\"\n\nInstructions are followed by the example's conversation; {{ … }} may name question, variables, metadata, documents, tags and messages. The same command goes on with a replay that was stopped.\n\nExamples:\n  tracewell replay --dataset refunds@v3 --candidate better.toml --max-cost 2.50\n  tracewell replay --dataset refunds --candidate better.toml --repetitions 3 --concurrency 20\n  tracewell replay --dataset refunds --candidate better.toml --dry-run"
+    )]
+    Replay(Box<replay::Replay>),
+    /// May a candidate be released? Ends with 0 (pass), 1 (fail) or 2 (not enough evidence).
+    #[command(
+        after_help = "A gate is a TOML file: dataset and version, baseline and candidate, scorers with what has to hold, budgets.\nIt looks at trials: spans with the attribute `tracewell.example.id`, as `tracewell replay` and other harnesses write them, with `tracewell.candidate`, `tracewell.dataset`, `tracewell.repetition` and, if they like, `tracewell.replay.id`.\n\nExamples:\n  tracewell gate refunds.toml\n  tracewell gate refunds.toml --format md --write junit=gate.xml --write html=gate.html\n  tracewell gate --list"
+    )]
+    Gate(gate::Gate),
     /// Read files of OTLP into the tables: protobuf, JSON or JSON lines, as they are or gzip or zstd. Safe to repeat.
     #[command(
         after_help = "Examples:\n  tracewell import traces.pb\n  tracewell import --data s3://bucket/traces backup/*.jsonl.zst"
@@ -107,6 +135,18 @@ enum Command {
         shell: clap_complete::Shell,
     },
 }
+
+/// A command has said all there is to say, and ends with this code.
+#[derive(Debug)]
+pub(crate) struct Ended(pub(crate) u8);
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ended with {}", self.0)
+    }
+}
+
+impl std::error::Error for Ended {}
 
 /// A line for whoever reads standard output. When nobody does any more, as behind `| head`, the work goes on.
 macro_rules! say {
@@ -177,6 +217,13 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Score(score) => runtime.block_on(score.run()),
         Command::Evaluate(evaluate) => runtime.block_on(evaluate.run()),
         Command::Changes(changes) => runtime.block_on(changes.run()),
+        Command::Examples(examples) => runtime.block_on(examples.run()),
+        Command::Dataset(dataset) => runtime.block_on(dataset.run()),
+        Command::Review(review) => runtime.block_on(review.run()),
+        Command::Prompt(prompt) => runtime.block_on(prompt.run()),
+        Command::Release(release) => runtime.block_on(release.run()),
+        Command::Replay(replay) => runtime.block_on(replay.run()),
+        Command::Gate(gate) => runtime.block_on(gate.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),
         Command::Compact(compact) => runtime.block_on(compact.run()),

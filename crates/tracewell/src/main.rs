@@ -24,6 +24,9 @@ fn main() -> ExitCode {
     match output::until_broken(command::run(command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(command::Ended(code)) = error.downcast_ref() {
+                return ExitCode::from(*code);
+            }
             eprintln!("tracewell: {error:#}");
             ExitCode::FAILURE
         }

@@ -75,6 +75,11 @@ fn look() -> Look {
     Look { width: width.or_else(told).unwrap_or(COLUMNS), color: is_terminal && !plain }
 }
 
+/// Blocks as text for a file.
+pub(crate) fn plain(blocks: &[Block]) -> String {
+    terminal(blocks, Look { width: COLUMNS, color: false })
+}
+
 /// Prints rows.
 pub(crate) fn print(format: Format, rows: &RecordBatch) -> anyhow::Result<()> {
     write(&mut std::io::stdout().lock(), format, &rows.schema(), std::slice::from_ref(rows))

@@ -3,5 +3,17 @@
 
 use super::Table;
 
+mod examples;
+mod prompts;
+mod releases;
+mod reviews;
+mod verdicts;
+
+pub use examples::EXAMPLES;
+pub use prompts::PROMPTS;
+pub use releases::RELEASES;
+pub use reviews::REVIEWS;
+pub use verdicts::VERDICTS;
+
 /// All tables that people keep.
-pub const KEPT_TABLES: &[&Table] = &[];
+pub const KEPT_TABLES: &[&Table] = &[&EXAMPLES, &VERDICTS, &PROMPTS, &RELEASES, &REVIEWS];

@@ -10,6 +10,7 @@ use clap::Args;
 use futures::TryStreamExt;
 use tracewell_ingest::{ReplayedLog, read_log};
 use tracewell_lake::{Fresh, Lake, Location, NoFresh, without_keys};
+use tracewell_ledger::Ledger;
 use tracewell_model::schema::every_table;
 use tracewell_query::{Engine, Limits, QueryError, Session, Settings};
 use tracewell_runs::Ask;
@@ -53,6 +54,13 @@ impl Asked {
     /// Where the data is.
     pub(crate) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// What reads and writes what people keep.
+    pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger<Source>> {
+        let config = self.config()?;
+        let lake = Lake::open(super::location(&config)?, &every_table(), true).await?;
+        Ok(Ledger::new(self.open().await?, lake, super::now))
     }
 
     /// The configuration in force.

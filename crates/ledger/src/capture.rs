@@ -1,0 +1,252 @@
+//! From what a rule caught to examples.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tracewell_regression::capture::Caught;
+use tracewell_regression::example::{Document, Message, Source};
+use tracewell_regression::{Answer, Example, sent};
+use tracewell_runs::cases::{Case, RunDay, Texts, cases};
+use tracewell_runs::record::{self, ModelCall};
+use tracewell_runs::{Ask, rows};
+
+use crate::LedgerError;
+use crate::sql::ids;
+
+/// What a rule may catch at once.
+const MOST: usize = 20_000;
+
+/// Days before the rule's beginning in which a run that was judged later may lie.
+const JUDGED_LATER: &str = "366";
+
+/// A row of a rule's answer.
+#[derive(Clone, Debug, Deserialize)]
+struct Hit {
+    trace_id: Option<String>,
+    span_id: Option<String>,
+    /// Days since 1970, where the rule looked at spans.
+    day: Option<i32>,
+    reason: Option<String>,
+    stratum: Option<String>,
+    /// What the output should have been, by whoever corrected it.
+    expected: Option<String>,
+}
+
+/// What a rule caught.
+#[derive(Clone, Debug, Default)]
+pub struct Catch {
+    /// As examples.
+    pub caught: Vec<Caught>,
+    /// Ids of runs whose texts were not sent or have expired.
+    pub without_texts: Vec<String>,
+    /// Ids of runs that hold no model call.
+    pub without_calls: Vec<String>,
+    /// How many of the hits are trials, which are no traffic.
+    pub trials: usize,
+    /// Whether the rule catches more than is looked at.
+    pub cut: bool,
+}
+
+/// Asks a rule: SQL whose rows name `trace_id`, and if they like `span_id`, `day`, `reason`, `stratum` and `expected`.
+/// A run, or a span that is no model call, stands for the last call of the run, which has been told all before.
+///
+/// # Errors
+/// When a query fails.
+pub async fn ask(source: &impl Ask, rule: &str) -> Result<Catch, LedgerError> {
+    let query = format!("SELECT * FROM (\n{rule}\n) AS caught LIMIT {}", MOST + 1);
+    let mut hits: Vec<Hit> = rows(source, &query).await?;
+    let cut = hits.len() > MOST;
+    hits.truncate(MOST);
+    let mut catch = Catch { cut, ..Catch::default() };
+    if hits.is_empty() {
+        return Ok(catch);
+    }
+    let days = days(source, &hits).await?;
+    let trials = trials(source, &days).await?;
+    let before = hits.len();
+    hits.retain(|hit| hit.trace_id.as_ref().is_none_or(|id| !trials.contains(id)));
+    catch.trials = before - hits.len();
+
+    let runs: Vec<RunDay> = hits
+        .iter()
+        .filter_map(|hit| hit.trace_id.as_ref())
+        .filter_map(|id| Some(RunDay { trace_id: id.clone(), day: *days.get(id)? }))
+        .collect();
+    let mut by_run: HashMap<String, Vec<Case>> = HashMap::new();
+    for case in cases(source, &runs, Texts::All).await? {
+        by_run.entry(case.trace_id.clone()).or_default().push(case);
+    }
+    for hit in hits {
+        let id = hit.trace_id.clone().unwrap_or_default();
+        let Some(case) = by_run.get(&id).and_then(|calls| called(calls, hit.span_id.as_deref())) else {
+            catch.without_calls.push(id);
+            continue;
+        };
+        match example(case, &hit) {
+            Some(caught) => catch.caught.push(caught),
+            None => catch.without_texts.push(id),
+        }
+    }
+    Ok(catch)
+}
+
+/// On which days the runs began.
+async fn days(source: &impl Ask, hits: &[Hit]) -> Result<HashMap<String, i32>, LedgerError> {
+    #[derive(Deserialize)]
+    struct Row {
+        trace_id: String,
+        day: i32,
+    }
+    let known = hits.iter().filter_map(|hit| Some((hit.trace_id.clone()?, hit.day?)));
+    let mut days: HashMap<String, i32> = known.collect();
+    let unknown: Vec<&str> =
+        hits.iter().filter_map(|hit| hit.trace_id.as_deref()).filter(|id| !days.contains_key(*id)).collect();
+    let mut found = Vec::new();
+    for some in unknown.chunks(2_000) {
+        let query = format!(
+            "SELECT trace_id, CAST(min(date) AS int) AS day FROM spans
+            WHERE date >= current_date - INTERVAL '{JUDGED_LATER} days' AND trace_id IN ({}) GROUP BY trace_id",
+            ids(some.iter().copied())
+        );
+        found.extend(rows::<Row>(source, &query).await?);
+    }
+    days.extend(found.into_iter().map(|row| (row.trace_id, row.day)));
+    Ok(days)
+}
+
+/// Which of the runs are trials.
+async fn trials(source: &impl Ask, days: &HashMap<String, i32>) -> Result<HashSet<String>, LedgerError> {
+    #[derive(Deserialize)]
+    struct Row {
+        trace_id: String,
+    }
+    let (Some(first), Some(last)) = (days.values().min(), days.values().max()) else { return Ok(HashSet::new()) };
+    let query = format!(
+        "SELECT DISTINCT trace_id FROM spans WHERE CAST(date AS int) BETWEEN {first} AND {last}
+            AND attributes['tracewell.example.id'] IS NOT NULL"
+    );
+    Ok(rows::<Row>(source, &query).await?.into_iter().map(|row| row.trace_id).collect())
+}
+
+/// The call that a span is, or is told by, or else the last of the run.
+fn called<'a>(calls: &'a [Case], span: Option<&str>) -> Option<&'a Case> {
+    let tells = |call: &ModelCall, span: &str| {
+        call.span_id == span || call.duplicates.iter().any(|other| other.span_id == span)
+    };
+    let exact = span.and_then(|span| calls.iter().find(|case| tells(&case.call, span)));
+    exact.or_else(|| calls.iter().max_by_key(|case| case.call.offset_ns))
+}
+
+fn example(case: &Case, hit: &Hit) -> Option<Caught> {
+    let call = &case.call;
+    let text = |message: &record::Message| case.texts.get(&message.hash).map(String::as_str);
+    let mut messages = Vec::new();
+    let leads = |system: &&record::Message| call.input.first().is_none_or(|first| first.hash != system.hash);
+    if let Some(system) = call.system.as_ref().filter(leads) {
+        messages.extend(sent::messages(text(system)?, Some("system")).into_iter().map(|message| Message {
+            role: "system".to_owned(),
+            ..message
+        }));
+    }
+    for message in &call.input {
+        messages.extend(sent::messages(text(message)?, message.role.as_deref()));
+    }
+    if messages.is_empty() {
+        return None;
+    }
+    let tools = call.tools.as_ref().map(|tools| text(tools).map(sent::tools));
+    let mut example = Example {
+        messages,
+        // Tools that were offered and are not known make it another case.
+        tools: match tools {
+            Some(tools) => tools?,
+            None => Vec::new(),
+        },
+        documents: case.documents.iter().filter_map(document).collect(),
+        parameters: parameters(call),
+        output: output(case),
+        expected: hit.expected.clone().map(Answer::of_text),
+        reason: hit.reason.clone(),
+        metadata: metadata(call),
+        ..Example::default()
+    };
+    let hash = example.content_hash();
+    example.id = format!("ex-{}", &hash[..16]);
+    example.revision = 1;
+    example.source = Some(Source {
+        trace_id: Some(case.trace_id.clone()),
+        span_id: Some(call.span_id.clone()),
+        content_hash: Some(hash),
+    });
+    let version = |text: &Option<String>| text.clone().unwrap_or_default();
+    Some(Caught {
+        stratum: version(&hit.stratum),
+        prompt_version: format!("{}@{}", version(&call.prompt_name), version(&call.prompt_version)),
+        example,
+    })
+}
+
+/// What a call answered, where its texts are kept.
+#[must_use]
+pub fn output(case: &Case) -> Option<Answer> {
+    let texts = case.call.output.iter().map(|message| Some((case.texts.get(&message.hash)?, message.role.as_deref())));
+    answer(texts.collect::<Option<Vec<_>>>()?.into_iter().map(|(text, role)| (text.as_str(), role)))
+}
+
+/// Messages that came out, as one answer.
+pub(crate) fn answer<'a>(sent: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Option<Answer> {
+    let messages = sent.flat_map(|(text, role)| sent::messages(text, Some(role.unwrap_or("assistant"))));
+    messages.map(|message| message.answer()).reduce(|mut all, next| {
+        all.text = match (all.text, next.text) {
+            (Some(one), Some(other)) => Some(one + "\n" + &other),
+            (one, other) => one.or(other),
+        };
+        all.tool_calls.extend(next.tool_calls);
+        all
+    })
+}
+
+fn document(document: &record::Document) -> Option<Document> {
+    let text = document.text.clone()?;
+    Some(Document { id: document.id.clone(), text, score: document.score, metadata: Map::new() })
+}
+
+/// Model and parameters, by the names of OpenAI's chat completions.
+fn parameters(call: &ModelCall) -> Map<String, Value> {
+    let typed = [
+        ("model", call.request_model.clone().map(Value::from)),
+        ("temperature", call.temperature.map(Value::from)),
+        ("top_p", call.top_p.map(Value::from)),
+        ("max_tokens", call.max_tokens.map(Value::from)),
+        ("seed", call.seed.map(Value::from)),
+    ];
+    let typed = typed.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let others = call.request_params.iter().map(|(name, text)| {
+        (name.clone(), serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())))
+    });
+    others.chain(typed).collect()
+}
+
+fn metadata(call: &ModelCall) -> Map<String, Value> {
+    let mut known = BTreeMap::from([
+        ("prompt_name", call.prompt_name.clone()),
+        ("prompt_version", call.prompt_version.clone()),
+        ("prompt_hash", call.prompt_hash.clone()),
+        ("provider", call.provider.clone()),
+        ("response_model", call.response_model.clone()),
+        ("agent_name", call.agent_name.clone()),
+        ("error_type", call.error_type.clone()),
+        ("status_message", call.status_message.clone()),
+    ]);
+    if call.status.as_deref() == Some("error") {
+        known.insert("status", call.status.clone());
+    }
+    let mut metadata: Map<String, Value> =
+        known.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Value::from(text?)))).collect();
+    if !call.prompt_variables.is_empty() {
+        let variables = call.prompt_variables.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str())));
+        metadata.insert("variables".to_owned(), Value::Object(variables.collect()));
+    }
+    metadata
+}

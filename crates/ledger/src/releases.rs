@@ -1,0 +1,257 @@
+//! The ledger of releases, beside what the traffic shows.
+
+use serde::{Deserialize, Serialize};
+use tracewell_regression::dataset::Signed;
+use tracewell_regression::gate::Contender;
+use tracewell_regression::prompt::Prompt;
+use tracewell_regression::release::{self, Entry, Evidence, Move, Step};
+use tracewell_runs::{Ask, rows};
+
+use crate::ledger::MOST_TRIES;
+use crate::sql::quoted;
+use crate::trials::Who;
+use crate::{Ledger, LedgerError, prompts};
+
+/// SQL that lists every step, the latest first.
+#[must_use]
+pub fn log(prompt: Option<&str>) -> String {
+    let of_prompt = prompt.map_or_else(String::new, |prompt| format!("WHERE prompt = {}", quoted(prompt)));
+    format!(
+        "SELECT effective_at, prompt, environment, revision, version, step, state, author, why, replaces, change, verdict,
+            decision, recorded_at
+        FROM releases {of_prompt} ORDER BY recorded_at DESC, prompt, entry DESC, state"
+    )
+}
+
+/// What is live somewhere, by the ledger and by the traffic.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Status {
+    pub prompt: String,
+    pub environment: String,
+    /// By the ledger.
+    pub live: Option<String>,
+    pub since: Option<String>,
+    /// By the traffic: the version of the last call.
+    pub seen: Option<String>,
+    pub last_seen: Option<String>,
+    /// Calls in the time that was looked at, of the version that is live and of others.
+    pub calls: i64,
+    pub other_calls: i64,
+    /// Whether both say the same, and what does not fit.
+    pub verdict: String,
+}
+
+/// The ledger of one prompt.
+///
+/// # Errors
+/// When a query fails.
+pub async fn of(source: &impl Ask, prompt: &str) -> Result<release::Ledger, LedgerError> {
+    let query = format!(
+        "SELECT prompt, entry, environment, revision, version, step, state, CAST(effective_at AS text) AS effective_at,
+            author, why, replaces, change, verdict, decision, approvals
+        FROM releases WHERE prompt = {}",
+        quoted(prompt)
+    );
+    Ok(release::Ledger::new(rows::<Entry>(source, &query).await?))
+}
+
+/// A verdict by its id or the beginning of it.
+///
+/// # Errors
+/// When there is none, or several, or a query fails.
+pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerError> {
+    #[derive(Deserialize)]
+    struct Row {
+        verdict: String,
+        decision: String,
+    }
+    let query =
+        format!("SELECT verdict, decision FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2", quoted(id));
+    let mut found: Vec<Row> = rows(source, &query).await?;
+    match (found.pop(), found.pop()) {
+        (Some(Row { verdict, decision }), None) => Ok(Evidence { verdict, decision }),
+        (None, _) => Err(LedgerError::NotFound(format!("there is no verdict `{id}`; `tracewell gate --list` shows them"))),
+        _ => Err(LedgerError::Refused(format!("several verdicts begin with `{id}`; give more of it"))),
+    }
+}
+
+/// Whose trials stand for what is live, or for another contender. `candidate` tells which prompt is meant.
+///
+/// # Errors
+/// When nothing is live, or it cannot be told of which prompt, or a query fails.
+pub async fn who(source: &impl Ask, contender: &Contender, candidate: &str) -> Result<Who, LedgerError> {
+    let environment = match contender {
+        Contender::Run(replay) => return Ok(Who::Replay(replay.clone())),
+        Contender::Version(version) => return Ok(Who::Candidate(version.clone())),
+        Contender::File(_) => return Ok(Who::Candidate(candidate.to_owned())),
+        Contender::Live(environment) => environment,
+    };
+    let Some((prompt, _)) = candidate.rsplit_once('@') else {
+        return Err(LedgerError::Refused(format!(
+            "which prompt is live is asked of the candidate, and `{candidate}` names none; call it NAME@VERSION"
+        )));
+    };
+    let ledger = of(source, prompt).await?;
+    let environments: Vec<&str> = match environment {
+        Some(environment) => vec![environment],
+        None => ledger.environments().into_iter().filter(|one| ledger.live(one).is_some()).collect(),
+    };
+    match environments[..] {
+        [environment] => match ledger.live(environment) {
+            Some(live) => Ok(Who::Candidate(format!("{prompt}@{}", live.version))),
+            None => Err(LedgerError::NotFound(format!("nothing of `{prompt}` is live in {environment}"))),
+        },
+        [] => Err(LedgerError::NotFound(format!("nothing of `{prompt}` is live anywhere"))),
+        _ => Err(LedgerError::Refused(format!(
+            "`{prompt}` is live in several environments; write live:NAME with one of {}",
+            environments.join(", ")
+        ))),
+    }
+}
+
+#[derive(Deserialize)]
+struct Seen {
+    prompt: String,
+    environment: Option<String>,
+    version: Option<String>,
+    calls: i64,
+    last_seen: String,
+}
+
+#[derive(Deserialize)]
+struct Live {
+    prompt: String,
+    environment: String,
+    version: String,
+    live_from: String,
+}
+
+/// What is live where, by the ledger and by the traffic since `since` (SQL for a moment).
+///
+/// # Errors
+/// When a query fails.
+pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Result<Vec<Status>, LedgerError> {
+    let of = |column: &str| prompt.map_or_else(String::new, |prompt| format!(" AND {column} = {}", quoted(prompt)));
+    let live = format!(
+        "SELECT prompt, environment, version, CAST(live_from AS text) AS live_from FROM live_releases
+        WHERE live_until IS NULL{} ORDER BY prompt, environment",
+        of("prompt")
+    );
+    // Trials of a replay are no traffic.
+    let seen = format!(
+        "SELECT prompt_name AS prompt, environment, prompt_version AS version, count(*) AS calls,
+            CAST(max(start_time) AS text) AS last_seen
+        FROM llm_calls
+        WHERE date >= CAST({since} AS date) AND start_time >= {since} AND prompt_name IS NOT NULL
+            AND attributes['tracewell.example.id'] IS NULL{}
+        GROUP BY prompt_name, environment, prompt_version ORDER BY last_seen DESC",
+        of("prompt_name")
+    );
+    let (live, seen) = futures::try_join!(rows::<Live>(source, &live), rows::<Seen>(source, &seen))?;
+    let mut all = Vec::new();
+    for one in &live {
+        // Traffic that does not say where it is, is of the only place where the prompt is live.
+        let is_only = live.iter().filter(|other| other.prompt == one.prompt).count() == 1;
+        let is_here = |seen: &&Seen| {
+            let place = seen.environment.as_deref();
+            seen.prompt == one.prompt && (place == Some(&one.environment) || (place.is_none() && is_only))
+        };
+        let here: Vec<&Seen> = seen.iter().filter(is_here).collect();
+        let is_live = |seen: &&&Seen| seen.version.as_deref() == Some(&one.version);
+        let calls = here.iter().filter(is_live).map(|seen| seen.calls).sum();
+        let all_calls: i64 = here.iter().map(|seen| seen.calls).sum();
+        let last = here.first();
+        let version = |seen: &&Seen| seen.version.clone().unwrap_or_else(|| "(unsaid)".to_owned());
+        all.push(Status {
+            prompt: one.prompt.clone(),
+            environment: one.environment.clone(),
+            live: Some(one.version.clone()),
+            since: Some(one.live_from.clone()),
+            seen: last.map(version),
+            last_seen: last.map(|last| last.last_seen.clone()),
+            calls,
+            other_calls: all_calls - calls,
+            verdict: match last {
+                None => "no traffic".to_owned(),
+                Some(last) if last.version.as_deref() != Some(&one.version) => {
+                    format!("the traffic says {}", version(last))
+                }
+                Some(_) if all_calls > calls => "agrees by now; other versions were seen".to_owned(),
+                Some(_) => "agrees".to_owned(),
+            },
+        });
+    }
+    for seen in seen.iter().filter(|seen| live.iter().all(|one| one.prompt != seen.prompt)) {
+        all.push(Status {
+            prompt: seen.prompt.clone(),
+            environment: seen.environment.clone().unwrap_or_default(),
+            seen: seen.version.clone(),
+            last_seen: Some(seen.last_seen.clone()),
+            other_calls: seen.calls,
+            verdict: "in traffic, and no release is recorded".to_owned(),
+            ..Status::default()
+        });
+    }
+    Ok(all)
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "as in `release::Move`")]
+pub struct Request<'a> {
+    pub step: Step,
+    /// `NAME@REVISION`; for a rollback the name is enough.
+    pub prompt: &'a str,
+    pub environment: &'a str,
+    pub signed: &'a Signed,
+    pub effective_at: &'a str,
+    /// The id of a verdict.
+    pub verdict: Option<&'a str>,
+    pub forced: bool,
+}
+
+impl<A: Ask> Ledger<A> {
+    /// Takes a step, and gives its entries and the prompt that they lead to.
+    ///
+    /// # Errors
+    /// When it may not be taken, or the tables cannot be read or written.
+    pub async fn step(&self, request: &Request<'_>) -> Result<(Vec<Entry>, Prompt), LedgerError> {
+        let evidence = match request.verdict {
+            Some(id) => Some(evidence(&self.source, id).await?),
+            None => None,
+        };
+        let prompt = prompts::get(&self.source, request.prompt).await?;
+        for _ in 0..MOST_TRIES {
+            let ledger = of(&self.source, &prompt.name).await?;
+            let asked = Move {
+                step: request.step,
+                prompt: &prompt,
+                environment: request.environment,
+                signed: request.signed,
+                effective_at: request.effective_at,
+                evidence: evidence.as_ref(),
+                forced: request.forced,
+            };
+            let mut entries = ledger.step(&asked).map_err(LedgerError::Refused)?;
+            let live = ledger.live(request.environment).map(|live| live.revision);
+            let before = match live {
+                Some(revision) => Some(prompts::get(&self.source, &format!("{}@{revision}", prompt.name)).await?),
+                None => None,
+            };
+            let leads_to = match entries.last() {
+                Some(last) if last.revision != prompt.revision => {
+                    prompts::get(&self.source, &format!("{}@{}", prompt.name, last.revision)).await?
+                }
+                _ => prompt.clone(),
+            };
+            let change = leads_to.changes(before.as_ref());
+            entries.iter_mut().for_each(|entry| entry.change.clone_from(&change));
+            let app = format!("release:{}", prompt.name);
+            if self.append("releases", &entries, app, ledger.next_number()).await? {
+                return Ok((entries, leads_to));
+            }
+        }
+        Err(LedgerError::Crowded(MOST_TRIES))
+    }
+}

@@ -1,0 +1,223 @@
+//! Review queues.
+
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Map, Value, json};
+use tracewell_regression::dataset::Dataset;
+use tracewell_regression::review::{Entry, Item, Outcome, Question, Queue, Step};
+use tracewell_regression::{Answer, Example};
+use tracewell_runs::{Ask, rows};
+
+use crate::ledger::MOST_TRIES;
+use crate::sql::quoted;
+use crate::{Ledger, LedgerError};
+
+const TABLE: &str = "reviews";
+
+/// How long an item is kept open for whoever looks at it.
+const OPEN_MINUTES: i64 = 15;
+
+/// What is said of an item.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "as in `review::Said`")]
+pub struct Judgement {
+    pub outcome: Outcome,
+    pub answers: Map<String, Value>,
+    pub expected: Option<Answer>,
+    pub note: Option<String>,
+}
+
+/// A queue; without items where there is none of that name.
+///
+/// # Errors
+/// When a query fails.
+pub async fn queue(source: &impl Ask, name: &str) -> Result<Queue, LedgerError> {
+    let query = format!(
+        "SELECT queue, item, entry, step, author, reviewer, CAST(until AS text) AS until, outcome, answers, expected, note,
+            dataset, example, trace_id, span_id, questions, reviewers, blind, tags
+        FROM reviews WHERE queue = {}",
+        quoted(name)
+    );
+    let entries: Vec<Entry> = rows(source, &query).await?;
+    Queue::read(name, entries).map_err(LedgerError::unreadable)
+}
+
+/// SQL that lists all queues.
+pub const LIST: &str = "SELECT queue, count(DISTINCT item) FILTER (WHERE item <> '') AS items,
+        count(*) FILTER (WHERE step = 'answer') AS answers, max(recorded_at) AS changed_at
+    FROM reviews GROUP BY queue ORDER BY queue";
+
+fn entry(queue: &Queue, item: &str, number: i64, step: Step, author: &str) -> Entry {
+    Entry {
+        queue: queue.name.clone(),
+        item: item.to_owned(),
+        entry: number,
+        step,
+        author: author.to_owned(),
+        reviewer: None,
+        until: None,
+        outcome: None,
+        answers: None,
+        expected: None,
+        note: None,
+        dataset: None,
+        example: None,
+        trace_id: None,
+        span_id: None,
+        questions: None,
+        reviewers: None,
+        blind: None,
+        tags: Vec::new(),
+    }
+}
+
+impl<A: Ask> Ledger<A> {
+    fn moment(&self, minutes: i64) -> String {
+        let at = DateTime::from_timestamp_nanos(self.now()) + chrono::Duration::minutes(minutes);
+        at.to_rfc3339_opts(SecondsFormat::Micros, true)
+    }
+
+    /// Says what a queue asks, and how many have to answer.
+    ///
+    /// # Errors
+    /// When the tables cannot be read or written.
+    pub async fn describe_queue(
+        &self,
+        name: &str,
+        author: &str,
+        questions: &[Question],
+        reviewers: usize,
+        blind: bool,
+    ) -> Result<(), LedgerError> {
+        for _ in 0..MOST_TRIES {
+            let queue = queue(&self.source, name).await?;
+            let mut row = entry(&queue, "", queue.next, Step::Describe, author);
+            row.questions = Some(json!(questions).to_string());
+            row.reviewers = i64::try_from(reviewers).ok();
+            row.blind = blind.then(|| "yes".to_owned());
+            if self.append(TABLE, &[row], format!("review:{name}"), queue.next).await? {
+                return Ok(());
+            }
+        }
+        Err(LedgerError::Crowded(MOST_TRIES))
+    }
+
+    /// Puts examples into a queue; answers how many were not in it.
+    ///
+    /// # Errors
+    /// When the tables cannot be read or written.
+    pub async fn enqueue(
+        &self,
+        name: &str,
+        author: &str,
+        dataset: &Dataset,
+        examples: &[&Example],
+    ) -> Result<usize, LedgerError> {
+        let queue = queue(&self.source, name).await?;
+        let mut added = 0;
+        let is_new = |example: &&&Example| !queue.items.contains_key(&format!("{}/{}", dataset.name, example.id));
+        for example in examples.iter().filter(is_new) {
+            let id = format!("{}/{}", dataset.name, example.id);
+            let source = example.source.clone().unwrap_or_default();
+            let mut row = entry(&queue, &id, 1, Step::Add, author);
+            (row.dataset, row.example) = (Some(dataset.name.clone()), Some(example.id.clone()));
+            (row.trace_id, row.span_id) = (source.trace_id, source.span_id);
+            row.tags.clone_from(&example.tags);
+            added += usize::from(self.append(TABLE, &[row], format!("review:{name}:{id}"), 1).await?);
+        }
+        Ok(added)
+    }
+
+    /// Opens the next item for a reviewer: nobody else gets it for a quarter of an hour.
+    ///
+    /// # Errors
+    /// When the tables cannot be read or written.
+    pub async fn open_next(&self, name: &str, reviewer: &str) -> Result<Option<(Queue, Item)>, LedgerError> {
+        for _ in 0..MOST_TRIES {
+            let queue = queue(&self.source, name).await?;
+            let Some(item) = queue.next_for(reviewer, &self.moment(0)).cloned() else { return Ok(None) };
+            let mut row = entry(&queue, &item.id, item.next, Step::Open, reviewer);
+            (row.reviewer, row.until) = (Some(reviewer.to_owned()), Some(self.moment(OPEN_MINUTES)));
+            if self.append(TABLE, &[row], format!("review:{name}:{}", item.id), item.next).await? {
+                let item = Item { next: item.next + 1, ..item };
+                return Ok(Some((queue, item)));
+            }
+        }
+        Err(LedgerError::Crowded(MOST_TRIES))
+    }
+
+    /// Gives an item to a reviewer, or lets go of one that is open.
+    ///
+    /// # Errors
+    /// When there is no such item, or the tables cannot be read or written.
+    pub async fn hand(&self, name: &str, id: &str, author: &str, to: Option<&str>) -> Result<(), LedgerError> {
+        for _ in 0..MOST_TRIES {
+            let queue = queue(&self.source, name).await?;
+            let item = item(&queue, id)?;
+            let step = if to.is_some() { Step::Assign } else { Step::Release };
+            let mut row = entry(&queue, &item.id, item.next, step, author);
+            row.reviewer = to.map(str::to_owned);
+            if self.append(TABLE, &[row], format!("review:{name}:{}", item.id), item.next).await? {
+                return Ok(());
+            }
+        }
+        Err(LedgerError::Crowded(MOST_TRIES))
+    }
+
+    /// Keeps what a reviewer says of an item, and gives the queue as it is then.
+    ///
+    /// # Errors
+    /// When somebody else has the item open, an answer is missing, or the tables cannot be read or written.
+    pub async fn judge(
+        &self,
+        name: &str,
+        id: &str,
+        reviewer: &str,
+        judgement: &Judgement,
+    ) -> Result<(Queue, Item), LedgerError> {
+        for _ in 0..MOST_TRIES {
+            let queue = queue(&self.source, name).await?;
+            let item = item(&queue, id)?;
+            if let Some(other) = item.open_by_other(reviewer, &self.moment(0)) {
+                return Err(LedgerError::Refused(format!("{other} has `{id}` open")));
+            }
+            check(&queue, judgement).map_err(LedgerError::Refused)?;
+            let mut row = entry(&queue, &item.id, item.next, Step::Answer, reviewer);
+            row.reviewer = Some(reviewer.to_owned());
+            row.outcome = Some(judgement.outcome);
+            row.answers = (!judgement.answers.is_empty()).then(|| json!(judgement.answers).to_string());
+            row.expected = judgement.expected.as_ref().map(|expected| json!(expected).to_string());
+            row.note.clone_from(&judgement.note);
+            (row.dataset, row.example) = (Some(item.dataset.clone()), Some(item.example.clone()));
+            (row.trace_id, row.span_id) = (item.trace_id.clone(), item.span_id.clone());
+            if self.append(TABLE, &[row], format!("review:{name}:{}", item.id), item.next).await? {
+                let queue = self::queue(&self.source, name).await?;
+                let item = self::item(&queue, id)?.clone();
+                return Ok((queue, item));
+            }
+        }
+        Err(LedgerError::Crowded(MOST_TRIES))
+    }
+}
+
+fn item<'a>(queue: &'a Queue, id: &str) -> Result<&'a Item, LedgerError> {
+    let missing = || LedgerError::NotFound(format!("the queue `{}` has no item `{id}`", queue.name));
+    let by_example = || queue.items.values().find(|item| item.example == id);
+    queue.items.get(id).or_else(by_example).ok_or_else(missing)
+}
+
+fn check(queue: &Queue, judgement: &Judgement) -> Result<(), String> {
+    if judgement.outcome == Outcome::Correct && judgement.expected.is_none() {
+        return Err("a correction says what the output should have been".to_owned());
+    }
+    let known = |name: &String| queue.questions.iter().any(|question| question.name == *name);
+    if let Some(unknown) = judgement.answers.keys().find(|name| !known(name)) {
+        return Err(format!("`{unknown}` is no question of `{}`", queue.name));
+    }
+    let is_missing = |question: &&Question| question.required && !judgement.answers.contains_key(&question.name);
+    match queue.questions.iter().find(is_missing) {
+        Some(question) if judgement.outcome != Outcome::Decline => {
+            Err(format!("`{}` has to be answered", question.name))
+        }
+        _ => Ok(()),
+    }
+}

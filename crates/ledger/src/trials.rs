@@ -1,0 +1,274 @@
+//! What was run, as a gate has to know it: the trials of a candidate, with their answers, times, costs and scores.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tracewell_pricing::Amount;
+use tracewell_regression::Answer;
+use tracewell_runs::cases::{Case, RunDay, Texts, cases};
+use tracewell_runs::{Ask, rows};
+
+use crate::LedgerError;
+use crate::capture;
+use crate::sql::{ids, quoted};
+
+/// The attributes that make a span a trial.
+pub mod attributes {
+    /// Id of the example; what makes the span a trial.
+    pub const EXAMPLE: &str = "tracewell.example.id";
+    /// Revision of the example.
+    pub const REVISION: &str = "tracewell.example.revision";
+    /// Dataset, with its version.
+    pub const DATASET: &str = "tracewell.dataset";
+    /// What is tried.
+    pub const CANDIDATE: &str = "tracewell.candidate";
+    /// Which time, counted from 1.
+    pub const REPETITION: &str = "tracewell.repetition";
+    /// Id of the replay that the trial is of.
+    pub const REPLAY: &str = "tracewell.replay.id";
+}
+
+/// Whose trials are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Those of what calls itself so; of several replays the latest.
+    Candidate(String),
+    /// Those of one replay.
+    Replay(String),
+}
+
+/// A trial, where it is.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[allow(missing_docs, reason = "columns of the view `trials`")]
+pub struct Place {
+    pub trace_id: String,
+    pub span_id: String,
+    pub day: i32,
+    pub start_unix_nano: i64,
+    pub duration_ns: i64,
+    pub status: Option<String>,
+    pub example: String,
+    pub revision: Option<i64>,
+    pub replay: Option<String>,
+    pub repetition: i64,
+    output_refs: Option<Vec<Reference>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+struct Reference {
+    hash: String,
+    role: Option<String>,
+}
+
+/// The trials of one side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// The replay they are of, where they are of one.
+    pub replay: Option<String>,
+    /// The trials.
+    pub trials: Vec<Place>,
+}
+
+/// A trial with what came of it.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Result {
+    pub place: Place,
+    pub answer: Option<Answer>,
+    pub latency: Option<Duration>,
+    /// `None` where a call of it is unpriced.
+    pub cost: Option<Amount>,
+    /// The last word of each name.
+    pub recorded: BTreeMap<String, Recorded>,
+}
+
+/// A score that was recorded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Recorded {
+    pub value: Option<f64>,
+    pub label: Option<String>,
+}
+
+/// The trials of `who` on examples of a dataset. A version that a trial names is not looked at: what counts is the
+/// revision of its example.
+///
+/// # Errors
+/// When a query fails.
+pub async fn find(source: &impl Ask, dataset: &str, who: &Who) -> std::result::Result<Found, LedgerError> {
+    let whose = match who {
+        Who::Candidate(name) => format!("candidate = {}", quoted(name)),
+        Who::Replay(id) => format!("replay = {}", quoted(id)),
+    };
+    let query = format!(
+        "SELECT trace_id, span_id, CAST(date AS int) AS day, start_unix_nano, duration_ns, status, example, revision,
+            replay, repetition, output_refs
+        FROM trials WHERE {whose} AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})
+        ORDER BY start_unix_nano, trace_id, span_id",
+        quoted(dataset)
+    );
+    let trials: Vec<Place> = rows(source, &query).await?;
+    let replay = trials.last().and_then(|last| last.replay.clone());
+    let trials = trials.into_iter().filter(|trial| trial.replay == replay).collect();
+    Ok(Found { replay, trials })
+}
+
+/// What came of `trials`.
+///
+/// # Errors
+/// When a query fails.
+pub async fn results(source: &impl Ask, trials: Vec<Place>) -> std::result::Result<Vec<Result>, LedgerError> {
+    let mut runs: Vec<RunDay> =
+        trials.iter().map(|trial| RunDay { trace_id: trial.trace_id.clone(), day: trial.day }).collect();
+    runs.sort();
+    runs.dedup();
+    let shared = runs.len() < trials.len();
+    let (calls, scores, texts, parents) = futures::try_join!(
+        async { Ok::<_, LedgerError>(cases(source, &runs, Texts::Outputs).await?) },
+        scores(source, &runs),
+        outputs(source, &trials),
+        async { if shared { parents(source, &runs).await } else { Ok(Parents::new()) } },
+    )?;
+    let mut of_run: HashMap<&str, (Vec<&Case>, Vec<&Score>)> = HashMap::new();
+    for call in &calls {
+        of_run.entry(&call.trace_id).or_default().0.push(call);
+    }
+    for score in &scores {
+        of_run.entry(&score.trace_id).or_default().1.push(score);
+    }
+    let mut alone: HashMap<&str, usize> = HashMap::new();
+    for trial in &trials {
+        *alone.entry(&trial.trace_id).or_default() += 1;
+    }
+    let result = |trial: &Place| {
+        let is_alone = alone.get(trial.trace_id.as_str()) == Some(&1);
+        let holds = |span: &str| is_alone || parents.is_below(&trial.trace_id, span, &trial.span_id);
+        let (calls, scores) = of_run.get(trial.trace_id.as_str()).cloned().unwrap_or_default();
+        let calls: Vec<&Case> = calls.into_iter().filter(|case| holds(&case.call.span_id)).collect();
+        let cost = calls.iter().map(|case| case.cost_usd.as_deref()?.parse::<Amount>().ok());
+        let recorded = scores.into_iter().filter(|score| score.span_id.as_deref().map_or(is_alone, holds));
+        Result {
+            answer: answer(trial, &calls, &texts),
+            latency: u64::try_from(trial.duration_ns).ok().map(Duration::from_nanos),
+            // A trial without a model call cost nothing that is known.
+            cost: if calls.is_empty() { None } else { cost.sum() },
+            recorded: recorded
+                .map(|score| (score.name.clone(), Recorded { value: score.value, label: score.label.clone() }))
+                .collect(),
+            place: trial.clone(),
+        }
+    };
+    Ok(trials.iter().map(result).collect())
+}
+
+/// What the marked span itself says came out, else what its last call answered; nothing where it failed.
+fn answer(trial: &Place, calls: &[&Case], texts: &HashMap<String, String>) -> Option<Answer> {
+    if trial.status.as_deref() == Some("error") {
+        return None;
+    }
+    let own = trial.output_refs.iter().flatten();
+    let own: Option<Vec<(&str, Option<&str>)>> =
+        own.map(|output| Some((texts.get(&output.hash)?.as_str(), output.role.as_deref()))).collect();
+    let own = own.filter(|own| !own.is_empty()).and_then(|own| capture::answer(own.into_iter()));
+    own.or_else(|| capture::output(calls.iter().max_by_key(|case| case.call.offset_ns)?))
+}
+
+#[derive(Deserialize)]
+struct Score {
+    trace_id: String,
+    span_id: Option<String>,
+    name: String,
+    value: Option<f64>,
+    label: Option<String>,
+}
+
+/// What was said of the runs and their spans, in the order in which it was said.
+async fn scores(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Vec<Score>, LedgerError> {
+    let mut scores = Vec::new();
+    for some in runs.chunks(2_000) {
+        let first = some.iter().map(|run| run.day).min().unwrap_or_default();
+        let query = format!(
+            "SELECT trace_id, span_id, name, value, label FROM evaluations
+            WHERE CAST(date AS int) >= {first} AND trace_id IN ({}) ORDER BY time_unix_nano, seq",
+            ids(some.iter().map(|run| run.trace_id.as_str()))
+        );
+        scores.extend(rows::<Score>(source, &query).await?);
+    }
+    Ok(scores)
+}
+
+/// The texts of what marked spans say came out.
+async fn outputs(source: &impl Ask, trials: &[Place]) -> std::result::Result<HashMap<String, String>, LedgerError> {
+    #[derive(Deserialize)]
+    struct Text {
+        hash: String,
+        content: String,
+    }
+    let (first, last) = (trials.iter().map(|trial| trial.day).min(), trials.iter().map(|trial| trial.day).max());
+    let mut hashes: Vec<&str> =
+        trials.iter().flat_map(|trial| trial.output_refs.iter().flatten()).map(|output| output.hash.as_str()).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    let mut texts = HashMap::new();
+    for some in hashes.chunks(4_000) {
+        let query = format!(
+            "SELECT hash, content FROM contents WHERE CAST(date AS int) BETWEEN {} AND {} AND hash IN ({})",
+            first.unwrap_or_default(),
+            last.unwrap_or_default(),
+            ids(some.iter().copied())
+        );
+        texts.extend(rows::<Text>(source, &query).await?.into_iter().map(|text| (text.hash, text.content)));
+    }
+    Ok(texts)
+}
+
+/// The parent of each span of runs that hold several trials.
+struct Parents(HashMap<String, HashMap<String, String>>);
+
+impl Parents {
+    fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// Whether `span` is `above` or below it.
+    fn is_below(&self, trace: &str, span: &str, above: &str) -> bool {
+        let parents = self.0.get(trace);
+        let mut at = span;
+        // A circle ends here as well.
+        for _ in 0..1_000 {
+            if at == above {
+                return true;
+            }
+            match parents.and_then(|parents| parents.get(at)) {
+                Some(parent) => at = parent,
+                None => return false,
+            }
+        }
+        false
+    }
+}
+
+async fn parents(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Parents, LedgerError> {
+    #[derive(Deserialize)]
+    struct Row {
+        trace_id: String,
+        span_id: String,
+        parent_span_id: String,
+    }
+    let mut parents: HashMap<String, HashMap<String, String>> = HashMap::new();
+    for some in runs.chunks(2_000) {
+        let days = || some.iter().map(|run| run.day);
+        let query = format!(
+            "SELECT trace_id, span_id, parent_span_id FROM spans WHERE parent_span_id IS NOT NULL
+                AND CAST(date AS int) BETWEEN {} AND {} AND trace_id IN ({})",
+            days().min().unwrap_or_default(),
+            days().max().unwrap_or_default() + 1,
+            ids(some.iter().map(|run| run.trace_id.as_str()))
+        );
+        for Row { trace_id, span_id, parent_span_id } in rows::<Row>(source, &query).await? {
+            parents.entry(trace_id).or_default().insert(span_id, parent_span_id);
+        }
+    }
+    Ok(Parents(parents))
+}

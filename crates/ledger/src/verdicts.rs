@@ -1,0 +1,215 @@
+//! Running a gate over what was run, and keeping its verdict.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use serde_json::json;
+use tracewell_regression::dataset::{Dataset, Pin};
+use tracewell_regression::gate::{Case, Contender, Evidence, Gate, Scored, Side, Source, Trial, Verdict};
+use tracewell_regression::scorers::{Score, Scorer, Subject};
+use tracewell_runs::Ask;
+
+use crate::sql::quoted;
+use crate::trials::{self, Found, Who};
+use crate::{Ledger, LedgerError, datasets};
+
+/// What a gate is run with.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The gate.
+    pub gate: &'a Gate,
+    /// Its file, to be kept with the verdict.
+    pub file: &'a str,
+    /// Who runs it.
+    pub author: &'a str,
+    /// Whose trials are those of the baseline, if there is one, and of the candidate.
+    pub sides: [Option<&'a Who>; 2],
+    /// For the dates of flaky cases.
+    pub today: NaiveDate,
+}
+
+/// A verdict with the data it was reached by.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Reached {
+    pub id: String,
+    pub verdict: Verdict,
+    pub dataset: Dataset,
+    row: Row,
+}
+
+/// A row of the table `verdicts`.
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    verdict: String,
+    gate: String,
+    decision: String,
+    dataset: String,
+    dataset_version: i64,
+    baseline: Option<String>,
+    baseline_replay: Option<String>,
+    candidate: String,
+    candidate_replay: Option<String>,
+    prompt: Option<String>,
+    prompt_revision: Option<i64>,
+    examples: i64,
+    repetitions: i64,
+    author: String,
+    file: String,
+    findings: String,
+    changes: String,
+    report: String,
+    trials: String,
+}
+
+/// SQL that lists the latest verdicts, of all gates or of one.
+#[must_use]
+pub fn list(gate: Option<&str>, limit: usize) -> String {
+    let of_gate = gate.map_or_else(String::new, |gate| format!("WHERE gate = {}", quoted(gate)));
+    format!(
+        "SELECT recorded_at, verdict, gate, decision, dataset, dataset_version, baseline, candidate, prompt,
+            prompt_revision, author
+        FROM verdicts {of_gate} ORDER BY recorded_at DESC LIMIT {limit}"
+    )
+}
+
+/// Reaches a verdict by what was run.
+///
+/// # Errors
+/// When the dataset is not there, a rule of the gate cannot be used, or a query fails.
+pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, LedgerError> {
+    let gate = request.gate;
+    let pin: Pin = gate.dataset.to_string().parse().map_err(LedgerError::refused)?;
+    let dataset = datasets::existing(source, &pin).await?;
+    let scorers = scorers(gate)?;
+    let mut found = [Found::default(), Found::default()];
+    let mut trials = Vec::new();
+    let mut told = Vec::new();
+    let mut others = 0;
+    for ((side, who), found) in [Side::Baseline, Side::Candidate].into_iter().zip(request.sides).zip(&mut found) {
+        let Some(who) = who else { continue };
+        *found = trials::find(source, &dataset.name, who).await?;
+        let before = found.trials.len();
+        let holds = |trial: &trials::Place| match (trial.revision, dataset.get(&trial.example)) {
+            (Some(revision), Some(example)) => revision == i64::from(example.revision),
+            _ => true,
+        };
+        found.trials.retain(holds);
+        others += before - found.trials.len();
+        for result in trials::results(source, found.trials.clone()).await? {
+            let trial = trial(&result, side, &dataset, &scorers);
+            told.push(json!({
+                "example": trial.example, "side": side, "repetition": trial.repetition,
+                "trace_id": result.place.trace_id, "span_id": result.place.span_id,
+                "latency_ns": result.place.duration_ns, "cost_usd": trial.cost.map(|cost| cost.to_string()),
+                "scores": trial.scores.iter().map(|(name, score)| (name.clone(), score_json(score))).collect::<serde_json::Map<_, _>>(),
+            }));
+            trials.push(trial);
+        }
+    }
+    let cases: Vec<Case> =
+        dataset.examples().map(|example| Case { id: example.id.clone(), tags: example.tags.clone() }).collect();
+    let mut verdict = gate.decide(&Evidence { cases: &cases, trials: &trials, today: request.today });
+    if others > 0 {
+        let words = if others == 1 { "1 result is" } else { &format!("{others} results are") };
+        verdict.notes.push(format!("{words} of another revision of its example, and left out"));
+    }
+    verdict.dataset = format!("{}@v{}", dataset.name, dataset.version);
+    let id = uuid::Uuid::now_v7().to_string();
+    let [baseline, candidate] = found;
+    let (prompt, prompt_revision) = prompt_of(&gate.candidate);
+    let row = Row {
+        verdict: id.clone(),
+        gate: gate.name.clone(),
+        decision: json!(verdict.decision).as_str().unwrap_or_default().to_owned(),
+        dataset: dataset.name.clone(),
+        dataset_version: dataset.version,
+        baseline: verdict.baseline.clone(),
+        baseline_replay: baseline.replay,
+        candidate: verdict.candidate.clone(),
+        candidate_replay: candidate.replay,
+        prompt,
+        prompt_revision,
+        examples: i64::try_from(cases.len()).unwrap_or(i64::MAX),
+        repetitions: i64::from(gate.repetitions),
+        author: request.author.to_owned(),
+        file: request.file.to_owned(),
+        findings: json!(verdict.findings).to_string(),
+        changes: json!(verdict.changes).to_string(),
+        report: json!(verdict).to_string(),
+        trials: json!(told).to_string(),
+    };
+    Ok(Reached { id, verdict, dataset, row })
+}
+
+/// `name@revision`, where a contender is a version of a prompt on record.
+fn prompt_of(contender: &Contender) -> (Option<String>, Option<i64>) {
+    let Contender::Version(version) = contender else { return (None, None) };
+    match version.rsplit_once('@') {
+        Some((name, revision)) => (Some(name.to_owned()), revision.trim_start_matches('v').parse().ok()),
+        None => (None, None),
+    }
+}
+
+/// A scorer by its name, made ready.
+type Ready<'a> = BTreeMap<&'a str, (&'a Scored, Option<Scorer>)>;
+
+fn scorers(gate: &Gate) -> Result<Ready<'_>, LedgerError> {
+    let mut ready = Ready::new();
+    for scored in &gate.scorers {
+        let scorer = match &scored.source {
+            Source::Rule(rule) => {
+                let wrong = |error| LedgerError::Refused(format!("scorer `{}`: {error}", scored.name));
+                Some(Scorer::new(rule.clone()).map_err(wrong)?)
+            }
+            Source::Recorded(_) => None,
+        };
+        ready.insert(&scored.name, (scored, scorer));
+    }
+    Ok(ready)
+}
+
+fn trial(result: &trials::Result, side: Side, dataset: &Dataset, scorers: &Ready<'_>) -> Trial {
+    let expected = dataset.get(&result.place.example).and_then(|example| example.expected.as_ref());
+    let subject = Subject { answer: result.answer.as_ref(), expected, latency: result.latency, cost: result.cost };
+    let score = |(scored, scorer): &(&Scored, Option<Scorer>)| match (scorer, &scored.source) {
+        (Some(scorer), _) => scorer.score(&subject),
+        (None, Source::Recorded(scale)) => match result.recorded.get(&scale.score).map(|score| score.value) {
+            Some(Some(value)) => scale.read(value),
+            Some(None) => Score::Unknown { reason: format!("`{}` was recorded without a number", scale.score) },
+            None => Score::Unknown { reason: format!("no score `{}` was recorded", scale.score) },
+        },
+        (None, Source::Rule(_)) => Score::Unknown { reason: "the rule is not ready".to_owned() },
+    };
+    Trial {
+        example: result.place.example.clone(),
+        side,
+        repetition: u32::try_from(result.place.repetition).unwrap_or_default(),
+        answer: result.answer.clone(),
+        latency: result.latency,
+        cost: result.cost,
+        scores: scorers.iter().map(|(name, ready)| ((*name).to_owned(), score(ready))).collect(),
+    }
+}
+
+fn score_json(score: &Score) -> serde_json::Value {
+    match score {
+        Score::Known { value, passed, explanation } => {
+            json!({ "value": value, "passed": passed, "explanation": explanation })
+        }
+        Score::Unknown { reason } => json!({ "unknown": reason }),
+    }
+}
+
+impl<A: Ask> Ledger<A> {
+    /// Keeps a verdict.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn keep(&self, reached: &Reached) -> Result<(), LedgerError> {
+        let rows = std::slice::from_ref(&reached.row);
+        self.append("verdicts", rows, format!("verdict:{}", reached.id), 1).await?;
+        Ok(())
+    }
+}

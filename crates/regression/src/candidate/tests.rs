@@ -1,0 +1,122 @@
+use serde_json::json;
+
+use super::wire::Kind;
+use super::*;
+use crate::{Answer, ToolCall};
+
+fn example() -> Example {
+    serde_json::from_value(json!({
+        "id": "a",
+        "messages": [
+            {"role": "system", "content": "Old instructions."},
+            {"role": "user", "content": "Where is my parcel?"},
+            {"role": "assistant", "content": null, "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "track", "arguments": "{\"id\":7}"}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "in Ghent"},
+        ],
+        "tools": [{"type": "function", "function": {"name": "track", "parameters": {"type": "object"}}}],
+        "parameters": {"model": "old", "temperature": 1.0, "stream": true},
+        "metadata": {"customer": "Ann", "variables": {"today": "Monday"}},
+    }))
+    .unwrap()
+}
+
+fn candidate(text: &str) -> Candidate {
+    Candidate::parse(text).unwrap()
+}
+
+#[test]
+fn without_anything_of_its_own_it_is_the_example_once_more() {
+    let request = candidate("").request(&example()).unwrap();
+    assert_eq!((request.model.as_str(), &request.messages), ("old", &example().messages));
+    assert_eq!(json!(request.parameters), json!({"temperature": 1.0}));
+}
+
+#[test]
+fn templates_are_filled_and_the_conversation_follows_the_instructions() {
+    let one = "model = 'new'\n[parameters]\nmax_tokens = 5\n[[message]]\nrole = 'system'\ncontent = '{{ metadata.customer }} on {{ variables.today }}'\n";
+    let request = candidate(one).request(&example()).unwrap();
+    assert_eq!(request.messages[0], Message::of_text("system", "Ann on Monday"));
+    assert_eq!(request.messages[1..], example().messages[1..]);
+    assert_eq!(json!(request.parameters), json!({"max_tokens": 5}), "parameters belong to the example's model");
+
+    let own = "[[message]]\nrole = 'user'\ncontent = 'Asked: {{ question }}'\n";
+    let request = candidate(own).request(&example()).unwrap();
+    assert_eq!(request.messages, [Message::of_text("user", "Asked: Where is my parcel?")]);
+
+    let between = "[[message]]\nrole = 'conversation'\n[[message]]\nrole = 'user'\ncontent = 'Well?'\n";
+    let request = candidate(between).request(&example()).unwrap();
+    assert_eq!((request.messages.len(), request.messages[3].text().as_deref()), (4, Some("Well?")));
+}
+
+#[test]
+fn what_is_wrong_is_told() {
+    let missing = candidate("[[message]]\nrole = 'system'\ncontent = '{{ metadata.nobody }}'\n").request(&example());
+    assert!(matches!(missing, Err(CandidateError::Template { message: 1, .. })), "{missing:?}");
+    for (text, said) in [
+        ("[[message]]\nrole = 'system'\ncontent = '{{ x'\n", "message 1"),
+        ("[[message]]\nrole = 'boss'\n", "`boss` is no role"),
+        ("modell = 'x'\n", "modell"),
+    ] {
+        let error = Candidate::parse(text).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    let nameless = Example { parameters: Map::new(), ..example() };
+    assert_eq!(candidate("").request(&nameless), Err(CandidateError::NoModel));
+}
+
+#[test]
+fn openai_is_asked_and_read() {
+    let request = candidate("model = 'm'\n[response_format]\ntype = 'json_object'\n").request(&example()).unwrap();
+    let body = Kind::OpenAi.body(&request);
+    assert_eq!((&body["model"], &body["response_format"]["type"]), (&json!("m"), &json!("json_object")));
+    assert_eq!(body["messages"][3]["tool_call_id"], "c1");
+    assert_eq!(body["tools"][0]["function"]["name"], "track");
+    let answered = json!({"id": "r", "model": "m-1", "choices": [{"message": {"role": "assistant", "content": "Hi"},
+        "finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 2,
+        "prompt_tokens_details": {"cached_tokens": 4}}});
+    let response = Kind::OpenAi.read(&answered).unwrap();
+    assert_eq!((response.answer, response.usage.input, response.usage.cache_read), (Answer::of_text("Hi"), Some(9), Some(4)));
+    assert!(Kind::OpenAi.read(&json!({"error": "no"})).is_err());
+}
+
+#[test]
+fn anthropic_is_asked_and_read() {
+    let request = candidate("model = 'm'\n[parameters]\nseed = 1\nstop = 'x'\n").request(&example()).unwrap();
+    let body = Kind::Anthropic.body(&request);
+    assert_eq!(body["system"], "Old instructions.");
+    assert_eq!((&body["max_tokens"], &body["stop_sequences"], &body["seed"]), (&json!(4096), &json!(["x"]), &json!(null)));
+    assert_eq!(body["tools"], json!([{"name": "track", "input_schema": {"type": "object"}}]));
+    assert_eq!(
+        body["messages"],
+        json!([
+            {"role": "user", "content": [{"type": "text", "text": "Where is my parcel?"}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "track", "input": {"id": 7}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "in Ghent"}]},
+        ])
+    );
+    let answered = json!({"id": "r", "model": "m-1", "stop_reason": "tool_use", "content": [
+        {"type": "text", "text": "Let me see."}, {"type": "tool_use", "id": "t", "name": "track", "input": {"id": 7}}],
+        "usage": {"input_tokens": 5, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 1, "output_tokens": 3}});
+    let response = Kind::Anthropic.read(&answered).unwrap();
+    let call = ToolCall { name: "track".to_owned(), arguments: json!({"id": 7}) };
+    assert_eq!(response.answer, Answer { text: Some("Let me see.".to_owned()), tool_calls: vec![call] });
+    assert_eq!((response.usage.input, response.finish_reason.as_deref()), (Some(10), Some("tool_calls")));
+}
+
+#[test]
+fn structured_output_is_a_tool_at_anthropic() {
+    let text = "model = 'm'\n[response_format]\ntype = 'json_schema'\n[response_format.json_schema]\nname = 'x'\nschema = { type = 'object' }\n";
+    let request = candidate(text).request(&Example { tools: Vec::new(), ..example() }).unwrap();
+    let body = Kind::Anthropic.body(&request);
+    assert_eq!(body["tools"][0]["input_schema"], json!({"type": "object"}));
+    let name = body["tool_choice"]["name"].clone();
+    let answered = json!({"content": [{"type": "tool_use", "id": "t", "name": name, "input": {"a": 1}}]});
+    assert_eq!(Kind::Anthropic.read(&answered).unwrap().answer, Answer::of_text("{\"a\":1}"));
+}
+
+#[test]
+fn what_was_asked_is_read_back_from_telemetry() {
+    let messages = wire::telemetry(&example().messages);
+    assert_eq!(crate::sent::messages(&messages.to_string(), None), example().messages);
+}

@@ -1,0 +1,241 @@
+//! Which of the calls that a rule caught become examples.
+//!
+//! ```text
+//!   caught ── order by (seed, case) ── exact duplicates ── near duplicates ── cap per prompt version ── strata ── chosen
+//! ```
+//!
+//! The order is that of a keyed hash of the case, so the same calls give the same choice on every machine, in whichever
+//! order they come, and another seed another choice. Strata take turns, so that a rare one is not crowded out.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use crate::Example;
+use crate::near_duplicates::NearDuplicates;
+
+/// A call that a rule caught.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Caught {
+    /// It as an example.
+    pub example: Example,
+    /// The kind of case it is, by the rule.
+    pub stratum: String,
+    /// Prompt and version, for the cap.
+    pub prompt_version: String,
+}
+
+/// How many of which.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampling {
+    /// Examples at most.
+    pub limit: usize,
+    /// Examples of one prompt version at most.
+    pub per_prompt_version: Option<usize>,
+    /// Another one gives another choice.
+    pub seed: u64,
+    /// From which measure on texts are nearly the same; `None` keeps them.
+    pub near: Option<NearDuplicates>,
+}
+
+/// What became of the calls.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Chosen {
+    /// What to add to the dataset.
+    pub examples: Vec<Example>,
+    /// The others.
+    pub left_out: Vec<LeftOut>,
+    /// Texts that were compared with too few others to be sure; see [`crate::near_duplicates::Found`].
+    pub cut_short: usize,
+}
+
+/// A call that becomes no example.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct LeftOut {
+    pub example: String,
+    #[serde(flatten)]
+    pub why: Why,
+}
+
+/// Why a call becomes no example.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Why {
+    /// It is the same request as an example.
+    Duplicate { of: String },
+    /// It says nearly the same.
+    NearDuplicate { of: String, similarity: f64 },
+    /// There are enough of its prompt version.
+    EnoughOfPromptVersion { version: String },
+    /// There are enough.
+    NotSampled,
+}
+
+/// Chooses. `known` are the examples of the dataset, archived ones included if they are not to come again.
+#[must_use]
+pub fn choose(known: &[Example], caught: Vec<Caught>, sampling: &Sampling) -> Chosen {
+    let mut chosen = Chosen::default();
+    let mut seen: HashMap<String, String> =
+        known.iter().map(|example| (example.content_hash(), example.id.clone())).collect();
+    let mut left = Vec::new();
+    for one in in_order(caught, sampling.seed) {
+        let hash = one.example.content_hash();
+        match seen.get(&hash) {
+            Some(of) => chosen.leave(&one, Why::Duplicate { of: of.clone() }),
+            None => {
+                seen.insert(hash, one.example.id.clone());
+                left.push(one);
+            }
+        }
+    }
+    if let Some(near) = &sampling.near {
+        left = apart(near, known, left, &mut chosen);
+    }
+    sample(left, sampling, &mut chosen);
+    chosen
+}
+
+impl Chosen {
+    fn leave(&mut self, caught: &Caught, why: Why) {
+        self.left_out.push(LeftOut { example: caught.example.id.clone(), why });
+    }
+}
+
+fn in_order(mut caught: Vec<Caught>, seed: u64) -> Vec<Caught> {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    caught.sort_by_cached_key(|one| {
+        let source = one.example.source.clone().unwrap_or_default();
+        let place = blake3::keyed_hash(&key, one.example.content_hash().as_bytes());
+        (*place.as_bytes(), source.trace_id, source.span_id)
+    });
+    caught
+}
+
+/// Without those that say nearly what an example or an earlier one says.
+fn apart(near: &NearDuplicates, known: &[Example], caught: Vec<Caught>, chosen: &mut Chosen) -> Vec<Caught> {
+    let examples: Vec<&Example> = known.iter().chain(caught.iter().map(|one| &one.example)).collect();
+    let ids: Vec<String> = examples.iter().map(|example| example.id.clone()).collect();
+    let texts: Vec<String> = examples.iter().map(|example| asked(example)).collect();
+    let found = near.find(&texts);
+    chosen.cut_short = found.cut_short;
+    let mut left = Vec::new();
+    for (one, duplicate) in caught.into_iter().zip(&found.duplicates[known.len()..]) {
+        match duplicate {
+            Some(of) => chosen.leave(&one, Why::NearDuplicate { of: ids[of.of].clone(), similarity: of.similarity }),
+            None => left.push(one),
+        }
+    }
+    left
+}
+
+/// What tells cases of one prompt apart: all that is said but the instructions, which they share.
+fn asked(example: &Example) -> String {
+    let said = example.messages.iter().filter(|message| message.role != "system" && message.role != "developer");
+    said.filter_map(crate::example::Message::text).collect::<Vec<_>>().join("\n")
+}
+
+fn sample(caught: Vec<Caught>, sampling: &Sampling, chosen: &mut Chosen) {
+    let mut of_version: HashMap<String, usize> = HashMap::new();
+    let mut strata: BTreeMap<String, std::collections::VecDeque<Caught>> = BTreeMap::new();
+    for one in caught {
+        let count = of_version.entry(one.prompt_version.clone()).or_default();
+        if sampling.per_prompt_version.is_some_and(|most| *count >= most) {
+            chosen.leave(&one, Why::EnoughOfPromptVersion { version: one.prompt_version.clone() });
+            continue;
+        }
+        *count += 1;
+        strata.entry(one.stratum.clone()).or_default().push_back(one);
+    }
+    while chosen.examples.len() < sampling.limit && !strata.is_empty() {
+        strata.retain(|_, waiting| {
+            if chosen.examples.len() < sampling.limit
+                && let Some(next) = waiting.pop_front()
+            {
+                chosen.examples.push(next.example);
+            }
+            !waiting.is_empty()
+        });
+    }
+    for one in strata.into_values().flatten() {
+        chosen.leave(&one, Why::NotSampled);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::Message;
+
+    fn caught(id: &str, text: &str, stratum: &str, version: &str) -> Caught {
+        let messages = vec![Message::of_text("system", "You help."), Message::of_text("user", text)];
+        Caught {
+            example: Example { id: id.to_owned(), messages, ..Example::default() },
+            stratum: stratum.to_owned(),
+            prompt_version: version.to_owned(),
+        }
+    }
+
+    fn sampling(limit: usize) -> Sampling {
+        Sampling { limit, per_prompt_version: None, seed: 1, near: Some(NearDuplicates::default()) }
+    }
+
+    fn ids(chosen: &Chosen) -> Vec<&str> {
+        chosen.examples.iter().map(|example| example.id.as_str()).collect()
+    }
+
+    fn many() -> Vec<Caught> {
+        let words = ["apple", "bridge", "candle", "desert", "engine", "forest", "garden", "harbour", "island", "jungle"];
+        let one = |(number, word): (usize, &&str)| {
+            let stratum = if number == 7 { "rare" } else { "common" };
+            caught(&format!("c{number}"), &format!("tell me of the {word} and its {word}s"), stratum, "p@1")
+        };
+        words.iter().enumerate().map(one).collect()
+    }
+
+    #[test]
+    fn the_order_of_what_was_caught_does_not_matter_and_the_seed_does() {
+        let forward = choose(&[], many(), &sampling(4));
+        let backward = choose(&[], many().into_iter().rev().collect(), &sampling(4));
+        assert_eq!(ids(&forward), ids(&backward));
+        assert_eq!((forward.examples.len(), forward.left_out.len()), (4, 6));
+        let other = (2..10).map(|seed| choose(&[], many(), &Sampling { seed, ..sampling(4) }));
+        assert!(other.into_iter().any(|other| ids(&other) != ids(&forward)));
+    }
+
+    #[test]
+    fn a_rare_stratum_has_its_turn() {
+        for seed in 0..20 {
+            let chosen = choose(&[], many(), &Sampling { seed, ..sampling(2) });
+            assert!(ids(&chosen).contains(&"c7"), "{seed}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_already_is_left_out_with_the_measure() {
+        let known = vec![caught("known", "my parcel is late, where is it now please", "", "").example];
+        let chosen = choose(
+            &known,
+            vec![
+                caught("same", "my parcel is late, where is it now please", "", ""),
+                caught("near", "my parcel is late, where is it now please?!", "", ""),
+                caught("other", "how do I change the address of my account", "", ""),
+            ],
+            &sampling(10),
+        );
+        assert_eq!(ids(&chosen), ["other"]);
+        let why = |id: &str| chosen.left_out.iter().find(|out| out.example == id).map(|out| out.why.clone());
+        assert_eq!(why("same"), Some(Why::Duplicate { of: "known".to_owned() }));
+        assert!(matches!(why("near"), Some(Why::NearDuplicate { of, similarity }) if of == "known" && similarity > 0.99));
+    }
+
+    #[test]
+    fn a_prompt_version_has_its_cap() {
+        let chosen = choose(&[], many(), &Sampling { per_prompt_version: Some(3), ..sampling(10) });
+        assert_eq!(chosen.examples.len(), 3);
+        let full = Why::EnoughOfPromptVersion { version: "p@1".to_owned() };
+        assert!(chosen.left_out.iter().all(|out| out.why == full));
+    }
+}

@@ -1,0 +1,108 @@
+use serde_json::json;
+
+use super::*;
+use crate::Answer;
+use crate::example::Message;
+
+fn example(id: &str, text: &str) -> Example {
+    Example { id: id.to_owned(), messages: vec![Message::of_text("user", text)], ..Example::default() }
+}
+
+fn put(example: Example) -> Edit {
+    Edit::Put(Box::new(example))
+}
+
+fn signed() -> Signed {
+    Signed { author: "ann".to_owned(), note: Some("why".to_owned()) }
+}
+
+/// Rows as the table keeps them, after each of `changes`.
+fn kept(changes: &[Vec<Edit>]) -> Vec<Revision> {
+    let mut rows = Vec::new();
+    for edits in changes {
+        let dataset = Dataset::read("refunds", rows.clone()).unwrap();
+        let next = dataset.next(edits, &signed()).unwrap();
+        assert!(next.iter().all(|row| row.version == dataset.version + 1));
+        let written: Vec<Revision> = serde_json::from_value(json!(next)).unwrap();
+        rows.extend(written);
+    }
+    rows
+}
+
+fn at(rows: &[Revision], version: i64) -> Dataset {
+    let until = rows.iter().filter(|row| row.version <= version).rev().cloned().collect();
+    Dataset::read("refunds", until).unwrap()
+}
+
+#[test]
+fn a_pin_is_a_version_or_a_day() {
+    let at = |text: &str| text.parse::<Pin>().map(|pin| (pin.at, pin.to_string()));
+    assert_eq!(at("refunds@v3"), Ok((At::Version(3), "refunds@v3".to_owned())));
+    assert_eq!(at("refunds@3").unwrap().0, At::Version(3));
+    assert_eq!(at("team/refunds").unwrap().0, At::Latest);
+    let day = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
+    assert_eq!(at("refunds@2026-11-20"), Ok((At::Day(day), "refunds@2026-11-20".to_owned())));
+    for wrong in ["refunds@v0", "refunds@next", "refunds@", "a b", "", "@v1", "refunds@2026-13-01"] {
+        assert!(wrong.parse::<Pin>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn every_version_stays_as_it_was() {
+    let mut better = example("a", "one");
+    better.expected = Some(Answer::of_text("1"));
+    let rows = kept(&[
+        vec![put(example("a", "one")), put(example("b", "two"))],
+        vec![put(better.clone()), put(example("b", "two"))],
+        vec![Edit::Archive("a".to_owned())],
+        vec![put(better.clone())],
+    ]);
+    let changes: Vec<(i64, &str, Change, i64)> =
+        rows.iter().map(|row| (row.version, row.example.as_str(), row.change, row.revision)).collect();
+    assert_eq!(
+        changes,
+        [
+            (1, "a", Change::Create, 1),
+            (1, "b", Change::Create, 1),
+            (2, "a", Change::Patch, 2),
+            (3, "a", Change::Archive, 3),
+            (4, "a", Change::Restore, 4),
+        ]
+    );
+    let ids = |version| at(&rows, version).examples().map(|example| example.id.clone()).collect::<Vec<_>>();
+    assert_eq!((ids(1), ids(3), ids(4)), (vec!["a".into(), "b".into()], vec!["b".into()], vec!["a".into(), "b".into()]));
+    assert_eq!(at(&rows, 1).get("a").unwrap().expected, None);
+    assert_eq!(at(&rows, 4).get("a").unwrap().expected, better.expected);
+}
+
+#[test]
+fn versions_are_compared() {
+    let mut better = example("a", "one");
+    better.expected = Some(Answer::of_text("1"));
+    better.tags = vec!["x".to_owned()];
+    let rows = kept(&[
+        vec![put(example("a", "one")), put(example("b", "two"))],
+        vec![put(better), put(example("c", "three")), Edit::Archive("b".to_owned())],
+    ]);
+    let found = difference(&at(&rows, 1), &at(&rows, 2));
+    let told: Vec<(&str, &str, Vec<String>)> =
+        found.iter().map(|one| (one.example.as_str(), one.what, one.members.clone())).collect();
+    assert_eq!(
+        told,
+        [("a", "changed", vec!["expected".into(), "tags".into()]), ("b", "removed", vec![]), ("c", "added", vec![])]
+    );
+}
+
+#[test]
+fn what_a_dataset_wants_is_held() {
+    let schema = json!({"schema": {"required": ["expected"]}});
+    let about = schema.as_object().unwrap().clone();
+    let rows = kept(&[vec![Edit::Describe(about)]]);
+    let dataset = at(&rows, 1);
+    let refused = dataset.next(&[put(example("a", "one"))], &signed()).unwrap_err();
+    assert!(refused.contains("example `a`") && refused.contains("expected"), "{refused}");
+    let missing = dataset.next(&[Edit::Archive("a".to_owned())], &signed()).unwrap_err();
+    assert_eq!(missing, "`refunds` has no example `a`");
+    let broken = json!({"schema": {"type": 3}}).as_object().unwrap().clone();
+    assert!(dataset.next(&[Edit::Describe(broken)], &signed()).is_err());
+}

@@ -1,0 +1,207 @@
+//! A prompt on record: what a model is told, where calls go, and what binds them, whole in each revision.
+//!
+//! ```toml
+//! name = "refund-helper"          # the path of the file otherwise
+//! version = "13"                  # what the application reports; the number of the revision otherwise
+//! owner = "ann"
+//! reviewers = ["bob", "cleo"]     # who may approve; anybody but the proposer otherwise
+//! approvals = 1
+//! purpose = "Answers questions about refunds."
+//!
+//! [routing]
+//! provider = "openai"
+//! model = "gpt-4.1-mini"
+//!
+//! [parameters]
+//! temperature = 0
+//!
+//! [policy]                        # tools, tool_choice, response_format
+//! tool_choice = "auto"
+//!
+//! [[message]]
+//! role = "system"
+//! content = "You help {{ customer }}."
+//! ```
+//!
+//! A file that is no TOML, such as `refund-helper.md`, is the text of the instructions alone.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::candidate::Template;
+use crate::dataset::{Signed, check_name};
+use crate::fingerprint;
+
+#[cfg(test)]
+mod tests;
+
+/// A prompt as it is written down.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "the page of the module shows it")]
+pub struct PromptFile {
+    pub name: Option<String>,
+    pub version: Option<String>,
+    pub owner: Option<String>,
+    pub reviewers: Vec<String>,
+    pub approvals: Option<u32>,
+    pub purpose: Option<String>,
+    pub variables: Option<Vec<String>>,
+    pub routing: Map<String, Value>,
+    pub parameters: Map<String, Value>,
+    pub policy: Map<String, Value>,
+    pub thresholds: Map<String, Value>,
+    #[serde(rename = "message")]
+    pub messages: Vec<Template>,
+}
+
+/// A row of the table `prompts`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "columns of the published schema")]
+pub struct Prompt {
+    pub name: String,
+    pub revision: i64,
+    pub version: String,
+    pub author: String,
+    pub note: Option<String>,
+    pub template: String,
+    #[serde(default)]
+    pub variables: Vec<String>,
+    pub parameters: Option<String>,
+    pub routing: Option<String>,
+    pub policy: Option<String>,
+    pub owner: Option<String>,
+    #[serde(default)]
+    pub reviewers: Vec<String>,
+    pub approvals: Option<i64>,
+    pub purpose: Option<String>,
+    pub thresholds: Option<String>,
+    pub source: Option<String>,
+    pub commit: Option<String>,
+    pub content_hash: String,
+    pub routing_hash: String,
+    pub policy_hash: String,
+}
+
+/// Where a prompt was taken from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "columns of the published schema")]
+pub struct Origin {
+    pub source: Option<String>,
+    pub commit: Option<String>,
+}
+
+impl PromptFile {
+    /// Reads a file of that path, which gives the name where the file does not.
+    ///
+    /// # Errors
+    /// When it is no prompt.
+    pub fn parse(path: &str, text: &str) -> Result<Self, String> {
+        let (stem, ending) = path.rsplit_once('.').unwrap_or((path, ""));
+        let mut file: Self = if ending == "toml" {
+            toml::from_str(text).map_err(|error| error.to_string())?
+        } else {
+            let instructions = Template { role: "system".to_owned(), content: text.trim_end().to_owned() };
+            Self { messages: vec![instructions], ..Self::default() }
+        };
+        if file.messages.iter().all(|message| message.content.trim().is_empty()) {
+            return Err("it has no text; write it as [[message]] with `role` and `content`".to_owned());
+        }
+        let name = file.name.get_or_insert_with(|| stem.replace('\\', "/"));
+        check_name(name).map_err(|error| error.to_string())?;
+        Ok(file)
+    }
+
+    /// The row of its next revision after `last`; `None` where it says the same.
+    #[must_use]
+    pub fn next(&self, last: Option<&Prompt>, signed: &Signed, origin: &Origin) -> Option<Prompt> {
+        let revision = last.map_or(0, |last| last.revision) + 1;
+        let members = |members: &Map<String, Value>| (!members.is_empty()).then(|| sorted(members));
+        let template = json!(self.messages).to_string();
+        let routing_hash = fingerprint(json!([sorted(&self.routing), sorted(&self.parameters)]).to_string().as_bytes());
+        let next = Prompt {
+            name: self.name.clone().unwrap_or_default(),
+            revision,
+            version: self.version.clone().unwrap_or_else(|| revision.to_string()),
+            author: signed.author.clone(),
+            note: signed.note.clone(),
+            variables: self.variables.clone().unwrap_or_else(|| variables(&self.messages)),
+            parameters: members(&self.parameters),
+            routing: members(&self.routing),
+            policy: members(&self.policy),
+            owner: self.owner.clone(),
+            reviewers: self.reviewers.clone(),
+            approvals: self.approvals.map(i64::from),
+            purpose: self.purpose.clone(),
+            thresholds: members(&self.thresholds),
+            source: origin.source.clone(),
+            commit: origin.commit.clone(),
+            content_hash: fingerprint(template.as_bytes()),
+            routing_hash,
+            policy_hash: fingerprint(sorted(&self.policy).as_bytes()),
+            template,
+        };
+        let says = |prompt: &Prompt| {
+            // A version that is the revision's number says nothing of its own.
+            let version = Some(&prompt.version).filter(|version| **version != prompt.revision.to_string()).cloned();
+            let Prompt { template, variables, parameters, routing, policy, owner, .. } = prompt.clone();
+            let Prompt { reviewers, approvals, purpose, thresholds, .. } = prompt.clone();
+            (version, template, variables, parameters, routing, policy, (owner, reviewers, approvals, purpose, thresholds))
+        };
+        (last.map(says) != Some(says(&next))).then_some(next)
+    }
+}
+
+fn sorted(members: &Map<String, Value>) -> String {
+    let mut value = Value::Object(members.clone());
+    value.sort_all_objects();
+    value.to_string()
+}
+
+/// The names in `{{ … }}`, in their order.
+fn variables(messages: &[Template]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for message in messages {
+        for part in message.content.split("{{").skip(1) {
+            let inside = part.split("}}").next().unwrap_or_default();
+            let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+            let name: String = inside.trim_start_matches('-').trim_start().chars().take_while(|c| is_name(*c)).collect();
+            if !name.is_empty() && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+impl Prompt {
+    /// What changed since `before`: content, routing, policy. Everything, where there was nothing.
+    #[must_use]
+    pub fn changes(&self, before: Option<&Self>) -> Vec<String> {
+        let pairs = [
+            ("content", &self.content_hash, before.map(|before| &before.content_hash)),
+            ("routing", &self.routing_hash, before.map(|before| &before.routing_hash)),
+            ("policy", &self.policy_hash, before.map(|before| &before.policy_hash)),
+        ];
+        pairs.into_iter().filter(|(_, now, then)| Some(*now) != *then).map(|(name, ..)| name.to_owned()).collect()
+    }
+
+    /// Its messages.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Template> {
+        serde_json::from_str(&self.template).unwrap_or_default()
+    }
+
+    /// All that a model is told and called with, as JSON.
+    #[must_use]
+    pub fn whole(&self) -> Value {
+        let read = |text: &Option<String>| -> Value {
+            text.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
+        };
+        json!({
+            "name": self.name, "revision": self.revision, "version": self.version, "messages": self.messages(),
+            "variables": self.variables, "parameters": read(&self.parameters), "routing": read(&self.routing),
+            "policy": read(&self.policy),
+        })
+    }
+}

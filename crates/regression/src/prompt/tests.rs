@@ -1,0 +1,38 @@
+use super::*;
+
+fn signed() -> Signed {
+    Signed { author: "ann".to_owned(), note: None }
+}
+
+fn next(text: &str, last: Option<&Prompt>) -> Option<Prompt> {
+    PromptFile::parse("team/helper.toml", text).unwrap().next(last, &signed(), &Origin::default())
+}
+
+const FIRST: &str = "[parameters]\ntemperature = 0\n[[message]]\nrole = 'system'\ncontent = 'You help {{ customer }} and {{- customer }} on {{ day.name | upper }}.'\n";
+
+#[test]
+fn a_revision_comes_with_a_change_and_says_of_what_class_it_is() {
+    let first = next(FIRST, None).unwrap();
+    assert_eq!((first.name.as_str(), first.revision, first.version.as_str()), ("team/helper", 1, "1"));
+    assert_eq!(first.variables, ["customer", "day.name"]);
+    assert_eq!(first.changes(None), ["content", "routing", "policy"]);
+    assert_eq!(next(FIRST, Some(&first)), None);
+
+    let warmer = next(&FIRST.replace("= 0", "= 1"), Some(&first)).unwrap();
+    assert_eq!((warmer.revision, warmer.changes(Some(&first))), (2, vec!["routing".to_owned()]));
+    let kinder = next(&FIRST.replace("help", "kindly help"), Some(&warmer)).unwrap();
+    assert_eq!(kinder.changes(Some(&warmer)), ["content", "routing"]);
+    let bound = next(&format!("[policy]\ntool_choice = 'none'\n{FIRST}"), Some(&first)).unwrap();
+    assert_eq!(bound.changes(Some(&first)), ["policy"]);
+    let owned = next(&format!("owner = 'bob'\n{FIRST}"), Some(&first)).unwrap();
+    assert_eq!((owned.changes(Some(&first)).len(), owned.revision), (0, 2));
+}
+
+#[test]
+fn a_text_is_instructions() {
+    let file = PromptFile::parse("helper.md", "You help.\n").unwrap();
+    assert_eq!(file.messages, [Template { role: "system".to_owned(), content: "You help.".to_owned() }]);
+    assert!(PromptFile::parse("helper.md", "\n").unwrap_err().contains("no text"));
+    assert!(PromptFile::parse("helper.toml", "modell = 1\n").is_err());
+    assert!(PromptFile::parse("a b.md", "x").is_err());
+}

@@ -1,0 +1,304 @@
+//! The life of a prompt's revisions in an environment: draft, review, staged, live, rolled back.
+//!
+//! ```text
+//!   draft ── propose ──> review ── approve (N, not one's own) ── stage ──> staged ── live ──> live ── rollback ──> rolled_back
+//!     ^                    │                                                          ^                    │
+//!     └────── reject ──────┘                        what was live before it ──────────┴────────────────────┘
+//! ```
+//!
+//! Every step is an entry that says who, when and why. The ledger of a prompt is its entries in order; nothing else is the
+//! state. A revision goes live with the approvals it needs and a gate's verdict that passed, or with `forced` and a reason
+//! that stays in the record.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Signed;
+use crate::prompt::Prompt;
+
+#[cfg(test)]
+mod tests;
+
+/// Where a revision is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum State {
+    Draft,
+    Review,
+    Staged,
+    Live,
+    RolledBack,
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Step {
+    Draft,
+    Propose,
+    Approve,
+    Reject,
+    Stage,
+    Live,
+    Rollback,
+}
+
+/// A row of the table `releases`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "columns of the published schema")]
+pub struct Entry {
+    pub prompt: String,
+    pub entry: i64,
+    pub environment: String,
+    pub revision: i64,
+    pub version: String,
+    pub step: Step,
+    pub state: State,
+    pub effective_at: String,
+    pub author: String,
+    pub why: Option<String>,
+    pub replaces: Option<i64>,
+    #[serde(default)]
+    pub change: Vec<String>,
+    pub verdict: Option<String>,
+    pub decision: Option<String>,
+    pub approvals: Option<i64>,
+}
+
+/// A gate's verdict that a release rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Evidence {
+    pub verdict: String,
+    pub decision: String,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Move<'a> {
+    /// What is to be done.
+    pub step: Step,
+    /// With which revision; for a rollback the one that is live.
+    pub prompt: &'a Prompt,
+    /// Where.
+    pub environment: &'a str,
+    /// By whom, and why.
+    pub signed: &'a Signed,
+    /// Since when it holds, as RFC 3339.
+    pub effective_at: &'a str,
+    /// What it rests on.
+    pub evidence: Option<&'a Evidence>,
+    /// Without the approvals and the verdict that it needs.
+    pub forced: bool,
+}
+
+/// The ledger of one prompt.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ledger {
+    entries: Vec<Entry>,
+}
+
+impl Ledger {
+    /// Puts rows in order.
+    #[must_use]
+    pub fn new(mut entries: Vec<Entry>) -> Self {
+        // Of one step, what ends stands before what begins.
+        entries.sort_by_key(|entry| (entry.entry, entry.state == State::Live));
+        Self { entries }
+    }
+
+    /// The number of the next entry.
+    #[must_use]
+    pub fn next_number(&self) -> i64 {
+        self.entries.last().map_or(0, |last| last.entry) + 1
+    }
+
+    /// Every environment that is named.
+    #[must_use]
+    pub fn environments(&self) -> BTreeSet<&str> {
+        self.entries.iter().map(|entry| entry.environment.as_str()).collect()
+    }
+
+    fn of<'a>(&'a self, environment: &'a str) -> impl DoubleEndedIterator<Item = &'a Entry> {
+        self.entries.iter().filter(move |entry| entry.environment == environment)
+    }
+
+    /// The entry by which a revision is live.
+    #[must_use]
+    pub fn live(&self, environment: &str) -> Option<&Entry> {
+        let last = self.of(environment).rfind(|entry| matches!(entry.state, State::Live | State::RolledBack))?;
+        (last.state == State::Live).then_some(last)
+    }
+
+    /// The revision that was live before the one that is, and was not rolled back since.
+    #[must_use]
+    pub fn before_live(&self, environment: &str) -> Option<&Entry> {
+        let live = self.live(environment)?;
+        let is_withdrawn = |revision: i64| {
+            self.of(environment).rfind(|entry| entry.revision == revision).is_some_and(|entry| entry.state == State::RolledBack)
+        };
+        let mut earlier = self.of(environment).rev().filter(|entry| entry.state == State::Live);
+        earlier.find(|entry| entry.revision != live.revision && !is_withdrawn(entry.revision))
+    }
+
+    /// Where a revision is in an environment.
+    #[must_use]
+    pub fn state(&self, environment: &str, revision: i64) -> Option<State> {
+        let last = self.of(environment).rfind(|entry| entry.revision == revision)?;
+        // Another one took its place.
+        let replaced = last.state == State::Live && self.live(environment).is_none_or(|live| live.revision != revision);
+        Some(if replaced { State::Staged } else { last.state })
+    }
+
+    /// Who proposed a revision last, and who approved it since.
+    #[must_use]
+    pub fn approved_by(&self, environment: &str, revision: i64) -> (Option<&str>, BTreeSet<&str>) {
+        let mut proposer = None;
+        let mut approved = BTreeSet::new();
+        for entry in self.of(environment).filter(|entry| entry.revision == revision) {
+            match entry.step {
+                Step::Propose => (proposer, approved) = (Some(entry.author.as_str()), BTreeSet::new()),
+                Step::Approve => drop(approved.insert(entry.author.as_str())),
+                Step::Reject => approved.clear(),
+                _ => {}
+            }
+        }
+        (proposer, approved)
+    }
+
+    /// The entries of a step, if it may be done.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn step(&self, step: &Move<'_>) -> Result<Vec<Entry>, String> {
+        let Move { prompt, environment, signed, .. } = step;
+        let revision = prompt.revision;
+        let name = format!("`{}@{revision}`", prompt.name);
+        let state = self.state(environment, revision);
+        let (proposer, approved) = self.approved_by(environment, revision);
+        let needed = prompt.approvals.unwrap_or(1);
+        let enough = i64::try_from(approved.len()).unwrap_or(i64::MAX) >= needed;
+        let mut entry = self.entry(step);
+        match step.step {
+            Step::Draft if state.is_none() => entry.state = State::Draft,
+            Step::Draft => return Err(format!("{name} is known in {environment} already")),
+            Step::Propose if state == Some(State::Live) => return Err(format!("{name} is live in {environment}")),
+            Step::Propose => (entry.state, entry.approvals) = (State::Review, Some(needed)),
+            Step::Approve | Step::Reject if state != Some(State::Review) => {
+                return Err(format!("{name} is not in review for {environment}; propose it first"));
+            }
+            Step::Approve => {
+                if proposer == Some(signed.author.as_str()) {
+                    return Err(format!("{name} was proposed by {}, and somebody else has to approve it", signed.author));
+                }
+                if !prompt.reviewers.is_empty() && !prompt.reviewers.contains(&signed.author) {
+                    let reviewers = prompt.reviewers.join(", ");
+                    return Err(format!("{} is no reviewer of {name}; these are: {reviewers}", signed.author));
+                }
+                if approved.contains(signed.author.as_str()) {
+                    return Err(format!("{} has approved {name} already", signed.author));
+                }
+                (entry.state, entry.approvals) = (State::Review, Some(needed));
+            }
+            Step::Reject => entry.state = State::Draft,
+            Step::Stage | Step::Live => {
+                if self.live(environment).is_some_and(|live| live.revision == revision) {
+                    return Err(format!("{name} is live in {environment} already"));
+                }
+                self.may_go_on(step, enough, &name, approved.len(), needed)?;
+                entry.state = if step.step == Step::Live { State::Live } else { State::Staged };
+                entry.approvals = Some(needed);
+                if step.step == Step::Live {
+                    entry.replaces = self.live(environment).map(|live| live.revision);
+                }
+            }
+            Step::Rollback => return self.rollback(step, entry),
+        }
+        Ok(vec![entry])
+    }
+
+    fn may_go_on(
+        &self,
+        step: &Move<'_>,
+        enough: bool,
+        name: &str,
+        approved: usize,
+        needed: i64,
+    ) -> Result<(), String> {
+        if step.forced {
+            return match &step.signed.note {
+                Some(_) => Ok(()),
+                None => Err("to force a step, say why; it stays in the record".to_owned()),
+            };
+        }
+        if !enough {
+            return Err(format!("{name} has {approved} of {needed} approvals for {}", step.environment));
+        }
+        match (step.step, step.evidence.or(self.evidence(step).as_ref())) {
+            (Step::Live, None) => Err(format!("{name} has no gate's verdict; name one that passed")),
+            (Step::Live, Some(evidence)) if evidence.decision != "pass" => {
+                Err(format!("the verdict {} on {name} is {}", evidence.verdict, evidence.decision.replace('_', " ")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The verdict that was named in an earlier step.
+    fn evidence(&self, step: &Move<'_>) -> Option<Evidence> {
+        let mut named = self.of(step.environment).rev().filter(|entry| entry.revision == step.prompt.revision);
+        named.find_map(|entry| Some(Evidence { verdict: entry.verdict.clone()?, decision: entry.decision.clone()? }))
+    }
+
+    fn rollback(&self, step: &Move<'_>, entry: Entry) -> Result<Vec<Entry>, String> {
+        let environment = step.environment;
+        let Some(live) = self.live(environment) else {
+            return Err(format!("nothing of `{}` is live in {environment}", step.prompt.name));
+        };
+        let Some(before) = self.before_live(environment) else {
+            return Err(format!("nothing of `{}` was live in {environment} before", step.prompt.name));
+        };
+        let ended = Entry {
+            revision: live.revision,
+            version: live.version.clone(),
+            state: State::RolledBack,
+            change: Vec::new(),
+            ..entry.clone()
+        };
+        let back = Entry {
+            revision: before.revision,
+            version: before.version.clone(),
+            state: State::Live,
+            replaces: Some(live.revision),
+            verdict: before.verdict.clone(),
+            decision: before.decision.clone(),
+            change: live.change.clone(),
+            ..entry
+        };
+        Ok(vec![ended, back])
+    }
+
+    fn entry(&self, step: &Move<'_>) -> Entry {
+        let evidence = step.evidence.cloned().or_else(|| self.evidence(step));
+        let (verdict, decision) = evidence.map(|evidence| (evidence.verdict, evidence.decision)).unzip();
+        Entry {
+            prompt: step.prompt.name.clone(),
+            entry: self.next_number(),
+            environment: step.environment.to_owned(),
+            revision: step.prompt.revision,
+            version: step.prompt.version.clone(),
+            step: step.step,
+            state: State::Draft,
+            effective_at: step.effective_at.to_owned(),
+            author: step.signed.author.clone(),
+            why: step.signed.note.clone(),
+            replaces: None,
+            change: Vec::new(),
+            verdict,
+            decision,
+            approvals: None,
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The review of outputs by people: a queue of examples, typed questions, and what each reviewer said.
+//!
+//! An item is kept open for whoever looks at it, for a while; it is done when as many reviewers have answered as the
+//! queue asks for. What most of them say holds; where as many say one thing as another, another reviewer is needed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Answer;
+use crate::statistics::{cohen_kappa, fleiss_kappa};
+
+#[cfg(test)]
+mod tests;
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Step {
+    Describe,
+    Add,
+    Assign,
+    Open,
+    Release,
+    Answer,
+}
+
+/// What a reviewer says of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is what it should be.
+    Accept,
+    /// It should have been another.
+    Correct,
+    /// It cannot be judged.
+    Decline,
+}
+
+/// A row of the table `reviews`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "columns of the published schema")]
+pub struct Entry {
+    pub queue: String,
+    pub item: String,
+    pub entry: i64,
+    pub step: Step,
+    pub author: String,
+    pub reviewer: Option<String>,
+    pub until: Option<String>,
+    pub outcome: Option<Outcome>,
+    pub answers: Option<String>,
+    pub expected: Option<String>,
+    pub note: Option<String>,
+    pub dataset: Option<String>,
+    pub example: Option<String>,
+    pub trace_id: Option<String>,
+    pub span_id: Option<String>,
+    pub questions: Option<String>,
+    pub reviewers: Option<i64>,
+    pub blind: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// A question that is asked of every item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Its name, under which the answer is kept.
+    pub name: String,
+    /// What may be answered.
+    #[serde(default)]
+    pub kind: QuestionKind,
+    /// What there is to choose from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// Whether it has to be answered.
+    #[serde(default)]
+    pub required: bool,
+}
+
+/// What may be answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum QuestionKind {
+    #[default]
+    Text,
+    YesNo,
+    Number,
+    Choice,
+}
+
+impl Question {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// When it is none to this question.
+    pub fn read(&self, text: &str) -> Result<Value, String> {
+        let text = text.trim();
+        let wrong = |wanted: &str| format!("`{text}` is no answer to `{}`: {wanted}", self.name);
+        match self.kind {
+            QuestionKind::Text => Ok(Value::from(text)),
+            QuestionKind::YesNo => match text.to_lowercase().as_str() {
+                "y" | "yes" | "true" => Ok(Value::from(true)),
+                "n" | "no" | "false" => Ok(Value::from(false)),
+                _ => Err(wrong("yes or no")),
+            },
+            QuestionKind::Number => {
+                let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+                number.map(Value::from).ok_or_else(|| wrong("a number"))
+            }
+            QuestionKind::Choice => match self.choices.iter().find(|choice| choice.eq_ignore_ascii_case(text)) {
+                Some(choice) => Ok(Value::from(choice.as_str())),
+                None => Err(wrong(&self.choices.join(", "))),
+            },
+        }
+    }
+}
+
+/// A queue as its entries leave it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// What is asked of every item.
+    pub questions: Vec<Question>,
+    /// Answers that an item needs.
+    pub reviewers: usize,
+    /// Reviewers do not see each other's answers before theirs.
+    pub blind: bool,
+    /// The next number of an entry about the queue itself.
+    pub next: i64,
+    /// Its items, by id.
+    pub items: BTreeMap<String, Item>,
+}
+
+/// An item.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Item {
+    pub id: String,
+    pub dataset: String,
+    pub example: String,
+    pub trace_id: Option<String>,
+    pub span_id: Option<String>,
+    pub assigned: Option<String>,
+    /// Who has it open, and until when.
+    pub open: Option<(String, String)>,
+    /// By reviewer.
+    pub said: BTreeMap<String, Said>,
+    /// The next number of an entry.
+    pub next: i64,
+}
+
+/// What a reviewer said.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Said {
+    pub outcome: Outcome,
+    pub answers: Map<String, Value>,
+    pub expected: Option<Answer>,
+    pub note: Option<String>,
+    entry: i64,
+}
+
+impl Queue {
+    /// Puts the entries of a queue together; they may come in any order.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn read(name: &str, mut entries: Vec<Entry>) -> Result<Self, String> {
+        entries.sort_by_key(|entry| entry.entry);
+        let mut queue = Self { name: name.to_owned(), reviewers: 1, next: 1, ..Self::default() };
+        for entry in entries {
+            if entry.step == Step::Describe {
+                let questions = entry.questions.as_deref().map_or(Ok(Vec::new()), serde_json::from_str);
+                queue.questions = questions.map_err(|error| format!("the questions of `{name}`: {error}"))?;
+                queue.reviewers = entry.reviewers.and_then(|count| usize::try_from(count).ok()).unwrap_or(1).max(1);
+                queue.blind = entry.blind.as_deref() == Some("yes");
+                queue.next = entry.entry + 1;
+            } else {
+                queue.items.entry(entry.item.clone()).or_default().take(entry)?;
+            }
+        }
+        Ok(queue)
+    }
+
+    /// What `reviewer` may look at next, at the time `now` (RFC 3339 in UTC): what is assigned to them first.
+    #[must_use]
+    pub fn next_for(&self, reviewer: &str, now: &str) -> Option<&Item> {
+        let waits = |item: &&Item| {
+            !item.is_done(self.reviewers)
+                && !item.said.contains_key(reviewer)
+                && item.assigned.as_deref().is_none_or(|assigned| assigned == reviewer)
+                && item.open_by_other(reviewer, now).is_none()
+        };
+        let mut waiting: Vec<&Item> = self.items.values().filter(waits).collect();
+        waiting.sort_by_key(|item| item.assigned.is_none());
+        waiting.first().copied()
+    }
+
+    /// How far reviewers agree beyond chance, over items that all asked for have answered: Cohen's kappa of two, Fleiss'
+    /// of more. `None` where that cannot be told.
+    #[must_use]
+    pub fn agreement(&self) -> Option<f64> {
+        let outcomes = |item: &Item| item.said.values().map(|said| said.outcome).collect::<Vec<Outcome>>();
+        let done: Vec<Vec<Outcome>> =
+            self.items.values().map(outcomes).filter(|said| said.len() >= 2 && said.len() == self.reviewers).collect();
+        if self.reviewers == 2 {
+            let pairs: Vec<(Outcome, Outcome)> = done.iter().map(|said| (said[0], said[1])).collect();
+            return cohen_kappa(&pairs);
+        }
+        let count = |said: &Vec<Outcome>, wanted: Outcome| said.iter().filter(|one| **one == wanted).count() as u64;
+        let all = [Outcome::Accept, Outcome::Correct, Outcome::Decline];
+        let counts: Vec<Vec<u64>> = done.iter().map(|said| all.map(|wanted| count(said, wanted)).to_vec()).collect();
+        fleiss_kappa(&counts)
+    }
+}
+
+impl Item {
+    fn take(&mut self, entry: Entry) -> Result<(), String> {
+        self.id.clone_from(&entry.item);
+        self.next = entry.entry + 1;
+        match entry.step {
+            Step::Add => {
+                self.dataset = entry.dataset.unwrap_or_default();
+                self.example = entry.example.unwrap_or_default();
+                (self.trace_id, self.span_id) = (entry.trace_id, entry.span_id);
+            }
+            Step::Assign => self.assigned = entry.reviewer,
+            Step::Open => self.open = entry.reviewer.zip(entry.until),
+            Step::Release => self.open = None,
+            Step::Answer => {
+                self.open = None;
+                let wrong = |error| format!("the answer to item `{}`: {error}", entry.item);
+                let answers = entry.answers.as_deref().map_or(Ok(Map::new()), serde_json::from_str).map_err(wrong)?;
+                let expected = entry.expected.as_deref().map(serde_json::from_str).transpose().map_err(wrong)?;
+                let outcome = entry.outcome.unwrap_or(Outcome::Decline);
+                let said = Said { outcome, answers, expected, note: entry.note, entry: entry.entry };
+                self.said.insert(entry.reviewer.unwrap_or(entry.author), said);
+            }
+            Step::Describe => {}
+        }
+        Ok(())
+    }
+
+    /// Who else has it open.
+    #[must_use]
+    pub fn open_by_other(&self, reviewer: &str, now: &str) -> Option<&str> {
+        let (other, until) = self.open.as_ref()?;
+        (other != reviewer && until.as_str() > now).then_some(other)
+    }
+
+    /// What most reviewers say, once enough have answered.
+    #[must_use]
+    pub fn outcome(&self, reviewers: usize) -> Option<Outcome> {
+        if self.said.len() < reviewers {
+            return None;
+        }
+        let mut counts: BTreeMap<Outcome, usize> = BTreeMap::new();
+        for said in self.said.values() {
+            *counts.entry(said.outcome).or_default() += 1;
+        }
+        let most = counts.values().copied().max()?;
+        let mut first = counts.iter().filter(|(_, count)| **count == most).map(|(outcome, _)| *outcome);
+        let outcome = first.next();
+        if first.next().is_some() { None } else { outcome }
+    }
+
+    /// Whether nothing more is to be said.
+    #[must_use]
+    pub fn is_done(&self, reviewers: usize) -> bool {
+        self.outcome(reviewers).is_some()
+    }
+
+    /// What the output should have been, by the last reviewer who corrected it.
+    #[must_use]
+    pub fn corrected(&self) -> Option<&Answer> {
+        let corrected = self.said.values().filter(|said| said.outcome == Outcome::Correct && said.expected.is_some());
+        corrected.max_by_key(|said| said.entry)?.expected.as_ref()
+    }
+}

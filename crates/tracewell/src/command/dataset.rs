@@ -1,0 +1,326 @@
+//! `tracewell dataset`: what examples there are, and files of them.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use tracewell_ledger::datasets;
+use tracewell_regression::Example;
+use tracewell_regression::dataset::{At, Edit, Pin, difference};
+use tracewell_regression::exchange::{self, Imported};
+
+use super::author::Author;
+use super::source::Asked;
+use crate::output::{self, Form, Format};
+
+mod export;
+mod story;
+
+pub(super) use story::{answered, story};
+
+#[derive(Debug, Args)]
+pub(crate) struct Dataset {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// All datasets.
+    List(List),
+    /// The examples of a dataset, or all of one.
+    #[command(
+        after_help = "Examples:\n  tracewell dataset show refunds\n  tracewell dataset show refunds@v3 --tag hard\n  tracewell dataset show refunds@2026-11-20 --example ex-1f0c22a09b7e6d11"
+    )]
+    Show(Show),
+    /// Who changed what, and why.
+    Log(Log),
+    /// What differs between two versions.
+    #[command(after_help = "Example:\n  tracewell dataset diff refunds@v3 refunds")]
+    Diff(Diff),
+    /// Write examples for another tool. Personal data and secrets are masked first.
+    #[command(
+        after_help = "Examples:\n  tracewell dataset export refunds@v3 --to promptfoo-yaml > tests.yaml\n  tracewell dataset export refunds --to parquet --output refunds-hf --report masked.json\n  tracewell dataset export refunds --to csv --split test --policy privacy.toml > refunds.csv"
+    )]
+    Export(export::Export),
+    /// Read examples from a file: new ones are added, known ones get a revision.
+    #[command(
+        after_help = "Examples:\n  tracewell dataset import refunds examples.jsonl\n  tracewell dataset import refunds promptfooconfig.yaml --from promptfoo --strict"
+    )]
+    Import(Import),
+    /// Take examples out. What they were stays in the versions before.
+    Archive(Archive),
+    /// Say what a dataset is for, and what its examples have to look like.
+    Describe(Describe),
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    asked: Asked,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+/// Which examples.
+#[derive(Debug, Args)]
+struct Choice {
+    /// The dataset: NAME, NAME@v3, NAME@2026-11-20
+    #[arg(value_name = "DATASET")]
+    pin: Pin,
+    /// Only of this split
+    #[arg(long, value_name = "NAME")]
+    split: Option<String>,
+    /// Only with this tag; may be given several times, and then any will do
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    choice: Choice,
+    /// All of this example
+    #[arg(long, value_name = "ID")]
+    example: Option<String>,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    #[command(flatten)]
+    asked: Asked,
+    /// The dataset
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+struct Diff {
+    #[command(flatten)]
+    asked: Asked,
+    /// One version
+    #[arg(value_name = "BEFORE")]
+    before: Pin,
+    /// The other
+    #[arg(value_name = "AFTER")]
+    after: Pin,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+struct Import {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The dataset
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The file; `-` for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// What it is [default: by the end of its name]
+    #[arg(long, value_name = "FORMAT", value_parser = ["jsonl", "csv", "promptfoo", "parquet"])]
+    from: Option<String>,
+    /// Import nothing where a line is wrong
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Debug, Args)]
+struct Archive {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The dataset
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Ids of examples
+    #[arg(value_name = "ID", required = true)]
+    examples: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct Describe {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The dataset
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// A file with the JSON schema that each example has to fit
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+}
+
+impl Dataset {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self.what {
+            What::List(list) => rows(&list.asked, datasets::LIST, list.format).await,
+            What::Show(show) => show.run().await,
+            What::Log(log) => {
+                let source = log.asked.open().await?;
+                datasets::existing(&source, &Pin { dataset: log.name.clone(), at: At::Latest }).await?;
+                rows(&log.asked, &datasets::log(&log.name), log.format).await
+            }
+            What::Diff(diff) => diff.run().await,
+            What::Export(export) => export.run().await,
+            What::Import(import) => import.run().await,
+            What::Archive(archive) => archive.run().await,
+            What::Describe(describe) => describe.run().await,
+        }
+    }
+}
+
+/// Prints the answer to a query.
+async fn rows(asked: &Asked, query: &str, format: Option<Format>) -> anyhow::Result<()> {
+    let (schema, rows) = asked.open().await?.sql(query).await?;
+    output::write(&mut std::io::stdout().lock(), Format::or_usual(format), &schema, &rows)
+}
+
+impl Choice {
+    fn fits(&self, example: &Example) -> bool {
+        self.split.as_ref().is_none_or(|split| example.split.as_ref() == Some(split))
+            && (self.tags.is_empty() || example.tags.iter().any(|tag| self.tags.contains(tag)))
+    }
+}
+
+impl Show {
+    async fn run(self) -> anyhow::Result<()> {
+        let dataset = datasets::existing(&self.asked.open().await?, &self.choice.pin).await?;
+        if let Some(id) = &self.example {
+            let Some(example) = dataset.get(id) else { bail!("`{}` has no example `{id}`", self.choice.pin) };
+            let form = if Format::or_usual(self.format) == Format::Table { Form::Text } else { Form::Json };
+            return output::page(form, id, &story(example), example);
+        }
+        let names = ["example", "revision", "split", "tags", "question", "output", "expected", "reason", "trace_id"];
+        let text = |answer: &Option<tracewell_regression::Answer>| answer.as_ref().map(answered);
+        let examples = dataset.examples().filter(|example| self.choice.fits(example));
+        let table = output::table(&names, examples, |example| {
+            [
+                Some(example.id.clone()),
+                Some(example.revision.to_string()),
+                example.split.clone(),
+                (!example.tags.is_empty()).then(|| example.tags.join(", ")),
+                example.question(),
+                text(&example.output),
+                text(&example.expected),
+                example.reason.clone(),
+                example.source.as_ref().and_then(|source| source.trace_id.clone()),
+            ]
+        })?;
+        output::print(Format::or_usual(self.format), &table)?;
+        eprintln!("{}@v{}", dataset.name, dataset.version);
+        Ok(())
+    }
+}
+
+impl Diff {
+    async fn run(self) -> anyhow::Result<()> {
+        let source = self.asked.open().await?;
+        let before = datasets::existing(&source, &self.before).await?;
+        let after = datasets::existing(&source, &self.after).await?;
+        let names = ["example", "what", "members", "before", "after"];
+        let number = |number: Option<u32>| number.map(|number| number.to_string());
+        let table = output::table(&names, difference(&before, &after), |one| {
+            let members = (!one.members.is_empty()).then(|| one.members.join(", "));
+            [Some(one.example), Some(one.what.to_owned()), members, number(one.before), number(one.after)]
+        })?;
+        output::print(Format::or_usual(self.format), &table)
+    }
+}
+
+impl Import {
+    async fn run(self) -> anyhow::Result<()> {
+        self.name.parse::<Pin>()?;
+        let imported = self.read()?;
+        for wrong in &imported.wrong {
+            eprintln!("tracewell: `{}`, {wrong}", self.file.display());
+        }
+        let signed = self.author.signed()?;
+        let ledger = self.asked.ledger().await?;
+        let edits = || imported.examples.iter().cloned().map(|example| Edit::Put(Box::new(example))).collect();
+        let changed = ledger.change(&self.name, &signed, |_| Ok(edits())).await?;
+        eprintln!(
+            "{} examples were read, {} changed something, {} entries could not be read: `{}@v{}`",
+            imported.examples.len(),
+            changed.rows.len(),
+            imported.wrong.len(),
+            self.name,
+            changed.version
+        );
+        anyhow::ensure!(imported.wrong.is_empty(), "{} entries could not be read; the others are imported", imported.wrong.len());
+        Ok(())
+    }
+
+    fn read(&self) -> anyhow::Result<Imported> {
+        let shown = self.file.display().to_string();
+        let mut bytes = Vec::new();
+        match shown.as_str() {
+            "-" => std::io::stdin().read_to_end(&mut bytes).map(drop),
+            _ => std::fs::read(&self.file).map(|read| bytes = read),
+        }
+        .with_context(|| format!("cannot read `{shown}`"))?;
+        let ending = self.file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let source = match self.from.as_deref().unwrap_or(ending) {
+            "parquet" => return Ok(export::read_parquet(bytes, self.strict)?),
+            "csv" => exchange::Source::Csv,
+            "promptfoo" | "yaml" | "yml" => exchange::Source::Promptfoo,
+            "jsonl" | "ndjson" => exchange::Source::Jsonl,
+            _ => bail!("what is in `{shown}`? Say it: --from jsonl, csv, promptfoo or parquet"),
+        };
+        Ok(exchange::import(source, &bytes, self.strict)?)
+    }
+}
+
+impl Archive {
+    async fn run(self) -> anyhow::Result<()> {
+        let signed = self.author.signed()?;
+        let ledger = self.asked.ledger().await?;
+        let edits = || self.examples.iter().cloned().map(Edit::Archive).collect();
+        let changed = ledger.change(&self.name, &signed, |_| Ok(edits())).await?;
+        eprintln!("{} taken out: `{}@v{}`", changed.rows.len(), self.name, changed.version);
+        Ok(())
+    }
+}
+
+impl Describe {
+    async fn run(self) -> anyhow::Result<()> {
+        self.name.parse::<Pin>()?;
+        let schema = self.schema.as_ref().map(|path| -> anyhow::Result<serde_json::Value> {
+            let text = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            serde_json::from_slice(&text).with_context(|| format!("`{}` is no JSON", path.display()))
+        });
+        let schema = schema.transpose()?;
+        let signed = self.author.signed()?;
+        let ledger = self.asked.ledger().await?;
+        let changed = ledger
+            .change(&self.name, &signed, |dataset| {
+                let mut about = dataset.about.clone();
+                about.extend(self.description.clone().map(|text| ("description".to_owned(), json!(text))));
+                about.extend(schema.clone().map(|schema| ("schema".to_owned(), schema)));
+                Ok(vec![Edit::Describe(about)])
+            })
+            .await?;
+        eprintln!("`{}@v{}`", self.name, changed.version);
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! `tracewell gate`: may a candidate be released?
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use tracewell_ledger::releases;
+use tracewell_ledger::verdicts::{self, Request};
+use tracewell_regression::candidate::Candidate;
+use tracewell_regression::gate::{Contender, Decision, Gate as Declared, Verdict, junit, page};
+use tracewell_runs::render::{html, markdown};
+
+use super::Ended;
+use super::author::Author;
+use super::source::Asked;
+use crate::output::{self, Form, Format};
+
+#[derive(Debug, Args)]
+pub(crate) struct Gate {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The gate's file
+    #[arg(value_name = "FILE", required_unless_present = "list")]
+    file: Option<PathBuf>,
+    /// How the verdict is printed
+    #[arg(long, value_enum, default_value_t = Shape::Text)]
+    format: Shape,
+    /// Write the verdict to a file as well; may be given several times
+    #[arg(long = "write", value_name = "FORMAT=FILE", value_parser = written)]
+    write: Vec<(Shape, PathBuf)>,
+    /// Decide, and keep no record of it
+    #[arg(long)]
+    dry_run: bool,
+    /// List the latest verdicts instead
+    #[arg(long)]
+    list: bool,
+}
+
+/// How a verdict is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// For a terminal.
+    Text,
+    /// With all there is.
+    Json,
+    /// JUnit XML, which CI systems show.
+    Junit,
+    /// Markdown, for a pull request.
+    Md,
+    /// One page of HTML that needs nothing else.
+    Html,
+}
+
+fn written(text: &str) -> Result<(Shape, PathBuf), String> {
+    let (shape, path) = text.split_once('=').ok_or("give it as FORMAT=FILE, such as junit=gate.xml")?;
+    Ok((Shape::from_str(shape, true)?, PathBuf::from(path)))
+}
+
+impl Gate {
+    /// Ends with 0, 1 or 2: pass, fail, not enough evidence. What keeps the gate from deciding is no pass, and no
+    /// failure of the candidate either: 2.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        if self.list {
+            let source = self.asked.open().await?;
+            let (schema, rows) = source.sql(&verdicts::list(None, 50)).await?;
+            let format = if self.format == Shape::Text { Format::Table } else { Format::Json };
+            return output::write(&mut std::io::stdout().lock(), format, &schema, &rows);
+        }
+        match self.decide().await {
+            Ok(Decision::Pass) => Ok(()),
+            Ok(decision) => Err(Ended(decision.exit_code()).into()),
+            Err(error) => {
+                eprintln!("tracewell: {error:#}");
+                Err(Ended(Decision::NotEnoughEvidence.exit_code()).into())
+            }
+        }
+    }
+
+    async fn decide(&self) -> anyhow::Result<Decision> {
+        let path = self.file.as_deref().unwrap_or(Path::new(""));
+        let file = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let gate = Declared::parse(&file).with_context(|| format!("`{}` is no gate", path.display()))?;
+        let author = self.author.name()?;
+        let ledger = self.asked.ledger().await?;
+        let name = named(&gate.candidate)?;
+        let candidate = releases::who(&ledger.source, &gate.candidate, &name).await?;
+        let baseline = match &gate.baseline {
+            Some(file @ Contender::File(_)) => Some(releases::who(&ledger.source, file, &named(file)?).await?),
+            Some(baseline) => Some(releases::who(&ledger.source, baseline, &name).await?),
+            None => None,
+        };
+        let request = Request {
+            gate: &gate,
+            file: &file,
+            author: &author,
+            sides: [baseline.as_ref(), Some(&candidate)],
+            today: chrono::DateTime::from_timestamp_nanos(ledger.now()).date_naive(),
+        };
+        let reached = verdicts::reach(&ledger.source, &request).await?;
+        if !self.dry_run {
+            ledger.keep(&reached).await?;
+        }
+        for (shape, path) in &self.write {
+            let text = shaped(*shape, &reached.verdict)?;
+            std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+        }
+        self.print(&reached.verdict)?;
+        if !self.dry_run {
+            eprintln!("verdict {}", reached.id);
+        }
+        Ok(reached.verdict.decision)
+    }
+
+    fn print(&self, verdict: &Verdict) -> anyhow::Result<()> {
+        match self.format {
+            Shape::Text => output::page(Form::Text, &verdict.gate, &page(verdict), verdict),
+            shape => {
+                super::say!("{}", shaped(shape, verdict)?.trim_end());
+                Ok(())
+            }
+        }
+    }
+}
+
+fn shaped(shape: Shape, verdict: &Verdict) -> anyhow::Result<String> {
+    Ok(match shape {
+        Shape::Text => output::plain(&page(verdict)),
+        Shape::Json => serde_json::to_string_pretty(verdict)? + "\n",
+        Shape::Junit => junit(verdict)?,
+        Shape::Md => markdown(&page(verdict)),
+        Shape::Html => html(&format!("Gate {}", verdict.gate), &page(verdict)),
+    })
+}
+
+/// What the trials of a contender are marked with, as far as the gate's file tells.
+fn named(contender: &Contender) -> anyhow::Result<String> {
+    Ok(match contender {
+        Contender::File(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
+            let candidate = Candidate::parse(&text).with_context(|| format!("`{path}` is no candidate"))?;
+            candidate.name.unwrap_or_else(|| format!("file:{path}"))
+        }
+        Contender::Version(version) => version.clone(),
+        other => other.to_string(),
+    })
+}

@@ -1,0 +1,232 @@
+//! `tracewell release`: what of a prompt is live where, since when, by whom and why.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use tracewell_ledger::releases::{self, Request};
+use tracewell_regression::prompt::Prompt;
+use tracewell_regression::release::{Entry, Step};
+
+use super::author::Author;
+use super::source::Asked;
+use crate::output::{self, Form, Format};
+
+#[derive(Debug, Args)]
+pub(crate) struct Release {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Put a revision on record as a draft.
+    Draft(Taken),
+    /// Ask for the review of a revision.
+    #[command(after_help = "Example:\n  tracewell release propose refund-helper@13 --in production --verdict 019f --note \"asks before it refunds\"")]
+    Propose(Taken),
+    /// Approve what somebody else proposed.
+    Approve(Taken),
+    /// Send a proposal back.
+    Reject(Taken),
+    /// Say that a revision is ready where it is to be live.
+    Stage(Taken),
+    /// Say that a revision is live: it needs its approvals, and a gate's verdict that passed.
+    Live(Taken),
+    /// Go back to what was live before: prints that revision, and tells a webhook.
+    #[command(
+        after_help = "The webhook gets a POST with JSON: prompt, environment, author, why, `rolled_back` and `live`, the latter whole.\n\nExample:\n  tracewell release rollback refund-helper --in production --note \"refunds above the limit\" --webhook https://deploy.example/prompts"
+    )]
+    Rollback(Rollback),
+    /// What is live where, by the ledger and by the traffic.
+    Status(Status),
+    /// Every step: who, when, why.
+    Log(Log),
+}
+
+#[derive(Debug, Args)]
+struct Taken {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The prompt, in its latest revision or in this one
+    #[arg(value_name = "NAME[@REVISION]")]
+    prompt: String,
+    /// The environment
+    #[arg(long = "in", value_name = "ENVIRONMENT", default_value = "production")]
+    environment: String,
+    /// The id of the gate's verdict that it rests on, or its first characters
+    #[arg(long, value_name = "ID")]
+    verdict: Option<String>,
+    /// Since when it holds, where it is recorded afterwards: 2026-11-20T14:00:00Z
+    #[arg(long, value_name = "TIME")]
+    at: Option<DateTime<Utc>>,
+    /// Without the approvals and the verdict that it needs; --note has to say why
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Args)]
+struct Rollback {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The prompt
+    #[arg(value_name = "NAME")]
+    prompt: String,
+    /// The environment
+    #[arg(long = "in", value_name = "ENVIRONMENT", default_value = "production")]
+    environment: String,
+    /// Told of it
+    #[arg(long, value_name = "URL", env = "TRACEWELL_RELEASE_WEBHOOK")]
+    webhook: Option<String>,
+    /// Format; for reading on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+struct Status {
+    #[command(flatten)]
+    asked: Asked,
+    /// Only this prompt
+    #[arg(value_name = "NAME")]
+    prompt: Option<String>,
+    /// How far back the traffic is looked at
+    #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = humantime::parse_duration)]
+    since: Duration,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    #[command(flatten)]
+    asked: Asked,
+    /// Only this prompt
+    #[arg(value_name = "NAME")]
+    prompt: Option<String>,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+impl Release {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self.what {
+            What::Draft(taken) => taken.run(Step::Draft).await,
+            What::Propose(taken) => taken.run(Step::Propose).await,
+            What::Approve(taken) => taken.run(Step::Approve).await,
+            What::Reject(taken) => taken.run(Step::Reject).await,
+            What::Stage(taken) => taken.run(Step::Stage).await,
+            What::Live(taken) => taken.run(Step::Live).await,
+            What::Rollback(rollback) => rollback.run().await,
+            What::Status(status) => status.run().await,
+            What::Log(log) => {
+                let (schema, rows) = log.asked.open().await?.sql(&releases::log(log.prompt.as_deref())).await?;
+                output::write(&mut std::io::stdout().lock(), Format::or_usual(log.format), &schema, &rows)
+            }
+        }
+    }
+}
+
+fn rfc3339(at: Option<DateTime<Utc>>) -> String {
+    let at = at.unwrap_or_else(|| DateTime::from_timestamp_nanos(super::now()));
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+impl Taken {
+    async fn run(self, step: Step) -> anyhow::Result<()> {
+        let ledger = self.asked.ledger().await?;
+        let (signed, at) = (self.author.signed()?, rfc3339(self.at));
+        let request = Request {
+            step,
+            prompt: &self.prompt,
+            environment: &self.environment,
+            signed: &signed,
+            effective_at: &at,
+            verdict: self.verdict.as_deref(),
+            forced: self.force,
+        };
+        let (entries, prompt) = ledger.step(&request).await?;
+        entries.iter().for_each(|entry| tell(entry, &prompt));
+        Ok(())
+    }
+}
+
+fn tell(entry: &Entry, prompt: &Prompt) {
+    let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
+    let change = if entry.change.is_empty() { String::new() } else { format!(" (changes {})", entry.change.join(", ")) };
+    super::say!("{}@{} in {}: {state}{change}", prompt.name, entry.revision, entry.environment);
+}
+
+impl Rollback {
+    async fn run(self) -> anyhow::Result<()> {
+        let ledger = self.asked.ledger().await?;
+        let (signed, at) = (self.author.signed()?, rfc3339(None));
+        let request = Request {
+            step: Step::Rollback,
+            prompt: &self.prompt,
+            environment: &self.environment,
+            signed: &signed,
+            effective_at: &at,
+            verdict: None,
+            forced: false,
+        };
+        let (entries, prompt) = ledger.step(&request).await?;
+        let form = if Format::or_usual(self.format) == Format::Table { Form::Text } else { Form::Json };
+        output::page(form, &prompt.name, &super::prompt::story(&prompt), &prompt.whole())?;
+        entries.iter().for_each(|entry| {
+            let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
+            eprintln!("{}@{} in {}: {state}", prompt.name, entry.revision, entry.environment);
+        });
+        match (&self.webhook, entries.first()) {
+            (Some(url), Some(ended)) => self.call(url, ended, &prompt, &signed.author).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn call(&self, url: &str, ended: &Entry, live: &Prompt, author: &str) -> anyhow::Result<()> {
+        let body: Value = json!({
+            "event": "rollback", "prompt": live.name, "environment": self.environment, "author": author,
+            "why": ended.why, "at": ended.effective_at,
+            "rolled_back": { "revision": ended.revision, "version": ended.version }, "live": live.whole(),
+        });
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+        let shown = tracewell_lake::without_keys(url);
+        let what = || format!("the rollback is recorded, and the webhook {shown} was not told");
+        let answer = client.post(url).json(&body).send().await.map_err(reqwest::Error::without_url).with_context(what)?;
+        anyhow::ensure!(answer.status().is_success(), "{}: it answered {}", what(), answer.status());
+        Ok(())
+    }
+}
+
+impl Status {
+    async fn run(self) -> anyhow::Result<()> {
+        let source = self.asked.open().await?;
+        let seconds = self.since.as_secs();
+        let since = format!("(now() - INTERVAL '{seconds} seconds')");
+        let found = releases::status(&source, self.prompt.as_deref(), &since).await?;
+        let names =
+            ["prompt", "environment", "live", "since", "seen", "last_seen", "calls", "other_calls", "verdict"];
+        let table = output::table(&names, found, |one| {
+            [
+                Some(one.prompt),
+                Some(one.environment),
+                one.live,
+                one.since,
+                one.seen,
+                one.last_seen,
+                Some(one.calls.to_string()),
+                Some(one.other_calls.to_string()),
+                Some(one.verdict),
+            ]
+        })?;
+        output::print(Format::or_usual(self.format), &table)
+    }
+}

@@ -1,0 +1,117 @@
+//! What was answered, kept before anything else is done with it: a file of OTLP/JSON, an export a line.
+//!
+//! An answer that was paid for is on this machine's disk before it is sent on. A replay that was stopped anywhere begins
+//! by sending what its journal holds and the tables do not. Without a server the whole file is imported at the end.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use anyhow::Context;
+use serde_json::Value;
+use tracewell_ingest::Importer;
+use tracewell_lake::{Lake, Location};
+use tracewell_ledger::trials::attributes;
+use tracewell_model::schema::TABLES;
+
+use super::{Known, lock};
+use crate::command::source::send;
+
+pub(super) struct Journal {
+    path: PathBuf,
+    file: Mutex<std::fs::File>,
+    /// What was answered before.
+    before: BTreeMap<Known, Vec<u8>>,
+    known: HashSet<Known>,
+    server: Option<String>,
+    added: Mutex<bool>,
+}
+
+impl Journal {
+    /// Opens the journal of a replay, beside the write-ahead log. A line that was cut is cut off.
+    pub(super) fn open(
+        wal: &anyhow::Result<PathBuf>,
+        location: &Location,
+        id: &str,
+        server: Option<String>,
+    ) -> anyhow::Result<Self> {
+        let folder = match (location.folder(), wal) {
+            (Some(data), _) => data.join("replays"),
+            (None, Ok(wal)) => wal.join("replays"),
+            (None, Err(_)) => PathBuf::from("tracewell-replays"),
+        };
+        let path = folder.join(format!("{id}.jsonl"));
+        let what = || format!("the journal `{}`", path.display());
+        std::fs::create_dir_all(&folder).with_context(what)?;
+        let file = std::fs::OpenOptions::new().create(true).append(true).read(true).open(&path).with_context(what)?;
+        let text = std::fs::read(&path).with_context(what)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        file.set_len(whole as u64).with_context(what)?;
+        let lines = text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let before: BTreeMap<Known, Vec<u8>> = lines.filter_map(|line| Some((answered(line)?, line.to_vec()))).collect();
+        let known = before.keys().cloned().collect();
+        Ok(Self { path, file: Mutex::new(file), before, known, server, added: Mutex::new(false) })
+    }
+
+    /// What was answered before.
+    pub(super) fn known(&self) -> &HashSet<Known> {
+        &self.known
+    }
+
+    /// Sends what was answered before and is not in the tables.
+    pub(super) async fn send_again(&mut self, in_tables: &HashSet<Known>) -> anyhow::Result<()> {
+        let missing = self.before.iter().filter(|(key, _)| !in_tables.contains(*key));
+        for (_, line) in missing {
+            *lock(&self.added) = true;
+            if let Some(server) = &self.server {
+                send(server, "/v1/traces", line.clone()).await?;
+            }
+        }
+        self.before.clear();
+        Ok(())
+    }
+
+    /// Keeps what came of a call, and sends it on.
+    pub(super) async fn add(&self, span: &Value, is_answered: bool) -> anyhow::Result<()> {
+        let line = span.to_string();
+        {
+            let mut file = lock(&self.file);
+            let kept = file.write_all(format!("{line}\n").as_bytes());
+            // What is paid for is not lost with the machine.
+            let kept = if is_answered { kept.and_then(|()| file.sync_data()) } else { kept };
+            kept.with_context(|| format!("the journal `{}`", self.path.display()))?;
+        }
+        *lock(&self.added) = true;
+        match &self.server {
+            Some(server) => send(server, "/v1/traces", line.into_bytes()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Without a server, puts what came back into the tables.
+    pub(super) async fn close(&self, location: &Location) -> anyhow::Result<()> {
+        if self.server.is_some() || !*lock(&self.added) {
+            return Ok(());
+        }
+        let lake = Lake::open(location.clone(), TABLES, true).await?;
+        Importer::new(&lake, crate::command::now).file(&self.path, &mut |_| {}).await?;
+        Ok(())
+    }
+}
+
+/// The key of a line with an answer; none where the call failed.
+fn answered(line: &[u8]) -> Option<Known> {
+    let export: Value = serde_json::from_slice(line).ok()?;
+    let span = &export["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    if span["status"]["code"].is_number() {
+        return None;
+    }
+    let find = |key: &str| {
+        let attribute = span["attributes"].as_array()?.iter().find(|attribute| attribute["key"] == key)?;
+        let value = &attribute["value"];
+        value["stringValue"].as_str().or(value["intValue"].as_str()).map(str::to_owned)
+    };
+    let number = |key: &str| find(key)?.parse().ok();
+    Some((find(attributes::EXAMPLE)?, number(attributes::REVISION)?, number(attributes::REPETITION)?))
+}

@@ -1,0 +1,431 @@
+//! `tracewell review`: people look at outputs, one after the other.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use tracewell_ingest::scores::Score;
+use tracewell_ledger::reviews::{self, Judgement};
+use tracewell_ledger::{Ledger, datasets};
+use tracewell_regression::dataset::{At, Edit, Pin, Signed, check_name};
+use tracewell_regression::review::{Item, Outcome, Question, Queue};
+use tracewell_regression::{Answer, Example};
+
+use super::author::Author;
+use super::source::{Asked, Source};
+use crate::output::{self, Format};
+
+mod sheet;
+mod terminal;
+
+/// Under which name a review's scores are found.
+const SCORE: &str = "review";
+
+#[derive(Debug, Args)]
+pub(crate) struct Review {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Look at one item after the other: a accepts, c corrects, d declines, s skips, q ends.
+    #[command(after_help = "An item is kept open for you for a quarter of an hour. A correction becomes what the example expects, and a score of the span it is of.\n\nExample:\n  tracewell review next refunds")]
+    Next(Next),
+    /// Put examples into a queue, and say what is asked of each.
+    #[command(after_help = "Questions are a TOML file:\n\n  [[question]]\n  name = \"tone\"\n  kind = \"choice\"          # text, yes_no, number, choice\n  choices = [\"kind\", \"rude\"]\n  required = true\n\nExamples:\n  tracewell review add refunds --dataset refunds --tag hard\n  tracewell review add refunds --dataset refunds --questions questions.toml --reviewers 2 --blind")]
+    Add(Add),
+    /// All queues, or the items of one.
+    List(List),
+    /// Give an item to a reviewer.
+    Assign(Assign),
+    /// Judge one item without looking at it here.
+    #[command(after_help = "Example:\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 correct --expected \"Ten days.\" --answer tone=kind")]
+    Answer(Answered),
+    /// Write a queue as CSV, to be filled in and imported again.
+    Export(Export),
+    /// Read a filled-in CSV: rows with an `outcome` are judged.
+    Import(Import),
+}
+
+#[derive(Debug, Args)]
+struct Next {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The queue
+    #[arg(value_name = "QUEUE")]
+    queue: String,
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The queue; it begins to be with this
+    #[arg(value_name = "QUEUE")]
+    queue: String,
+    /// The dataset
+    #[arg(long, value_name = "DATASET")]
+    dataset: Pin,
+    /// Only examples with this tag; may be given several times
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Also examples whose expected output is known
+    #[arg(long)]
+    all: bool,
+    /// What is asked of every item
+    #[arg(long, value_name = "FILE")]
+    questions: Option<PathBuf>,
+    /// How many reviewers have to judge an item
+    #[arg(long, value_name = "N")]
+    reviewers: Option<usize>,
+    /// Nobody sees what others said before they answer themselves
+    #[arg(long)]
+    blind: bool,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    asked: Asked,
+    /// The queue
+    #[arg(value_name = "QUEUE")]
+    queue: Option<String>,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+struct Assign {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The queue
+    #[arg(value_name = "QUEUE")]
+    queue: String,
+    /// The item, or its example
+    #[arg(value_name = "ITEM")]
+    item: String,
+    /// To whom
+    #[arg(long, value_name = "NAME")]
+    to: String,
+}
+
+#[derive(Debug, Args)]
+struct Answered {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The queue
+    #[arg(value_name = "QUEUE")]
+    queue: String,
+    /// The item, or its example
+    #[arg(value_name = "ITEM")]
+    item: String,
+    /// accept, correct or decline
+    #[arg(value_name = "OUTCOME", value_parser = outcome)]
+    outcome: Outcome,
+    /// What the output should have been
+    #[arg(long, value_name = "TEXT")]
+    expected: Option<String>,
+    /// Answer to a question; may be given several times
+    #[arg(long = "answer", value_name = "NAME=VALUE", value_parser = super::query::parameter)]
+    answers: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The queue
+    #[arg(value_name = "QUEUE")]
+    queue: String,
+}
+
+#[derive(Debug, Args)]
+struct Import {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
+    /// The queue
+    #[arg(value_name = "QUEUE")]
+    queue: String,
+    /// The file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+fn outcome(text: &str) -> Result<Outcome, String> {
+    match text.trim().to_lowercase().as_str() {
+        "accept" | "a" => Ok(Outcome::Accept),
+        "correct" | "c" => Ok(Outcome::Correct),
+        "decline" | "d" => Ok(Outcome::Decline),
+        _ => Err(format!("`{text}` is no outcome; it is accept, correct or decline")),
+    }
+}
+
+impl Review {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self.what {
+            What::Next(next) => next.run().await,
+            What::Add(add) => add.run().await,
+            What::List(list) => list.run().await,
+            What::Assign(assign) => {
+                let author = assign.author.name()?;
+                let ledger = assign.asked.ledger().await?;
+                Ok(ledger.hand(&assign.queue, &assign.item, &author, Some(&assign.to)).await?)
+            }
+            What::Answer(answered) => answered.run().await,
+            What::Export(export) => {
+                let source = export.asked.open().await?;
+                let queue = existing(&source, &export.queue).await?;
+                sheet::write(&source, &queue, &export.author.name()?).await
+            }
+            What::Import(import) => import.run().await,
+        }
+    }
+}
+
+/// The queue, which has to be there.
+async fn existing(source: &Source, name: &str) -> anyhow::Result<Queue> {
+    let queue = reviews::queue(source, name).await?;
+    if queue.items.is_empty() {
+        bail!("there is nothing in a queue `{name}`; `tracewell review add {name} --dataset NAME` puts examples in");
+    }
+    Ok(queue)
+}
+
+/// The example of an item as it is now.
+async fn example(source: &Source, item: &Item) -> anyhow::Result<Example> {
+    let dataset = datasets::existing(source, &Pin { dataset: item.dataset.clone(), at: At::Latest }).await?;
+    let found = dataset.get(&item.example).cloned();
+    found.with_context(|| format!("`{}` has no example `{}` any more", item.dataset, item.example))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Questions {
+    question: Vec<Question>,
+}
+
+impl Add {
+    async fn run(self) -> anyhow::Result<()> {
+        check_name(&self.queue)?;
+        let author = self.author.name()?;
+        let ledger = self.asked.ledger().await?;
+        let before = reviews::queue(&ledger.source, &self.queue).await?;
+        if self.questions.is_some() || self.reviewers.is_some() || self.blind {
+            let questions = match &self.questions {
+                Some(path) => {
+                    let what = || format!("the questions in `{}`", path.display());
+                    let text = std::fs::read_to_string(path).with_context(what)?;
+                    toml::from_str::<Questions>(&text).with_context(what)?.question
+                }
+                None => before.questions.clone(),
+            };
+            let reviewers = self.reviewers.unwrap_or(before.reviewers);
+            let blind = self.blind || before.blind;
+            ledger.describe_queue(&self.queue, &author, &questions, reviewers, blind).await?;
+        }
+        let dataset = datasets::existing(&ledger.source, &self.dataset).await?;
+        let is_wanted = |example: &&Example| {
+            (self.all || example.expected.is_none())
+                && (self.tags.is_empty() || example.tags.iter().any(|tag| self.tags.contains(tag)))
+        };
+        let examples: Vec<&Example> = dataset.examples().filter(is_wanted).collect();
+        let added = ledger.enqueue(&self.queue, &author, &dataset, &examples).await?;
+        eprintln!("{added} of {} examples are new in `{}`", examples.len(), self.queue);
+        Ok(())
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<()> {
+        let source = self.asked.open().await?;
+        let Some(name) = &self.queue else {
+            let (schema, rows) = source.sql(reviews::LIST).await?;
+            return output::write(&mut std::io::stdout().lock(), Format::or_usual(self.format), &schema, &rows);
+        };
+        let queue = existing(&source, name).await?;
+        let names = ["item", "state", "answers", "assigned", "open_by", "trace_id"];
+        let table = output::table(&names, queue.items.values(), |item| {
+            let state = match item.outcome(queue.reviewers) {
+                Some(outcome) => word(outcome).to_owned(),
+                None if item.said.len() >= queue.reviewers => "undecided".to_owned(),
+                None => "waiting".to_owned(),
+            };
+            let open = item.open.as_ref().map(|(who, _)| who.clone());
+            [Some(item.id.clone()), Some(state), Some(item.said.len().to_string()), item.assigned.clone(), open, item.trace_id.clone()]
+        })?;
+        output::print(Format::or_usual(self.format), &table)?;
+        match queue.agreement() {
+            Some(kappa) => eprintln!("agreement beyond chance (kappa): {kappa:.2}"),
+            None if queue.reviewers > 1 => eprintln!("agreement cannot be told yet"),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accept => "accept",
+        Outcome::Correct => "correct",
+        Outcome::Decline => "decline",
+    }
+}
+
+impl Answered {
+    async fn run(self) -> anyhow::Result<()> {
+        let signed = self.author.signed()?;
+        let ledger = self.asked.ledger().await?;
+        let queue = existing(&ledger.source, &self.queue).await?;
+        let answers = read_answers(&queue, self.answers.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
+        let expected = self.expected.map(Answer::of_text);
+        let judgement = Judgement { outcome: self.outcome, answers, expected, note: signed.note.clone() };
+        judge(&self.asked, &ledger, &self.queue, &self.item, &signed, &judgement).await
+    }
+}
+
+fn read_answers<'a>(
+    queue: &Queue,
+    given: impl Iterator<Item = (&'a str, &'a str)>,
+) -> anyhow::Result<serde_json::Map<String, serde_json::Value>> {
+    let mut answers = serde_json::Map::new();
+    for (name, text) in given.filter(|(_, text)| !text.trim().is_empty()) {
+        let Some(question) = queue.questions.iter().find(|question| question.name == name) else {
+            let known: Vec<&str> = queue.questions.iter().map(|question| question.name.as_str()).collect();
+            bail!("`{name}` is no question of `{}`; it asks: {}", queue.name, known.join(", "));
+        };
+        answers.insert(name.to_owned(), question.read(text).map_err(anyhow::Error::msg)?);
+    }
+    Ok(answers)
+}
+
+/// Keeps a judgement, and what follows from it: what the example expects, and scores of the span.
+async fn judge(
+    asked: &Asked,
+    ledger: &Ledger<Source>,
+    queue: &str,
+    item: &str,
+    signed: &Signed,
+    judgement: &Judgement,
+) -> anyhow::Result<()> {
+    let (queue, item) = ledger.judge(queue, item, &signed.author, judgement).await?;
+    let outcome = item.outcome(queue.reviewers);
+    let example = example(&ledger.source, &item).await?;
+    let expected = match outcome {
+        Some(Outcome::Correct) => item.corrected().cloned(),
+        Some(Outcome::Accept) => example.expected.clone().or_else(|| example.output.clone()),
+        _ => None,
+    };
+    if let Some(expected) = expected {
+        let why = format!("reviewed in `{}`: {}", queue.name, outcome.map(word).unwrap_or_default());
+        let signed = Signed { author: signed.author.clone(), note: Some(signed.note.clone().unwrap_or(why)) };
+        ledger
+            .change(&item.dataset, &signed, |dataset| {
+                let known = dataset.get(&item.example);
+                let corrected = known.map(|known| Example { expected: Some(expected.clone()), ..known.clone() });
+                Ok(corrected.into_iter().map(|example| Edit::Put(Box::new(example))).collect())
+            })
+            .await?;
+    }
+    let scores = scores(&item, signed, judgement);
+    if !scores.is_empty() {
+        super::score::keep(asked.place(), &scores).await?;
+    }
+    Ok(())
+}
+
+/// What a judgement says of the span that the output is of.
+fn scores(item: &Item, signed: &Signed, judgement: &Judgement) -> Vec<Score> {
+    if item.trace_id.is_none() {
+        return Vec::new();
+    }
+    let score = |label: Option<&str>, correction: Option<String>| Score {
+        name: SCORE.to_owned(),
+        value: None,
+        label: label.map(str::to_owned),
+        text: None,
+        correction,
+        trace_id: item.trace_id.clone(),
+        span_id: item.span_id.clone(),
+        session_id: None,
+        document_id: None,
+        explanation: judgement.note.clone(),
+        source: Some("human".to_owned()),
+        author: Some(signed.author.clone()),
+        time: None,
+        metadata: std::collections::BTreeMap::new(),
+    };
+    let text = judgement.expected.as_ref().filter(|_| judgement.outcome == Outcome::Correct).map(|expected| {
+        expected.text.clone().unwrap_or_else(|| serde_json::json!(expected.tool_calls).to_string())
+    });
+    match text {
+        Some(text) => vec![score(None, Some(text))],
+        None => vec![score(Some(word(judgement.outcome)), None)],
+    }
+}
+
+impl Next {
+    async fn run(self) -> anyhow::Result<()> {
+        let signed = self.author.signed()?;
+        let ledger = self.asked.ledger().await?;
+        existing(&ledger.source, &self.queue).await?;
+        let mut judged = 0;
+        while let Some((queue, item)) = ledger.open_next(&self.queue, &signed.author).await? {
+            let example = example(&ledger.source, &item).await?;
+            match terminal::ask(&queue, &item, &example)? {
+                terminal::Reply::Judged(judgement) => {
+                    judge(&self.asked, &ledger, &self.queue, &item.id, &signed, &judgement).await?;
+                    judged += 1;
+                }
+                terminal::Reply::Ended => {
+                    ledger.hand(&self.queue, &item.id, &signed.author, None).await?;
+                    eprintln!("{judged} judged");
+                    return Ok(());
+                }
+            }
+        }
+        eprintln!("{judged} judged; nothing more waits for {} in `{}`", signed.author, self.queue);
+        Ok(())
+    }
+}
+
+impl Import {
+    async fn run(self) -> anyhow::Result<()> {
+        let signed = self.author.signed()?;
+        let ledger = self.asked.ledger().await?;
+        let queue = existing(&ledger.source, &self.queue).await?;
+        let (mut judged, mut wrong) = (0, 0);
+        for (line, row) in sheet::read(&self.file, &queue)? {
+            let done = match row {
+                Ok(sheet::Row { item, judgement }) => {
+                    judge(&self.asked, &ledger, &self.queue, &item, &signed, &judgement).await
+                }
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(()) => judged += 1,
+                Err(error) => {
+                    wrong += 1;
+                    eprintln!("tracewell: `{}`, line {line}: {error:#}", self.file.display());
+                }
+            }
+        }
+        eprintln!("{judged} judged, {wrong} rows are wrong");
+        anyhow::ensure!(wrong == 0, "{wrong} rows are wrong; the others are judged");
+        Ok(())
+    }
+}

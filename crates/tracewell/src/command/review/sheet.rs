@@ -1,0 +1,87 @@
+//! A queue as a sheet: a row an item, with cells to fill in.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::Context;
+use tracewell_ledger::datasets;
+use tracewell_ledger::reviews::Judgement;
+use tracewell_regression::Answer;
+use tracewell_regression::dataset::{At, Pin};
+use tracewell_regression::review::{Item, Queue};
+
+use super::super::dataset::answered;
+use super::super::source::Source;
+
+/// Cells of every sheet; the questions follow.
+const COLUMNS: [&str; 7] = ["item", "question", "output", "expected_before", "outcome", "expected", "note"];
+
+/// A row that was filled in.
+pub(super) struct Row {
+    pub(super) item: String,
+    pub(super) judgement: Judgement,
+}
+
+/// Writes what waits for a reviewer.
+pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str) -> anyhow::Result<()> {
+    let mut known = HashMap::new();
+    let waits = |item: &&Item| !item.is_done(queue.reviewers) && !item.said.contains_key(reviewer);
+    let items: Vec<&Item> = queue.items.values().filter(waits).collect();
+    for item in &items {
+        if !known.contains_key(&item.dataset) {
+            let pin = Pin { dataset: item.dataset.clone(), at: At::Latest };
+            known.insert(item.dataset.clone(), datasets::existing(source, &pin).await?);
+        }
+    }
+    let questions = queue.questions.iter().map(|question| question.name.as_str());
+    let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
+    writer.write_record(COLUMNS.into_iter().chain(questions))?;
+    for item in items {
+        let Some(example) = known.get(&item.dataset).and_then(|dataset| dataset.get(&item.example)) else { continue };
+        let text = |answer: &Option<Answer>| answer.as_ref().map(answered).unwrap_or_default();
+        let asked = example.question().unwrap_or_default();
+        let cells = [item.id.clone(), asked, text(&example.output), text(&example.expected)];
+        let empty = COLUMNS.len() - cells.len() + queue.questions.len();
+        writer.write_record(cells.into_iter().map(safe).chain(std::iter::repeat_n(String::new(), empty)))?;
+    }
+    Ok(writer.flush()?)
+}
+
+/// What a spreadsheet would take for a formula gets an apostrophe in front.
+fn safe(cell: String) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
+}
+
+/// The rows with an outcome, and their lines.
+pub(super) fn read(path: &Path, queue: &Queue) -> anyhow::Result<Vec<(u64, anyhow::Result<Row>)>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_path(path)
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    let heads = reader.headers()?.clone();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let cell = |name: &str| {
+            let at = heads.iter().position(|head| head == name)?;
+            record.get(at).map(str::trim).filter(|cell| !cell.is_empty())
+        };
+        if let Some(outcome) = cell("outcome") {
+            rows.push((line, row(queue, outcome, &cell)));
+        }
+    }
+    Ok(rows)
+}
+
+fn row<'a>(queue: &Queue, outcome: &str, cell: &dyn Fn(&str) -> Option<&'a str>) -> anyhow::Result<Row> {
+    let item = cell("item").context("the row names no item")?;
+    let given = queue.questions.iter().filter_map(|question| Some((question.name.as_str(), cell(&question.name)?)));
+    let judgement = Judgement {
+        outcome: super::outcome(outcome).map_err(anyhow::Error::msg)?,
+        answers: super::read_answers(queue, given)?,
+        expected: cell("expected").map(Answer::of_text),
+        note: cell("note").map(str::to_owned),
+    };
+    Ok(Row { item: item.to_owned(), judgement })
+}

@@ -1,0 +1,239 @@
+//! Candidates tried against a model server of a test's own.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::{CASES, dataset, rows, said, tracewell};
+use crate::server::{BINARY, Server};
+
+/// A model server: OpenAI's chat completions and Anthropic's messages. It knows the right answers, and gives wrong ones
+/// where the instructions ask for them.
+#[derive(Default)]
+struct Model {
+    /// What was answered, by the key that tells calls apart.
+    answered: HashMap<String, u32>,
+    /// Bodies of requests that were answered.
+    asked: Vec<Value>,
+    /// Each call is refused this often before it is answered.
+    refusals: u32,
+    refused: HashMap<String, u32>,
+    /// After so many answers none comes any more.
+    silent_after: Option<usize>,
+}
+
+type Shared = Arc<Mutex<Model>>;
+
+async fn start(model: Model) -> (String, Shared) {
+    let shared = Arc::new(Mutex::new(model));
+    let routes = axum::Router::new()
+        .route("/v1/chat/completions", axum::routing::post(complete))
+        .route("/v1/messages", axum::routing::post(complete))
+        .with_state(Arc::clone(&shared));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    (format!("http://{address}"), shared)
+}
+
+async fn complete(State(model): State<Shared>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+    let silent = {
+        let mut model = model.lock().unwrap();
+        let most = model.refusals;
+        let refused = model.refused.entry(key.clone()).or_default();
+        if *refused < most {
+            *refused += 1;
+            let busy = json!({"error": {"message": "too many requests"}});
+            return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0.01")], Json(busy)).into_response();
+        }
+        model.silent_after.is_some_and(|most| model.asked.len() >= most)
+    };
+    if silent {
+        std::future::pending::<()>().await;
+    }
+    let mut model = model.lock().unwrap();
+    *model.answered.entry(key).or_default() += 1;
+    model.asked.push(body.clone());
+    let text = body.to_string();
+    let (id, _, right) = CASES.iter().find(|(_, asked, _)| text.contains(asked)).unwrap();
+    let wrong = text.contains("Be terse.") && *id == "b";
+    let said = if wrong { "No." } else { right };
+    // Anthropic's has its key elsewhere.
+    if headers.contains_key("anthropic-version") {
+        assert_eq!(headers["x-api-key"], "secret");
+        return Json(json!({"id": "msg_1", "type": "message", "model": body["model"], "stop_reason": "end_turn",
+            "content": [{"type": "text", "text": said}], "usage": {"input_tokens": 900, "cache_read_input_tokens": 100,
+            "output_tokens": 100}}))
+        .into_response();
+    }
+    assert_eq!(headers["authorization"], "Bearer secret");
+    let message = json!({"role": "assistant", "content": said});
+    Json(json!({"id": "chatcmpl-1", "object": "chat.completion", "model": "gpt-4.1-mini-2025-04-14",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}))
+    .into_response()
+}
+
+fn candidate(folder: &Path, name: &str, url: &str, instructions: &str) -> PathBuf {
+    let path = folder.join(format!("{}.toml", name.replace('@', "-")));
+    let text = format!(
+        "name = '{name}'\nmodel = 'gpt-4.1-mini'\n[endpoint]\nurl = '{url}/v1'\nkey = 'MODEL_KEY'\n\
+         [parameters]\ntemperature = 0.5\n[[message]]\nrole = 'system'\ncontent = '{instructions}'\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn command(data: &Path, candidate: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(["replay", "--dataset", "refunds", "--candidate", candidate.to_str().unwrap()]);
+    command.args(["--data", data.to_str().unwrap()]).args(more);
+    command.env("MODEL_KEY", "secret").env_remove("TRACEWELL_CONFIG");
+    command
+}
+
+async fn replay(data: &Path, candidate: &Path, more: &[&str]) -> std::process::Output {
+    let mut command = command(data, candidate, more);
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worse_candidate_is_stopped_and_a_better_one_passes() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let server = Server::start(&data, &[]).await;
+    dataset(&data, folder);
+    let (url, model) = start(Model { refusals: 2, ..Model::default() }).await;
+    for (name, instructions) in [("refund-helper@12", "Be kind."), ("refund-helper@13", "Be terse."), ("refund-helper@14", "Be exact.")] {
+        let candidate = candidate(folder, name, &url, instructions);
+        let output = replay(&data, &candidate, &["--repetitions", "2"]).await;
+        assert!(said(&output).contains("8 answered, 0 were there, 0 failed"), "{}", said(&output));
+        assert!(output.status.success());
+        // 1 000 × 0.4 + 100 × 1.6 = 560 millionths, eight times.
+        assert!(said(&output).contains("0.00448 USD"), "{}", said(&output));
+    }
+    assert_eq!(model.lock().unwrap().asked.len(), 24);
+    assert!(model.lock().unwrap().answered.values().all(|times| *times == 1), "each try after a refusal is the same call");
+    let first = model.lock().unwrap().asked[0].clone();
+    assert_eq!((&first["messages"][0], &first["temperature"]), (&json!({"role": "system", "content": "Be kind."}), &json!(0.5)));
+
+    // What was asked and answered is traffic like any other.
+    let calls = server.sql(
+        "SELECT count(*) AS calls, min(prompt_version) AS version, CAST(sum(cost_usd) AS text) AS cost
+        FROM span_costs GROUP BY prompt_name, prompt_version ORDER BY version",
+    );
+    let of = |version: &str| json!({"calls": 8, "version": version, "cost": "0.004480000000000000000000"});
+    assert_eq!(json!(calls), json!([of("12"), of("13"), of("14")]));
+
+    let gate = folder.join("gate.toml");
+    let decide = |candidate: &str| {
+        let text = format!(
+            "name = 'refunds'\ndataset = 'refunds@v1'\nbaseline = 'version:refund-helper@12'\n\
+             candidate = 'version:refund-helper@{candidate}'\nrepetitions = 2\nminimum_sample = 4\nnever_fail = ['b']\n\
+             [[scorer]]\nname = 'right'\nkind = 'exact'\nmin_pass_rate = 1.0\n[[scorer]]\nname = 'same words'\nkind = 'token-f1'\nmin_score = 0.9\n\
+             [budget]\nmean_cost = '0.0006'\nmax_cost_rise = 0.1\n"
+        );
+        std::fs::write(&gate, text).unwrap();
+        tracewell(&data, &["gate", gate.to_str().unwrap()])
+    };
+    let worse = decide("13");
+    assert_eq!(worse.status.code(), Some(1), "{}", said(&worse));
+    let better = decide("14");
+    assert_eq!(better.status.code(), Some(0), "{}", said(&better));
+    let trials = server.sql("SELECT trials FROM verdicts WHERE decision = 'fail'");
+    let trials: Vec<Value> = serde_json::from_str(trials[0]["trials"].as_str().unwrap()).unwrap();
+    let wrong = trials.iter().filter(|trial| trial["side"] == "candidate" && trial["scores"]["right"]["passed"] == false);
+    assert_eq!((trials.len(), wrong.count()), (16, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_was_killed_pays_for_nothing_twice() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    let (url, model) = start(Model { silent_after: Some(5), ..Model::default() }).await;
+    let candidate = candidate(folder, "refund-helper@12", &url, "Be kind.");
+    let more = ["--repetitions", "2", "--concurrency", "2"];
+    let mut killed = command(&data, &candidate, &more).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let journal = || {
+        let entries = std::fs::read_dir(data.join("replays")).into_iter().flatten();
+        let texts = entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+        texts.map(|text| text.lines().count()).sum::<usize>()
+    };
+    while journal() < 5 {
+        assert!(Instant::now() < deadline, "five answers do not come");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    model.lock().unwrap().silent_after = None;
+
+    let output = replay(&data, &candidate, &more).await;
+    assert!(said(&output).contains("3 answered, 5 were there, 0 failed"), "{}", said(&output));
+    let once = replay(&data, &candidate, &more).await;
+    assert!(said(&once).contains("0 answered, 8 were there, 0 failed"), "{}", said(&once));
+    let answered = model.lock().unwrap().answered.clone();
+    assert_eq!((answered.len(), answered.values().sum::<u32>()), (8, 8));
+    let query = "SELECT count(*) AS n, count(DISTINCT trace_id) AS runs FROM trials WHERE status IS NULL";
+    let kept = rows(tracewell(&data, &["sql", "--format", "json", query]));
+    assert_eq!(json!(kept), json!([{"n": 8, "runs": 8}]));
+    // With --again everything is asked for once more, as another replay.
+    let again = replay(&data, &candidate, &["--again"]).await;
+    assert!(said(&again).contains("4 answered, 0 were there"), "{}", said(&again));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replay_may_cost_is_held_and_what_is_wrong_is_told() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    let (url, model) = start(Model::default()).await;
+    let well = candidate(folder, "refund-helper@12", &url, "Be kind.");
+    // Each call costs 0.00056.
+    let stopped = replay(&data, &well, &["--max-cost", "0.0012"]).await;
+    assert!(!stopped.status.success());
+    assert!(said(&stopped).contains("2 answered, 0 were there, 0 failed, 2 not tried"), "{}", said(&stopped));
+    let rest = replay(&data, &well, &[]).await;
+    assert!(said(&rest).contains("2 answered, 2 were there"), "{}", said(&rest));
+    assert_eq!(model.lock().unwrap().asked.len(), 4);
+
+    let missing = candidate(folder, "broken", &url, "{{ metadata.customer }}");
+    let missing = replay(&data, &missing, &[]).await;
+    assert!(!missing.status.success() && said(&missing).contains("example `a`: message 1"), "{}", said(&missing));
+    assert_eq!(model.lock().unwrap().asked.len(), 4, "nothing was paid for");
+
+    let lost = candidate(folder, "lost", &format!("{url}/nowhere"), "Be kind.");
+    let lost = replay(&data, &lost, &["--concurrency", "1"]).await;
+    assert!(said(&lost).contains("0 answered, 0 were there, 1 failed, 3 not tried"), "{}", said(&lost));
+    assert!(said(&lost).contains("the endpoint answered 404"), "{}", said(&lost));
+    let failed = rows(tracewell(&data, &["sql", "--format", "json", "SELECT error_type, status FROM trials WHERE candidate = 'lost'"]));
+    assert_eq!(json!(failed), json!([{"error_type": "404", "status": "error"}]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anthropic_is_asked_in_its_own_words() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    let (url, model) = start(Model::default()).await;
+    let path = folder.join("claude.toml");
+    let text = format!("model = 'claude-sonnet-4-5'\n[endpoint]\nkind = 'anthropic'\nurl = '{url}'\nkey = 'MODEL_KEY'\n[[message]]\nrole = 'system'\ncontent = 'Be kind.'\n");
+    std::fs::write(&path, text).unwrap();
+    let output = replay(&data, &path, &[]).await;
+    assert!(output.status.success(), "{}", said(&output));
+    let asked = model.lock().unwrap().asked[0].clone();
+    assert_eq!((&asked["system"], &asked["max_tokens"]), (&json!("Be kind."), &json!(4096)));
+    let query = "SELECT count(*) AS n, min(input_tokens) AS input, min(cache_read_tokens) AS cached, min(provider) AS provider FROM llm_calls";
+    let calls = rows(tracewell(&data, &["sql", "--format", "json", query]));
+    assert_eq!(json!(calls), json!([{"n": 4, "input": 1000, "cached": 100, "provider": "anthropic"}]));
+}
