@@ -18,6 +18,7 @@ mod maintain;
 mod postgres;
 mod prices;
 mod query;
+mod report;
 mod runs;
 mod schema;
 mod score;
@@ -56,6 +57,8 @@ enum Command {
     Prices(prices::Prices),
     /// Give scores, feedback and corrections: to spans, runs, sessions and retrieved documents.
     Score(score::Score),
+    /// Cost and quality over a period, as pages for people and rows for programs.
+    Report(report::Reports),
     /// When a prompt changed in traffic, in what, and how errors, latency, tokens and scores moved with it.
     #[command(
         after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
@@ -169,6 +172,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Query(query) => runtime.block_on(query.run()),
         Command::Prices(prices) => runtime.block_on(prices.run()),
         Command::Score(score) => runtime.block_on(score.run()),
+        Command::Report(reports) => runtime.block_on(reports.run()),
         Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),
