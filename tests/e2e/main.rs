@@ -18,6 +18,7 @@ mod queries;
 mod readers;
 mod receive;
 mod record;
+mod reports;
 mod resent;
 mod runs;
 mod scores;

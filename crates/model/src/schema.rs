@@ -7,7 +7,7 @@ mod derived;
 mod kept;
 
 pub use derived::{CALLS, DERIVED_TABLES, TRACES};
-pub use kept::KEPT_TABLES;
+pub use kept::{ALERTS, KEPT_TABLES, REPORTS};
 
 /// `major.minor` of the published schema.
 pub const SCHEMA_VERSION: &str = "0.4";

@@ -10,6 +10,7 @@ mod demo;
 mod output;
 mod prices;
 mod repl;
+mod reports;
 
 // Many threads allocate small columns at once: glibc's allocator contends there.
 #[global_allocator]
