@@ -9,6 +9,7 @@ use tracewell_lake::Location;
 
 use crate::config::{self, Config, Effective, Flag};
 
+mod alerts;
 mod changes;
 mod check;
 mod configuration;
@@ -59,6 +60,8 @@ enum Command {
     Score(score::Score),
     /// Cost and quality over a period, as pages for people and rows for programs.
     Report(report::Reports),
+    /// How alerts stand; ask their rules now; silence one.
+    Alerts(alerts::Alerts),
     /// When a prompt changed in traffic, in what, and how errors, latency, tokens and scores moved with it.
     #[command(
         after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
@@ -178,6 +181,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Prices(prices) => runtime.block_on(prices.run()),
         Command::Score(score) => runtime.block_on(score.run()),
         Command::Report(reports) => runtime.block_on(reports.run()),
+        Command::Alerts(alerts) => runtime.block_on(alerts.run()),
         Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),
