@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod agents;
+mod alerts;
 mod commands;
 mod crash;
 mod evaluators;
@@ -20,6 +21,7 @@ mod readers;
 mod receive;
 mod record;
 mod regression;
+mod reports;
 mod resent;
 mod runs;
 mod scores;

@@ -9,6 +9,7 @@ use tracewell_lake::Location;
 
 use crate::config::{self, Config, Effective, Flag};
 
+mod alerts;
 mod author;
 mod changes;
 mod check;
@@ -26,6 +27,7 @@ mod prompt;
 mod query;
 mod release;
 mod replay;
+mod report;
 mod review;
 mod runs;
 mod schema;
@@ -70,6 +72,10 @@ enum Command {
         after_help = "A rule is a named query of the group `evaluators`; put rules of your own into the folder `evaluators` of the setting query.folder. What a rule said before and says again is not kept twice.\n\nExamples:\n  tracewell evaluate\n  tracewell evaluate not_refused valid_json --since 2026-11-16 --dry-run\n  tracewell evaluate grounding_overlap --since 7d --sample 10%\n  tracewell evaluate within_latency -p seconds=20"
     )]
     Evaluate(evaluate::Evaluate),
+    /// Cost and quality over a period, as pages for people and rows for programs.
+    Report(report::Reports),
+    /// How alerts stand; ask their rules now; silence one.
+    Alerts(alerts::Alerts),
     /// When a prompt changed in traffic, in what, and how errors, latency, tokens and scores moved with it.
     #[command(
         after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
@@ -206,6 +212,11 @@ pub(crate) fn now() -> i64 {
     since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
+/// Now, to the second: a query that names it can be read.
+pub(crate) fn moment() -> chrono::DateTime<chrono::Utc> {
+    chrono::DateTime::from_timestamp(now() / 1_000_000_000, 0).unwrap_or_default()
+}
+
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     match cli.command {
@@ -216,6 +227,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Prices(prices) => runtime.block_on(prices.run()),
         Command::Score(score) => runtime.block_on(score.run()),
         Command::Evaluate(evaluate) => runtime.block_on(evaluate.run()),
+        Command::Report(reports) => runtime.block_on(reports.run()),
+        Command::Alerts(alerts) => runtime.block_on(alerts.run()),
         Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Examples(examples) => runtime.block_on(examples.run()),
         Command::Dataset(dataset) => runtime.block_on(dataset.run()),

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod alerts;
 mod command;
 mod config;
 mod demo;
@@ -11,6 +12,7 @@ mod evaluate;
 mod output;
 mod prices;
 mod repl;
+mod reports;
 
 // Many threads allocate small columns at once: glibc's allocator contends there.
 #[global_allocator]
