@@ -150,3 +150,27 @@ async fn schemas_and_overlap_are_judged_and_judges_are_not() {
         ])
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_judges_by_itself() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    known(&data);
+    let settings = temporary.path().join("tracewell.toml");
+    let rules = |names: &str| {
+        std::fs::write(&settings, format!("[evaluate]\nrules = [{names}]\ninterval = \"1s\"\nback = \"1000d\"\n")).unwrap();
+    };
+    rules("\"tools_work\", \"tool_loops\"");
+    let refused = command(&data, &["serve", "--config", settings.to_str().unwrap()]).output().unwrap();
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && error.contains("`tool_loops`, which is no evaluator"), "{error}");
+    rules("\"tools_work\"");
+    let server = Server::start(&data, &["--config", settings.to_str().unwrap()]).await;
+    let said = || server.sql("SELECT count(*) AS n, min(value) AS least FROM scores WHERE author = 'evaluator/tools_work'");
+    while said()[0]["n"] == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    // Another round adds nothing.
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    assert_eq!(json!(said()), json!([{"n": 3, "least": 1.0}]));
+}

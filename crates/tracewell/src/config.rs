@@ -10,6 +10,7 @@ use toml::Value;
 
 mod address;
 mod alert;
+mod evaluate;
 mod limits;
 mod load;
 mod report;
@@ -19,6 +20,7 @@ mod storage;
 
 pub(crate) use address::{Address, Listening};
 pub(crate) use alert::{AlertSettings, Rule};
+pub(crate) use evaluate::EvaluateSettings;
 pub(crate) use load::load;
 pub(crate) use report::ReportSettings;
 pub(crate) use size::ByteSize;
@@ -40,6 +42,7 @@ pub(crate) struct Config {
     pub(crate) query: QuerySettings,
     pub(crate) prices: PriceSettings,
     pub(crate) maintenance: MaintenanceSettings,
+    pub(crate) evaluate: EvaluateSettings,
     pub(crate) report: ReportSettings,
     pub(crate) alerts: AlertSettings,
     /// Options of the object store by `object_store`'s names, such as `aws_endpoint`.
@@ -160,6 +163,7 @@ impl Default for Config {
             query: QuerySettings::default(),
             prices: PriceSettings::default(),
             maintenance: MaintenanceSettings::default(),
+            evaluate: EvaluateSettings::default(),
             report: ReportSettings::default(),
             alerts: AlertSettings::default(),
             storage: BTreeMap::new(),

@@ -5,16 +5,82 @@
 //! `evaluator/<name>`. What a rule said before and says again is not said twice.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{bail, ensure};
 use arrow::datatypes::{DataType, Schema};
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+use tracewell_ingest::receive::Collector;
 use tracewell_ingest::scores::{Score, Value};
-use tracewell_query::named::NamedQuery;
+use tracewell_query::Engine;
+use tracewell_query::named::{Catalogue, NamedQuery};
 use tracewell_runs::{Ask, rows};
+
+use crate::config::EvaluateSettings;
 
 /// The group of named queries that are evaluators.
 pub(crate) const GROUP: &str = "evaluators";
+/// So many scores are kept by one request.
+pub(crate) const REQUEST_SCORES: usize = 1_000;
+
+/// What the server judges by itself.
+pub(crate) struct Judge {
+    rules: Vec<NamedQuery>,
+    settings: EvaluateSettings,
+    engine: Arc<Engine>,
+    collector: Collector,
+}
+
+impl Judge {
+    /// The rules of the settings, which all have to be there.
+    pub(crate) fn new(
+        settings: &EvaluateSettings,
+        catalogue: &Catalogue,
+        engine: &Arc<Engine>,
+        collector: &Collector,
+    ) -> anyhow::Result<Self> {
+        ensure!((0.0..=1.0).contains(&settings.sample), "evaluate.sample is a part: from 0 to 1");
+        let find = |name: &String| match catalogue.get(name).filter(|query| query.group == GROUP) {
+            Some(rule) => Ok(rule.clone()),
+            None => bail!("evaluate.rules names `{name}`, which is no evaluator; `tracewell evaluate` lists all"),
+        };
+        let rules = settings.rules.iter().map(find).collect::<anyhow::Result<_>>()?;
+        let (settings, engine, collector) = (settings.clone(), Arc::clone(engine), collector.clone());
+        Ok(Self { rules, settings, engine, collector })
+    }
+
+    /// Judges round by round until `stop`.
+    pub(crate) async fn watch(self, stop: CancellationToken) {
+        if self.rules.is_empty() {
+            return;
+        }
+        let rounds = async {
+            loop {
+                for rule in &self.rules {
+                    if let Err(error) = self.round(rule).await {
+                        tracing::error!(evaluator = rule.name, "cannot judge, and will try again: {error:#}");
+                    }
+                }
+                tokio::time::sleep(self.settings.interval.get()).await;
+            }
+        };
+        stop.run_until_cancelled(rounds).await;
+    }
+
+    async fn round(&self, rule: &NamedQuery) -> anyhow::Result<()> {
+        let mut parameters = self.settings.parameters.clone();
+        let back = humantime::format_duration(self.settings.back.get()).to_string().replace(' ', "");
+        parameters.insert("since".to_owned(), back);
+        let columns = async |sql: &str| Ok(self.engine.sql(sql).await?.schema().as_ref().clone());
+        let judged = judge(rule, &parameters, self.settings.sample, &self.engine, columns).await?;
+        for scores in judged.scores.chunks(REQUEST_SCORES) {
+            self.collector.keep(scores).await.map_err(anyhow::Error::msg)?;
+        }
+        tracing::info!(evaluator = rule.name, judged = judged.things, kept = judged.scores.len(), "judged");
+        Ok(())
+    }
+}
 
 /// What a rule has to say.
 #[derive(Debug, Default)]

@@ -115,6 +115,16 @@ impl Collector {
         &self.counters
     }
 
+    /// Keeps scores that were found in this process; they are durable afterwards.
+    ///
+    /// # Errors
+    /// When there is no room for them, or nothing can be stored.
+    pub async fn keep(&self, scores: &[Score]) -> Result<(), String> {
+        let admitted = self.admission.enter();
+        let kept = async { self.export(Export::Scores, self.scores(scores)?, admitted).await };
+        kept.await.map(|_| ()).map_err(|failure: Failure| failure.message())
+    }
+
     /// Takes in an export and gives the protobuf bytes of the answer.
     pub(super) async fn export(
         &self,

@@ -14,6 +14,7 @@ use tracewell_model::schema::TABLES;
 
 use super::Place;
 use super::source::{otlp_server, send};
+use crate::evaluate::REQUEST_SCORES;
 
 mod read;
 
@@ -176,9 +177,6 @@ impl Import {
         Ok(())
     }
 }
-
-/// So many scores go in one request.
-const REQUEST_SCORES: usize = 1_000;
 
 /// Gives scores to the server that writes to the data; without one, to the tables.
 pub(super) async fn keep(place: &Place, scores: &[Given]) -> anyhow::Result<()> {

@@ -23,6 +23,7 @@ use tracewell_serve::{Answers, Health, Usual, health_router, queries_router, rep
 
 use super::{Place, flight, maintain, postgres};
 use crate::alerts::{self, States, Watch};
+use crate::evaluate::Judge;
 use crate::config::{Address, Flag, Source};
 use crate::prices;
 use crate::reports::{self, Counters, Desk};
@@ -129,6 +130,8 @@ impl Serve {
 
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
 
+        let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector)?;
+
         let stop = CancellationToken::new();
         let grpc = bind(&settings.listen.otlp_grpc, "OTLP/gRPC").await?;
         let http = bind(&settings.listen.otlp_http, "OTLP/HTTP").await?;
@@ -190,6 +193,7 @@ impl Serve {
             postgres,
             flight,
             tokio::spawn(prices::watch(settings.clone(), Arc::clone(&engine), stop.clone())),
+            tokio::spawn(judge.watch(stop.clone())),
             tokio::spawn(alerts::watch(watch, stop.clone())),
             tokio::spawn(reports::watch(desk, settings.report.interval.get(), stop.clone())),
         ];
