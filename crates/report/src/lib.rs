@@ -1,1 +1,55 @@
 //! Cost and quality reports: figures, pages, schedules, delivery.
+//!
+//! ```text
+//!   Request (report, period, by) ── SQL through Ask ── rows ── figures ── Page ── JSON
+//!              │                        │                │                  │     text, Markdown
+//!           Period                   Query, kept      split, forecast,      │     HTML with inline SVG
+//!      (named time zone)          beside its answer    intervals            └─ the queries, to be pasted
+//! ```
+//!
+//! What must hold:
+//! - Every number on a page is a column of a query that stands on the page, or worked out from such columns by a rule
+//!   that the page tells. The queries hold all their values, so anybody can ask them again.
+//! - Money is exact ([`tracewell_pricing::Amount`]); shares, forecasts and intervals are estimates and say so.
+//! - Unknown is `—` and counted, never 0.
+//! - A page over a period that is empty, half missing or not over says so first.
+//! - What applications sent is hostile: it is escaped for the format it is shown in.
+//!
+//! No I/O but through [`Ask`] here, and no clock.
+
+#![forbid(unsafe_code)]
+
+mod ask;
+mod budget;
+pub mod cost;
+mod course;
+mod error;
+mod figures;
+pub mod forecast;
+pub mod money;
+pub mod page;
+mod period;
+pub mod render;
+mod request;
+pub mod split;
+mod sql;
+mod words;
+
+pub use ask::{Ask, Query, Row};
+pub use budget::{Budget, Per};
+pub use error::ReportError;
+pub use page::Page;
+pub use period::{Period, Window, zone};
+pub use request::{Report, Request};
+pub use sql::Dimension;
+
+/// Asks what the report needs, and puts the page together.
+///
+/// # Errors
+/// When a query fails, or its answer cannot be read.
+pub async fn produce<A: Ask>(source: &A, request: &Request) -> Result<Page, ReportError> {
+    match request.report {
+        Report::Cost => cost::report(source, request).await,
+        Report::Quality | Report::Leadership => Err(ReportError::Asked("only the cost report is there yet".into())),
+    }
+}

@@ -20,6 +20,7 @@ pub mod guard;
 mod health;
 mod postgres;
 mod queries;
+mod reports;
 mod runs;
 mod sql;
 
@@ -27,5 +28,6 @@ pub use flight::{Flight, FlightStartError};
 pub use health::{Health, IDENTITY, health_router};
 pub use postgres::{Postgres, PostgresOptions, Tls};
 pub use queries::queries_router;
+pub use reports::Answers;
 pub use runs::runs_router;
 pub use sql::{PRICES, sql_router};

@@ -27,6 +27,7 @@ mod query;
 mod release;
 mod replay;
 mod review;
+mod report;
 mod runs;
 mod schema;
 mod score;
@@ -70,6 +71,8 @@ enum Command {
         after_help = "A rule is a named query of the group `evaluators`; put rules of your own into the folder `evaluators` of the setting query.folder. What a rule said before and says again is not kept twice.\n\nExamples:\n  tracewell evaluate\n  tracewell evaluate not_refused valid_json --since 2026-11-16 --dry-run\n  tracewell evaluate grounding_overlap --since 7d --sample 10%\n  tracewell evaluate within_latency -p seconds=20"
     )]
     Evaluate(evaluate::Evaluate),
+    /// Cost and quality over a period, as pages for people and rows for programs.
+    Report(report::Reports),
     /// When a prompt changed in traffic, in what, and how errors, latency, tokens and scores moved with it.
     #[command(
         after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
@@ -216,6 +219,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Prices(prices) => runtime.block_on(prices.run()),
         Command::Score(score) => runtime.block_on(score.run()),
         Command::Evaluate(evaluate) => runtime.block_on(evaluate.run()),
+        Command::Report(reports) => runtime.block_on(reports.run()),
         Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Examples(examples) => runtime.block_on(examples.run()),
         Command::Dataset(dataset) => runtime.block_on(dataset.run()),

@@ -66,7 +66,7 @@ pub(crate) fn page(form: Form, title: &str, blocks: &[Block], value: &impl Seria
 }
 
 /// Colours on a terminal alone, and not where `NO_COLOR` is set to anything (<https://no-color.org>).
-fn look() -> Look {
+pub(crate) fn look() -> Look {
     let is_terminal = std::io::stdout().is_terminal();
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|term| term == "dumb");

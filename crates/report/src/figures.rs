@@ -1,0 +1,295 @@
+//! Figures that several reports show, each by one query over both periods.
+
+use serde::Deserialize;
+use tracewell_pricing::Amount;
+
+use crate::ask::{Answer, Ask, Questions, Row};
+use crate::error::ReportError;
+use crate::money;
+use crate::request::Request;
+use crate::split::{Group, Side, Use};
+use crate::sql::{Dimension, moment};
+
+/// The sums of a period.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Totals {
+    #[serde(rename = "period")]
+    which: String,
+    pub(crate) calls: i64,
+    pub(crate) priced_calls: i64,
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) cost_usd: Option<Amount>,
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) saved_usd: Option<Amount>,
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) session_cost_usd: Option<Amount>,
+    pub(crate) sessions: i64,
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) user_cost_usd: Option<Amount>,
+    pub(crate) users: i64,
+    pub(crate) failed_calls: i64,
+    pub(crate) input_tokens: Option<i64>,
+    pub(crate) cache_read_tokens: Option<i64>,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+}
+
+/// Something of this period and of the one before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Both<T> {
+    /// The query that gave it.
+    pub(crate) query: usize,
+    pub(crate) now: T,
+    pub(crate) before: T,
+}
+
+impl<T: Default> Both<T> {
+    pub(crate) fn of(answer: Answer<T>, which: impl Fn(&T) -> &str) -> Self {
+        let mut both = Self { query: answer.number, ..Self::default() };
+        for row in answer.rows {
+            if which(&row) == THIS {
+                both.now = row;
+            } else {
+                both.before = row;
+            }
+        }
+        both
+    }
+}
+
+const THIS: &str = "this";
+
+/// The expression that says of which period a row is.
+pub(crate) fn which(request: &Request) -> String {
+    format!("CASE WHEN start_time >= {} THEN '{THIS}' ELSE 'before' END", moment(request.window().since))
+}
+
+impl Totals {
+    pub(crate) fn unpriced(&self) -> i64 {
+        self.calls - self.priced_calls
+    }
+}
+
+pub(crate) async fn totals<A: Ask>(
+    questions: &mut Questions<'_, A>,
+    request: &Request,
+) -> Result<Both<Totals>, ReportError> {
+    let sql = format!(
+        "SELECT
+    {which} AS period,
+    count(*) AS calls,
+    count(cost_usd) AS priced_calls,
+    sum(cost_usd) AS cost_usd,
+    sum(uncached_cost_usd - cost_usd) AS saved_usd,
+    sum(cost_usd) FILTER (WHERE conversation_id IS NOT NULL) AS session_cost_usd,
+    count(DISTINCT conversation_id) AS sessions,
+    sum(cost_usd) FILTER (WHERE user_id IS NOT NULL) AS user_cost_usd,
+    count(DISTINCT user_id) AS users,
+    count(*) FILTER (WHERE status = 'error') AS failed_calls,
+    sum(input_tokens) AS input_tokens,
+    sum(cache_read_tokens) AS cache_read_tokens,
+    approx_percentile_cont(duration_ms, 0.5) AS p50_ms,
+    approx_percentile_cont(duration_ms, 0.95) AS p95_ms,
+    approx_percentile_cont(duration_ms, 0.99) AS p99_ms
+FROM (
+    SELECT *, extract(epoch FROM end_time - start_time) * 1000 AS duration_ms FROM span_costs
+) AS calls
+WHERE {both}
+GROUP BY 1",
+        which = which(request),
+        both = request.both(),
+    );
+    let answer = questions.ask("Calls and what they cost in all", sql).await?;
+    Ok(Both::of(answer, |totals: &Totals| &totals.which))
+}
+
+/// What the calls of one step of time cost.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Step {
+    /// A local date, or the UTC hour.
+    pub(crate) step: String,
+    #[serde(default)]
+    pub(crate) calls: i64,
+    #[serde(default, deserialize_with = "money::read")]
+    pub(crate) cost_usd: Option<Amount>,
+}
+
+/// Cost by local day; by hour where the period is a day.
+pub(crate) async fn steps<A: Ask>(
+    questions: &mut Questions<'_, A>,
+    request: &Request,
+    condition: &str,
+) -> Result<Answer<Step>, ReportError> {
+    let (title, step) = if request.period.noun() == "day" {
+        ("Cost by hour", "date_trunc('hour', start_time)".to_owned())
+    } else {
+        let zone = request.period.zone().name();
+        ("Cost by day", format!("CAST(start_time AT TIME ZONE '{zone}' AS date)"))
+    };
+    let sql = format!(
+        "SELECT
+    {step} AS step,
+    count(*) AS calls,
+    count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced_calls,
+    sum(cost_usd) AS cost_usd
+FROM span_costs
+WHERE {condition}
+GROUP BY 1
+ORDER BY 1"
+    );
+    questions.ask(title, sql).await
+}
+
+/// The calls of one team, prompt and model, or of what else they are told apart by.
+#[derive(Clone, Debug)]
+pub(crate) struct Grouped {
+    /// The values of the dimensions.
+    pub(crate) names: Vec<Option<String>>,
+    pub(crate) sides: Group,
+    /// Values of `release` and of `prompt_version` of now that were not there before.
+    pub(crate) new_releases: Vec<String>,
+    pub(crate) new_versions: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct SideRow {
+    period: String,
+    calls: i64,
+    #[serde(default, deserialize_with = "money::read")]
+    cost_usd: Option<Amount>,
+    fresh_tokens: Option<i64>,
+    read_tokens: Option<i64>,
+    written_tokens: Option<i64>,
+    output_tokens: Option<i64>,
+    #[serde(default, deserialize_with = "money::read")]
+    fresh_usd: Option<Amount>,
+    #[serde(default, deserialize_with = "money::read")]
+    read_usd: Option<Amount>,
+    #[serde(default, deserialize_with = "money::read")]
+    written_usd: Option<Amount>,
+    #[serde(default, deserialize_with = "money::read")]
+    output_usd: Option<Amount>,
+    #[serde(default)]
+    releases: Vec<String>,
+    #[serde(default)]
+    versions: Vec<String>,
+}
+
+impl SideRow {
+    fn side(&self) -> Side {
+        let part = |tokens: Option<i64>, cost: Option<Amount>| Use {
+            tokens: tokens.unwrap_or_default(),
+            cost: cost.unwrap_or_default(),
+        };
+        Side {
+            calls: self.calls,
+            cost: self.cost_usd.unwrap_or_default(),
+            input: [
+                part(self.fresh_tokens, self.fresh_usd),
+                part(self.read_tokens, self.read_usd),
+                part(self.written_tokens, self.written_usd),
+            ],
+            output: part(self.output_tokens, self.output_usd),
+        }
+    }
+}
+
+/// What `dimensions` tell apart, with what is needed to split the change. Calls without a price are left out.
+pub(crate) async fn groups<A: Ask>(
+    questions: &mut Questions<'_, A>,
+    request: &Request,
+    dimensions: &[Dimension],
+) -> Result<(usize, Vec<Grouped>), ReportError> {
+    let part = |names: &[&str]| {
+        let parts = names.iter().map(|name| format!("coalesce(cost_parts['{name}'], 0)"));
+        parts.collect::<Vec<_>>().join(" + ")
+    };
+    let sql = format!(
+        "SELECT
+    {columns},
+    {which} AS period,
+    count(*) AS calls,
+    sum(cost_usd) AS cost_usd,
+    sum(input_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0)) AS fresh_tokens,
+    sum(cache_read_tokens) AS read_tokens,
+    sum(cache_write_tokens) AS written_tokens,
+    sum(output_tokens) AS output_tokens,
+    sum({fresh}) AS fresh_usd,
+    sum({read}) AS read_usd,
+    sum({written}) AS written_usd,
+    sum({output}) AS output_usd,
+    array_agg(DISTINCT release) FILTER (WHERE release IS NOT NULL) AS releases,
+    array_agg(DISTINCT prompt_version) FILTER (WHERE prompt_version IS NOT NULL) AS versions
+FROM span_costs
+WHERE {both}
+    AND cost_usd IS NOT NULL
+GROUP BY {numbers}",
+        columns = Request::columns(dimensions),
+        which = which(request),
+        fresh = part(&["input", "audio_input", "image_input"]),
+        read = part(&["cache_read"]),
+        written = part(&["cache_write", "cache_write_5m", "cache_write_1h"]),
+        output = part(&["output", "reasoning", "audio_output", "image_output"]),
+        both = request.both(),
+        numbers = (1..=dimensions.len() + 1).map(|number| number.to_string()).collect::<Vec<_>>().join(", "),
+    );
+    let title = "Priced calls by group, with tokens and cost of each kind";
+    let answer = questions.ask::<Row>(title, sql).await?;
+    let mut sides = std::collections::BTreeMap::<Vec<Option<String>>, [Option<SideRow>; 2]>::new();
+    for row in answer.rows {
+        let names = dimensions.iter().map(|dimension| row.get(dimension.name)?.as_str().map(str::to_owned));
+        let names = names.collect();
+        let side = SideRow::deserialize(row)
+            .map_err(|error| ReportError::Answer { query: title.to_owned(), reason: error.to_string() })?;
+        let place = usize::from(side.period == THIS);
+        sides.entry(names).or_default()[place] = Some(side);
+    }
+    let grouped = sides.into_iter().map(|(names, [before, now])| {
+        let new = |of: fn(&SideRow) -> &Vec<String>| -> Vec<String> {
+            let old = before.as_ref().map(of);
+            let known = |value: &&String| old.is_none_or(|old| !old.contains(value));
+            now.as_ref().map(of).into_iter().flatten().filter(known).cloned().collect()
+        };
+        let side = |row: &Option<SideRow>| row.as_ref().map(SideRow::side).unwrap_or_default();
+        Grouped {
+            names,
+            sides: Group { before: side(&before), now: side(&now) },
+            new_releases: new(|row| &row.releases),
+            new_versions: new(|row| &row.versions),
+        }
+    });
+    Ok((answer.number, grouped.collect()))
+}
+
+/// Calls without a price, by the reason.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Unpriced {
+    pub(crate) unpriced_reason: Option<String>,
+    pub(crate) provider: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) calls: i64,
+    pub(crate) failed: i64,
+}
+
+pub(crate) async fn unpriced<A: Ask>(
+    questions: &mut Questions<'_, A>,
+    request: &Request,
+) -> Result<Answer<Unpriced>, ReportError> {
+    let sql = format!(
+        "SELECT
+    unpriced_reason, provider, model,
+    count(*) AS calls,
+    count(*) FILTER (WHERE status = 'error') AS failed
+FROM span_costs
+WHERE {}
+    AND cost_usd IS NULL
+GROUP BY unpriced_reason, provider, model
+ORDER BY calls DESC, unpriced_reason, provider, model
+LIMIT 20",
+        request.window().condition("start_time")
+    );
+    questions.ask("Calls without a price, and why", sql).await
+}

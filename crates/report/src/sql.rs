@@ -1,0 +1,108 @@
+//! Pieces of the queries: literals and conditions.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+use crate::error::ReportError;
+use crate::period::Window;
+
+/// `text` as a literal.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A moment as a literal.
+pub(crate) fn moment(time: DateTime<Utc>) -> String {
+    format!("CAST('{}' AS timestamptz)", time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
+impl Window {
+    /// The condition that `time` is in it, for rows whose `date` is the UTC day of that.
+    pub(crate) fn condition(self, time: &str) -> String {
+        let Self { since, until } = self;
+        let last = (until - TimeDelta::microseconds(1)).max(since).date_naive();
+        format!(
+            "date BETWEEN DATE '{}' AND DATE '{last}' AND {time} >= {} AND {time} < {}",
+            since.date_naive(),
+            moment(since),
+            moment(until)
+        )
+    }
+
+    /// The condition that `time` is in this or in `before`, which begins earlier.
+    pub(crate) fn condition_with(self, before: Self, time: &str) -> String {
+        let whole = Self { since: before.since, until: self.until }.condition(time);
+        if before.until >= self.since {
+            return whole;
+        }
+        format!("{whole} AND ({time} < {} OR {time} >= {})", moment(before.until), moment(self.since))
+    }
+}
+
+/// What costs are broken down by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dimension {
+    /// What people call it.
+    pub name: &'static str,
+    /// The column of `span_costs`.
+    pub(crate) column: &'static str,
+}
+
+const DIMENSIONS: [Dimension; 13] = [
+    Dimension { name: "team", column: "team" },
+    Dimension { name: "prompt", column: "prompt_name" },
+    Dimension { name: "prompt_version", column: "prompt_version" },
+    Dimension { name: "model", column: "model" },
+    Dimension { name: "provider", column: "provider" },
+    Dimension { name: "service", column: "service" },
+    Dimension { name: "environment", column: "environment" },
+    Dimension { name: "release", column: "release" },
+    Dimension { name: "agent", column: "agent_name" },
+    Dimension { name: "workflow", column: "workflow_name" },
+    Dimension { name: "user", column: "user_id" },
+    Dimension { name: "session", column: "conversation_id" },
+    Dimension { name: "tenant", column: "tenant" },
+];
+
+impl Dimension {
+    /// The dimension of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn named(name: &str) -> Result<Self, ReportError> {
+        DIMENSIONS.into_iter().find(|dimension| dimension.name == name).ok_or_else(|| {
+            let known = DIMENSIONS.map(|dimension| dimension.name).join(", ");
+            ReportError::Asked(format!("costs cannot be broken down by `{name}`; there are {known}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(since: &str, until: &str) -> Window {
+        Window { since: since.parse().expect("a moment"), until: until.parse().expect("a moment") }
+    }
+
+    #[test]
+    fn a_window_ends_before_its_last_moment() {
+        let day = window("2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z");
+        assert_eq!(
+            day.condition("time"),
+            "date BETWEEN DATE '2026-11-20' AND DATE '2026-11-20' AND time >= CAST('2026-11-20T00:00:00Z' AS timestamptz) \
+             AND time < CAST('2026-11-21T00:00:00Z' AS timestamptz)"
+        );
+        let before = window("2026-11-19T00:00:00Z", "2026-11-19T12:00:00Z");
+        let both = day.condition_with(before, "time");
+        assert!(both.starts_with("date BETWEEN DATE '2026-11-19' AND DATE '2026-11-20'"), "{both}");
+        assert!(both.ends_with("AND (time < CAST('2026-11-19T12:00:00Z' AS timestamptz) OR time >= CAST('2026-11-20T00:00:00Z' AS timestamptz))"), "{both}");
+    }
+
+    #[test]
+    fn only_known_dimensions_come_into_sql() {
+        assert_eq!(Dimension::named("prompt").expect("it is one").column, "prompt_name");
+        let told = Dimension::named("team; DROP").expect_err("it is none").to_string();
+        assert!(told.contains("prompt_version"), "{told}");
+        assert_eq!(quoted("o'hara"), "'o''hara'");
+    }
+}
