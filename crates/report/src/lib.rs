@@ -26,11 +26,15 @@ mod course;
 mod error;
 mod figures;
 pub mod forecast;
+pub mod interval;
+mod leadership;
 pub mod money;
 pub mod page;
 mod period;
+pub mod quality;
 pub mod render;
 mod request;
+mod runs;
 pub mod split;
 mod sql;
 mod words;
@@ -50,6 +54,7 @@ pub use sql::Dimension;
 pub async fn produce<A: Ask>(source: &A, request: &Request) -> Result<Page, ReportError> {
     match request.report {
         Report::Cost => cost::report(source, request).await,
-        Report::Quality | Report::Leadership => Err(ReportError::Asked("only the cost report is there yet".into())),
+        Report::Quality => quality::report(source, request).await,
+        Report::Leadership => leadership::report(source, request).await,
     }
 }

@@ -1,0 +1,142 @@
+//! The leadership report: one page that is read in two minutes.
+
+use tracewell_pricing::Amount;
+
+use crate::ask::{Ask, Questions};
+use crate::cost::{PROMPT_AND_MODEL, Spending, budgets, driver, head, notices, number, tile, why};
+use crate::course::Course;
+use crate::error::ReportError;
+use crate::figures::{Both, Grouped, Totals, groups, totals};
+use crate::money::{minus, share, signed, times};
+use crate::page::{Cell, Item, Page, Section, Table, Tile};
+use crate::quality::{Scores, not_known, sentence};
+use crate::request::Request;
+use crate::runs::{Feedback, People, Runs, feedback, interventions, reliability, worth_reading};
+use crate::split::split;
+use crate::sql::Dimension;
+use crate::words::{change, counted, exact, money, percent, tone};
+
+/// Rows of what moved most, prompt versions, and runs of each reason.
+const MOVERS: usize = 6;
+const VERSIONS: usize = 8;
+const EACH: usize = 1;
+
+pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page, ReportError> {
+    let dimensions = dimensions(request);
+    let mut questions = Questions::new(source);
+    let totals = totals(&mut questions, request).await?;
+    let course = Course::ask(&mut questions, request).await?;
+    let (groups_query, groups) = groups(&mut questions, request, &dimensions).await?;
+    let budgets = budgets(&mut questions, request).await?;
+    let runs = Runs::ask(&mut questions, request).await?;
+    let people = People::ask(&mut questions, request).await?;
+    let said = Feedback::ask(&mut questions, request).await?;
+    let scores = Scores::ask(&mut questions, request).await?;
+    let worth = worth_reading(&mut questions, request, EACH).await?;
+
+    let spending = Spending::of(request, &totals, &course);
+    let parts = split(&groups.iter().map(|group| group.sides).collect::<Vec<_>>());
+    let mut spent = vec![Item::Tiles(spending.tiles(request)), Item::Chart(course.chart())];
+    spent.extend(budgets);
+    let mut changed = why(&totals, parts, groups_query);
+    // The picture says it on this page.
+    changed.retain(|item| !matches!(item, Item::Table(_)));
+    changed.push(movers(&groups, &dimensions, groups_query));
+    let mut tiles = reliability(&runs);
+    tiles.extend([interventions(&people, &runs), feedback(&said)]);
+    let mut quality = vec![Item::Tiles(tiles)];
+    // The table of scores is in the quality report; the picture has its numbers.
+    quality.extend(scores.items(VERSIONS).into_iter().filter(|item| !matches!(item, Item::Table(_))));
+
+    let mut page = request.page();
+    page.notices = notices(request, &totals, &course);
+    page.summary = vec![spending.sentence(request), sentence(&runs.now, &scores)];
+    page.sections = vec![
+        Section { title: "Spending", items: spent },
+        Section { title: "What it buys", items: vec![Item::Tiles(units(&totals, &runs))] },
+        Section { title: "Why it changed", items: changed },
+        Section { title: "Quality and reliability", items: quality },
+        Section { title: "Runs worth reading", items: vec![worth] },
+        Section { title: "What is not known", items: unknown(&totals, &runs.now, &scores) },
+    ];
+    page.queries = questions.into_queries();
+    Ok(page)
+}
+
+/// What is asked for, and what a split needs.
+fn dimensions(request: &Request) -> Vec<Dimension> {
+    let mut dimensions = request.by.clone();
+    dimensions.extend(PROMPT_AND_MODEL.into_iter().filter(|needed| !request.by.contains(needed)));
+    dimensions
+}
+
+/// Cost by what it was spent for.
+fn units(totals: &Both<Totals>, runs: &Both<Runs>) -> Vec<Tile> {
+    let all = |totals: &Totals| totals.cost_usd;
+    let unit = |label: &str, cost: fn(&Totals) -> Option<Amount>, of: (i64, i64), one: &str, many: &str| {
+        let each = |totals: &Totals, of: i64| cost(totals).and_then(|cost| times(cost, 1, of));
+        let (now, before) = (each(&totals.now, of.0), each(&totals.before, of.1));
+        let moved = now.zip(before).and_then(|(now, before)| Some((minus(now, before), share(minus(now, before), before)?)));
+        let note = moved.map_or_else(|| "nothing to compare with".into(), |(_, moved)| format!("{} against before", change(moved)));
+        let note = format!("{}; {note}", counted(of.0, one, many));
+        Tile { tone: moved.and_then(|(difference, _)| tone(difference)), ..tile(label, money(now), note, totals.query) }
+    };
+    let (now, before) = (&totals.now, &totals.before);
+    let with_runs = |tile: Tile| Tile { queries: vec![totals.query, runs.query], ..tile };
+    let good = unit("Per good outcome", all, (runs.now.good, runs.before.good), "run did not fail or score low", "runs did not fail or score low");
+    vec![
+        with_runs(unit("Per run", all, (runs.now.runs, runs.before.runs), "run", "runs")),
+        unit("Per session", |totals| totals.session_cost_usd, (now.sessions, before.sessions), "session", "sessions"),
+        unit("Per user", |totals| totals.user_cost_usd, (now.users, before.users), "user", "users"),
+        with_runs(good),
+    ]
+}
+
+/// What moved most, and what is behind it.
+fn movers(groups: &[Grouped], dimensions: &[Dimension], query: usize) -> Item {
+    let difference = |group: &Grouped| minus(group.sides.now.cost, group.sides.before.cost);
+    let mut moved: Vec<&Grouped> = groups.iter().filter(|group| difference(group) != Amount::ZERO).collect();
+    moved.sort_by_key(|group| std::cmp::Reverse(difference(group).units().unsigned_abs()));
+    if moved.is_empty() {
+        return Item::Note("Nothing moved.".into());
+    }
+    let rows = moved.iter().take(MOVERS).map(|group| {
+        let names = group.names.iter().map(|name| Cell::name(name.as_deref()));
+        let difference = difference(group);
+        let cell = Cell { tone: tone(difference), ..Cell::number(Some(exact(difference)), |_| signed(difference)) };
+        names.chain([money(Some(group.sides.now.cost)), cell, Cell::text(behind(group))]).collect()
+    });
+    let names = dimensions.iter().map(|dimension| head(dimension.name));
+    Item::Table(Table {
+        caption: "What moved most".into(),
+        heads: names.chain([number("now"), number("change"), head("behind it")]).collect(),
+        rows: rows.collect(),
+        queries: vec![query],
+    })
+}
+
+fn behind(group: &Grouped) -> String {
+    let few = |what: &str, values: &[String]| match values {
+        [] => None,
+        [one] => Some(format!("{what} {one} is new")),
+        many => Some(format!("{} new {what}s", many.len())),
+    };
+    let new = if group.sides.before.calls > 0 {
+        [few("version", &group.new_versions), few("release", &group.new_releases)]
+    } else {
+        [None, None]
+    };
+    let said = [driver(group).map(str::to_owned)].into_iter().chain(new);
+    said.flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn unknown(totals: &Both<Totals>, runs: &Runs, scores: &Scores) -> Vec<Item> {
+    let now = &totals.now;
+    let mut told = Vec::new();
+    if now.unpriced() > 0 {
+        let part = now.unpriced() as f64 / now.calls as f64;
+        told.push(format!("{} of {} have no price ({}) and are in no amount; the cost report says why.", tracewell_blocks::count(now.unpriced()), counted(now.calls, "call", "calls"), percent(part)));
+    }
+    told.extend(not_known(runs, scores));
+    told.into_iter().map(Item::Note).collect()
+}

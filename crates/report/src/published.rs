@@ -1,0 +1,127 @@
+//! What was published of a period, and how that differs from what is known now.
+
+use serde::{Deserialize, Serialize};
+use tracewell_pricing::Amount;
+
+use crate::ask::{Ask, Questions};
+use crate::error::ReportError;
+use crate::figures::{Both, Totals};
+use crate::money::{self, dollars, minus, signed};
+use crate::request::Request;
+use crate::sql::quoted;
+use crate::words::counted;
+
+/// The totals of a page, as they are published.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Model calls.
+    pub calls: i64,
+    /// Of which without a price.
+    pub unpriced_calls: i64,
+    /// What the others cost, in US dollars.
+    #[serde(default, serialize_with = "money::maybe_text", deserialize_with = "money::read")]
+    pub cost_usd: Option<Amount>,
+    /// The prices it was worked out by.
+    #[serde(default)]
+    pub prices_version: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Before {
+    recorded_at: String,
+    #[serde(flatten)]
+    totals: Published,
+}
+
+#[derive(Deserialize)]
+struct Prices {
+    prices_version: Option<String>,
+}
+
+impl Published {
+    /// The totals of now; and in words how they differ from those that were first published of the period.
+    pub(crate) async fn ask<A: Ask>(
+        questions: &mut Questions<'_, A>,
+        request: &Request,
+        totals: &Both<Totals>,
+    ) -> Result<(Self, Option<String>), ReportError> {
+        let prices = format!(
+            "SELECT prices_version
+FROM span_costs
+WHERE {} AND cost_usd IS NOT NULL
+LIMIT 1",
+            request.window().condition("start_time")
+        );
+        let prices = questions.ask::<Prices>("The version of the prices in force", prices).await?;
+        let now = Self {
+            calls: totals.now.calls,
+            unpriced_calls: totals.now.unpriced(),
+            cost_usd: totals.now.cost_usd,
+            prices_version: prices.rows.into_iter().find_map(|row| row.prices_version),
+        };
+        if !request.is_over() {
+            return Ok((now, None));
+        }
+        let before = format!(
+            "SELECT recorded_at, calls, unpriced_calls, cost_usd, prices_version
+FROM reports
+WHERE event = 'published' AND period = {} AND time_zone = {}
+ORDER BY recorded_at
+LIMIT 1",
+            quoted(&request.period.to_string()),
+            quoted(request.period.zone().name())
+        );
+        let before = questions.ask::<Before>("What was published of the period first", before).await?;
+        let query = before.number;
+        let note = before.rows.first().and_then(|before| now.against(before)).map(|note| format!("{note} [query {query}]"));
+        Ok((now, note))
+    }
+
+    fn against(&self, Before { recorded_at, totals }: &Before) -> Option<String> {
+        if (self.calls, self.unpriced_calls, self.cost_usd) == (totals.calls, totals.unpriced_calls, totals.cost_usd) {
+            return None;
+        }
+        let amount = |amount: Option<Amount>| amount.map_or_else(|| "no amount".to_owned(), dollars);
+        let difference = minus(self.cost_usd.unwrap_or_default(), totals.cost_usd.unwrap_or_default());
+        let more = self.calls - totals.calls;
+        let late = match more {
+            0 => None,
+            _ if more > 0 => Some(counted(more, "call came late", "calls came late")),
+            _ => Some(counted(-more, "call is gone", "calls are gone")),
+        };
+        let prices = (self.prices_version != totals.prices_version).then(|| "prices were corrected".to_owned());
+        let why: Vec<String> = late.into_iter().chain(prices).collect();
+        let why = if why.is_empty() { "facts of its calls changed".to_owned() } else { why.join(", and ") };
+        Some(format!(
+            "Restated: published on {} as {} for {}; now {}, {} ({why}). The published totals stay.",
+            recorded_at.get(..10).unwrap_or(recorded_at),
+            amount(totals.cost_usd),
+            counted(totals.calls, "call", "calls"),
+            amount(self.cost_usd),
+            if difference == Amount::ZERO { "no difference in money".to_owned() } else { signed(difference) },
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(calls: i64, cost: &str, prices: &str) -> Published {
+        let cost_usd = Some(cost.parse().expect("it is an amount"));
+        Published { calls, unpriced_calls: 0, cost_usd, prices_version: Some(prices.into()) }
+    }
+
+    #[test]
+    fn a_difference_to_what_was_published_is_told_with_its_cause() {
+        let before = Before { recorded_at: "2026-11-16T07:00:01Z".into(), totals: totals(10, "2.5", "a") };
+        assert_eq!(totals(10, "2.50", "b").against(&before), None, "other prices, the same amount");
+        let told = |now: Published| now.against(&before).expect("it differs");
+        assert_eq!(
+            told(totals(12, "12.75", "a")),
+            "Restated: published on 2026-11-16 as $2.500 for 10 calls; now $12.75, +$10.25 (2 calls came late). The published totals stay."
+        );
+        assert!(told(totals(10, "2", "b")).contains("−$0.500 (prices were corrected)"));
+        assert!(told(totals(9, "2", "b")).contains("(1 call is gone, and prices were corrected)"));
+    }
+}

@@ -1,0 +1,319 @@
+//! The quality report: scores by prompt version, errors, latency, what people and users say.
+
+use serde::Deserialize;
+
+use crate::ask::{Answer, Ask, Questions};
+use crate::cost::{head, notices, number};
+use crate::course::Course;
+use crate::error::ReportError;
+use crate::figures::{totals, which};
+use crate::interval::{CONFIDENCE, FEW, of_mean, of_share};
+use crate::page::{Cell, Chart, Data, Estimate, Item, Page, Section, Table, Tone};
+use crate::request::Request;
+use crate::runs::{Feedback, People, Runs, feedback, interventions, reliability, share, worth_reading};
+use crate::words::{count, counted, decimal, milliseconds, percent, plain, ratio};
+
+/// Prompt versions in the picture and in the tables.
+const MOST: usize = 30;
+
+/// The query of the report's table: what rows as CSV and Parquet are.
+#[must_use]
+pub fn table_sql(request: &Request) -> String {
+    format!(
+        "SELECT
+    prompt_name AS prompt, prompt_version AS version,
+    count(*) AS calls,
+    count(*) FILTER (WHERE status = 'error') AS failed,
+    count(*) FILTER (WHERE array_has(finish_reasons, 'length')) AS cut_off,
+    approx_percentile_cont(duration_ns / 1e6, 0.5) AS p50_ms,
+    approx_percentile_cont(duration_ns / 1e6, 0.95) AS p95_ms,
+    avg(output_tokens) AS output_tokens
+FROM llm_calls
+WHERE {window}
+GROUP BY prompt_name, prompt_version
+ORDER BY calls DESC, prompt, version
+LIMIT {MOST}",
+        window = request.window().condition("start_time"),
+    )
+}
+
+pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page, ReportError> {
+    let mut questions = Questions::new(source);
+    let totals = totals(&mut questions, request).await?;
+    let course = Course::ask(&mut questions, request).await?;
+    let runs = Runs::ask(&mut questions, request).await?;
+    let people = People::ask(&mut questions, request).await?;
+    let said = Feedback::ask(&mut questions, request).await?;
+    let scores = Scores::ask(&mut questions, request).await?;
+    let versions = versions(&mut questions, request).await?;
+    let errors = errors(&mut questions, request).await?;
+    let worth = worth_reading(&mut questions, request, 5).await?;
+
+    let mut page = request.page();
+    page.notices = notices(request, &totals, &course);
+    page.summary = vec![sentence(&runs.now, &scores)];
+    let mut tiles = reliability(&runs);
+    tiles.extend([interventions(&people, &runs), feedback(&said)]);
+    page.sections = vec![
+        Section { title: "Reliability and speed", items: vec![Item::Tiles(tiles), errors] },
+        Section { title: "Scores by prompt version", items: scores.items(MOST) },
+        Section { title: "Prompt versions in traffic", items: vec![versions] },
+        Section { title: "Runs worth reading", items: vec![worth] },
+        Section { title: "What is not known", items: not_known(&runs.now, &scores).into_iter().map(Item::Note).collect() },
+    ];
+    page.queries = questions.into_queries();
+    Ok(page)
+}
+
+pub(crate) fn sentence(runs: &Runs, scores: &Scores) -> String {
+    let failed = share(runs.failed, runs.runs).map_or_else(|| "none".into(), percent);
+    format!(
+        "{}, of which {failed} failed; {} with scores.",
+        counted(runs.runs, "run", "runs"),
+        counted(scores.prompts() as i64, "prompt version", "prompt versions")
+    )
+}
+
+/// What limits the figures of runs and scores.
+pub(crate) fn not_known(runs: &Runs, scores: &Scores) -> Vec<String> {
+    let mut told = Vec::new();
+    if runs.without_root > 0 {
+        let part = share(runs.without_root, runs.runs).map_or_else(String::new, |part| format!(" ({})", percent(part)));
+        told.push(format!("{}{part} lack their first span: they are judged by the spans that came.", counted(runs.without_root, "run", "runs")));
+    }
+    if runs.runs > runs.judged {
+        let rest = runs.runs - runs.judged;
+        told.push(format!("{} of {} have no score: whether they were good is known from errors alone.", tracewell_blocks::count(rest), counted(runs.runs, "run", "runs")));
+    }
+    let few = scores.rows.iter().filter(|row| row.period == "this" && row.scores < FEW).count();
+    if few > 0 {
+        told.push(format!("{} on fewer than {FEW} scores: mind the intervals.", counted(few as i64, "average rests", "averages rest")));
+    }
+    if told.is_empty() {
+        told.push("Nothing is known to be missing.".into());
+    }
+    told
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct ScoreRow {
+    period: String,
+    prompt: Option<String>,
+    version: Option<String>,
+    score: String,
+    source: Option<String>,
+    scores: i64,
+    mean: f64,
+    deviation: Option<f64>,
+    /// Values that are neither 0 nor 1.
+    graded: i64,
+    ones: i64,
+}
+
+/// Scores by prompt version.
+pub(crate) struct Scores {
+    query: usize,
+    rows: Vec<ScoreRow>,
+}
+
+impl Scores {
+    pub(crate) async fn ask<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Self, ReportError> {
+        let sql = format!(
+            "WITH said AS (
+    SELECT tenant, trace_id, span_id, name, source, value
+    FROM evaluations
+    WHERE superseded_at IS NULL AND value IS NOT NULL AND trace_id IS NOT NULL AND date >= DATE '{first}'
+),
+judged AS (
+    SELECT c.date, c.start_time, c.prompt_name AS prompt, c.prompt_version AS version, s.name, s.source, s.value
+    FROM said AS s
+    JOIN llm_calls AS c ON c.tenant = s.tenant AND c.trace_id = s.trace_id AND c.span_id = s.span_id
+    UNION ALL
+    -- What is said of a whole run is said of its prompt, where it used only one.
+    SELECT
+        t.date, t.start_time, regexp_replace(t.prompts[1], '@[^@]*$', ''),
+        CASE WHEN strpos(t.prompts[1], '@') > 0 THEN regexp_replace(t.prompts[1], '^.*@', '') END,
+        s.name, s.source, s.value
+    FROM said AS s
+    JOIN traces AS t ON t.tenant = s.tenant AND t.trace_id = s.trace_id
+    WHERE s.span_id IS NULL AND cardinality(t.prompts) = 1
+)
+SELECT
+    {which} AS period, prompt, version, name AS score, source,
+    count(*) AS scores,
+    avg(value) AS mean,
+    stddev_samp(value) AS deviation,
+    count(*) FILTER (WHERE value NOT IN (0, 1)) AS graded,
+    count(*) FILTER (WHERE value = 1) AS ones
+FROM judged
+WHERE {both}
+GROUP BY 1, 2, 3, 4, 5
+ORDER BY scores DESC, prompt, version, score, source, period",
+            first = request.before().since.date_naive(),
+            which = which(request),
+            both = request.both(),
+        );
+        let Answer { number, rows } = questions.ask("Scores by prompt version", sql).await?;
+        Ok(Self { query: number, rows })
+    }
+
+    fn prompts(&self) -> usize {
+        let now = self.rows.iter().filter(|row| row.period == "this");
+        now.map(|row| (&row.prompt, &row.version)).collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    fn now(&self) -> impl Iterator<Item = &ScoreRow> {
+        self.rows.iter().filter(|row| row.period == "this")
+    }
+
+    /// The picture of those with most scores, and the table.
+    pub(crate) fn items(&self, most: usize) -> Vec<Item> {
+        if self.now().next().is_none() {
+            return vec![Item::Note(
+                "No score was given to a call or a run of this period; `tracewell score` and evaluators give some.".into(),
+            )];
+        }
+        let estimates: Vec<Estimate> = self.now().take(most).filter_map(ScoreRow::estimate).collect();
+        let mut items = Vec::new();
+        if !estimates.is_empty() {
+            let description = estimates.iter().map(|one| format!("{}: {}", one.label, one.text)).collect::<Vec<_>>().join("; ");
+            let title = format!("Mean score and its {:.0} % interval", CONFIDENCE * 100.0);
+            items.push(Item::Chart(Chart { title, description, data: Data::Intervals(estimates), queries: vec![self.query] }));
+        }
+        items.push(self.table(most));
+        items
+    }
+
+    fn table(&self, most: usize) -> Item {
+        let before = |row: &ScoreRow| {
+            let same = |other: &&ScoreRow| {
+                other.period != "this" && (&other.prompt, &other.version, &other.score, &other.source) == (&row.prompt, &row.version, &row.score, &row.source)
+            };
+            self.rows.iter().find(same)
+        };
+        let rows = self.now().take(most).map(|row| {
+            let few = (row.scores < FEW).then_some(Tone::Bad);
+            vec![
+                Cell::name(row.prompt.as_deref()),
+                Cell::name(row.version.as_deref()),
+                Cell::text(&row.score),
+                Cell::name(row.source.as_deref()),
+                Cell { tone: few, ..count(row.scores) },
+                plain(Some(row.mean)),
+                Cell::text(row.interval().map_or_else(|| "too few".into(), |(low, high)| format!("{} to {}", decimal(low), decimal(high)))),
+                plain(before(row).map(|before| before.mean)),
+            ]
+        });
+        Item::Table(Table {
+            caption: "Scores, the last word of each judge".into(),
+            heads: vec![
+                head("prompt"), head("version"), head("score"), head("source"),
+                number("scores"), number("mean"), number("95 % interval"), number("before"),
+            ],
+            rows: rows.collect(),
+            queries: vec![self.query],
+        })
+    }
+}
+
+impl ScoreRow {
+    /// A share where all values are 0 or 1, else a mean.
+    fn interval(&self) -> Option<(f64, f64)> {
+        let interval = match self.graded {
+            0 => of_share(self.ones, self.scores),
+            _ => of_mean(self.mean, self.deviation?, self.scores),
+        }?;
+        Some((interval.low, interval.high))
+    }
+
+    fn estimate(&self) -> Option<Estimate> {
+        let (low, high) = self.interval()?;
+        let version = self.version.as_deref().map(|version| format!("@{version}")).unwrap_or_default();
+        let prompt = self.prompt.as_deref().unwrap_or("(no prompt)");
+        let label = format!("{prompt}{version} {}", self.score);
+        Some(Estimate { label, value: self.mean, low, high, text: format!("{} n={}", decimal(self.mean), self.scores) })
+    }
+}
+
+async fn versions<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Item, ReportError> {
+    #[derive(Deserialize)]
+    struct Version {
+        prompt: Option<String>,
+        version: Option<String>,
+        calls: i64,
+        failed: i64,
+        cut_off: i64,
+        p50_ms: Option<f64>,
+        p95_ms: Option<f64>,
+        output_tokens: Option<f64>,
+    }
+    let answer = questions.ask::<Version>("Calls by prompt version", table_sql(request)).await?;
+    let rows = answer.rows.iter().map(|row| {
+        let sure = of_share(row.failed, row.calls)
+            .map_or_else(String::new, |sure| format!("{} to {}", percent(sure.low), percent(sure.high)));
+        vec![
+            Cell::name(row.prompt.as_deref()),
+            Cell::name(row.version.as_deref()),
+            count(row.calls),
+            ratio(share(row.failed, row.calls)),
+            Cell::text(sure),
+            ratio(share(row.cut_off, row.calls)),
+            milliseconds(row.p50_ms),
+            milliseconds(row.p95_ms),
+            plain(row.output_tokens),
+        ]
+    });
+    Ok(Item::Table(Table {
+        caption: format!("Calls by prompt version, the {MOST} most used"),
+        heads: vec![
+            head("prompt"), head("version"), number("calls"), number("failed"), number("95 % interval"), number("cut off"),
+            number("median"), number("95 of 100"), number("output tokens"),
+        ],
+        rows: rows.collect(),
+        queries: vec![answer.number],
+    }))
+}
+
+async fn errors<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Item, ReportError> {
+    #[derive(Deserialize)]
+    struct Error {
+        error_class: Option<String>,
+        provider: Option<String>,
+        model: Option<String>,
+        calls: i64,
+        example: Option<String>,
+    }
+    let sql = format!(
+        "SELECT
+    error_class, provider, coalesce(response_model, request_model) AS model,
+    count(*) AS calls,
+    min(trace_id) AS example
+FROM llm_calls
+WHERE {}
+    AND status = 'error'
+GROUP BY 1, 2, 3
+ORDER BY calls DESC, 1, 2, 3
+LIMIT 10",
+        request.window().condition("start_time")
+    );
+    let answer = questions.ask::<Error>("Failed calls by the class of the error", sql).await?;
+    if answer.rows.is_empty() {
+        return Ok(Item::Note("No model call failed.".into()));
+    }
+    let rows = answer.rows.iter().map(|row| {
+        let example = row.example.as_deref().unwrap_or_default();
+        vec![
+            Cell::name(row.error_class.as_deref()),
+            Cell::name(row.provider.as_deref()),
+            Cell::name(row.model.as_deref()),
+            count(row.calls),
+            Cell { link: request.run(example), ..Cell::text(example) },
+        ]
+    });
+    Ok(Item::Table(Table {
+        caption: "Failed calls".into(),
+        heads: vec![head("error"), head("provider"), head("model"), number("calls"), head("a run of them")],
+        rows: rows.collect(),
+        queries: vec![answer.number],
+    }))
+}

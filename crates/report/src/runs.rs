@@ -1,0 +1,314 @@
+//! Figures of runs: how they ended, how long they took, what people did, which are worth reading.
+
+use serde::Deserialize;
+use tracewell_pricing::Amount;
+
+use crate::ask::{Answer, Ask, Questions};
+use crate::error::ReportError;
+use crate::figures::{Both, which};
+use crate::money;
+use crate::page::{Cell, Item, Table, Tile, Tone};
+use crate::request::Request;
+use crate::words::{against, change, counted, milliseconds, percent, ratio};
+
+/// How runs ended.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Runs {
+    #[serde(rename = "period")]
+    which: String,
+    pub(crate) runs: i64,
+    pub(crate) failed: i64,
+    pub(crate) met_an_error: i64,
+    pub(crate) good: i64,
+    pub(crate) judged: i64,
+    pub(crate) without_root: i64,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+}
+
+/// The score below which an outcome is not good.
+const LOW: &str = "0.5";
+
+impl Runs {
+    pub(crate) async fn ask<A: Ask>(
+        questions: &mut Questions<'_, A>,
+        request: &Request,
+    ) -> Result<Both<Self>, ReportError> {
+        let sql = format!(
+            "SELECT
+    {which} AS period,
+    count(*) AS runs,
+    count(*) FILTER (WHERE status = 'error') AS failed,
+    count(*) FILTER (WHERE error_count > 0) AS met_an_error,
+    count(*) FILTER (WHERE coalesce(status, '') <> 'error' AND coalesce(lowest, '') <> 'low') AS good,
+    count(lowest) AS judged,
+    count(*) FILTER (WHERE missing_root) AS without_root,
+    approx_percentile_cont(duration_ns / 1e6, 0.5) AS p50_ms,
+    approx_percentile_cont(duration_ns / 1e6, 0.95) AS p95_ms,
+    approx_percentile_cont(duration_ns / 1e6, 0.99) AS p99_ms
+FROM (
+    SELECT t.date, t.start_time, t.status, t.error_count, t.missing_root, t.duration_ns, s.lowest
+    FROM traces AS t
+    LEFT JOIN (
+        SELECT tenant, trace_id, CASE WHEN min(value) < {LOW} THEN 'low' ELSE 'fine' END AS lowest
+        FROM evaluations
+        WHERE superseded_at IS NULL AND trace_id IS NOT NULL AND value IS NOT NULL
+        GROUP BY tenant, trace_id
+    ) AS s ON s.tenant = t.tenant AND s.trace_id = t.trace_id
+    WHERE t.span_count > 0 AND NOT t.only_duplicates
+) AS runs
+WHERE {both}
+GROUP BY 1",
+            which = which(request),
+            both = request.both(),
+        );
+        let answer = questions.ask("Runs, how they ended and how long they took", sql).await?;
+        Ok(Both::of(answer, |runs: &Self| &runs.which))
+    }
+
+    fn failed_share(&self) -> Option<f64> {
+        share(self.failed, self.runs)
+    }
+}
+
+pub(crate) fn share(part: i64, whole: i64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// `now` against `before` in words: with a tone, where more is unwelcome.
+fn compared(now: Option<f64>, before: Option<f64>, words: impl Fn(f64) -> String) -> (String, Option<Tone>) {
+    match (now, before) {
+        (Some(now), Some(before)) => {
+            let tone = match now.total_cmp(&before) {
+                std::cmp::Ordering::Less => Some(Tone::Good),
+                std::cmp::Ordering::Equal => None,
+                std::cmp::Ordering::Greater => Some(Tone::Bad),
+            };
+            (format!("before: {}", words(before)), tone)
+        }
+        _ => ("nothing to compare with".to_owned(), None),
+    }
+}
+
+/// How reliable and how fast runs are.
+pub(crate) fn reliability(runs: &Both<Runs>) -> Vec<Tile> {
+    let (now, before) = (&runs.now, &runs.before);
+    let (note, tone) = compared(now.failed_share(), before.failed_share(), percent);
+    let failed = Tile {
+        label: "Runs that failed".into(),
+        tone,
+        note: format!("{} of {}; {note}", tracewell_blocks::count(now.failed), counted(now.runs, "run", "runs")),
+        ..tile(ratio(now.failed_share()), runs.query)
+    };
+    let time = |label: &str, now: Option<f64>, before: Option<f64>| {
+        let (_, tone) = compared(now, before, |_| String::new());
+        let moved = now.zip(before).and_then(|(now, before)| against(now, before));
+        let note = moved.map_or_else(|| "nothing to compare with".into(), |moved| format!("{} against before", change(moved)));
+        // A tenth is within what the approximation and chance do.
+        let tone = tone.filter(|_| moved.is_some_and(|moved| moved.abs() > 0.1));
+        Tile { label: label.into(), note, tone, ..tile(milliseconds(now), runs.query) }
+    };
+    vec![
+        failed,
+        time("Half of the runs take up to", now.p50_ms, before.p50_ms),
+        time("95 of 100 take up to", now.p95_ms, before.p95_ms),
+        time("99 of 100 take up to", now.p99_ms, before.p99_ms),
+    ]
+}
+
+fn tile(cell: Cell, query: usize) -> Tile {
+    Tile {
+        label: String::new(),
+        text: cell.text,
+        value: cell.value,
+        note: String::new(),
+        tone: cell.tone,
+        queries: vec![query],
+    }
+}
+
+/// What people did in runs.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct People {
+    #[serde(rename = "period")]
+    which: String,
+    runs: i64,
+    decisions: i64,
+    against: i64,
+}
+
+impl People {
+    pub(crate) async fn ask<A: Ask>(
+        questions: &mut Questions<'_, A>,
+        request: &Request,
+    ) -> Result<Both<Self>, ReportError> {
+        let both = request.both();
+        let sql = format!(
+            "SELECT
+    {which} AS period,
+    count(DISTINCT trace_id) AS runs,
+    count(*) AS decisions,
+    count(*) FILTER (WHERE decision ~* '^(modif|edit|change|reject|den|declin|cancel|abort|take|handoff)') AS against
+FROM (
+    SELECT date, start_time, trace_id, attributes['decision'] AS decision
+    FROM spans
+    WHERE kind = 'human'
+    UNION ALL
+    SELECT DISTINCT date, time AS start_time, coalesce(trace_id, conversation_id) AS trace_id, decision
+    FROM logs
+    WHERE kind = 'human' AND decision IS NOT NULL AND coalesce(decision_source, '') NOT IN ('config', 'hook')
+) AS people
+WHERE {both}
+GROUP BY 1",
+            which = which(request),
+        );
+        let answer = questions.ask("What people decided in runs", sql).await?;
+        Ok(Both::of(answer, |people: &Self| &people.which))
+    }
+}
+
+/// How often people stepped in.
+pub(crate) fn interventions(people: &Both<People>, runs: &Both<Runs>) -> Tile {
+    let rate = |people: &People, runs: &Runs| share(people.runs.min(runs.runs), runs.runs);
+    let now = rate(&people.now, &runs.now);
+    let (note, _) = compared(now, rate(&people.before, &runs.before), percent);
+    let decided = counted(people.now.decisions, "decision", "decisions");
+    Tile {
+        label: "Runs in which people stepped in".into(),
+        note: format!("{decided}, {} against what was proposed; {note}", people.now.against),
+        queries: vec![people.query, runs.query],
+        ..tile(ratio(now), people.query)
+    }
+}
+
+/// What users said.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Feedback {
+    #[serde(rename = "period")]
+    which: String,
+    said: i64,
+    good: i64,
+}
+
+impl Feedback {
+    pub(crate) async fn ask<A: Ask>(
+        questions: &mut Questions<'_, A>,
+        request: &Request,
+    ) -> Result<Both<Self>, ReportError> {
+        let sql = format!(
+            "SELECT
+    {which} AS period,
+    count(*) AS said,
+    count(*) FILTER (WHERE value >= {LOW}) AS good
+FROM (
+    SELECT date, time AS start_time, value
+    FROM evaluations
+    WHERE source = 'user' AND superseded_at IS NULL AND value IS NOT NULL
+) AS feedback
+WHERE {both}
+GROUP BY 1",
+            which = which(request),
+            both = request.both(),
+        );
+        let answer = questions.ask("Feedback of end users", sql).await?;
+        Ok(Both::of(answer, |feedback: &Self| &feedback.which))
+    }
+}
+
+/// How users feel about it.
+pub(crate) fn feedback(feedback: &Both<Feedback>) -> Tile {
+    let Feedback { said, good, .. } = feedback.now;
+    let sure = crate::interval::of_share(good, said).map(|interval| {
+        format!(", between {} and {} with 95 %", percent(interval.low), percent(interval.high))
+    });
+    Tile {
+        label: "Users' feedback that is good".into(),
+        note: format!("of {}{}", counted(said, "answer", "answers"), sure.unwrap_or_default()),
+        ..tile(ratio(share(good, said)), feedback.query)
+    }
+}
+
+#[derive(Deserialize)]
+struct Worth {
+    why: String,
+    trace_id: String,
+    service: Option<String>,
+    #[serde(default, deserialize_with = "money::read")]
+    cost_usd: Option<Amount>,
+    duration_ms: Option<f64>,
+    score: Option<f64>,
+    score_name: Option<String>,
+    calls: Option<i64>,
+}
+
+/// The few runs that tell most.
+pub(crate) async fn worth_reading<A: Ask>(
+    questions: &mut Questions<'_, A>,
+    request: &Request,
+    each: usize,
+) -> Result<Item, ReportError> {
+    let window = request.window().condition("start_time");
+    let scored = request.window().condition("time");
+    let sql = format!(
+        "WITH dearest AS (
+    SELECT 'dearest' AS why, trace_id, max(service) AS service, sum(cost_usd) AS cost_usd, count(*) AS calls
+    FROM span_costs
+    WHERE {window} AND trace_id IS NOT NULL AND cost_usd IS NOT NULL
+    GROUP BY tenant, trace_id
+    ORDER BY cost_usd DESC, trace_id
+    LIMIT {each}
+),
+failed AS (
+    SELECT 'failed, most calls' AS why, trace_id, service, duration_ns / 1e6 AS duration_ms, call_count AS calls
+    FROM traces
+    WHERE {window} AND status = 'error' AND NOT only_duplicates
+    ORDER BY calls DESC, trace_id
+    LIMIT {each}
+),
+slowest AS (
+    SELECT 'slowest' AS why, trace_id, service, duration_ns / 1e6 AS duration_ms, call_count AS calls
+    FROM traces
+    WHERE {window} AND span_count > 0 AND NOT only_duplicates
+    ORDER BY duration_ms DESC, trace_id
+    LIMIT {each}
+),
+scored AS (
+    SELECT 'lowest score' AS why, trace_id, service, value AS score, name AS score_name
+    FROM evaluations
+    WHERE {scored} AND superseded_at IS NULL AND trace_id IS NOT NULL AND value < {LOW}
+    ORDER BY score, trace_id
+    LIMIT {each}
+)
+SELECT why, trace_id, service, cost_usd, NULL AS duration_ms, NULL AS score, NULL AS score_name, calls FROM dearest
+UNION ALL SELECT why, trace_id, service, NULL, duration_ms, NULL, NULL, calls FROM failed
+UNION ALL SELECT why, trace_id, service, NULL, duration_ms, NULL, NULL, calls FROM slowest
+UNION ALL SELECT why, trace_id, service, NULL, NULL, score, score_name, NULL FROM scored"
+    );
+    let mut answer: Answer<Worth> = questions.ask("Runs worth reading", sql).await?;
+    if answer.rows.is_empty() {
+        return Ok(Item::Note("There is no run.".into()));
+    }
+    let order = ["failed, most calls", "lowest score", "dearest", "slowest"];
+    answer.rows.sort_by_key(|row| order.iter().position(|why| *why == row.why));
+    let rows = answer.rows.iter().map(|row| {
+        let told = [
+            row.cost_usd.map(money::dollars),
+            row.duration_ms.map(|time| tracewell_blocks::duration((time * 1e6) as i64)),
+            row.score.map(|score| format!("{} {}", row.score_name.as_deref().unwrap_or("score"), crate::words::decimal(score))),
+            row.calls.map(|calls| counted(calls, "call", "calls")),
+        ];
+        let run = Cell { link: request.run(&row.trace_id), ..Cell::text(&row.trace_id) };
+        let told = told.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        vec![Cell::text(&row.why), run, Cell::name(row.service.as_deref()), Cell::text(told)]
+    });
+    Ok(Item::Table(Table {
+        caption: "`tracewell runs show ID` tells all of one".into(),
+        heads: vec![crate::cost::head("why"), crate::cost::head("run"), crate::cost::head("service"), crate::cost::head("what")],
+        rows: rows.collect(),
+        queries: vec![answer.number],
+    }))
+}

@@ -1,0 +1,204 @@
+//! When reports are due: cron expressions in a named time zone.
+//!
+//! A schedule is due at the moments of its expression, each time for the period that its `period` names then. Cron may
+//! be more frequent than the periods: each period is due once. What has been produced is kept elsewhere.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ReportError;
+use crate::period::{Period, zone};
+use crate::request::Report;
+use crate::sql::Dimension;
+
+/// A report that is produced by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// What it is called; what was produced is kept under this name.
+    pub name: String,
+    /// cost, quality or leadership.
+    pub report: String,
+    /// When: minute, hour, day of the month, month, day of the week.
+    pub cron: String,
+    /// Over what, seen from then: `last-week`.
+    pub period: String,
+    /// The time zone of `cron` and of the period; that of all reports when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// What costs are broken down by.
+    #[serde(default = "usual_dimensions")]
+    pub by: Vec<String>,
+    /// The destinations it is sent to, by their names.
+    #[serde(default)]
+    pub deliver: Vec<String>,
+}
+
+fn usual_dimensions() -> Vec<String> {
+    ["team", "prompt", "model"].map(str::to_owned).into()
+}
+
+/// A period whose report is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// Over what.
+    pub period: Period,
+}
+
+/// Moments that are looked back at most.
+const MOST: usize = 100;
+
+/// A schedule that was read.
+#[derive(Clone, Debug)]
+pub struct Timetable {
+    /// Which report.
+    pub report: Report,
+    /// What costs are broken down by.
+    pub by: Vec<Dimension>,
+    cron: Cron,
+    zone: Tz,
+    period: String,
+}
+
+impl Schedule {
+    /// Reads the schedule; `usual_zone` is the time zone of those that name none.
+    ///
+    /// # Errors
+    /// When the report, the expression, the time zone or the period cannot be read.
+    pub fn timetable(&self, usual_zone: &str) -> Result<Timetable, ReportError> {
+        let wrong = |error: ReportError| ReportError::Asked(format!("schedule `{}`: {error}", self.name));
+        let cron = Cron::from_str(&self.cron).map_err(|error| {
+            let cron = &self.cron;
+            ReportError::Asked(format!("schedule `{}`: `{cron}` is no cron expression: {error}; write 0 7 * * MON", self.name))
+        })?;
+        let zone = zone(self.time_zone.as_deref().unwrap_or(usual_zone)).map_err(wrong)?;
+        if !self.period.contains(|c: char| c.is_ascii_alphabetic()) || Period::parse(&self.period, zone, Utc::now()).is_err() || self.period.contains('W') {
+            return Err(wrong(ReportError::Asked(format!("`{}` is not seen from when it is due; write yesterday, last-week, this-month", self.period))));
+        }
+        let by = self.by.iter().map(|name| Dimension::named(name)).collect::<Result<_, _>>().map_err(wrong)?;
+        Ok(Timetable { report: self.report.parse().map_err(wrong)?, by, cron, zone, period: self.period.clone() })
+    }
+}
+
+impl Timetable {
+    /// What is due at `now`, the oldest first. `produced` holds the periods that were produced, and `since` is when the
+    /// first of them was due; without one, only the newest period is due, not all that ever were.
+    #[must_use]
+    pub fn due(&self, produced: &BTreeSet<String>, since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Due> {
+        let mut due: Vec<Due> = Vec::new();
+        let mut at = now.with_timezone(&self.zone);
+        let mut inclusive = true;
+        for _ in 0..MOST {
+            let Ok(moment) = self.cron.find_previous_occurrence(&at, inclusive) else { break };
+            (at, inclusive) = (moment, false);
+            let moment = moment.with_timezone(&Utc);
+            if since.is_some_and(|since| moment < since) {
+                break;
+            }
+            let Ok(period) = Period::parse(&self.period, self.zone, moment) else { break };
+            match due.last_mut() {
+                // Due since the first moment that named it.
+                Some(last) if last.period == period => last.at = moment,
+                _ => due.push(Due { at: moment, period }),
+            }
+            if since.is_none() && due.len() > 1 {
+                due.pop();
+                break;
+            }
+        }
+        due.retain(|due| !produced.contains(&due.period.to_string()));
+        due.reverse();
+        due
+    }
+
+    /// When it is due next.
+    #[must_use]
+    pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let next = self.cron.find_next_occurrence(&now.with_timezone(&self.zone), false).ok()?;
+        Some(next.with_timezone(&Utc))
+    }
+
+    /// Its time zone.
+    #[must_use]
+    pub fn zone(&self) -> Tz {
+        self.zone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(text: &str) -> DateTime<Utc> {
+        text.parse().expect("it is RFC 3339")
+    }
+
+    fn schedule(cron: &str, period: &str) -> Schedule {
+        let text = |text: &str| text.to_owned();
+        Schedule {
+            name: text("weekly"),
+            report: text("cost"),
+            cron: text(cron),
+            period: text(period),
+            time_zone: None,
+            by: usual_dimensions(),
+            deliver: Vec::new(),
+        }
+    }
+
+    fn due(cron: &str, period: &str, produced: &[&str], since: Option<&str>, now: &str) -> Vec<String> {
+        let table = schedule(cron, period).timetable("Europe/Berlin").expect("it can be read");
+        let produced = produced.iter().map(|period| (*period).to_owned()).collect();
+        let due = table.due(&produced, since.map(moment), moment(now));
+        due.iter().map(|due| format!("{} {}", due.at.format("%m-%d %H:%M"), due.period)).collect()
+    }
+
+    #[test]
+    fn a_new_schedule_is_due_for_the_newest_period_alone() {
+        let monday = "0 7 * * MON";
+        assert_eq!(due(monday, "last-week", &[], None, "2026-11-18T00:00:00Z"), ["11-16 06:00 2026-W46"]);
+        // A moment before it is due, the week before is the newest.
+        assert_eq!(due(monday, "last-week", &[], None, "2026-11-16T05:59:59Z"), ["11-09 06:00 2026-W45"]);
+        assert_eq!(due(monday, "last-week", &[], None, "2026-11-16T06:00:00Z"), ["11-16 06:00 2026-W46"]);
+    }
+
+    #[test]
+    fn missed_periods_are_caught_up_and_none_is_due_twice() {
+        let missed = due("0 7 * * MON", "last-week", &["2026-W43"], Some("2026-10-26T06:00:00Z"), "2026-11-17T00:00:00Z");
+        assert_eq!(missed, ["11-02 06:00 2026-W44", "11-09 06:00 2026-W45", "11-16 06:00 2026-W46"]);
+        let gap = due("0 7 * * MON", "last-week", &["2026-W43", "2026-W45", "2026-W46"], Some("2026-10-26T06:00:00Z"), "2026-11-17T00:00:00Z");
+        assert_eq!(gap, ["11-02 06:00 2026-W44"]);
+        // Every hour of a week names the same one.
+        let hourly = due("0 * * * *", "last-week", &["2026-W46"], Some("2026-11-15T23:00:00Z"), "2026-11-17T08:30:00Z");
+        assert_eq!(hourly, Vec::<String>::new());
+    }
+
+    #[test]
+    fn clocks_that_change_neither_skip_nor_repeat_a_day() {
+        // 02:30 does not exist on 29 March, and comes twice on 25 October, in Berlin.
+        for (since, now, days) in [
+            ("2026-03-27T00:00:00Z", "2026-03-31T12:00:00Z", ["2026-03-26", "2026-03-27", "2026-03-28", "2026-03-29", "2026-03-30"]),
+            ("2026-10-23T00:00:00Z", "2026-10-27T12:00:00Z", ["2026-10-22", "2026-10-23", "2026-10-24", "2026-10-25", "2026-10-26"]),
+        ] {
+            let found = due("30 2 * * *", "yesterday", &[], Some(since), now);
+            let periods: Vec<&str> = found.iter().map(|due| due.rsplit(' ').next().unwrap_or_default()).collect();
+            assert_eq!(periods, days, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_that_cannot_be_meant_is_refused() {
+        for (cron, period, told) in [("every day", "last-week", "is no cron expression"), ("0 7 * * *", "2026-W46", "is not seen from when"), ("0 7 * * *", "2026-11", "is not seen from when")] {
+            let error = schedule(cron, period).timetable("UTC").expect_err(cron).to_string();
+            assert!(error.contains(told) && error.contains("`weekly`"), "{error}");
+        }
+        assert!(schedule("0 7 * * *", "yesterday").timetable("Europe/Nowhere").is_err());
+    }
+}
