@@ -20,6 +20,7 @@ mod readers;
 mod receive;
 mod record;
 mod regression;
+mod reports;
 mod resent;
 mod runs;
 mod scores;

@@ -9,6 +9,8 @@ mod markdown;
 mod terminal;
 mod units;
 
+use std::borrow::Cow;
+
 pub use html::html;
 pub use markdown::markdown;
 pub use terminal::{Look, terminal};
@@ -22,7 +24,7 @@ pub enum Block {
     /// Names and values.
     Facts(Vec<(&'static str, String)>),
     /// Columns with their heads.
-    Table(Vec<&'static str>, Vec<Vec<String>>),
+    Table(Vec<Cow<'static, str>>, Vec<Vec<String>>),
     /// Spans over time.
     Waterfall(Vec<Bar>),
     /// A text as it was sent, and what it is.
@@ -31,6 +33,14 @@ pub enum Block {
     Note(String),
     /// Lines of two texts, with `-`, `+` or a space before each.
     Difference(Vec<(char, String)>),
+}
+
+impl Block {
+    /// A table.
+    #[must_use]
+    pub fn table<H: Into<Cow<'static, str>>>(heads: Vec<H>, rows: Vec<Vec<String>>) -> Self {
+        Self::Table(heads.into_iter().map(Into::into).collect(), rows)
+    }
 }
 
 /// A span in a waterfall.

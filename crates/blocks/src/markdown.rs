@@ -25,7 +25,8 @@ fn write(out: &mut String, block: &Block) -> std::fmt::Result {
             facts.iter().try_for_each(|(name, value)| writeln!(out, "- **{name}:** {}", inline(value)))
         }
         Block::Table(heads, rows) => {
-            writeln!(out, "| {} |\n|{}", heads.join(" | "), " --- |".repeat(heads.len()))?;
+            let named = heads.iter().map(|head| inline(head)).collect::<Vec<_>>().join(" | ");
+            writeln!(out, "| {named} |\n|{}", " --- |".repeat(heads.len()))?;
             rows.iter().try_for_each(|row| {
                 writeln!(out, "| {} |", row.iter().map(|cell| inline(cell)).collect::<Vec<_>>().join(" | "))
             })

@@ -1,5 +1,7 @@
 //! Blocks on a terminal.
 
+use std::borrow::Cow;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::units::{duration, line, tidy};
@@ -73,7 +75,8 @@ pub fn terminal(blocks: &[Block], look: Look) -> String {
 }
 
 /// Columns side by side; where they do not fit, the widest give way.
-fn table(heads: &[&str], rows: &[Vec<String>], look: Look) -> String {
+fn table(heads: &[Cow<'static, str>], rows: &[Vec<String>], look: Look) -> String {
+    let heads: Vec<String> = heads.iter().map(|head| line(head)).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| line(cell)).collect()).collect();
     let of_column = |column: usize| rows.iter().filter_map(move |row| row.get(column)).map(|cell| cell.width());
     let mut widths: Vec<usize> = heads
@@ -94,7 +97,7 @@ fn table(heads: &[&str], rows: &[Vec<String>], look: Look) -> String {
         let cells = cells.iter().zip(&widths).map(|(cell, width)| pad(&fit(cell, *width), *width));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    let mut out = format!("  {}\n", look.paint("2", &write(heads.to_vec())));
+    let mut out = format!("  {}\n", look.paint("2", &write(heads.iter().map(String::as_str).collect())));
     for row in &rows {
         out += &format!("  {}\n", write(row.iter().map(String::as_str).collect()));
     }
@@ -213,7 +216,7 @@ mod tests {
         let blocks = [
             Block::Heading(1, hostile.clone()),
             Block::Facts(vec![("fact", hostile.clone())]),
-            Block::Table(vec!["a", "b"], vec![vec![hostile.clone(), hostile.clone()]]),
+            Block::table(vec!["a", "b"], vec![vec![hostile.clone(), hostile.clone()]]),
             Block::Waterfall(vec![bar]),
             Block::Text(hostile.clone(), hostile.clone()),
             Block::Note(hostile.clone()),

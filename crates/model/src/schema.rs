@@ -8,6 +8,7 @@ mod kept;
 
 pub use derived::{CALLS, DERIVED_TABLES, TRACES};
 pub use kept::{EXAMPLES, KEPT_TABLES, PROMPTS, RELEASES, REVIEWS, VERDICTS};
+pub use kept::{ALERTS, KEPT_TABLES, REPORTS};
 
 /// `major.minor` of the published schema.
 pub const SCHEMA_VERSION: &str = "0.4";

@@ -55,8 +55,7 @@ impl<'a, A: Ask> Questions<'a, A> {
         let query = || title.to_owned();
         let rows = self.source.rows(&sql).await.map_err(|reason| ReportError::Query { query: query(), reason })?;
         let typed = rows.iter().map(T::deserialize).collect::<Result<Vec<T>, _>>();
-        let typed =
-            typed.map_err(|error| ReportError::Answer { query: query(), reason: error.to_string() })?;
+        let typed = typed.map_err(|error| ReportError::Answer { query: query(), reason: error.to_string() })?;
         let number = self.asked.len() + 1;
         self.asked.push(Query { number, title: query(), sql, rows });
         Ok(Answer { number, rows: typed })

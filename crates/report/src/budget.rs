@@ -53,7 +53,8 @@ impl Budget {
     /// # Errors
     /// When the text is none.
     pub fn amount(&self) -> Result<Amount, String> {
-        let amount: Amount = self.usd.parse().map_err(|error| format!("budget `{}`: `{}` {error}", self.name, self.usd))?;
+        let amount: Amount =
+            self.usd.parse().map_err(|error| format!("budget `{}`: `{}` {error}", self.name, self.usd))?;
         if amount <= Amount::ZERO {
             return Err(format!("budget `{}`: `{}` is not above zero", self.name, self.usd));
         }
@@ -93,9 +94,9 @@ impl Budget {
         let mut lengths = days.clone();
         lengths.sort_unstable();
         lengths.dedup();
-        let parts = lengths.into_iter().map(|length| {
-            times(amount, days.iter().filter(|days| **days == length).count() as i64, length)
-        });
+        let parts = lengths
+            .into_iter()
+            .map(|length| times(amount, days.iter().filter(|days| **days == length).count() as i64, length));
         parts.sum()
     }
 }

@@ -12,6 +12,7 @@ use crate::figures::{Both, Grouped, Totals, groups, totals, unpriced, which};
 use crate::forecast::Forecast;
 use crate::money::{self, dollars, minus, share, signed};
 use crate::page::{Cell, Chart, Data, Head, Item, Page, Section, Step, Table, Tile, Tone};
+use crate::published::Published;
 use crate::request::Request;
 use crate::split::{Group, Split, split};
 use crate::sql::Dimension;
@@ -76,16 +77,16 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let parts = split(&groups.iter().map(|group| group.sides).collect::<Vec<_>>());
     let spending = Spending::of(request, &totals, &course);
     let mut page = request.page();
-    page.notices = notices(request, &totals, &course);
+    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
     page.summary = vec![spending.sentence(request)];
     let mut spent = vec![Item::Tiles(spending.tiles(request)), Item::Chart(course.chart())];
     spent.extend(budgets);
     page.sections = vec![
-        Section { title: "Spending", items: spent },
-        Section { title: "Why it changed", items: why(&totals, parts, groups_query) },
-        Section { title: "Who spends on what", items: vec![table] },
-        Section { title: "By which prices", items: prices },
-        Section { title: "What is not known", items: not_known(&totals, missing) },
+        Section { title: "Spending".into(), items: spent },
+        Section { title: "Why it changed".into(), items: why(&totals, parts, groups_query) },
+        Section { title: "Who spends on what".into(), items: vec![table] },
+        Section { title: "By which prices".into(), items: prices },
+        Section { title: "What is not known".into(), items: not_known(&totals, missing) },
     ];
     page.queries = questions.into_queries();
     Ok(page)
@@ -144,7 +145,12 @@ impl Spending {
     /// The report in a sentence.
     pub(crate) fn sentence(&self, request: &Request) -> String {
         let Some(now) = self.now else { return "Nothing with a price was spent.".into() };
-        let mut text = format!("{} on {}: {}.", dollars(now), counted(self.calls, "model call", "model calls"), self.against_before(request));
+        let mut text = format!(
+            "{} on {}: {}.",
+            dollars(now),
+            counted(self.calls, "model call", "model calls"),
+            self.against_before(request)
+        );
         if let Some(used) = self.budget.and_then(|budget| share(now, budget)) {
             text += &format!(" That is {} of the budget.", percent(used));
         }
@@ -179,7 +185,12 @@ impl Spending {
             tiles.push(Tile { tone: over.then_some(Tone::Bad), queries: vec![self.totals, *query], ..tile });
         }
         let per_call = self.now.and_then(|now| money::times(now, 1, self.priced_calls));
-        tiles.push(tile("Per call", money(per_call), format!("of {}", counted(self.priced_calls, "priced call", "priced calls")), self.totals));
+        tiles.push(tile(
+            "Per call",
+            money(per_call),
+            format!("of {}", counted(self.priced_calls, "priced call", "priced calls")),
+            self.totals,
+        ));
         let saved = self.saved.map(|saved| {
             let without = self.now.unwrap_or_default() + saved;
             share(saved, without).map(|share| format!("{} of what it would cost without a cache", percent(share)))
@@ -194,7 +205,17 @@ pub(crate) fn tile(label: &str, cell: Cell, note: String, query: usize) -> Tile 
 }
 
 /// What has to be known before a number is read.
-pub(crate) fn notices(request: &Request, totals: &Both<Totals>, course: &Course) -> Vec<String> {
+pub(crate) async fn notices<A: Ask>(
+    questions: &mut Questions<'_, A>,
+    request: &Request,
+    totals: &Both<Totals>,
+    course: &Course,
+) -> Result<(Published, Vec<String>), ReportError> {
+    let (published, restated) = Published::ask(questions, request, totals).await?;
+    Ok((published, gaps(request, totals, course).into_iter().chain(restated).collect()))
+}
+
+fn gaps(request: &Request, totals: &Both<Totals>, course: &Course) -> Vec<String> {
     let noun = request.period.noun();
     if request.now <= request.period.window().since {
         return vec![format!("This {noun} has not begun: there is nothing to report yet.")];
@@ -235,7 +256,12 @@ pub(crate) fn why(totals: &Both<Totals>, parts: Option<Split>, query: usize) -> 
     ];
     let change = minus(now, before);
     let float = |amount: Amount| amount.units() as f64 / 1e24;
-    let end = |label: &str, amount: Amount| Step { label: label.into(), value: float(amount), text: dollars(amount), whole: true };
+    let end = |label: &str, amount: Amount| Step {
+        label: label.into(),
+        value: float(amount),
+        text: dollars(amount),
+        whole: true,
+    };
     let mut steps = vec![end("Before", before)];
     let mut rows = Vec::new();
     for ((_, part), (_, label, meaning)) in parts.parts().into_iter().zip(said) {
@@ -270,11 +296,11 @@ pub(crate) fn why(totals: &Both<Totals>, parts: Option<Split>, query: usize) -> 
 }
 
 pub(crate) fn head(text: &'static str) -> Head {
-    Head { text, number: false }
+    Head { text: text.into(), number: false }
 }
 
 pub(crate) fn number(text: &'static str) -> Head {
-    Head { text, number: true }
+    Head { text: text.into(), number: true }
 }
 
 async fn table<A: Ask>(
@@ -290,18 +316,24 @@ async fn table<A: Ask>(
         let names = request.by.iter().map(|dimension| Cell::name(row.get(dimension.name).and_then(Value::as_str)));
         let figures = TableRow::deserialize(row)
             .map_err(|error| ReportError::Answer { query: title.into(), reason: error.to_string() })?;
-        let unpriced = Cell { tone: (figures.unpriced_calls > 0).then_some(Tone::Bad), ..count(figures.unpriced_calls) };
-        rows.push(names.chain([
-            money(figures.cost_usd),
-            part(figures.cost_usd, whole),
-            more_money(figures.cost_usd, figures.cost_before_usd),
-            count(figures.calls),
-            unpriced,
-        ]).collect());
+        let unpriced =
+            Cell { tone: (figures.unpriced_calls > 0).then_some(Tone::Bad), ..count(figures.unpriced_calls) };
+        rows.push(
+            names
+                .chain([
+                    money(figures.cost_usd),
+                    part(figures.cost_usd, whole),
+                    more_money(figures.cost_usd, figures.cost_before_usd),
+                    count(figures.calls),
+                    unpriced,
+                ])
+                .collect(),
+        );
     }
     let names = request.by.iter().map(|dimension| head(dimension.name));
     let numbers = ["cost", "share", "change", "calls", "unpriced"].map(number);
-    let shown = if answer.rows.len() > MOST { format!(", the dearest {MOST} of {}", answer.rows.len()) } else { String::new() };
+    let shown =
+        if answer.rows.len() > MOST { format!(", the dearest {MOST} of {}", answer.rows.len()) } else { String::new() };
     Ok(Item::Table(Table {
         caption: format!("Cost by {}{shown}", request.by.iter().map(|one| one.name).collect::<Vec<_>>().join(", ")),
         heads: names.chain(numbers).collect(),
@@ -374,9 +406,12 @@ GROUP BY price_source, catalogue, catalogue_version
 ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
         request.window().condition("start_time")
     );
-    let answer = questions.ask::<Priced>("Which prices were used, and how costs differ from those reported", sql).await?;
+    let answer =
+        questions.ask::<Priced>("Which prices were used, and how costs differ from those reported", sql).await?;
     let rows = answer.rows.iter().map(|row| {
-        let difference = Cell::number(row.cost_difference_usd.map(exact), |_| row.cost_difference_usd.map(signed).unwrap_or_default());
+        let difference = Cell::number(row.cost_difference_usd.map(exact), |_| {
+            row.cost_difference_usd.map(signed).unwrap_or_default()
+        });
         vec![
             Cell::name(row.price_source.as_deref()),
             Cell::name(row.catalogue.as_deref()),
@@ -387,7 +422,15 @@ ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
             difference,
         ]
     });
-    let heads = vec![head("source"), head("catalogue"), head("version"), number("calls"), number("cost"), number("report a cost"), number("above reported")];
+    let heads = vec![
+        head("source"),
+        head("catalogue"),
+        head("version"),
+        number("calls"),
+        number("cost"),
+        number("report a cost"),
+        number("above reported"),
+    ];
     let table = Table { caption: "Prices in force".into(), heads, rows: rows.collect(), queries: vec![answer.number] };
     Ok(vec![Item::Table(table)])
 }
@@ -396,7 +439,12 @@ pub(crate) fn not_known(totals: &Both<Totals>, missing: crate::ask::Answer<crate
     let unpriced = totals.now.unpriced();
     let share = (totals.now.calls > 0).then(|| unpriced as f64 / totals.now.calls as f64);
     let cell = Cell { tone: (unpriced > 0).then_some(Tone::Bad), ..crate::words::ratio(share) };
-    let tile = tile("Unpriced calls", cell, format!("{} of {}", tracewell_blocks::count(unpriced), counted(totals.now.calls, "call", "calls")), totals.query);
+    let tile = tile(
+        "Unpriced calls",
+        cell,
+        format!("{} of {}", tracewell_blocks::count(unpriced), counted(totals.now.calls, "call", "calls")),
+        totals.query,
+    );
     let mut items = vec![Item::Tiles(vec![tile])];
     if !missing.rows.is_empty() {
         let rows = missing.rows.iter().map(|row| {

@@ -70,7 +70,8 @@ impl Course {
     pub(crate) fn chart(&self) -> Chart {
         let columns: Vec<Column> = self.period.iter().map(|place| self.column(place)).collect();
         let dearest = self.period.iter().filter(|place| place.has_begun).max_by_key(|place| self.cost(&place.key));
-        let dearest = dearest.map(|place| format!("the dearest is {} with {}", place.label, dollars(self.cost(&place.key))));
+        let dearest =
+            dearest.map(|place| format!("the dearest is {} with {}", place.label, dollars(self.cost(&place.key))));
         let description = format!(
             "A column for each of {}; {}. The line is the period before.",
             counted(columns.len() as i64, "step", "steps"),
@@ -102,7 +103,8 @@ impl Course {
             .take_while(|date| *date < today)
             .map(|date| PastDay { weekday: weekday(date), cost: self.cost(&date.to_string()) })
             .collect();
-        let left: Vec<DayLeft> = request.period.dates().filter(|date| *date >= today).map(|date| left(request, date)).collect();
+        let left: Vec<DayLeft> =
+            request.period.dates().filter(|date| *date >= today).map(|date| left(request, date)).collect();
         Some((forecast(spent, &past, &left)?, self.query))
     }
 }

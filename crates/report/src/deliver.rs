@@ -92,7 +92,9 @@ pub enum Secret {
 impl Secret {
     fn read(&self) -> Result<String, DeliveryError> {
         match self {
-            Self::Env(name) => std::env::var(name).map_err(|_| DeliveryError(format!("the environment has no `{name}`"))),
+            Self::Env(name) => {
+                std::env::var(name).map_err(|_| DeliveryError(format!("the environment has no `{name}`")))
+            }
             Self::File(path) => match std::fs::read_to_string(path) {
                 Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
                 Err(error) => Err(DeliveryError(format!("cannot read {}: {error}", path.display()))),
@@ -133,7 +135,10 @@ impl Destination {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Store { name, .. } | Self::Mail { name, .. } | Self::Slack { name, .. } | Self::Webhook { name, .. } => name,
+            Self::Store { name, .. }
+            | Self::Mail { name, .. }
+            | Self::Slack { name, .. }
+            | Self::Webhook { name, .. } => name,
         }
     }
 
@@ -243,7 +248,10 @@ async fn post(
         request = request.bearer_auth(token);
     }
     // The address may be a secret.
-    let answer = request.send().await.map_err(|error| DeliveryError(format!("it cannot be reached: {}", error.without_url())))?;
+    let answer = request
+        .send()
+        .await
+        .map_err(|error| DeliveryError(format!("it cannot be reached: {}", error.without_url())))?;
     match answer.status() {
         status if status.is_success() => Ok(()),
         status => Err(DeliveryError(format!("it answered {status}"))),
@@ -260,18 +268,31 @@ mod tests {
 
     #[test]
     fn destinations_are_read_and_mistakes_are_told() {
-        let mail = |more: &str| read(&format!(r#"{{"kind": "mail", "name": "leads", "server": "localhost:25", "from": "a@b.example", "to": ["c@d.example"]{more}}}"#));
+        let mail = |more: &str| {
+            read(&format!(
+                r#"{{"kind": "mail", "name": "leads", "server": "localhost:25", "from": "a@b.example", "to": ["c@d.example"]{more}}}"#
+            ))
+        };
         assert_eq!(mail("").expect("it is right").check(), Ok(()));
         assert!(mail(r#", "tsl": "none""#).is_err());
-        let wrong = read(r#"{"kind": "mail", "name": "leads", "server": "localhost", "from": "a@b.example", "to": []}"#).expect("it can be read");
-        assert_eq!(wrong.check().expect_err("no port"), "destination `leads`: `localhost` is no server; write host:port");
-        assert!(read(r#"{"kind": "slack", "name": "s", "url": "https://hooks.example/secret"}"#).is_err(), "a secret stands in no configuration");
+        let wrong =
+            read(r#"{"kind": "mail", "name": "leads", "server": "localhost", "from": "a@b.example", "to": []}"#)
+                .expect("it can be read");
+        assert_eq!(
+            wrong.check().expect_err("no port"),
+            "destination `leads`: `localhost` is no server; write host:port"
+        );
+        assert!(
+            read(r#"{"kind": "slack", "name": "s", "url": "https://hooks.example/secret"}"#).is_err(),
+            "a secret stands in no configuration"
+        );
         assert!(read(r#"{"kind": "slack", "name": "s", "url": {"env": "HOOK"}}"#).is_ok());
     }
 
     #[test]
     fn what_was_sent_to_us_is_no_markup() {
-        let message = Message { subject: "<!channel> *x*".into(), text: "a & b <http://x|y>".into(), ..Message::default() };
+        let message =
+            Message { subject: "<!channel> *x*".into(), text: "a & b <http://x|y>".into(), ..Message::default() };
         assert_eq!(slack(&message), "*&lt;!channel&gt; ∗x∗*\na &amp; b &lt;http://x|y&gt;");
     }
 

@@ -28,12 +28,6 @@ pub(crate) struct Totals {
     #[serde(deserialize_with = "money::read")]
     pub(crate) user_cost_usd: Option<Amount>,
     pub(crate) users: i64,
-    pub(crate) failed_calls: i64,
-    pub(crate) input_tokens: Option<i64>,
-    pub(crate) cache_read_tokens: Option<i64>,
-    pub(crate) p50_ms: Option<f64>,
-    pub(crate) p95_ms: Option<f64>,
-    pub(crate) p99_ms: Option<f64>,
 }
 
 /// Something of this period and of the one before.
@@ -86,16 +80,8 @@ pub(crate) async fn totals<A: Ask>(
     sum(cost_usd) FILTER (WHERE conversation_id IS NOT NULL) AS session_cost_usd,
     count(DISTINCT conversation_id) AS sessions,
     sum(cost_usd) FILTER (WHERE user_id IS NOT NULL) AS user_cost_usd,
-    count(DISTINCT user_id) AS users,
-    count(*) FILTER (WHERE status = 'error') AS failed_calls,
-    sum(input_tokens) AS input_tokens,
-    sum(cache_read_tokens) AS cache_read_tokens,
-    approx_percentile_cont(duration_ms, 0.5) AS p50_ms,
-    approx_percentile_cont(duration_ms, 0.95) AS p95_ms,
-    approx_percentile_cont(duration_ms, 0.99) AS p99_ms
-FROM (
-    SELECT *, extract(epoch FROM end_time - start_time) * 1000 AS duration_ms FROM span_costs
-) AS calls
+    count(DISTINCT user_id) AS users
+FROM span_costs
 WHERE {both}
 GROUP BY 1",
         which = which(request),

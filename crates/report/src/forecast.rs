@@ -61,7 +61,8 @@ pub fn forecast(spent: Amount, past: &[PastDay], left: &[DayLeft]) -> Option<For
     let of = |weekday: u8| past.iter().filter(move |day| day.weekday == weekday);
     let by_weekday = (0..7).all(|weekday| of(weekday).count() >= OF_EACH);
     let mean = |weekday: u8| -> Option<Amount> {
-        let days: Vec<Amount> = past.iter().filter(|day| !by_weekday || day.weekday == weekday).map(|day| day.cost).collect();
+        let days: Vec<Amount> =
+            past.iter().filter(|day| !by_weekday || day.weekday == weekday).map(|day| day.cost).collect();
         times(days.iter().copied().sum(), 1, i64::try_from(days.len()).ok()?)
     };
     let mut expected = spent;
@@ -121,7 +122,8 @@ mod tests {
     #[test]
     fn two_days_say_nothing_and_equal_days_no_range() {
         assert_eq!(forecast(usd(2), &days(&[1, 1]), &[]), None);
-        let found = forecast(usd(15), &days(&[5, 5, 5]), &[DayLeft { weekday: 3, share: 1.0 }]).expect("there are days");
+        let found =
+            forecast(usd(15), &days(&[5, 5, 5]), &[DayLeft { weekday: 3, share: 1.0 }]).expect("there are days");
         assert_eq!((found.expected, found.low, found.high), (usd(20), usd(20), usd(20)));
     }
 }

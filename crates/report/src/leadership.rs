@@ -49,15 +49,15 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     quality.extend(scores.items(VERSIONS).into_iter().filter(|item| !matches!(item, Item::Table(_))));
 
     let mut page = request.page();
-    page.notices = notices(request, &totals, &course);
+    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
     page.summary = vec![spending.sentence(request), sentence(&runs.now, &scores)];
     page.sections = vec![
-        Section { title: "Spending", items: spent },
-        Section { title: "What it buys", items: vec![Item::Tiles(units(&totals, &runs))] },
-        Section { title: "Why it changed", items: changed },
-        Section { title: "Quality and reliability", items: quality },
-        Section { title: "Runs worth reading", items: vec![worth] },
-        Section { title: "What is not known", items: unknown(&totals, &runs.now, &scores) },
+        Section { title: "Spending".into(), items: spent },
+        Section { title: "What it buys".into(), items: vec![Item::Tiles(units(&totals, &runs))] },
+        Section { title: "Why it changed".into(), items: changed },
+        Section { title: "Quality and reliability".into(), items: quality },
+        Section { title: "Runs worth reading".into(), items: vec![worth] },
+        Section { title: "What is not known".into(), items: unknown(&totals, &runs.now, &scores) },
     ];
     page.queries = questions.into_queries();
     Ok(page)
@@ -76,14 +76,22 @@ fn units(totals: &Both<Totals>, runs: &Both<Runs>) -> Vec<Tile> {
     let unit = |label: &str, cost: fn(&Totals) -> Option<Amount>, of: (i64, i64), one: &str, many: &str| {
         let each = |totals: &Totals, of: i64| cost(totals).and_then(|cost| times(cost, 1, of));
         let (now, before) = (each(&totals.now, of.0), each(&totals.before, of.1));
-        let moved = now.zip(before).and_then(|(now, before)| Some((minus(now, before), share(minus(now, before), before)?)));
-        let note = moved.map_or_else(|| "nothing to compare with".into(), |(_, moved)| format!("{} against before", change(moved)));
+        let moved =
+            now.zip(before).and_then(|(now, before)| Some((minus(now, before), share(minus(now, before), before)?)));
+        let note = moved
+            .map_or_else(|| "nothing to compare with".into(), |(_, moved)| format!("{} against before", change(moved)));
         let note = format!("{}; {note}", counted(of.0, one, many));
         Tile { tone: moved.and_then(|(difference, _)| tone(difference)), ..tile(label, money(now), note, totals.query) }
     };
     let (now, before) = (&totals.now, &totals.before);
     let with_runs = |tile: Tile| Tile { queries: vec![totals.query, runs.query], ..tile };
-    let good = unit("Per good outcome", all, (runs.now.good, runs.before.good), "run did not fail or score low", "runs did not fail or score low");
+    let good = unit(
+        "Per good outcome",
+        all,
+        (runs.now.good, runs.before.good),
+        "run did not fail or score low",
+        "runs did not fail or score low",
+    );
     vec![
         with_runs(unit("Per run", all, (runs.now.runs, runs.before.runs), "run", "runs")),
         unit("Per session", |totals| totals.session_cost_usd, (now.sessions, before.sessions), "session", "sessions"),
@@ -135,7 +143,12 @@ fn unknown(totals: &Both<Totals>, runs: &Runs, scores: &Scores) -> Vec<Item> {
     let mut told = Vec::new();
     if now.unpriced() > 0 {
         let part = now.unpriced() as f64 / now.calls as f64;
-        told.push(format!("{} of {} have no price ({}) and are in no amount; the cost report says why.", tracewell_blocks::count(now.unpriced()), counted(now.calls, "call", "calls"), percent(part)));
+        told.push(format!(
+            "{} of {} have no price ({}) and are in no amount; the cost report says why.",
+            tracewell_blocks::count(now.unpriced()),
+            counted(now.calls, "call", "calls"),
+            percent(part)
+        ));
     }
     told.extend(not_known(runs, scores));
     told.into_iter().map(Item::Note).collect()

@@ -15,7 +15,7 @@
 //! - A page over a period that is empty, half missing or not over says so first.
 //! - What applications sent is hostile: it is escaped for the format it is shown in.
 //!
-//! No I/O but through [`Ask`] here, and no clock.
+//! No I/O here but through [`Ask`] and by [`deliver`], and no clock.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ mod ask;
 mod budget;
 pub mod cost;
 mod course;
+pub mod deliver;
 mod error;
 mod figures;
 pub mod forecast;
@@ -31,10 +32,12 @@ mod leadership;
 pub mod money;
 pub mod page;
 mod period;
+mod published;
 pub mod quality;
 pub mod render;
 mod request;
 mod runs;
+pub mod schedule;
 pub mod split;
 mod sql;
 mod words;
@@ -44,6 +47,7 @@ pub use budget::{Budget, Per};
 pub use error::ReportError;
 pub use page::Page;
 pub use period::{Period, Window, zone};
+pub use published::{Published, published_page};
 pub use request::{Report, Request};
 pub use sql::Dimension;
 

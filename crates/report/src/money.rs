@@ -55,6 +55,14 @@ pub(crate) fn text<S: serde::Serializer>(amount: &Amount, serializer: S) -> Resu
     serializer.collect_str(amount)
 }
 
+/// The same of one that may not be known.
+pub(crate) fn maybe_text<S: serde::Serializer>(amount: &Option<Amount>, serializer: S) -> Result<S::Ok, S::Error> {
+    match amount {
+        Some(amount) => text(amount, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// Reads an amount from exact text; absent and null are unknown.
 pub(crate) fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
     let text = <Option<String> as serde::Deserialize>::deserialize(deserializer)?;
@@ -80,8 +88,28 @@ mod tests {
 
     #[test]
     fn people_read_few_digits() {
-        let shown = ["0", "1234567.891", "12.345", "9.999", "0.9996", "0.0412", "0.000412", "-3.5", "0.000000000000000000000001"];
-        let words = ["$0.00", "$1,234,567.89", "$12.35", "$10.00", "$1.000", "$0.0412", "$0.000412", "−$3.50", "$0.000000000000000000000001"];
+        let shown = [
+            "0",
+            "1234567.891",
+            "12.345",
+            "9.999",
+            "0.9996",
+            "0.0412",
+            "0.000412",
+            "-3.5",
+            "0.000000000000000000000001",
+        ];
+        let words = [
+            "$0.00",
+            "$1,234,567.89",
+            "$12.35",
+            "$10.00",
+            "$1.000",
+            "$0.0412",
+            "$0.000412",
+            "−$3.50",
+            "$0.000000000000000000000001",
+        ];
         assert_eq!(shown.map(|text| dollars(usd(text))), words);
         assert_eq!([signed(usd("1.5")), signed(usd("-1.5")), signed(Amount::ZERO)], ["+$1.50", "−$1.50", "$0.00"]);
     }

@@ -2,16 +2,19 @@
 //!
 //! Every tile, table and chart names the queries that its numbers come from; [`Page::check`] tells which does not.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ask::Query;
+use crate::published::Published;
 
 /// A report.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Page {
     /// Which report: `cost`, `quality`, `leadership`.
-    pub report: &'static str,
+    pub report: Cow<'static, str>,
     /// What it is called.
     pub title: String,
     /// Which period, by its absolute name.
@@ -26,6 +29,8 @@ pub struct Page {
     pub span: String,
     /// When the report was worked out, in UTC.
     pub produced: String,
+    /// What is published of the period.
+    pub totals: Published,
     /// What has to be known before a number is read: an empty or half-missing period, restated totals. First on the page.
     pub notices: Vec<String>,
     /// The report in a sentence or two.
@@ -37,16 +42,16 @@ pub struct Page {
 }
 
 /// A part of a page.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Section {
     /// Its heading.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// What it consists of.
     pub items: Vec<Item>,
 }
 
 /// A piece of a section.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Item {
     /// Single numbers.
@@ -60,7 +65,7 @@ pub enum Item {
 }
 
 /// Whether a change is welcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Tone {
@@ -69,7 +74,7 @@ pub enum Tone {
 }
 
 /// One number.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tile {
     /// What it is.
     pub label: String,
@@ -86,7 +91,7 @@ pub struct Tile {
 }
 
 /// A table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// What its rows are.
     pub caption: String,
@@ -99,31 +104,31 @@ pub struct Table {
 }
 
 /// A column.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Head {
     /// What is in it.
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
     /// It holds numbers.
     pub number: bool,
 }
 
 /// A cell of a table.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// As people read it.
     pub text: String,
     /// The value itself: money as exact text; null where it is not known.
     pub value: Value,
     /// Whether it is welcome.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tone: Option<Tone>,
     /// Where more is to be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
 }
 
 /// A picture of numbers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chart {
     /// What it shows.
     pub title: String,
@@ -136,7 +141,7 @@ pub struct Chart {
 }
 
 /// The numbers of a chart.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Data {
     /// A column for each step of time.
@@ -148,7 +153,7 @@ pub enum Data {
 }
 
 /// A column of a chart.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     /// Below it.
     pub label: String,
@@ -161,7 +166,7 @@ pub struct Column {
 }
 
 /// A step of a bridge.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// What it is.
     pub label: String,
@@ -174,7 +179,7 @@ pub struct Step {
 }
 
 /// A number with how sure it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Estimate {
     pub label: String,

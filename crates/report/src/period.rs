@@ -5,7 +5,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc, Weekday,
+};
 use chrono_tz::Tz;
 
 use crate::error::ReportError;
@@ -175,6 +177,9 @@ impl fmt::Display for Period {
     }
 }
 
+/// Times beyond are none to the engine.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=2200;
+
 fn relative(text: &str) -> Option<(&str, Unit)> {
     match text {
         "today" => return Some(("this", Unit::Day)),
@@ -197,7 +202,7 @@ fn absolute(text: &str) -> Option<(Unit, NaiveDate)> {
     let is_number = |part: &str, digits: usize| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
     let number = |part: &str, digits: usize| is_number(part, digits).then(|| part.parse::<u32>().ok()).flatten();
     let (year, rest) = text.split_once('-').map_or((text, None), |(year, rest)| (year, Some(rest)));
-    let year = i32::try_from(number(year, 4)?).ok()?;
+    let year = i32::try_from(number(year, 4)?).ok().filter(|year| YEARS.contains(year))?;
     let Some(rest) = rest else { return Some((Unit::Year, NaiveDate::from_ymd_opt(year, 1, 1)?)) };
     if let Some(week) = rest.strip_prefix('W') {
         return Some((Unit::Week, NaiveDate::from_isoywd_opt(year, number(week, 2)?, Weekday::Mon)?));
@@ -208,9 +213,7 @@ fn absolute(text: &str) -> Option<(Unit, NaiveDate)> {
     }
     match rest.split_once('-') {
         None => Some((Unit::Month, NaiveDate::from_ymd_opt(year, number(rest, 2)?, 1)?)),
-        Some((month, day)) => {
-            Some((Unit::Day, NaiveDate::from_ymd_opt(year, number(month, 2)?, number(day, 2)?)?))
-        }
+        Some((month, day)) => Some((Unit::Day, NaiveDate::from_ymd_opt(year, number(month, 2)?, number(day, 2)?)?)),
     }
 }
 
@@ -274,9 +277,13 @@ mod tests {
 
     #[test]
     fn names_relative_to_now_are_of_the_zone_and_become_absolute() {
-        let names = ["today", "yesterday", "this-week", "last-week", "this-month", "last-month", "last-quarter", "last-year"];
+        let names =
+            ["today", "yesterday", "this-week", "last-week", "this-month", "last-month", "last-quarter", "last-year"];
         let shown = names.map(|name| period(name).to_string());
-        assert_eq!(shown, ["2026-11-22", "2026-11-21", "2026-W47", "2026-W46", "2026-11", "2026-10", "2026-Q3", "2025"]);
+        assert_eq!(
+            shown,
+            ["2026-11-22", "2026-11-21", "2026-W47", "2026-W46", "2026-11", "2026-10", "2026-Q3", "2025"]
+        );
         for name in &shown {
             assert_eq!(period(name).to_string(), *name);
         }
@@ -286,7 +293,20 @@ mod tests {
 
     #[test]
     fn what_is_no_period_is_refused() {
-        for wrong in ["", "2026-13", "2026-W54", "2027-W53", "2026-Q5", "2026-Q0", "2026-02-30", "26-11", "+026", "last", "last-day-x", "2026-1"] {
+        for wrong in [
+            "",
+            "2026-13",
+            "2026-W54",
+            "2027-W53",
+            "2026-Q5",
+            "2026-Q0",
+            "2026-02-30",
+            "26-11",
+            "+026",
+            "last",
+            "last-day-x",
+            "2026-1",
+        ] {
             let told = Period::parse(wrong, BERLIN, Utc::now()).expect_err(wrong).to_string();
             assert!(told.contains("2026-W46"), "{told}");
         }

@@ -7,6 +7,7 @@ use crate::ask::{Ask, Questions};
 use crate::error::ReportError;
 use crate::figures::{Both, Totals};
 use crate::money::{self, dollars, minus, signed};
+use crate::page::Page;
 use crate::request::Request;
 use crate::sql::quoted;
 use crate::words::counted;
@@ -24,6 +25,23 @@ pub struct Published {
     /// The prices it was worked out by.
     #[serde(default)]
     pub prices_version: Option<String>,
+}
+
+/// The page as it was published under a name, if it was.
+///
+/// # Errors
+/// When the table of reports cannot be read.
+pub async fn published_page<A: Ask>(source: &A, name: &str, period: &str) -> Result<Option<Page>, ReportError> {
+    let sql = format!(
+        "SELECT page FROM reports WHERE event = 'published' AND name = {} AND period = {} ORDER BY recorded_at LIMIT 1",
+        quoted(name),
+        quoted(period)
+    );
+    let query = || "What was published".to_owned();
+    let rows = source.rows(&sql).await.map_err(|reason| ReportError::Query { query: query(), reason })?;
+    let page = rows.first().and_then(|row| row.get("page")).and_then(serde_json::Value::as_str);
+    let read = page.map(serde_json::from_str).transpose();
+    read.map_err(|error| ReportError::Answer { query: query(), reason: error.to_string() })
 }
 
 #[derive(Deserialize)]
@@ -73,7 +91,8 @@ LIMIT 1",
         );
         let before = questions.ask::<Before>("What was published of the period first", before).await?;
         let query = before.number;
-        let note = before.rows.first().and_then(|before| now.against(before)).map(|note| format!("{note} [query {query}]"));
+        let note =
+            before.rows.first().and_then(|before| now.against(before)).map(|note| format!("{note} [query {query}]"));
         Ok((now, note))
     }
 

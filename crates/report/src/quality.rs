@@ -25,8 +25,8 @@ pub fn table_sql(request: &Request) -> String {
     count(*) AS calls,
     count(*) FILTER (WHERE status = 'error') AS failed,
     count(*) FILTER (WHERE array_has(finish_reasons, 'length')) AS cut_off,
-    approx_percentile_cont(duration_ns / 1e6, 0.5) AS p50_ms,
-    approx_percentile_cont(duration_ns / 1e6, 0.95) AS p95_ms,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p50_ms,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p95_ms,
     avg(output_tokens) AS output_tokens
 FROM llm_calls
 WHERE {window}
@@ -50,16 +50,19 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let worth = worth_reading(&mut questions, request, 5).await?;
 
     let mut page = request.page();
-    page.notices = notices(request, &totals, &course);
+    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
     page.summary = vec![sentence(&runs.now, &scores)];
     let mut tiles = reliability(&runs);
     tiles.extend([interventions(&people, &runs), feedback(&said)]);
     page.sections = vec![
-        Section { title: "Reliability and speed", items: vec![Item::Tiles(tiles), errors] },
-        Section { title: "Scores by prompt version", items: scores.items(MOST) },
-        Section { title: "Prompt versions in traffic", items: vec![versions] },
-        Section { title: "Runs worth reading", items: vec![worth] },
-        Section { title: "What is not known", items: not_known(&runs.now, &scores).into_iter().map(Item::Note).collect() },
+        Section { title: "Reliability and speed".into(), items: vec![Item::Tiles(tiles), errors] },
+        Section { title: "Scores by prompt version".into(), items: scores.items(MOST) },
+        Section { title: "Prompt versions in traffic".into(), items: vec![versions] },
+        Section { title: "Runs worth reading".into(), items: vec![worth] },
+        Section {
+            title: "What is not known".into(),
+            items: not_known(&runs.now, &scores).into_iter().map(Item::Note).collect(),
+        },
     ];
     page.queries = questions.into_queries();
     Ok(page)
@@ -79,15 +82,25 @@ pub(crate) fn not_known(runs: &Runs, scores: &Scores) -> Vec<String> {
     let mut told = Vec::new();
     if runs.without_root > 0 {
         let part = share(runs.without_root, runs.runs).map_or_else(String::new, |part| format!(" ({})", percent(part)));
-        told.push(format!("{}{part} lack their first span: they are judged by the spans that came.", counted(runs.without_root, "run", "runs")));
+        told.push(format!(
+            "{}{part} lack their first span: they are judged by the spans that came.",
+            counted(runs.without_root, "run", "runs")
+        ));
     }
     if runs.runs > runs.judged {
         let rest = runs.runs - runs.judged;
-        told.push(format!("{} of {} have no score: whether they were good is known from errors alone.", tracewell_blocks::count(rest), counted(runs.runs, "run", "runs")));
+        told.push(format!(
+            "{} of {} have no score: whether they were good is known from errors alone.",
+            tracewell_blocks::count(rest),
+            counted(runs.runs, "run", "runs")
+        ));
     }
     let few = scores.rows.iter().filter(|row| row.period == "this" && row.scores < FEW).count();
     if few > 0 {
-        told.push(format!("{} on fewer than {FEW} scores: mind the intervals.", counted(few as i64, "average rests", "averages rest")));
+        told.push(format!(
+            "{} on fewer than {FEW} scores: mind the intervals.",
+            counted(few as i64, "average rests", "averages rest")
+        ));
     }
     if told.is_empty() {
         told.push("Nothing is known to be missing.".into());
@@ -170,15 +183,22 @@ ORDER BY scores DESC, prompt, version, score, source, period",
     pub(crate) fn items(&self, most: usize) -> Vec<Item> {
         if self.now().next().is_none() {
             return vec![Item::Note(
-                "No score was given to a call or a run of this period; `tracewell score` and evaluators give some.".into(),
+                "No score was given to a call or a run of this period; `tracewell score` and evaluators give some."
+                    .into(),
             )];
         }
         let estimates: Vec<Estimate> = self.now().take(most).filter_map(ScoreRow::estimate).collect();
         let mut items = Vec::new();
         if !estimates.is_empty() {
-            let description = estimates.iter().map(|one| format!("{}: {}", one.label, one.text)).collect::<Vec<_>>().join("; ");
+            let description =
+                estimates.iter().map(|one| format!("{}: {}", one.label, one.text)).collect::<Vec<_>>().join("; ");
             let title = format!("Mean score and its {:.0} % interval", CONFIDENCE * 100.0);
-            items.push(Item::Chart(Chart { title, description, data: Data::Intervals(estimates), queries: vec![self.query] }));
+            items.push(Item::Chart(Chart {
+                title,
+                description,
+                data: Data::Intervals(estimates),
+                queries: vec![self.query],
+            }));
         }
         items.push(self.table(most));
         items
@@ -187,28 +207,40 @@ ORDER BY scores DESC, prompt, version, score, source, period",
     fn table(&self, most: usize) -> Item {
         let before = |row: &ScoreRow| {
             let same = |other: &&ScoreRow| {
-                other.period != "this" && (&other.prompt, &other.version, &other.score, &other.source) == (&row.prompt, &row.version, &row.score, &row.source)
+                other.period != "this"
+                    && (&other.prompt, &other.version, &other.score, &other.source)
+                        == (&row.prompt, &row.version, &row.score, &row.source)
             };
             self.rows.iter().find(same)
         };
-        let rows = self.now().take(most).map(|row| {
-            let few = (row.scores < FEW).then_some(Tone::Bad);
-            vec![
-                Cell::name(row.prompt.as_deref()),
-                Cell::name(row.version.as_deref()),
-                Cell::text(&row.score),
-                Cell::name(row.source.as_deref()),
-                Cell { tone: few, ..count(row.scores) },
-                plain(Some(row.mean)),
-                Cell::text(row.interval().map_or_else(|| "too few".into(), |(low, high)| format!("{} to {}", decimal(low), decimal(high)))),
-                plain(before(row).map(|before| before.mean)),
-            ]
-        });
+        let rows =
+            self.now().take(most).map(|row| {
+                let few = (row.scores < FEW).then_some(Tone::Bad);
+                vec![
+                    Cell::name(row.prompt.as_deref()),
+                    Cell::name(row.version.as_deref()),
+                    Cell::text(&row.score),
+                    Cell::name(row.source.as_deref()),
+                    Cell { tone: few, ..count(row.scores) },
+                    plain(Some(row.mean)),
+                    Cell::text(row.interval().map_or_else(
+                        || "too few".into(),
+                        |(low, high)| format!("{} to {}", decimal(low), decimal(high)),
+                    )),
+                    plain(before(row).map(|before| before.mean)),
+                ]
+            });
         Item::Table(Table {
             caption: "Scores, the last word of each judge".into(),
             heads: vec![
-                head("prompt"), head("version"), head("score"), head("source"),
-                number("scores"), number("mean"), number("95 % interval"), number("before"),
+                head("prompt"),
+                head("version"),
+                head("score"),
+                head("source"),
+                number("scores"),
+                number("mean"),
+                number("95 % interval"),
+                number("before"),
             ],
             rows: rows.collect(),
             queries: vec![self.query],
@@ -266,8 +298,15 @@ async fn versions<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -
     Ok(Item::Table(Table {
         caption: format!("Calls by prompt version, the {MOST} most used"),
         heads: vec![
-            head("prompt"), head("version"), number("calls"), number("failed"), number("95 % interval"), number("cut off"),
-            number("median"), number("95 of 100"), number("output tokens"),
+            head("prompt"),
+            head("version"),
+            number("calls"),
+            number("failed"),
+            number("95 % interval"),
+            number("cut off"),
+            number("median"),
+            number("95 of 100"),
+            number("output tokens"),
         ],
         rows: rows.collect(),
         queries: vec![answer.number],

@@ -16,7 +16,7 @@ pub fn blocks(page: &Page) -> Vec<Block> {
     blocks.push(Block::Note(format!("{} ({}). Worked out {}.", page.span, page.time_zone, page.produced)));
     blocks.extend(page.summary.iter().cloned().map(Block::Note));
     for section in &page.sections {
-        blocks.push(Block::Heading(2, section.title.to_owned()));
+        blocks.push(Block::Heading(2, section.title.clone().into_owned()));
         for item in &section.items {
             match item {
                 Item::Tiles(tiles) => blocks.push(tiles_of(tiles)),
@@ -41,20 +41,20 @@ fn source(queries: &[usize]) -> String {
 }
 
 fn tiles_of(tiles: &[Tile]) -> Block {
-    let rows = tiles.iter().map(|tile| {
-        vec![tile.label.clone(), tile.text.clone(), format!("{}{}", tile.note, source(&tile.queries))]
-    });
-    Block::Table(vec!["", "", ""], rows.collect())
+    let rows = tiles
+        .iter()
+        .map(|tile| vec![tile.label.clone(), tile.text.clone(), format!("{}{}", tile.note, source(&tile.queries))]);
+    Block::table(vec!["", "", ""], rows.collect())
 }
 
 fn table_of(table: &Table) -> [Block; 2] {
-    let heads = table.heads.iter().map(|head| head.text).collect();
+    let heads = table.heads.iter().map(|head| head.text.clone()).collect();
     let text = |cell: &Cell| match &cell.link {
         Some(link) => format!("{} {link}", cell.text),
         None => cell.text.clone(),
     };
     let rows = table.rows.iter().map(|row| row.iter().map(text).collect()).collect();
-    [Block::Note(format!("{}{}", table.caption, source(&table.queries))), Block::Table(heads, rows)]
+    [Block::Note(format!("{}{}", table.caption, source(&table.queries))), Block::table(heads, rows)]
 }
 
 /// A chart as a line of text.

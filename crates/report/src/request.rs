@@ -8,6 +8,7 @@ use crate::budget::Budget;
 use crate::error::ReportError;
 use crate::page::Page;
 use crate::period::{Period, Window};
+use crate::published::Published;
 use crate::sql::Dimension;
 
 /// Which report.
@@ -50,9 +51,10 @@ impl FromStr for Report {
     type Err = ReportError;
 
     fn from_str(text: &str) -> Result<Self, ReportError> {
-        Self::ALL.into_iter().find(|report| report.name() == text).ok_or_else(|| {
-            ReportError::Asked(format!("`{text}` is no report; there are cost, quality and leadership"))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|report| report.name() == text)
+            .ok_or_else(|| ReportError::Asked(format!("`{text}` is no report; there are cost, quality and leadership")))
     }
 }
 
@@ -106,7 +108,7 @@ impl Request {
             _ => day(first, "%-d %b").zip(day(last, "%-d %b %Y")).map(|(first, last)| format!("{first} – {last}")),
         };
         Page {
-            report: self.report.name(),
+            report: self.report.name().into(),
             title: self.report.title().into(),
             period: period.to_string(),
             time_zone: zone.name().into(),
@@ -114,6 +116,7 @@ impl Request {
             until: utc(until),
             span: span.unwrap_or_default(),
             produced: utc(self.now),
+            totals: Published::default(),
             notices: Vec::new(),
             summary: Vec::new(),
             sections: Vec::new(),
@@ -128,9 +131,12 @@ impl Request {
 
     /// The columns that costs are broken down by, as a list to select.
     pub(crate) fn columns(dimensions: &[Dimension]) -> String {
-        let named = dimensions.iter().map(|Dimension { name, column }| {
-            if name == column { (*column).to_owned() } else { format!("{column} AS {name}") }
-        });
+        let named =
+            dimensions.iter().map(
+                |Dimension { name, column }| {
+                    if name == column { (*column).to_owned() } else { format!("{column} AS {name}") }
+                },
+            );
         named.collect::<Vec<_>>().join(", ")
     }
 

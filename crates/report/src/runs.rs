@@ -45,9 +45,9 @@ impl Runs {
     count(*) FILTER (WHERE coalesce(status, '') <> 'error' AND coalesce(lowest, '') <> 'low') AS good,
     count(lowest) AS judged,
     count(*) FILTER (WHERE missing_root) AS without_root,
-    approx_percentile_cont(duration_ns / 1e6, 0.5) AS p50_ms,
-    approx_percentile_cont(duration_ns / 1e6, 0.95) AS p95_ms,
-    approx_percentile_cont(duration_ns / 1e6, 0.99) AS p99_ms
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p50_ms,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p95_ms,
+    percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p99_ms
 FROM (
     SELECT t.date, t.start_time, t.status, t.error_count, t.missing_root, t.duration_ns, s.lowest
     FROM traces AS t
@@ -105,7 +105,8 @@ pub(crate) fn reliability(runs: &Both<Runs>) -> Vec<Tile> {
     let time = |label: &str, now: Option<f64>, before: Option<f64>| {
         let (_, tone) = compared(now, before, |_| String::new());
         let moved = now.zip(before).and_then(|(now, before)| against(now, before));
-        let note = moved.map_or_else(|| "nothing to compare with".into(), |moved| format!("{} against before", change(moved)));
+        let note =
+            moved.map_or_else(|| "nothing to compare with".into(), |moved| format!("{} against before", change(moved)));
         // A tenth is within what the approximation and chance do.
         let tone = tone.filter(|_| moved.is_some_and(|moved| moved.abs() > 0.1));
         Tile { label: label.into(), note, tone, ..tile(milliseconds(now), runs.query) }
@@ -222,9 +223,8 @@ GROUP BY 1",
 /// How users feel about it.
 pub(crate) fn feedback(feedback: &Both<Feedback>) -> Tile {
     let Feedback { said, good, .. } = feedback.now;
-    let sure = crate::interval::of_share(good, said).map(|interval| {
-        format!(", between {} and {} with 95 %", percent(interval.low), percent(interval.high))
-    });
+    let sure = crate::interval::of_share(good, said)
+        .map(|interval| format!(", between {} and {} with 95 %", percent(interval.low), percent(interval.high)));
     Tile {
         label: "Users' feedback that is good".into(),
         note: format!("of {}{}", counted(said, "answer", "answers"), sure.unwrap_or_default()),
@@ -298,7 +298,9 @@ UNION ALL SELECT why, trace_id, service, NULL, NULL, score, score_name, NULL FRO
         let told = [
             row.cost_usd.map(money::dollars),
             row.duration_ms.map(|time| tracewell_blocks::duration((time * 1e6) as i64)),
-            row.score.map(|score| format!("{} {}", row.score_name.as_deref().unwrap_or("score"), crate::words::decimal(score))),
+            row.score.map(|score| {
+                format!("{} {}", row.score_name.as_deref().unwrap_or("score"), crate::words::decimal(score))
+            }),
             row.calls.map(|calls| counted(calls, "call", "calls")),
         ];
         let run = Cell { link: request.run(&row.trace_id), ..Cell::text(&row.trace_id) };
@@ -307,7 +309,12 @@ UNION ALL SELECT why, trace_id, service, NULL, NULL, score, score_name, NULL FRO
     });
     Ok(Item::Table(Table {
         caption: "`tracewell runs show ID` tells all of one".into(),
-        heads: vec![crate::cost::head("why"), crate::cost::head("run"), crate::cost::head("service"), crate::cost::head("what")],
+        heads: vec![
+            crate::cost::head("why"),
+            crate::cost::head("run"),
+            crate::cost::head("service"),
+            crate::cost::head("what"),
+        ],
         rows: rows.collect(),
         queries: vec![answer.number],
     }))

@@ -76,11 +76,20 @@ impl Schedule {
         let wrong = |error: ReportError| ReportError::Asked(format!("schedule `{}`: {error}", self.name));
         let cron = Cron::from_str(&self.cron).map_err(|error| {
             let cron = &self.cron;
-            ReportError::Asked(format!("schedule `{}`: `{cron}` is no cron expression: {error}; write 0 7 * * MON", self.name))
+            ReportError::Asked(format!(
+                "schedule `{}`: `{cron}` is no cron expression: {error}; write 0 7 * * MON",
+                self.name
+            ))
         })?;
         let zone = zone(self.time_zone.as_deref().unwrap_or(usual_zone)).map_err(wrong)?;
-        if !self.period.contains(|c: char| c.is_ascii_alphabetic()) || Period::parse(&self.period, zone, Utc::now()).is_err() || self.period.contains('W') {
-            return Err(wrong(ReportError::Asked(format!("`{}` is not seen from when it is due; write yesterday, last-week, this-month", self.period))));
+        if !self.period.contains(|c: char| c.is_ascii_alphabetic())
+            || Period::parse(&self.period, zone, Utc::now()).is_err()
+            || self.period.contains('W')
+        {
+            return Err(wrong(ReportError::Asked(format!(
+                "`{}` is not seen from when it is due; write yesterday, last-week, this-month",
+                self.period
+            ))));
         }
         let by = self.by.iter().map(|name| Dimension::named(name)).collect::<Result<_, _>>().map_err(wrong)?;
         Ok(Timetable { report: self.report.parse().map_err(wrong)?, by, cron, zone, period: self.period.clone() })
@@ -171,9 +180,16 @@ mod tests {
 
     #[test]
     fn missed_periods_are_caught_up_and_none_is_due_twice() {
-        let missed = due("0 7 * * MON", "last-week", &["2026-W43"], Some("2026-10-26T06:00:00Z"), "2026-11-17T00:00:00Z");
+        let missed =
+            due("0 7 * * MON", "last-week", &["2026-W43"], Some("2026-10-26T06:00:00Z"), "2026-11-17T00:00:00Z");
         assert_eq!(missed, ["11-02 06:00 2026-W44", "11-09 06:00 2026-W45", "11-16 06:00 2026-W46"]);
-        let gap = due("0 7 * * MON", "last-week", &["2026-W43", "2026-W45", "2026-W46"], Some("2026-10-26T06:00:00Z"), "2026-11-17T00:00:00Z");
+        let gap = due(
+            "0 7 * * MON",
+            "last-week",
+            &["2026-W43", "2026-W45", "2026-W46"],
+            Some("2026-10-26T06:00:00Z"),
+            "2026-11-17T00:00:00Z",
+        );
         assert_eq!(gap, ["11-02 06:00 2026-W44"]);
         // Every hour of a week names the same one.
         let hourly = due("0 * * * *", "last-week", &["2026-W46"], Some("2026-11-15T23:00:00Z"), "2026-11-17T08:30:00Z");
@@ -184,8 +200,16 @@ mod tests {
     fn clocks_that_change_neither_skip_nor_repeat_a_day() {
         // 02:30 does not exist on 29 March, and comes twice on 25 October, in Berlin.
         for (since, now, days) in [
-            ("2026-03-27T00:00:00Z", "2026-03-31T12:00:00Z", ["2026-03-26", "2026-03-27", "2026-03-28", "2026-03-29", "2026-03-30"]),
-            ("2026-10-23T00:00:00Z", "2026-10-27T12:00:00Z", ["2026-10-22", "2026-10-23", "2026-10-24", "2026-10-25", "2026-10-26"]),
+            (
+                "2026-03-27T00:00:00Z",
+                "2026-03-31T12:00:00Z",
+                ["2026-03-26", "2026-03-27", "2026-03-28", "2026-03-29", "2026-03-30"],
+            ),
+            (
+                "2026-10-23T00:00:00Z",
+                "2026-10-27T12:00:00Z",
+                ["2026-10-22", "2026-10-23", "2026-10-24", "2026-10-25", "2026-10-26"],
+            ),
         ] {
             let found = due("30 2 * * *", "yesterday", &[], Some(since), now);
             let periods: Vec<&str> = found.iter().map(|due| due.rsplit(' ').next().unwrap_or_default()).collect();
@@ -195,7 +219,11 @@ mod tests {
 
     #[test]
     fn a_schedule_that_cannot_be_meant_is_refused() {
-        for (cron, period, told) in [("every day", "last-week", "is no cron expression"), ("0 7 * * *", "2026-W46", "is not seen from when"), ("0 7 * * *", "2026-11", "is not seen from when")] {
+        for (cron, period, told) in [
+            ("every day", "last-week", "is no cron expression"),
+            ("0 7 * * *", "2026-W46", "is not seen from when"),
+            ("0 7 * * *", "2026-11", "is not seen from when"),
+        ] {
             let error = schedule(cron, period).timetable("UTC").expect_err(cron).to_string();
             assert!(error.contains(told) && error.contains("`weekly`"), "{error}");
         }

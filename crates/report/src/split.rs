@@ -210,11 +210,13 @@ mod tests {
     }
 
     fn any_side() -> impl Strategy<Value = Side> {
-        (1..10_000i64, [any_use(), any_use(), any_use()], any_use(), 0..100i64).prop_map(|(calls, input, output, fee)| {
-            let fees = Amount::from_units(i128::from(fee * calls) * 10i128.pow(20));
-            let cost = input.iter().map(|part| part.cost).sum::<Amount>() + output.cost + fees;
-            Side { calls, cost, input, output }
-        })
+        (1..10_000i64, [any_use(), any_use(), any_use()], any_use(), 0..100i64).prop_map(
+            |(calls, input, output, fee)| {
+                let fees = Amount::from_units(i128::from(fee * calls) * 10i128.pow(20));
+                let cost = input.iter().map(|part| part.cost).sum::<Amount>() + output.cost + fees;
+                Side { calls, cost, input, output }
+            },
+        )
     }
 
     proptest! {

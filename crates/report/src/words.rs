@@ -71,7 +71,13 @@ pub(crate) fn plain(number: Option<f64>) -> Cell {
 
 /// `0.873`, `12.4`.
 pub(crate) fn decimal(number: f64) -> String {
-    let places = if number.abs() >= 100.0 { 0 } else if number.abs() >= 10.0 { 1 } else { 3 };
+    let places = if number.abs() >= 100.0 {
+        0
+    } else if number.abs() >= 10.0 {
+        1
+    } else {
+        3
+    };
     let text = format!("{:.places$}", number.abs());
     format!("{}{text}", if number < 0.0 { "−" } else { "" })
 }

@@ -247,7 +247,7 @@ pub fn story(diff: &RunDiff) -> Vec<Block> {
     let table = |changes: &[Change]| {
         let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "not told".to_owned());
         let rows = changes.iter().map(|change| vec![change.what.clone(), said(&change.a), said(&change.b)]).collect();
-        Block::Table(vec!["what", "a", "b"], rows)
+        Block::table(vec!["what", "a", "b"], rows)
     };
     blocks.push(Block::Heading(2, "The runs".to_owned()));
     blocks.push(if diff.run.is_empty() { Block::Note("no difference".to_owned()) } else { table(&diff.run) });

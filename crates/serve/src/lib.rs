@@ -28,6 +28,6 @@ pub use flight::{Flight, FlightStartError};
 pub use health::{Health, IDENTITY, health_router};
 pub use postgres::{Postgres, PostgresOptions, Tls};
 pub use queries::queries_router;
-pub use reports::Answers;
+pub use reports::{Answers, Usual, reports_router};
 pub use runs::runs_router;
 pub use sql::{PRICES, sql_router};

@@ -1,11 +1,130 @@
-//! Reports over whatever answers SQL.
+//! `GET /v1/reports`, `GET /v1/reports/REPORT?period=…` and `GET /v1/reports/NAME/PERIOD`.
+
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::json::LineDelimitedWriter;
-use tracewell_report::Row;
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use chrono::Utc;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use tracewell_query::Engine;
+use tracewell_report::{Ask, Budget, Dimension, Page, Period, ReportError, Request, Row, produce, render, zone};
+use tracewell_runs::render::markdown;
+
+use crate::runs::{MARKDOWN, json, page, text, wanted};
+use crate::sql::failure;
+
+/// What reports are made by where nothing else is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Usual {
+    /// The time zone of periods.
+    pub time_zone: String,
+    /// What calls may cost.
+    pub budgets: Vec<Budget>,
+    /// What links to runs begin with.
+    pub links: String,
+}
+
+#[derive(Clone)]
+struct Reports {
+    engine: Arc<Engine>,
+    usual: Arc<Usual>,
+}
+
+/// Reports over `engine`.
+pub fn reports_router(engine: Arc<Engine>, usual: Usual) -> Router {
+    Router::new()
+        .route("/v1/reports", get(list))
+        .route("/v1/reports/{report}", get(fresh))
+        .route("/v1/reports/{name}/{period}", get(published))
+        .with_state(Reports { engine, usual: Arc::new(usual) })
+}
+
+async fn list(State(Reports { engine, .. }): State<Reports>) -> Response {
+    let sql = "SELECT name, report, period, time_zone, recorded_at, calls, unpriced_calls, cost_usd
+        FROM reports WHERE event = 'published' ORDER BY recorded_at DESC LIMIT 1000";
+    match Answers(engine).rows(sql).await {
+        Ok(rows) => json(&rows),
+        Err(reason) => failure(StatusCode::INTERNAL_SERVER_ERROR, &reason),
+    }
+}
+
+/// What a report is to be over.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    period: Option<String>,
+    tz: Option<String>,
+    by: Option<String>,
+}
+
+async fn fresh(
+    State(Reports { engine, usual }): State<Reports>,
+    Path(report): Path<String>,
+    asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let asked = match asked {
+        Ok(Query(asked)) => asked,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
+    };
+    let request = match request(&report, &asked, &usual) {
+        Ok(request) => request,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match produce(&Answers(engine), &request).await {
+        Ok(page) => shown(&page, &headers),
+        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn request(report: &str, asked: &Asked, usual: &Usual) -> Result<Request, ReportError> {
+    let now = Utc::now();
+    let zone = zone(asked.tz.as_deref().unwrap_or(&usual.time_zone))?;
+    let by = asked.by.as_deref().unwrap_or("team,prompt,model");
+    Ok(Request {
+        report: report.parse()?,
+        period: Period::parse(asked.period.as_deref().unwrap_or("last-week"), zone, now)?,
+        now,
+        by: by.split(',').filter(|name| !name.is_empty()).map(Dimension::named).collect::<Result<_, _>>()?,
+        budgets: usual.budgets.clone(),
+        links: usual.links.clone(),
+    })
+}
+
+async fn published(
+    State(Reports { engine, .. }): State<Reports>,
+    Path((name, period)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    match tracewell_report::published_page(&Answers(engine), &name, &period).await {
+        Ok(Some(page)) => shown(&page, &headers),
+        Ok(None) => failure(
+            StatusCode::NOT_FOUND,
+            &format!("nothing was published of `{period}` as `{name}`; GET /v1/reports lists what was"),
+        ),
+        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn shown(report: &Page, headers: &HeaderMap) -> Response {
+    match wanted(headers) {
+        "text/html" => match render::html(report) {
+            Ok(html) => page(html),
+            Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        },
+        "text/markdown" => text(MARKDOWN, markdown(&render::blocks(report)), &[]),
+        _ => json(report),
+    }
+}
 
 /// Answers as reports want them: rows whose decimals are text, so that they stay exact.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use tracewell_runs::{Filter, RunsError};
 use crate::sql::{JSON, failure, header, status};
 
 const HTML: &str = "text/html; charset=utf-8";
-const MARKDOWN: &str = "text/markdown; charset=utf-8";
+pub(crate) const MARKDOWN: &str = "text/markdown; charset=utf-8";
 
 /// Runs over `engine`.
 pub fn runs_router(engine: Arc<Engine>) -> Router {
@@ -41,29 +41,33 @@ async fn show(State(engine): State<Arc<Engine>>, Path(id): Path<String>, headers
         Ok(record) => record,
         Err(error) => return refuse(&error),
     };
-    let accept = header(&headers, ACCEPT);
-    let mut named = accept.split(',').map(|one| one.split(';').next().unwrap_or_default().trim());
-    let wanted = named.find(|media| matches!(*media, JSON | "text/html" | "text/markdown" | "*/*"));
-    match wanted {
-        Some("text/html") => {
-            let page = html(&format!("Run {}", record.trace_id), &story(&record, Detail::ALL));
-            // What a model wrote stands in the page: nothing in it may run or be loaded.
-            let policy = "default-src 'none'; style-src 'unsafe-inline'";
-            text(HTML, page, &[(CONTENT_SECURITY_POLICY, policy)])
-        }
-        Some("text/markdown") => text(MARKDOWN, markdown(&story(&record, Detail::ALL)), &[]),
+    match wanted(&headers) {
+        "text/html" => page(html(&format!("Run {}", record.trace_id), &story(&record, Detail::ALL))),
+        "text/markdown" => text(MARKDOWN, markdown(&story(&record, Detail::ALL)), &[]),
         _ => json(&record),
     }
 }
 
-fn text(media: &'static str, body: String, more: &[(HeaderName, &'static str)]) -> Response {
+/// The form of a page that `Accept` asks for first.
+pub(crate) fn wanted(headers: &HeaderMap) -> &str {
+    let accept = header(headers, ACCEPT);
+    let mut named = accept.split(',').map(|one| one.split(';').next().unwrap_or_default().trim());
+    named.find(|media| matches!(*media, JSON | "text/html" | "text/markdown" | "*/*")).unwrap_or_default()
+}
+
+/// A page in which stands what others wrote: nothing in it may run or be loaded.
+pub(crate) fn page(html: String) -> Response {
+    text(HTML, html, &[(CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'")])
+}
+
+pub(crate) fn text(media: &'static str, body: String, more: &[(HeaderName, &'static str)]) -> Response {
     let own = [(CONTENT_TYPE, media), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (VARY, "accept")];
     let headers = own.into_iter().chain(more.iter().cloned());
     let headers: HeaderMap = headers.map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
     (headers, body).into_response()
 }
 
-fn json(value: &impl Serialize) -> Response {
+pub(crate) fn json(value: &impl Serialize) -> Response {
     match serde_json::to_string(value) {
         Ok(body) => text(JSON, body, &[]),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),

@@ -209,6 +209,11 @@ pub(crate) fn now() -> i64 {
     since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
+/// Now, to the second: a query that names it can be read.
+pub(crate) fn moment() -> chrono::DateTime<chrono::Utc> {
+    chrono::DateTime::from_timestamp(now() / 1_000_000_000, 0).unwrap_or_default()
+}
+
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     match cli.command {

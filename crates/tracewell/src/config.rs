@@ -11,12 +11,14 @@ use toml::Value;
 mod address;
 mod limits;
 mod load;
+mod report;
 mod size;
 mod span;
 mod storage;
 
 pub(crate) use address::{Address, Listening};
 pub(crate) use load::load;
+pub(crate) use report::ReportSettings;
 pub(crate) use size::ByteSize;
 pub(crate) use span::TimeSpan;
 pub(crate) use storage::shown;
@@ -36,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) query: QuerySettings,
     pub(crate) prices: PriceSettings,
     pub(crate) maintenance: MaintenanceSettings,
+    pub(crate) report: ReportSettings,
     /// Options of the object store by `object_store`'s names, such as `aws_endpoint`.
     pub(crate) storage: BTreeMap<String, String>,
 }
@@ -154,6 +157,7 @@ impl Default for Config {
             query: QuerySettings::default(),
             prices: PriceSettings::default(),
             maintenance: MaintenanceSettings::default(),
+            report: ReportSettings::default(),
             storage: BTreeMap::new(),
         }
     }

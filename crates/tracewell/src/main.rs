@@ -11,6 +11,7 @@ mod evaluate;
 mod output;
 mod prices;
 mod repl;
+mod reports;
 
 // Many threads allocate small columns at once: glibc's allocator contends there.
 #[global_allocator]

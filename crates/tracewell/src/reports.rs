@@ -24,7 +24,7 @@ use tracewell_lake::{Commit, FactTable, Lake, Transaction};
 use tracewell_model::schema::REPORTS;
 use tracewell_report::deliver::Destination;
 use tracewell_report::schedule::{Due, Schedule, Timetable};
-use tracewell_report::{Ask, Page, Request, produce};
+use tracewell_report::{Ask, Page, Request, produce, published_page};
 
 use crate::config::ReportSettings;
 
@@ -34,7 +34,7 @@ mod send;
 const LOST: TimeDelta = TimeDelta::minutes(10);
 /// Pauses before the next attempts; behind the last one it is given up.
 const PAUSES: [TimeDelta; 8] = [
-    TimeDelta::seconds(30),
+    TimeDelta::seconds(10),
     TimeDelta::minutes(2),
     TimeDelta::minutes(10),
     TimeDelta::minutes(30),
@@ -204,13 +204,20 @@ impl<A: Ask> Desk<A> {
     }
 
     async fn rows<T: serde::de::DeserializeOwned>(&self, sql: &str) -> anyhow::Result<Vec<T>> {
-        let rows = self.source.rows(sql).await.map_err(|reason| anyhow!("cannot read the table of reports: {reason}"))?;
+        let rows =
+            self.source.rows(sql).await.map_err(|reason| anyhow!("cannot read the table of reports: {reason}"))?;
         let typed = rows.into_iter().map(|row| serde_json::from_value(row.into())).collect::<Result<_, _>>();
         typed.context("the table of reports cannot be read")
     }
 
     /// Whether it was this process that published it.
-    async fn produce(&self, schedule: &Schedule, timetable: &Timetable, due: &Due, now: DateTime<Utc>) -> anyhow::Result<bool> {
+    async fn produce(
+        &self,
+        schedule: &Schedule,
+        timetable: &Timetable,
+        due: &Due,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<bool> {
         let request = Request {
             report: timetable.report,
             period: due.period.clone(),
@@ -287,9 +294,10 @@ impl<A: Ask> Desk<A> {
             return Ok(None);
         }
         let what = format!("{} of {period} to {to}", schedule.name);
-        let sent = match self.page(&schedule.name, period).await {
-            Ok(page) => self.send(&schedule.name, &page, destination).await,
-            Err(error) => Err(error),
+        let sent = match published_page(&self.source, &schedule.name, period).await {
+            Ok(Some(page)) => self.send(&schedule.name, &page, destination).await,
+            Ok(None) => Err(anyhow!("the table of reports has no such page")),
+            Err(error) => Err(error.into()),
         };
         match sent {
             Ok(()) => {
@@ -303,22 +311,6 @@ impl<A: Ask> Desk<A> {
                 Ok(Some(Err(error.context(format!("cannot deliver {what}")))))
             }
         }
-    }
-
-    /// The page as it was published.
-    async fn page(&self, name: &str, period: &str) -> anyhow::Result<Page> {
-        #[derive(Deserialize)]
-        struct Kept {
-            page: String,
-        }
-        let quoted = |text: &str| text.replace('\'', "''");
-        let sql = format!(
-            "SELECT page FROM reports WHERE event = 'published' AND name = '{}' AND period = '{}' ORDER BY recorded_at LIMIT 1",
-            quoted(name),
-            quoted(period)
-        );
-        let kept = self.rows::<Kept>(&sql).await?.into_iter().next();
-        Ok(serde_json::from_str(&kept.context("it is not in the table of reports")?.page)?)
     }
 }
 
@@ -335,7 +327,9 @@ fn delivery<'a>(rows: impl Iterator<Item = &'a Happened>, now: DateTime<Utc>) ->
         }
     }
     let Some((last, (at, failed))) = attempts.last_key_value() else { return Delivery::Next(1) };
-    let Some(pause) = usize::try_from(last - 1).ok().and_then(|position| PAUSES.get(position)) else { return Delivery::GivenUp };
+    let Some(pause) = usize::try_from(last - 1).ok().and_then(|position| PAUSES.get(position)) else {
+        return Delivery::GivenUp;
+    };
     let ready = if *failed { *at + *pause } else { *at + LOST };
     if now >= ready { Delivery::Next(last + 1) } else { Delivery::Waiting }
 }
@@ -345,7 +339,7 @@ pub(crate) async fn watch<A: Ask>(desk: Desk<A>, every: Duration, stop: tokio_ut
     let mut failures = 0u32;
     loop {
         let mut failed = false;
-        for told in desk.run_due(DateTime::from_timestamp_nanos(crate::command::now())).await {
+        for told in desk.run_due(crate::command::moment()).await {
             match told {
                 Ok(told) => tracing::info!("{told}"),
                 Err(error) => {
@@ -369,7 +363,14 @@ mod tests {
 
     fn row(event: &str, attempt: i64, at: DateTime<Utc>) -> Happened {
         let (event, destination) = (event.to_owned(), Some("leads".to_owned()));
-        Happened { event, period: "2026-W46".into(), recorded_at: at, due_at: None, destination, attempt: Some(attempt) }
+        Happened {
+            event,
+            period: "2026-W46".into(),
+            recorded_at: at,
+            due_at: None,
+            destination,
+            attempt: Some(attempt),
+        }
     }
 
     #[test]
@@ -381,8 +382,8 @@ mod tests {
         assert_eq!(state(&begun, TimeDelta::minutes(9)), Delivery::Waiting, "another process may be at it");
         assert_eq!(state(&begun, TimeDelta::minutes(10)), Delivery::Next(2));
         let failed = [row("attempt", 1, at), row("failed", 1, at)];
-        assert_eq!(state(&failed, TimeDelta::seconds(29)), Delivery::Waiting);
-        assert_eq!(state(&failed, TimeDelta::seconds(30)), Delivery::Next(2));
+        assert_eq!(state(&failed, TimeDelta::seconds(9)), Delivery::Waiting);
+        assert_eq!(state(&failed, TimeDelta::seconds(10)), Delivery::Next(2));
         let done = [row("attempt", 1, at), row("failed", 1, at), row("attempt", 2, at), row("delivered", 2, at)];
         assert_eq!(state(&done, TimeDelta::days(9)), Delivery::Done);
         assert_eq!(state(&[row("failed", 9, at)], TimeDelta::days(9)), Delivery::GivenUp);

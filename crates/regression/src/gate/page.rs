@@ -33,7 +33,7 @@ pub fn page(verdict: &Verdict) -> Vec<Block> {
             .flaky
             .iter()
             .map(|case| vec![case.example.clone(), case.until.to_string(), case.reason.clone().unwrap_or_default()]);
-        let table = Block::Table(vec!["example", "until", "why"], rows.collect());
+        let table = Block::table(vec!["example", "until", "why"], rows.collect());
         blocks.extend([heading("Left out as flaky"), table]);
     }
     blocks.extend(verdict.notes.iter().cloned().map(Block::Note));
@@ -53,7 +53,7 @@ fn findings(findings: &[Finding]) -> Block {
     let row = |finding: &Finding| {
         [finding.decision.to_string(), finding.about.clone(), finding.rule.clone(), finding.why.clone()].to_vec()
     };
-    Block::Table(vec!["decision", "of", "rule", "why"], findings.iter().map(row).collect())
+    Block::table(vec!["decision", "of", "rule", "why"], findings.iter().map(row).collect())
 }
 
 fn comparisons(findings: &[Finding]) -> Block {
@@ -76,7 +76,7 @@ fn comparisons(findings: &[Finding]) -> Block {
     });
     let heads =
         vec!["of", "rule", "n", "baseline", "candidate", "at least", "at most", "p pass", "p fail", "McNemar mid-p"];
-    Block::Table(heads, rows.collect())
+    Block::table(heads, rows.collect())
 }
 
 fn changes(changes: &[&Change]) -> Block {
@@ -84,7 +84,7 @@ fn changes(changes: &[&Change]) -> Block {
         let (from, to) = (format!("{:.2}", change.from), format!("{:.2}", change.to));
         vec![change.example.clone(), change.scorer.clone(), from, to, change.explanation.clone()]
     });
-    Block::Table(vec!["example", "scorer", "before", "now", "found"], rows.collect())
+    Block::table(vec!["example", "scorer", "before", "now", "found"], rows.collect())
 }
 
 fn differences(broke: &[&Change]) -> Vec<Block> {

@@ -26,7 +26,9 @@ pub fn html(page: &Page) -> Result<String, ReportError> {
     let sections: Vec<Value> = page
         .sections
         .iter()
-        .map(|section| context! { title => section.title, items => section.items.iter().map(item).collect::<Vec<_>>() })
+        .map(
+            |section| context! { title => &section.title, items => section.items.iter().map(item).collect::<Vec<_>>() },
+        )
         .collect();
     let template = environment.get_template(NAME).map_err(|error| wrong(&error))?;
     let style = Value::from_safe_string(STYLE.to_owned());
@@ -56,6 +58,7 @@ mod tests {
     use super::*;
     use crate::ask::Query;
     use crate::page::{Cell, Chart, Column, Data, Estimate, Head, Section, Step, Table, Tile};
+    use crate::published::Published;
 
     const HOSTILE: &str = "</style></title><script>alert(1)</script><img src=x onerror='y'>\"&";
 
@@ -64,7 +67,12 @@ mod tests {
         let chart = |data| Item::Chart(Chart { title: own(), description: own(), data, queries: vec![1] });
         let cell = Cell { link: Some("javascript:alert(1)".into()), ..Cell::text(HOSTILE) };
         let tile = Tile { label: own(), text: own(), value: json!(HOSTILE), note: own(), tone: None, queries: vec![1] };
-        let table = Table { caption: own(), heads: vec![Head { text: "x", number: false }], rows: vec![vec![cell]], queries: vec![1] };
+        let table = Table {
+            caption: own(),
+            heads: vec![Head { text: HOSTILE.into(), number: false }],
+            rows: vec![vec![cell]],
+            queries: vec![1],
+        };
         let column = Column { label: own(), value: Some(f64::NAN), text: own(), before: Some(2.0) };
         let step = Step { label: own(), value: f64::INFINITY, text: own(), whole: true };
         let estimate = Estimate { label: own(), value: 0.5, low: f64::NAN, high: 1.0, text: own() };
@@ -77,7 +85,7 @@ mod tests {
             chart(Data::Intervals(vec![estimate])),
         ];
         Page {
-            report: "cost",
+            report: "cost".into(),
             title: own(),
             period: own(),
             time_zone: own(),
@@ -85,9 +93,10 @@ mod tests {
             until: own(),
             span: own(),
             produced: own(),
+            totals: Published::default(),
             notices: vec![own()],
             summary: vec![own()],
-            sections: vec![Section { title: "Section", items }],
+            sections: vec![Section { title: HOSTILE.into(), items }],
             queries: vec![Query { number: 1, title: own(), sql: own(), rows: Vec::new() }],
         }
     }

@@ -34,7 +34,13 @@ fn columns(columns: &[Column], width: f64) -> (f64, String) {
     while line <= top * 1.001 {
         let at = y(line);
         let _ = write!(out, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{width:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>");
-        let _ = write!(out, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>", LEFT - 6.0, at + 4.0, axis(line, step));
+        let _ = write!(
+            out,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            LEFT - 6.0,
+            at + 4.0,
+            axis(line, step)
+        );
         line += step;
     }
     let slot = (width - LEFT) / columns.len().max(1) as f64;
@@ -56,10 +62,20 @@ fn columns(columns: &[Column], width: f64) -> (f64, String) {
         }
         if let Some(before) = column.before {
             let (at, half) = (y(before), (bar / 2.0 + slot * 0.08).min(slot / 2.0));
-            let _ = write!(out, "<line class=\"past\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>", middle - half, middle + half);
+            let _ = write!(
+                out,
+                "<line class=\"past\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>",
+                middle - half,
+                middle + half
+            );
         }
         if position % every == 0 {
-            let _ = write!(out, "<text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>", height - 6.0, escape(&column.label));
+            let _ = write!(
+                out,
+                "<text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                height - 6.0,
+                escape(&column.label)
+            );
         }
     }
     let _ = write!(
@@ -135,7 +151,12 @@ fn intervals(estimates: &[Estimate], width: f64) -> (f64, String) {
     while line <= high * 1.001 {
         let at = x(line);
         let _ = write!(out, "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"0\" y2=\"{ground:.1}\"/>");
-        let _ = write!(out, "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>", ground + 14.0, tidy(line, step));
+        let _ = write!(
+            out,
+            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+            ground + 14.0,
+            tidy(line, step)
+        );
         line += step;
     }
     let most = if width < 500.0 { 20 } else { 40 };
@@ -206,7 +227,9 @@ mod tests {
 
     #[test]
     fn axes_have_round_numbers() {
-        for (highest, expected) in [(0.0, (1.0, 0.5)), (8.0, (8.0, 2.0)), (9.1, (10.0, 5.0)), (1_300.0, (1_500.0, 500.0))] {
+        for (highest, expected) in
+            [(0.0, (1.0, 0.5)), (8.0, (8.0, 2.0)), (9.1, (10.0, 5.0)), (1_300.0, (1_500.0, 500.0))]
+        {
             assert_eq!(scale(highest), expected, "{highest}");
         }
         let (top, step) = scale(0.0432);

@@ -37,7 +37,7 @@ pub fn changes_page(prompt: &str, episodes: &[Episode]) -> Vec<Block> {
             episode.trace_id.as_ref().and_then(|id| id.get(..12)).unwrap_or_default().to_owned(),
         ]
     };
-    blocks.push(Block::Table(heads, episodes.iter().map(row).collect()));
+    blocks.push(Block::table(heads, episodes.iter().map(row).collect()));
     blocks
 }
 

@@ -272,7 +272,7 @@ impl<'a> Story<'a> {
                 ]
             });
             let rows = rows.collect();
-            self.blocks.push(Block::Table(vec!["#", "document", "score", "text"], rows));
+            self.blocks.push(Block::table(vec!["#", "document", "score", "text"], rows));
         }
         self.cut(record.retrievals.len(), "retrievals");
     }
@@ -320,7 +320,7 @@ impl<'a> Story<'a> {
         };
         let rows = self.record.scores.iter().map(row).collect();
         self.heading(2, "Scores");
-        self.blocks.push(Block::Table(vec!["name", "score", "of", "by", "why"], rows));
+        self.blocks.push(Block::table(vec!["name", "score", "of", "by", "why"], rows));
     }
 
     fn completeness(&mut self) {

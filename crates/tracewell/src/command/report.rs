@@ -2,15 +2,22 @@
 
 use std::io::Write;
 
-use anyhow::Context;
-use chrono::{DateTime, Utc};
+use anyhow::{Context, bail};
+use arrow::array::RecordBatch;
 use clap::{Args, Subcommand, ValueEnum};
-use tracewell_report::{Dimension, Page, Period, Report, Request, cost, produce, render, zone};
+use serde_json::Value;
+use tracewell_lake::Lake;
+use tracewell_model::schema::KEPT_TABLES;
+use tracewell_report::page::{Item, Section};
+use tracewell_report::{
+    Ask, Dimension, Page, Period, Report, Request, cost, produce, published_page, quality, render, zone,
+};
 use tracewell_runs::render::{markdown, terminal};
 use tracewell_serve::Answers;
 
 use super::source::{Asked, Source};
 use crate::output::{self, Format, look};
+use crate::reports::Desk;
 
 #[derive(Debug, Args)]
 pub(crate) struct Reports {
@@ -33,6 +40,47 @@ enum Command {
         after_help = "Example:\n  tracewell report leadership --period last-week --tz Europe/Berlin --format html > week.html"
     )]
     Leadership(Make),
+    /// What was published, the newest first.
+    List(List),
+    /// A report as it was published.
+    #[command(after_help = "Example:\n  tracewell report show weekly 2026-W46 --format html > week.html")]
+    Show(Show),
+    /// Produce and deliver what the schedules of the configuration say is due. Safe to repeat, and beside servers.
+    #[command(
+        after_help = "For CronJobs and systemd timers, where no server runs. Schedules and destinations are settings: report.schedules, report.destinations.\n\nExample:\n  tracewell report run --due --config tracewell.toml"
+    )]
+    Run(Run),
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    asked: Asked,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    #[command(flatten)]
+    asked: Asked,
+    /// The name it was published under
+    name: String,
+    /// The period
+    period: String,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = output::Form::Text)]
+    format: output::Form,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    asked: Asked,
+    /// What is due now: all there is to run
+    #[arg(long, required = true)]
+    due: bool,
 }
 
 #[derive(Debug, Args)]
@@ -42,9 +90,9 @@ struct Make {
     /// Over what: 2026-11-20, 2026-W46, 2026-11, 2026-Q4, 2026, today, yesterday, this-week, last-month, …
     #[arg(long, value_name = "PERIOD", default_value = "last-week")]
     period: String,
-    /// Time zone whose midnights bound the period, by its name in the tz database
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    tz: String,
+    /// Time zone whose midnights bound the period, by its name in the tz database [default: report.time_zone]
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<String>,
     /// What costs are broken down by: team, prompt, prompt_version, model, provider, service, environment, release,
     /// agent, workflow, user, session, tenant
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "team,prompt,model")]
@@ -52,6 +100,9 @@ struct Make {
     /// How it is written
     #[arg(long, value_enum, default_value_t = Form::Text)]
     format: Form,
+    /// Keep its totals as those published of the period, which has to be over
+    #[arg(long)]
+    publish: bool,
 }
 
 /// How a report is written.
@@ -77,6 +128,9 @@ impl Reports {
             Command::Cost(make) => make.run(Report::Cost).await,
             Command::Quality(make) => make.run(Report::Quality).await,
             Command::Leadership(make) => make.run(Report::Leadership).await,
+            Command::List(list) => list.run().await,
+            Command::Show(show) => show.run().await,
+            Command::Run(run) => run.run().await,
         };
         output::until_broken(written)
     }
@@ -84,20 +138,126 @@ impl Reports {
 
 impl Make {
     async fn run(&self, report: Report) -> anyhow::Result<()> {
-        let now = DateTime::<Utc>::from_timestamp_nanos(super::now());
+        let settings = self.asked.config()?.report;
+        let now = super::moment();
+        let zone = zone(self.tz.as_deref().unwrap_or(&settings.time_zone))?;
         let request = Request {
             report,
-            period: Period::parse(&self.period, zone(&self.tz)?, now)?,
+            period: Period::parse(&self.period, zone, now)?,
             now,
             by: self.by.iter().map(|name| Dimension::named(name)).collect::<Result<_, _>>()?,
-            budgets: Vec::new(),
-            links: String::new(),
+            budgets: settings.budgets,
+            links: settings.links,
         };
-        let source = self.asked.open().await?;
+        if self.publish && !request.is_over() {
+            bail!("{} is not over; what is published stays, so only periods that are over are", request.period);
+        }
+        let answers = Answers(self.asked.open().await?);
         match self.format {
-            Form::Csv => rows(&source, &request, Format::Csv).await,
-            Form::Parquet => rows(&source, &request, Format::Parquet).await,
-            form => write(form, &produce(&Answers(source), &request).await?),
+            Form::Csv | Form::Parquet if !self.publish => return self.rows(&answers, &request).await,
+            _ => {}
+        }
+        let page = produce(&answers, &request).await?;
+        if self.publish {
+            let desk = desk(&self.asked, answers).await?;
+            if !desk.publish(report.name(), &request, &page, None).await? {
+                eprintln!("tracewell: {} was published before; that stays", request.period);
+            }
+        }
+        write(self.format, &page)
+    }
+
+    async fn rows(&self, answers: &Answers<Source>, request: &Request) -> anyhow::Result<()> {
+        let format = if self.format == Form::Csv { Format::Csv } else { Format::Parquet };
+        let mut out = std::io::stdout().lock();
+        let (schema, rows) = match request.report {
+            Report::Cost => answers.0.sql(&cost::table_sql(request)).await?,
+            Report::Quality => answers.0.sql(&quality::table_sql(request)).await?,
+            Report::Leadership => {
+                let page = produce(answers, request).await?;
+                let rows = figures(&page)?;
+                return output::write(&mut out, format, &rows.schema(), std::slice::from_ref(&rows));
+            }
+        };
+        output::write(&mut out, format, &schema, &rows)
+    }
+}
+
+impl List {
+    async fn run(&self) -> anyhow::Result<()> {
+        let sql = "SELECT name, report, period, time_zone, recorded_at, calls, unpriced_calls, cost_usd
+            FROM reports WHERE event = 'published' ORDER BY recorded_at DESC";
+        let (schema, rows) = self.asked.open().await?.sql(sql).await?;
+        output::write(&mut std::io::stdout().lock(), Format::or_usual(self.format), &schema, &rows)
+    }
+}
+
+impl Show {
+    async fn run(&self) -> anyhow::Result<()> {
+        let source = Answers(self.asked.open().await?);
+        let Some(page) = published_page(&source, &self.name, &self.period).await? else {
+            bail!(
+                "nothing was published of `{}` as `{}`; `tracewell report list` shows what was",
+                self.period,
+                self.name
+            );
+        };
+        write(self.format.into(), &page)
+    }
+}
+
+impl Run {
+    async fn run(&self) -> anyhow::Result<()> {
+        let answers = Answers(self.asked.open().await?);
+        let mut failed = 0;
+        for told in desk(&self.asked, answers).await?.run_due(super::moment()).await {
+            match told {
+                Ok(told) => super::say!("{told}"),
+                Err(error) => {
+                    failed += 1;
+                    eprintln!("tracewell: {error:#}");
+                }
+            }
+        }
+        if failed > 0 {
+            bail!("{failed} of what was due failed; it is tried again when this is run again");
+        }
+        Ok(())
+    }
+}
+
+async fn desk<A: Ask>(asked: &Asked, source: A) -> anyhow::Result<Desk<A>> {
+    let config = asked.config()?;
+    let lake = Lake::open(super::location(&config)?, KEPT_TABLES, true).await?;
+    Desk::new(source, lake, config.report)
+}
+
+/// The single numbers of a page, a row each.
+fn figures(page: &Page) -> anyhow::Result<RecordBatch> {
+    let of_section = |section: &'_ Section| {
+        let title = section.title.to_string();
+        let tiles =
+            section.items.iter().filter_map(|item| if let Item::Tiles(tiles) = item { Some(tiles) } else { None });
+        tiles.flatten().map(move |tile| (title.clone(), tile.clone())).collect::<Vec<_>>()
+    };
+    let rows = page.sections.iter().flat_map(of_section);
+    output::table(&["period", "section", "figure", "value", "text", "note"], rows, |(section, tile)| {
+        let value = match tile.value {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        [Some(page.period.clone()), Some(section), Some(tile.label), value, Some(tile.text), Some(tile.note)]
+    })
+}
+
+impl From<output::Form> for Form {
+    fn from(form: output::Form) -> Self {
+        match form {
+            output::Form::Text => Self::Text,
+            output::Form::Json => Self::Json,
+            output::Form::Md => Self::Md,
+            output::Form::Html => Self::Html,
         }
     }
 }
@@ -112,9 +272,4 @@ fn write(form: Form, page: &Page) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
-}
-
-async fn rows(source: &Source, request: &Request, format: Format) -> anyhow::Result<()> {
-    let (schema, rows) = source.sql(&cost::table_sql(request)).await?;
-    output::write(&mut std::io::stdout().lock(), format, &schema, &rows)
 }

@@ -247,7 +247,7 @@ fn table(runs: &[RunRow]) -> Block {
             run.user_id.clone().unwrap_or_default(),
         ]
     };
-    Block::Table(heads, runs.iter().map(row).collect())
+    Block::table(heads, runs.iter().map(row).collect())
 }
 
 /// The runs as rows for formats that other programs read.

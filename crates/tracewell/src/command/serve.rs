@@ -19,11 +19,12 @@ use tracewell_lake::Lake;
 use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{refuse_other_hosts, refuse_other_origins};
-use tracewell_serve::{Health, health_router, queries_router, runs_router, sql_router};
+use tracewell_serve::{Answers, Health, Usual, health_router, queries_router, reports_router, runs_router, sql_router};
 
 use super::{Place, flight, maintain, postgres};
 use crate::config::{Address, Flag, Source};
 use crate::prices;
+use crate::reports::{self, Counters, Desk};
 
 mod listen;
 
@@ -140,7 +141,13 @@ impl Serve {
         let source = effective.source("listen.flight");
         let password = !settings.flight.password.is_empty();
         let columns = listen::bind(&settings.listen.flight, "flight", source, password).await?;
-        let status = Arc::new(Status { collector: collector.clone(), ingest: Arc::clone(&ingest), lake: lake.clone() });
+        let desk = Desk::new(Answers(Arc::clone(&engine)), lake.clone(), settings.report.clone())?;
+        let status = Arc::new(Status {
+            collector: collector.clone(),
+            ingest: Arc::clone(&ingest),
+            lake: lake.clone(),
+            reports: Arc::clone(&desk.counters),
+        });
         tracing::info!(address = %grpc.local_addr()?, "receiving OTLP/gRPC");
         tracing::info!(address = %http.local_addr()?, "receiving OTLP/HTTP");
         tracing::info!(address = %api.local_addr()?, data = %location.url(), wal = %wal.display(), "answering SQL over HTTP");
@@ -160,7 +167,8 @@ impl Serve {
         let health = health_router(status);
         let questions = sql_router(Arc::clone(&engine))
             .merge(queries_router(Arc::clone(&engine), catalogue))
-            .merge(runs_router(Arc::clone(&engine)));
+            .merge(runs_router(Arc::clone(&engine)))
+            .merge(reports_router(Arc::clone(&engine), usual(settings)));
         if !api.local_addr()?.ip().is_loopback() {
             tracing::warn!(
                 "whoever reaches listen.http may read everything; put a proxy that asks who they are before it"
@@ -178,6 +186,7 @@ impl Serve {
             postgres,
             flight,
             tokio::spawn(prices::watch(settings.clone(), Arc::clone(&engine), stop.clone())),
+            tokio::spawn(reports::watch(desk, settings.report.interval.get(), stop.clone())),
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
         let mut signal = std::pin::pin!(signal()?);
@@ -220,6 +229,11 @@ impl Serve {
         .flatten()
         .collect()
     }
+}
+
+fn usual(settings: &crate::config::Config) -> Usual {
+    let report = settings.report.clone();
+    Usual { time_zone: report.time_zone, budgets: report.budgets, links: report.links }
 }
 
 /// A number of threads, where 0 means one per core.
@@ -338,6 +352,7 @@ struct Status {
     collector: Collector,
     ingest: Arc<Ingest>,
     lake: Lake,
+    reports: Arc<Counters>,
 }
 
 impl Health for Status {
@@ -381,6 +396,6 @@ impl Health for Status {
         text += &format!(
             "# HELP tracewell_memory_bytes Memory of rows not yet committed.\n# TYPE tracewell_memory_bytes gauge\ntracewell_memory_bytes {memory}\n"
         );
-        text
+        text + &self.reports.text()
     }
 }

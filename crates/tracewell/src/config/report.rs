@@ -71,7 +71,10 @@ impl ReportSettings {
     pub(super) fn check_names(&self) -> Result<(), String> {
         for schedule in &self.schedules {
             if let Some(unknown) = schedule.deliver.iter().find(|name| self.destination(name).is_none()) {
-                return Err(format!("schedule `{}` delivers to `{unknown}`, which is none of report.destinations", schedule.name));
+                return Err(format!(
+                    "schedule `{}` delivers to `{unknown}`, which is none of report.destinations",
+                    schedule.name
+                ));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{ObjectStoreExt, PutPayload};
 use tracewell_lake::Location;
 use tracewell_report::deliver::{Destination, Message};
 use tracewell_report::page::Item;
@@ -28,9 +28,10 @@ async fn store(location: &Location, folder: &str, name: &str, page: &Page) -> an
         ("json", serde_json::to_string_pretty(page)?),
     ];
     for (ending, text) in files {
-        let parts = folder.split('/').filter(|part| !part.is_empty());
-        let path = parts.fold(location.root(), |path, part| path.join(part));
-        let path: Path = path.join(name).join(format!("{}.{ending}", page.period));
+        let mut parts = folder.split('/').filter(|part| !part.is_empty());
+        let first = location.table_path(parts.next().context("the folder has no name")?);
+        let folder = parts.fold(first, |path, part| path.join(part));
+        let path: Path = folder.join(name).join(format!("{}.{ending}", page.period));
         let put = location.store().put(&path, PutPayload::from(text.into_bytes())).await;
         put.with_context(|| format!("cannot write {path}"))?;
     }

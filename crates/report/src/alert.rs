@@ -1,0 +1,293 @@
+//! Alerts: a query gives a value, a rule says when that is too much, and what was said before whether to say it again.
+//!
+//! ```text
+//!               beyond the threshold, enough samples           within it
+//!   (resolved) ─────────────── firing ──────────> (firing) ──── resolved ───> (resolved)
+//!                                                    └─ still_firing, where it was last said long enough ago
+//! ```
+//!
+//! Too few samples and no value change nothing: an alert neither fires nor is resolved by what is not known. Under a
+//! silence the state goes on, and nothing is sent.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::error::ReportError;
+use crate::period::Window;
+use crate::sql::moment;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// US dollars of the window.
+    Cost,
+    /// The share of model calls that failed.
+    ErrorRate,
+    /// Within how many milliseconds 95 of 100 model calls answer.
+    Latency,
+    /// The share of model calls without a price.
+    UnpricedShare,
+    /// How far the mean score of the window is below that of the window before.
+    ScoreDrop,
+    /// Minutes since the last span.
+    MissingData,
+    /// Cost in deviations from its mean in the same hours of the same weekday of the eight weeks before.
+    CostAnomaly,
+    /// Failed calls, likewise.
+    ErrorAnomaly,
+    /// Calls, likewise: fewer count as much as more.
+    TrafficAnomaly,
+    /// What a query of the operator gives.
+    Sql,
+}
+
+/// What a rule asks, and when its answer is too much.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What it is called.
+    pub name: String,
+    /// What is measured.
+    pub measure: Measure,
+    /// The query of [`Measure::Sql`]; `$since` and `$until` stand for the window.
+    pub sql: String,
+    /// A condition on rows of `span_costs` that narrows the measures of ours.
+    pub filter: String,
+    /// How far back it looks.
+    pub window: TimeDelta,
+}
+
+/// What a rule found.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Found {
+    /// The value; absent where there is none.
+    pub value: Option<f64>,
+    /// How many calls, scores or weeks it rests on.
+    pub samples: Option<i64>,
+    /// Runs behind it.
+    pub runs: Vec<String>,
+}
+
+/// Weeks that an anomaly is told from.
+const WEEKS: i64 = 8;
+/// Runs that a firing names.
+const RUNS: usize = 5;
+
+impl Question {
+    /// The query that gives `value`, `samples` and `runs`.
+    ///
+    /// # Errors
+    /// When a measure of SQL has none.
+    pub fn query(&self, now: DateTime<Utc>) -> Result<String, ReportError> {
+        let window = Window { since: now - self.window, until: now };
+        let filter = if self.filter.is_empty() { "true" } else { &self.filter };
+        let of_calls = |value: &str, worst: &str| {
+            format!(
+                "SELECT
+    {value} AS value,
+    count(*) AS samples,
+    array_slice(array_agg(trace_id ORDER BY {worst}) FILTER (WHERE trace_id IS NOT NULL), 1, {RUNS}) AS runs
+FROM (
+    SELECT *, extract(epoch FROM end_time - start_time) * 1000 AS duration_ms FROM span_costs
+) AS calls
+WHERE {condition} AND ({filter})",
+                condition = window.condition("start_time"),
+            )
+        };
+        Ok(match self.measure {
+            Measure::Cost => of_calls("CAST(sum(cost_usd) AS double)", "cost_usd DESC NULLS LAST"),
+            Measure::ErrorRate => of_calls(
+                "1.0 * count(*) FILTER (WHERE status = 'error') / nullif(count(*), 0)",
+                "coalesce(status, '') <> 'error', start_time DESC",
+            ),
+            Measure::Latency => of_calls(
+                "percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)",
+                "duration_ms DESC NULLS LAST",
+            ),
+            Measure::UnpricedShare => of_calls(
+                "1.0 * count(*) FILTER (WHERE cost_usd IS NULL) / nullif(count(*), 0)",
+                "cost_usd IS NOT NULL, start_time DESC",
+            ),
+            Measure::ScoreDrop => self.score_drop(window),
+            Measure::MissingData => format!(
+                "SELECT
+    extract(epoch FROM {now} - max(start_time)) / 60 AS value,
+    count(*) AS samples,
+    array_slice(array_agg(DISTINCT trace_id), 1, 0) AS runs
+FROM spans
+WHERE {condition}",
+                now = moment(now),
+                condition = Window { since: window.since - self.window, until: now }.condition("start_time"),
+            ),
+            Measure::CostAnomaly => self.anomaly(window, "CAST(sum(cost_usd) AS double)", "cost_usd DESC NULLS LAST", filter),
+            Measure::ErrorAnomaly => self.anomaly(
+                window,
+                "CAST(count(*) FILTER (WHERE status = 'error') AS double)",
+                "coalesce(status, '') <> 'error', start_time DESC",
+                filter,
+            ),
+            Measure::TrafficAnomaly => self.anomaly(window, "CAST(count(*) AS double)", "start_time DESC", filter),
+            Measure::Sql if self.sql.trim().is_empty() => {
+                return Err(ReportError::Asked(format!("alert rule `{}`: the measure `sql` needs `sql`", self.name)));
+            }
+            Measure::Sql => {
+                self.sql.replace("$since", &moment(window.since)).replace("$until", &moment(window.until))
+            }
+        })
+    }
+
+    /// The mean of the window against that of the one before; the runs with the lowest scores.
+    fn score_drop(&self, window: Window) -> String {
+        let both = Window { since: window.since - self.window, ..window };
+        let begin = moment(window.since);
+        format!(
+            "SELECT
+    avg(value) FILTER (WHERE time < {begin}) - avg(value) FILTER (WHERE time >= {begin}) AS value,
+    least(count(*) FILTER (WHERE time < {begin}), count(*) FILTER (WHERE time >= {begin})) AS samples,
+    array_slice(array_agg(trace_id ORDER BY value) FILTER (WHERE time >= {begin} AND trace_id IS NOT NULL), 1, {RUNS}) AS runs
+FROM evaluations
+WHERE {} AND superseded_at IS NULL AND value IS NOT NULL",
+            both.condition("time")
+        )
+    }
+
+    /// The window against the same hours of the same weekday: how many deviations it is off, of which each is taken for
+    /// at least a tenth of the mean, so that what hardly ever varies raises no alarm over a trifle.
+    fn anomaly(&self, window: Window, value: &str, worst: &str, filter: &str) -> String {
+        let sign = if self.measure == Measure::TrafficAnomaly { "abs" } else { "" };
+        let condition = |back: i64| {
+            let by = TimeDelta::weeks(back);
+            Window { since: window.since - by, until: window.until - by }.condition("start_time")
+        };
+        let weeks = (0..=WEEKS).map(|back| {
+            format!("    SELECT {back} AS week, {value} AS value, count(*) AS calls\n    FROM span_costs\n    WHERE {} AND ({filter})", condition(back))
+        });
+        format!(
+            "SELECT
+    {sign}(max(value) FILTER (WHERE week = 0) - avg(value) FILTER (WHERE week > 0 AND calls > 0))
+        / greatest(stddev_samp(value) FILTER (WHERE week > 0 AND calls > 0), 0.1 * avg(value) FILTER (WHERE week > 0 AND calls > 0), 1e-9)
+        AS value,
+    count(*) FILTER (WHERE week > 0 AND calls > 0) AS samples,
+    (SELECT array_slice(array_agg(trace_id ORDER BY {worst}) FILTER (WHERE trace_id IS NOT NULL), 1, {RUNS})
+     FROM span_costs WHERE {} AND ({filter})) AS runs
+FROM (
+{}
+) AS weeks",
+            condition(0),
+            weeks.collect::<Vec<_>>().join("\n    UNION ALL\n")
+        )
+    }
+}
+
+/// When a value is too much, and how often that is said.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Beyond this it fires.
+    pub threshold: f64,
+    /// Below it fires, instead of above.
+    pub below: bool,
+    /// Fewer samples say nothing.
+    pub minimum: i64,
+    /// While it fires it is said again after so long; never when absent.
+    pub again: Option<TimeDelta>,
+}
+
+/// What happened to an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It fires, which it did not before.
+    Firing,
+    /// It fires still.
+    StillFiring,
+    /// It fires no more.
+    Resolved,
+}
+
+impl Event {
+    /// As the table `alerts` has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::StillFiring => "still_firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl Limit {
+    /// What is to be said at `now`, where `last` is what was said last and when.
+    #[must_use]
+    pub fn event(&self, found: &Found, last: Option<(Event, DateTime<Utc>)>, now: DateTime<Utc>) -> Option<Event> {
+        let value = found.value.filter(|value| value.is_finite())?;
+        if found.samples.is_some_and(|samples| samples < self.minimum) {
+            return None;
+        }
+        let beyond = if self.below { value < self.threshold } else { value > self.threshold };
+        match (beyond, last) {
+            (true, None | Some((Event::Resolved, _))) => Some(Event::Firing),
+            (true, Some((_, at))) => self.again.is_some_and(|again| now - at >= again).then_some(Event::StillFiring),
+            (false, None | Some((Event::Resolved, _))) => None,
+            (false, Some(_)) => Some(Event::Resolved),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Limit = Limit { threshold: 0.1, below: false, minimum: 20, again: Some(TimeDelta::hours(4)) };
+
+    fn at(hour: u32) -> DateTime<Utc> {
+        format!("2026-11-20T{hour:02}:00:00Z").parse().expect("a moment")
+    }
+
+    fn found(value: f64, samples: i64) -> Found {
+        Found { value: Some(value), samples: Some(samples), runs: Vec::new() }
+    }
+
+    #[test]
+    fn an_alert_is_said_once_again_after_a_while_and_when_it_is_over() {
+        let event = |value: f64, last, hour| LIMIT.event(&found(value, 20), last, at(hour));
+        assert_eq!(event(0.1, None, 8), None, "the threshold itself is not beyond it");
+        assert_eq!(event(0.2, None, 8), Some(Event::Firing));
+        assert_eq!(event(0.2, Some((Event::Firing, at(8))), 11), None);
+        assert_eq!(event(0.2, Some((Event::Firing, at(8))), 12), Some(Event::StillFiring));
+        assert_eq!(event(0.2, Some((Event::StillFiring, at(12))), 15), None);
+        assert_eq!(event(0.05, Some((Event::StillFiring, at(12))), 13), Some(Event::Resolved));
+        assert_eq!(event(0.05, Some((Event::Resolved, at(13))), 23), None);
+        assert_eq!(event(0.2, Some((Event::Resolved, at(13))), 14), Some(Event::Firing));
+        let never = Limit { again: None, ..LIMIT };
+        assert_eq!(never.event(&found(0.2, 20), Some((Event::Firing, at(1))), at(23)), None);
+    }
+
+    #[test]
+    fn what_is_not_known_changes_nothing() {
+        let firing = Some((Event::Firing, at(8)));
+        for unknown in [found(0.9, 19), Found::default(), found(f64::NAN, 50)] {
+            assert_eq!(LIMIT.event(&unknown, None, at(9)), None);
+            assert_eq!(LIMIT.event(&unknown, firing, at(23)), None);
+        }
+        let below = Limit { below: true, ..LIMIT };
+        assert_eq!(below.event(&found(0.05, 20), None, at(9)), Some(Event::Firing));
+    }
+
+    #[test]
+    fn a_query_of_ones_own_gets_the_window() {
+        let question = |measure, sql: &str| Question {
+            name: "own".into(),
+            measure,
+            sql: sql.into(),
+            filter: String::new(),
+            window: TimeDelta::hours(1),
+        };
+        let sql = question(Measure::Sql, "SELECT 1 AS value WHERE $since < $until").query(at(9)).expect("it has one");
+        assert_eq!(sql, "SELECT 1 AS value WHERE CAST('2026-11-20T08:00:00Z' AS timestamptz) < CAST('2026-11-20T09:00:00Z' AS timestamptz)");
+        assert!(question(Measure::Sql, " ").query(at(9)).is_err());
+        let anomaly = question(Measure::CostAnomaly, "").query(at(9)).expect("it is ours");
+        assert_eq!(anomaly.matches("UNION ALL").count(), 8);
+        assert!(anomaly.contains("date BETWEEN DATE '2026-09-25' AND DATE '2026-09-25'"), "{anomaly}");
+    }
+}

@@ -1,0 +1,133 @@
+//! `tracewell alerts`.
+
+use anyhow::{Context, bail};
+use chrono::TimeDelta;
+use clap::{Args, Subcommand};
+use tracewell_lake::Lake;
+use tracewell_model::schema::KEPT_TABLES;
+use tracewell_serve::Answers;
+
+use super::source::Asked;
+use crate::alerts::{Watch, silence};
+use crate::output::{self, Format};
+
+#[derive(Debug, Args)]
+pub(crate) struct Alerts {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// How each alert stands that ever fired or was silenced.
+    List(List),
+    /// Ask every rule of the configuration now, keep and send what changed. For CronJobs, where no server runs.
+    Check(List),
+    /// Keep a rule's changes without sending them, for a while.
+    #[command(after_help = "Example:\n  tracewell alerts silence error-rate --for 2h --why \"the provider is down, they know\"")]
+    Silence(Silence),
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    asked: Asked,
+    /// Format of the rows; a table on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+struct Silence {
+    #[command(flatten)]
+    asked: Asked,
+    /// Name of the rule
+    rule: String,
+    /// For how long, from now; 0s ends a silence
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    length: std::time::Duration,
+    /// Why
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    why: String,
+    /// Who
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
+    author: String,
+}
+
+impl Alerts {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::List(list) => output::until_broken(list.list().await),
+            Command::Check(check) => output::until_broken(check.check().await),
+            Command::Silence(silence) => silence.run().await,
+        }
+    }
+}
+
+impl List {
+    async fn list(&self) -> anyhow::Result<()> {
+        let sql = "SELECT
+                rule,
+                last_value(event ORDER BY recorded_at) FILTER (WHERE event <> 'silenced') AS last_event,
+                last_value(recorded_at ORDER BY recorded_at) FILTER (WHERE event <> 'silenced') AS recorded_at,
+                last_value(value ORDER BY recorded_at) FILTER (WHERE event <> 'silenced') AS value,
+                last_value(threshold ORDER BY recorded_at) FILTER (WHERE event <> 'silenced') AS threshold,
+                last_value(until ORDER BY recorded_at) FILTER (WHERE event = 'silenced') AS silenced_until
+            FROM alerts
+            GROUP BY rule
+            ORDER BY rule";
+        let (schema, rows) = self.asked.open().await?.sql(sql).await?;
+        output::write(&mut std::io::stdout().lock(), Format::or_usual(self.format), &schema, &rows)
+    }
+
+    async fn check(&self) -> anyhow::Result<()> {
+        let config = self.asked.config()?;
+        let lake = lake(&self.asked).await?;
+        let watch = Watch::new(Answers(self.asked.open().await?), lake, config.alerts, config.report)?;
+        let (mut found, mut failed) = (Vec::new(), 0);
+        for checked in watch.check(super::moment()).await {
+            match checked {
+                Ok(checked) => found.push(checked),
+                Err(error) => {
+                    failed += 1;
+                    eprintln!("tracewell: {error:#}");
+                }
+            }
+        }
+        let rows = output::table(&["rule", "state", "event", "value", "threshold", "samples", "runs"], found, |checked| {
+            [
+                Some(checked.rule),
+                checked.state.map(str::to_owned),
+                checked.event.map(str::to_owned),
+                checked.value.map(|value| value.to_string()),
+                Some(checked.threshold.to_string()),
+                checked.samples.map(|samples| samples.to_string()),
+                Some(checked.runs.join(" ")).filter(|runs| !runs.is_empty()),
+            ]
+        })?;
+        output::print(Format::or_usual(self.format), &rows)?;
+        if failed > 0 {
+            bail!("{failed} of the rules could not be asked");
+        }
+        Ok(())
+    }
+}
+
+impl Silence {
+    async fn run(&self) -> anyhow::Result<()> {
+        let rules = self.asked.config()?.alerts.rules;
+        if !rules.iter().any(|rule| rule.name == self.rule) {
+            let known: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+            bail!("there is no rule `{}` in the configuration; there are: {}", self.rule, known.join(", "));
+        }
+        let length = TimeDelta::from_std(self.length).context("that is too long")?;
+        let until = super::moment().checked_add_signed(length).context("that is too long")?;
+        silence(&lake(&self.asked).await?, &self.rule, until, &self.author, &self.why).await?;
+        super::say!("{} is silenced until {}", self.rule, until.to_rfc3339());
+        Ok(())
+    }
+}
+
+async fn lake(asked: &Asked) -> anyhow::Result<Lake> {
+    Ok(Lake::open(super::location(&asked.config()?)?, KEPT_TABLES, true).await?)
+}

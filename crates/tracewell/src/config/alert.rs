@@ -1,0 +1,97 @@
+//! Rules of alerts.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use tracewell_report::alert::{Limit, Measure, Question};
+
+use super::report::{name, once};
+use super::{ReportSettings, TimeSpan};
+
+/// What is watched.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AlertSettings {
+    /// Between two looks.
+    pub(crate) interval: TimeSpan,
+    /// What is looked at.
+    pub(crate) rules: Vec<Rule>,
+}
+
+impl Default for AlertSettings {
+    fn default() -> Self {
+        Self { interval: TimeSpan::seconds(60), rules: Vec::new() }
+    }
+}
+
+/// One rule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    /// What it is called.
+    pub(crate) name: String,
+    /// What is measured: cost, error_rate, latency, unpriced_share, score_drop, missing_data, cost_anomaly,
+    /// error_anomaly, traffic_anomaly, sql.
+    pub(crate) measure: Measure,
+    /// The query of the measure sql: `value`, and perhaps `samples` and `runs`; `$since` and `$until` are the window.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) sql: String,
+    /// A condition on `span_costs`, such as `team = 'retail'`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) filter: String,
+    /// Beyond this it fires.
+    pub(crate) threshold: f64,
+    /// It fires below the threshold instead.
+    #[serde(default)]
+    pub(crate) below: bool,
+    /// How far back it looks.
+    pub(crate) window: TimeSpan,
+    /// Fewer samples say nothing.
+    #[serde(default)]
+    pub(crate) minimum: i64,
+    /// It is said again after so long while it fires; not at all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) again: Option<TimeSpan>,
+    /// The destinations it is sent to, of report.destinations.
+    #[serde(default)]
+    pub(crate) deliver: Vec<String>,
+}
+
+impl Rule {
+    pub(crate) fn question(&self) -> Question {
+        let Self { name, measure, sql, filter, .. } = self.clone();
+        Question { name, measure, sql, filter, window: delta(self.window) }
+    }
+
+    pub(crate) fn limit(&self) -> Limit {
+        let Self { threshold, below, minimum, .. } = *self;
+        Limit { threshold, below, minimum, again: self.again.map(delta) }
+    }
+}
+
+fn delta(span: TimeSpan) -> TimeDelta {
+    TimeDelta::from_std(span.get()).unwrap_or(TimeDelta::MAX)
+}
+
+impl AlertSettings {
+    /// What is wrong, if anything is.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for rule in &self.rules {
+            name(&rule.name)?;
+            rule.question().query(chrono::DateTime::UNIX_EPOCH).map_err(|error| error.to_string())?;
+            if rule.window.get().is_zero() || !rule.threshold.is_finite() {
+                return Err(format!("alert rule `{}`: a window above 0s and a threshold are needed", rule.name));
+            }
+        }
+        once("rule", self.rules.iter().map(|rule| rule.name.as_str()))
+    }
+
+    /// Whether everything named is there.
+    pub(super) fn check_names(&self, report: &ReportSettings) -> Result<(), String> {
+        for rule in &self.rules {
+            if let Some(unknown) = rule.deliver.iter().find(|name| report.destination(name).is_none()) {
+                return Err(format!("alert rule `{}` delivers to `{unknown}`, which is none of report.destinations", rule.name));
+            }
+        }
+        Ok(())
+    }
+}
