@@ -101,10 +101,9 @@ WHERE {condition} AND ({filter})",
                 "1.0 * count(*) FILTER (WHERE status = 'error') / nullif(count(*), 0)",
                 "coalesce(status, '') <> 'error', start_time DESC",
             ),
-            Measure::Latency => of_calls(
-                "percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)",
-                "duration_ms DESC NULLS LAST",
-            ),
+            Measure::Latency => {
+                of_calls("percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)", "duration_ms DESC NULLS LAST")
+            }
             Measure::UnpricedShare => of_calls(
                 "1.0 * count(*) FILTER (WHERE cost_usd IS NULL) / nullif(count(*), 0)",
                 "cost_usd IS NOT NULL, start_time DESC",
@@ -120,7 +119,9 @@ WHERE {condition}",
                 now = moment(now),
                 condition = Window { since: window.since - self.window, until: now }.condition("start_time"),
             ),
-            Measure::CostAnomaly => self.anomaly(window, "CAST(sum(cost_usd) AS double)", "cost_usd DESC NULLS LAST", filter),
+            Measure::CostAnomaly => {
+                self.anomaly(window, "CAST(sum(cost_usd) AS double)", "cost_usd DESC NULLS LAST", filter)
+            }
             Measure::ErrorAnomaly => self.anomaly(
                 window,
                 "CAST(count(*) FILTER (WHERE status = 'error') AS double)",
@@ -131,9 +132,7 @@ WHERE {condition}",
             Measure::Sql if self.sql.trim().is_empty() => {
                 return Err(ReportError::Asked(format!("alert rule `{}`: the measure `sql` needs `sql`", self.name)));
             }
-            Measure::Sql => {
-                self.sql.replace("$since", &moment(window.since)).replace("$until", &moment(window.until))
-            }
+            Measure::Sql => self.sql.replace("$since", &moment(window.since)).replace("$until", &moment(window.until)),
         })
     }
 
@@ -284,7 +283,10 @@ mod tests {
             window: TimeDelta::hours(1),
         };
         let sql = question(Measure::Sql, "SELECT 1 AS value WHERE $since < $until").query(at(9)).expect("it has one");
-        assert_eq!(sql, "SELECT 1 AS value WHERE CAST('2026-11-20T08:00:00Z' AS timestamptz) < CAST('2026-11-20T09:00:00Z' AS timestamptz)");
+        assert_eq!(
+            sql,
+            "SELECT 1 AS value WHERE CAST('2026-11-20T08:00:00Z' AS timestamptz) < CAST('2026-11-20T09:00:00Z' AS timestamptz)"
+        );
         assert!(question(Measure::Sql, " ").query(at(9)).is_err());
         let anomaly = question(Measure::CostAnomaly, "").query(at(9)).expect("it is ours");
         assert_eq!(anomaly.matches("UNION ALL").count(), 8);

@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alert;
 mod ask;
 mod budget;
 pub mod cost;

@@ -38,7 +38,8 @@ impl States {
     /// As Prometheus reads it.
     pub(crate) fn text(&self) -> String {
         let counted = self.0.lock();
-        let mut text = "# HELP tracewell_alert_firing Whether an alert fires.\n# TYPE tracewell_alert_firing gauge\n".to_owned();
+        let mut text =
+            "# HELP tracewell_alert_firing Whether an alert fires.\n# TYPE tracewell_alert_firing gauge\n".to_owned();
         for (rule, firing) in &counted.firing {
             text += &format!("tracewell_alert_firing{{rule=\"{rule}\"}} {}\n", u8::from(*firing));
         }
@@ -46,7 +47,8 @@ impl States {
             ("alert_check_failures_total", "Rules that could not be asked.", counted.failed),
             ("alert_delivery_failures_total", "Changes of alerts that could not be sent.", counted.unsent),
         ] {
-            text += &format!("# HELP tracewell_{name} {help}\n# TYPE tracewell_{name} counter\ntracewell_{name} {value}\n");
+            text +=
+                &format!("# HELP tracewell_{name} {help}\n# TYPE tracewell_{name} counter\ntracewell_{name} {value}\n");
         }
         text
     }
@@ -187,12 +189,16 @@ impl<A: Ask> Watch<A> {
             Event::StillFiring => format!("Alert {name} goes on: {value}, {side} {threshold}"),
             Event::Resolved => format!("Resolved {name}: {value}, no more {side} {threshold}"),
         };
-        let mut lines = vec![format!("Over the last {}, from {} samples.", rule.window, found.samples.unwrap_or_default())];
+        let mut lines =
+            vec![format!("Over the last {}, from {} samples.", rule.window, found.samples.unwrap_or_default())];
         let links = self.report.links.trim_end_matches('/');
         if event != Event::Resolved {
-            lines.extend(found.runs.iter().map(|run| {
-                if links.is_empty() { format!("Run {run}") } else { format!("{links}/v1/runs/{run}") }
-            }));
+            lines.extend(
+                found
+                    .runs
+                    .iter()
+                    .map(|run| if links.is_empty() { format!("Run {run}") } else { format!("{links}/v1/runs/{run}") }),
+            );
         }
         Message {
             id: format!("tracewell-alert-{name}-{}", crate::command::now()),
@@ -205,7 +211,14 @@ impl<A: Ask> Watch<A> {
     }
 
     /// Whether it was this process that kept it.
-    async fn keep(&self, rule: &Rule, event: Event, found: &Found, message: &str, now: DateTime<Utc>) -> anyhow::Result<bool> {
+    async fn keep(
+        &self,
+        rule: &Rule,
+        event: Event,
+        found: &Found,
+        message: &str,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<bool> {
         let window = rule.question().window;
         let entry = Entry {
             rule: &rule.name,
@@ -240,7 +253,13 @@ impl<A: Ask> Watch<A> {
 }
 
 /// Keeps a silence: until then a rule's changes are kept and not sent.
-pub(crate) async fn silence(lake: &Lake, rule: &str, until: DateTime<Utc>, author: &str, why: &str) -> anyhow::Result<()> {
+pub(crate) async fn silence(
+    lake: &Lake,
+    rule: &str,
+    until: DateTime<Utc>,
+    author: &str,
+    why: &str,
+) -> anyhow::Result<()> {
     let now = crate::command::now();
     let entry = Entry {
         rule,

@@ -10,6 +10,7 @@ use tracewell_lake::Location;
 use crate::config::{self, Config, Effective, Flag};
 
 mod author;
+mod alerts;
 mod changes;
 mod check;
 mod configuration;
@@ -73,6 +74,8 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Cost and quality over a period, as pages for people and rows for programs.
     Report(report::Reports),
+    /// How alerts stand; ask their rules now; silence one.
+    Alerts(alerts::Alerts),
     /// When a prompt changed in traffic, in what, and how errors, latency, tokens and scores moved with it.
     #[command(
         after_help = "Examples:\n  tracewell changes --prompt seed-helper --since 30d\n  tracewell changes --prompt seed-helper --on 2026-11-20"
@@ -225,6 +228,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Score(score) => runtime.block_on(score.run()),
         Command::Evaluate(evaluate) => runtime.block_on(evaluate.run()),
         Command::Report(reports) => runtime.block_on(reports.run()),
+        Command::Alerts(alerts) => runtime.block_on(alerts.run()),
         Command::Changes(changes) => runtime.block_on(changes.run()),
         Command::Examples(examples) => runtime.block_on(examples.run()),
         Command::Dataset(dataset) => runtime.block_on(dataset.run()),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use toml::Value;
 
 mod address;
+mod alert;
 mod limits;
 mod load;
 mod report;
@@ -17,6 +18,7 @@ mod span;
 mod storage;
 
 pub(crate) use address::{Address, Listening};
+pub(crate) use alert::{AlertSettings, Rule};
 pub(crate) use load::load;
 pub(crate) use report::ReportSettings;
 pub(crate) use size::ByteSize;
@@ -39,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) prices: PriceSettings,
     pub(crate) maintenance: MaintenanceSettings,
     pub(crate) report: ReportSettings,
+    pub(crate) alerts: AlertSettings,
     /// Options of the object store by `object_store`'s names, such as `aws_endpoint`.
     pub(crate) storage: BTreeMap<String, String>,
 }
@@ -158,6 +161,7 @@ impl Default for Config {
             prices: PriceSettings::default(),
             maintenance: MaintenanceSettings::default(),
             report: ReportSettings::default(),
+            alerts: AlertSettings::default(),
             storage: BTreeMap::new(),
         }
     }

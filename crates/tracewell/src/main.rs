@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod alerts;
 mod command;
 mod config;
 mod demo;

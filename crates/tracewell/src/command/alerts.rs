@@ -24,7 +24,9 @@ enum Command {
     /// Ask every rule of the configuration now, keep and send what changed. For CronJobs, where no server runs.
     Check(List),
     /// Keep a rule's changes without sending them, for a while.
-    #[command(after_help = "Example:\n  tracewell alerts silence error-rate --for 2h --why \"the provider is down, they know\"")]
+    #[command(
+        after_help = "Example:\n  tracewell alerts silence error-rate --for 2h --why \"the provider is down, they know\""
+    )]
     Silence(Silence),
 }
 
@@ -94,17 +96,18 @@ impl List {
                 }
             }
         }
-        let rows = output::table(&["rule", "state", "event", "value", "threshold", "samples", "runs"], found, |checked| {
-            [
-                Some(checked.rule),
-                checked.state.map(str::to_owned),
-                checked.event.map(str::to_owned),
-                checked.value.map(|value| value.to_string()),
-                Some(checked.threshold.to_string()),
-                checked.samples.map(|samples| samples.to_string()),
-                Some(checked.runs.join(" ")).filter(|runs| !runs.is_empty()),
-            ]
-        })?;
+        let rows =
+            output::table(&["rule", "state", "event", "value", "threshold", "samples", "runs"], found, |checked| {
+                [
+                    Some(checked.rule),
+                    checked.state.map(str::to_owned),
+                    checked.event.map(str::to_owned),
+                    checked.value.map(|value| value.to_string()),
+                    Some(checked.threshold.to_string()),
+                    checked.samples.map(|samples| samples.to_string()),
+                    Some(checked.runs.join(" ")).filter(|runs| !runs.is_empty()),
+                ]
+            })?;
         output::print(Format::or_usual(self.format), &rows)?;
         if failed > 0 {
             bail!("{failed} of the rules could not be asked");

@@ -22,6 +22,7 @@ use tracewell_serve::guard::{refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{Answers, Health, Usual, health_router, queries_router, reports_router, runs_router, sql_router};
 
 use super::{Place, flight, maintain, postgres};
+use crate::alerts::{self, States, Watch};
 use crate::config::{Address, Flag, Source};
 use crate::prices;
 use crate::reports::{self, Counters, Desk};
@@ -142,11 +143,14 @@ impl Serve {
         let password = !settings.flight.password.is_empty();
         let columns = listen::bind(&settings.listen.flight, "flight", source, password).await?;
         let desk = Desk::new(Answers(Arc::clone(&engine)), lake.clone(), settings.report.clone())?;
+        let rules = settings.alerts.clone();
+        let watch = Watch::new(Answers(Arc::clone(&engine)), lake.clone(), rules, settings.report.clone())?;
         let status = Arc::new(Status {
             collector: collector.clone(),
             ingest: Arc::clone(&ingest),
             lake: lake.clone(),
             reports: Arc::clone(&desk.counters),
+            alerts: Arc::clone(&watch.states),
         });
         tracing::info!(address = %grpc.local_addr()?, "receiving OTLP/gRPC");
         tracing::info!(address = %http.local_addr()?, "receiving OTLP/HTTP");
@@ -186,6 +190,7 @@ impl Serve {
             postgres,
             flight,
             tokio::spawn(prices::watch(settings.clone(), Arc::clone(&engine), stop.clone())),
+            tokio::spawn(alerts::watch(watch, stop.clone())),
             tokio::spawn(reports::watch(desk, settings.report.interval.get(), stop.clone())),
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
@@ -353,6 +358,7 @@ struct Status {
     ingest: Arc<Ingest>,
     lake: Lake,
     reports: Arc<Counters>,
+    alerts: Arc<States>,
 }
 
 impl Health for Status {
@@ -396,6 +402,6 @@ impl Health for Status {
         text += &format!(
             "# HELP tracewell_memory_bytes Memory of rows not yet committed.\n# TYPE tracewell_memory_bytes gauge\ntracewell_memory_bytes {memory}\n"
         );
-        text + &self.reports.text()
+        text + &self.reports.text() + &self.alerts.text()
     }
 }

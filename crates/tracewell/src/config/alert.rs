@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use tracewell_report::alert::{Limit, Measure, Question};
+use tracewell_report::deliver::Destination;
 
 use super::report::{name, once};
 use super::{ReportSettings, TimeSpan};
@@ -88,8 +89,18 @@ impl AlertSettings {
     /// Whether everything named is there.
     pub(super) fn check_names(&self, report: &ReportSettings) -> Result<(), String> {
         for rule in &self.rules {
+            let is_store = |name: &String| matches!(report.destination(name), Some(Destination::Store { .. }));
+            if let Some(store) = rule.deliver.iter().find(|name| is_store(name)) {
+                return Err(format!(
+                    "alert rule `{}` delivers to `{store}`, which only takes files of reports",
+                    rule.name
+                ));
+            }
             if let Some(unknown) = rule.deliver.iter().find(|name| report.destination(name).is_none()) {
-                return Err(format!("alert rule `{}` delivers to `{unknown}`, which is none of report.destinations", rule.name));
+                return Err(format!(
+                    "alert rule `{}` delivers to `{unknown}`, which is none of report.destinations",
+                    rule.name
+                ));
             }
         }
         Ok(())

@@ -54,7 +54,8 @@ pub(crate) fn load(
     let config: Config = table
         .try_into()
         .map_err(|error: toml::de::Error| anyhow::anyhow!("the configuration is wrong: {}", error.message()))?;
-    config.report.check_names().map_err(|reason| anyhow::anyhow!("the configuration is wrong: {reason}"))?;
+    let named = config.report.check_names().and_then(|()| config.alerts.check_names(&config.report));
+    named.map_err(|reason| anyhow::anyhow!("the configuration is wrong: {reason}"))?;
     Ok(Effective { config, settings })
 }
 

@@ -1,0 +1,182 @@
+//! Alerts: they fire on what is there, once, name the runs behind them, and are resolved.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::readers;
+use crate::server::{BINARY, Server, client, sql};
+
+fn tracewell(data: &Path, config: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).args(["--data", data.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    command.output().unwrap()
+}
+
+fn rows(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Calls that began `ago` seconds before now, one trace each; of these so many failed.
+async fn send(server: &Server, first: u32, calls: u32, failed: u32, ago: u64, model: &str) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 - ago * 1_000_000_000;
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let count = |key: &str, value: u32| json!({"key": key, "value": {"intValue": value.to_string()}});
+    let span = |number: u32| {
+        let status = if number < first + failed { json!({"code": 2}) } else { json!({}) };
+        json!({
+            "traceId": format!("{number:032x}"), "spanId": format!("{number:016x}"), "name": "chat", "kind": 3, "status": status,
+            "startTimeUnixNano": (now + u64::from(number)).to_string(), "endTimeUnixNano": (now + 500_000_000).to_string(),
+            "attributes": [
+                text("gen_ai.operation.name", "chat"), text("gen_ai.provider.name", "openai"),
+                text("gen_ai.request.model", model), text("gen_ai.response.model", model),
+                count("gen_ai.usage.input_tokens", 1_000), count("gen_ai.usage.output_tokens", 100),
+            ],
+        })
+    };
+    let spans: Vec<Value> = (first..first + calls).map(span).collect();
+    let body = json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "app"}, "spans": spans}]}]});
+    let answer = server.post("/v1/traces", "application/json", body.to_string().into_bytes()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+/// Every measure of ours is asked over calls whose answer is plain.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_measure_finds_what_was_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let config = folder.path().join("tracewell.toml");
+    let rule = |measure: &str, threshold: f64, more: &str| {
+        format!(
+            "[[alerts.rules]]\nname = '{measure}'\nmeasure = '{measure}'\nthreshold = {threshold:?}\nwindow = '1h'\n{more}\n"
+        )
+    };
+    let own = "sql = \"SELECT count(*) AS value, count(*) AS samples, array_agg(trace_id) AS runs FROM spans WHERE start_time >= $since AND start_time < $until AND name = 'nothing'\"";
+    let rules = [
+        rule("cost", 0.001, ""),
+        rule("error_rate", 0.2, "minimum = 10"),
+        rule("latency", 400.0, ""),
+        rule("unpriced_share", 0.1, ""),
+        rule("score_drop", 0.1, ""),
+        rule("missing_data", 30.0, ""),
+        rule("cost_anomaly", 3.0, "minimum = 3"),
+        rule("error_anomaly", 3.0, "minimum = 3"),
+        rule("traffic_anomaly", 3.0, "minimum = 3\nfilter = \"provider = 'openai'\""),
+        rule("sql", 0.0, own),
+    ];
+    std::fs::write(&config, rules.concat()).unwrap();
+    let server = Server::start(&data, &[]).await;
+    // In each of the four weeks before two calls in this hour, of which none failed; now 20, of which 5 failed.
+    let week = 7 * 86_400;
+    for back in 1..=4u32 {
+        send(&server, 1_000 * back, 2, 0, u64::from(back) * week + 60, "gpt-4.1-mini").await;
+    }
+    send(&server, 1, 16, 5, 60, "gpt-4.1-mini").await;
+    send(&server, 100, 4, 0, 60, "house-model").await;
+    let checked = rows(&tracewell(&data, &config, &["alerts", "check", "--format", "json"]));
+    let found = |rule: &str| {
+        let row = checked.iter().find(|row| row["rule"] == rule).unwrap();
+        (
+            row["event"].as_str().map(str::to_owned),
+            row["value"].as_str().and_then(|value| value.parse::<f64>().ok()),
+            row["samples"].as_str().map(str::to_owned),
+        )
+    };
+    let near = |value: Option<f64>, expected: f64| value.is_some_and(|value| (value - expected).abs() < 1e-9);
+    let fires = Some("firing".to_owned());
+    // A call costs 1 000 × 0.4 + 100 × 1.6 = 560 millionths.
+    let (event, value, samples) = found("cost");
+    assert!(event == fires && near(value, 16.0 * 0.00056) && samples.as_deref() == Some("20"), "{checked:#?}");
+    let (event, value, _) = found("error_rate");
+    assert!(event == fires && near(value, 0.25), "{checked:#?}");
+    let runs = checked.iter().find(|row| row["rule"] == "error_rate").unwrap()["runs"].as_str().unwrap();
+    let failed: Vec<String> = (1..=5).map(|number| format!("{number:032x}")).collect();
+    assert!(runs.split(' ').count() == 5 && failed.iter().all(|run| runs.contains(run)), "{runs}");
+    assert!(
+        found("latency").0 == fires && found("latency").1.is_some_and(|value| (value - 500.0).abs() < 1.0),
+        "{checked:#?}"
+    );
+    assert!(found("unpriced_share").0 == fires && near(found("unpriced_share").1, 0.2), "{checked:#?}");
+    assert_eq!((found("score_drop").0, found("score_drop").1), (None, None), "there are no scores");
+    assert!(
+        found("missing_data").0.is_none()
+            && found("missing_data").1.is_some_and(|minutes| (0.9..10.0).contains(&minutes)),
+        "{checked:#?}"
+    );
+    // Weeks of equal cost: a tenth of their mean stands for their deviation. 16 against 2 is 14 / 0.2 = 70 of them.
+    assert!(
+        found("cost_anomaly").0 == fires && near(found("cost_anomaly").1.map(|value| value / 70.0), 1.0),
+        "{checked:#?}"
+    );
+    // 20 against 2 calls is 90 of them; 5 failures against none are many.
+    assert!(found("traffic_anomaly").0 == fires && near(found("traffic_anomaly").1, 90.0), "{checked:#?}");
+    assert_eq!(
+        (found("error_anomaly").0, found("error_anomaly").2.as_deref()),
+        (fires.clone(), Some("4")),
+        "{checked:#?}"
+    );
+    assert_eq!((found("sql").0, found("sql").1), (None, Some(0.0)));
+    assert!(found("traffic_anomaly").2.as_deref() == Some("4"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_fires_once_is_silenced_and_is_resolved() {
+    let Some(python) = readers::python("an_alert_fires_once_is_silenced_and_is_resolved") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (data, config) = (folder.path().join("data"), folder.path().join("tracewell.toml"));
+    let receiver = crate::reports::Receiver::start(&python, folder.path());
+    let settings = |threshold: f64| {
+        let text = format!(
+            "[alerts]\ninterval = '200ms'\n[[alerts.rules]]\nname = 'failures'\nmeasure = 'error_rate'\nthreshold = {threshold}\nwindow = '1h'\nminimum = 4\ndeliver = ['hook']\n\
+             [[report.destinations]]\nkind = 'webhook'\nname = 'hook'\nurl = {{ env = 'TEST_HOOK' }}\n"
+        );
+        std::fs::write(&config, text).unwrap();
+    };
+    settings(0.5);
+    let url = format!("http://127.0.0.1:{}/alerts", receiver.web);
+    let start = async || {
+        Server::start_at(data.to_str().unwrap(), &data, &["--config", config.to_str().unwrap()], &[("TEST_HOOK", &url)])
+            .await
+    };
+    let server = start().await;
+    send(&server, 1, 3, 3, 5, "gpt-4.1-mini").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let events = || {
+        sql(&data, "SELECT event FROM alerts ORDER BY recorded_at")
+            .iter()
+            .map(|row| row["event"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(events(), Vec::<String>::new(), "three calls are too few");
+    send(&server, 10, 1, 0, 5, "gpt-4.1-mini").await;
+    crate::reports::until("it does not fire", || events() == ["firing"]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    crate::reports::until("it was not sent", || receiver.received().len() == 1);
+    let body = &receiver.received()[0]["body"];
+    assert_eq!(
+        (&body["rule"], &body["state"], &body["value"], &body["samples"]),
+        (&json!("failures"), &json!("firing"), &json!(0.75), &json!(4))
+    );
+    assert_eq!(body["runs"].as_array().unwrap().len(), 4);
+    let metrics = client().get(format!("{}/metrics", server.api)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("tracewell_alert_firing{rule=\"failures\"} 1\n"), "{metrics}");
+    server.kill();
+
+    // It fires still, after a restart too, and that is not said again; resolved under a silence is kept and not sent.
+    let silenced = tracewell(&data, &config, &["alerts", "silence", "failures", "--for", "1h"]);
+    assert!(silenced.status.success(), "{}", String::from_utf8_lossy(&silenced.stderr));
+    let unknown = tracewell(&data, &config, &["alerts", "silence", "failure", "--for", "1h"]);
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("there are: failures"));
+    settings(0.9);
+    let server = start().await;
+    crate::reports::until("it is not resolved", || events() == ["firing", "silenced", "resolved"]);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(receiver.received().len(), 1);
+    drop(server);
+    let listed = rows(&tracewell(&data, &config, &["alerts", "list", "--format", "json"]));
+    assert_eq!((&listed[0]["rule"], &listed[0]["last_event"]), (&json!("failures"), &json!("resolved")));
+    assert!(listed[0]["silenced_until"].is_string());
+}
