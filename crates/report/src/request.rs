@@ -58,9 +58,6 @@ impl FromStr for Report {
     }
 }
 
-/// Digits of an id that people read. Ids that are counted up differ in their last ones, and are few.
-const DIGITS: usize = 16;
-
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -143,11 +140,11 @@ impl Request {
         named.collect::<Vec<_>>().join(", ")
     }
 
-    /// A run by so many digits of its id as name it, with a link to it.
+    /// A run by its id, with a link to it.
     pub(crate) fn run(&self, id: &str) -> Cell {
         let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         let link =
             (is_id && !self.links.is_empty()).then(|| format!("{}/v1/runs/{id}", self.links.trim_end_matches('/')));
-        Cell { text: id.chars().take(DIGITS).collect(), value: id.into(), link, tone: None }
+        Cell { link, ..Cell::text(id) }
     }
 }
