@@ -7,8 +7,7 @@ mod derived;
 mod kept;
 
 pub use derived::{CALLS, DERIVED_TABLES, TRACES};
-pub use kept::{EXAMPLES, KEPT_TABLES, PROMPTS, RELEASES, REVIEWS, VERDICTS};
-pub use kept::{ALERTS, KEPT_TABLES, REPORTS};
+pub use kept::{ALERTS, EXAMPLES, KEPT_TABLES, PROMPTS, RELEASES, REPORTS, REVIEWS, VERDICTS};
 
 /// `major.minor` of the published schema.
 pub const SCHEMA_VERSION: &str = "0.4";
