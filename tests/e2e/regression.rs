@@ -10,7 +10,6 @@ use crate::spans::now;
 
 mod replay;
 
-
 /// Runs a command of the binary over `data`, as Ann.
 fn tracewell(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
@@ -40,7 +39,8 @@ fn chat(number: u32, asked: &str, answered: &str, failed: bool, more: &[(&str, &
     let start = now() - 60_000_000_000 + u64::from(number) * 1_000_000;
     let input = json!([{"role": "user", "parts": [{"type": "text", "content": asked}]}]);
     let instructions = json!([{"type": "text", "content": "You help with refunds."}]);
-    let output = json!([{"role": "assistant", "parts": [{"type": "text", "content": answered}], "finish_reason": "stop"}]);
+    let output =
+        json!([{"role": "assistant", "parts": [{"type": "text", "content": answered}], "finish_reason": "stop"}]);
     let mut attributes = vec![
         text("gen_ai.operation.name", "chat"),
         text("gen_ai.provider.name", "openai"),
@@ -104,14 +104,26 @@ async fn failures_become_examples_without_repeating_themselves() {
     assert!(said(&again).contains("no example was taken; `refunds` stays at v1"), "{}", said(&again));
 
     let listed = rows(tracewell(&data, &["dataset", "list", "--format", "json"]));
-    assert_eq!((&listed[0]["dataset"], &listed[0]["version"], &listed[0]["examples"]), (&json!("refunds"), &json!(1), &json!(2)));
+    assert_eq!(
+        (&listed[0]["dataset"], &listed[0]["version"], &listed[0]["examples"]),
+        (&json!("refunds"), &json!(1), &json!(2))
+    );
     let kept = server.sql("SELECT messages, reason, trace_id, span_id, content_hash, author, note, tags FROM examples ORDER BY reason, trace_id");
     assert_eq!(kept.len(), 2);
     let messages: Value = serde_json::from_str(kept[1]["messages"].as_str().unwrap()).unwrap();
     let question = "How long do refunds to a credit card take after you got the return?";
-    assert_eq!(messages, json!([{"role": "system", "content": "You help with refunds."}, {"role": "user", "content": question}]));
-    assert_eq!((&kept[1]["trace_id"], &kept[1]["span_id"]), (&json!(format!("{:032x}", 4)), &json!(format!("{:016x}", 4))));
-    assert_eq!((&kept[1]["author"], &kept[1]["note"], &kept[1]["tags"]), (&json!("ann"), &json!("what failed yesterday"), &json!(["hard"])));
+    assert_eq!(
+        messages,
+        json!([{"role": "system", "content": "You help with refunds."}, {"role": "user", "content": question}])
+    );
+    assert_eq!(
+        (&kept[1]["trace_id"], &kept[1]["span_id"]),
+        (&json!(format!("{:032x}", 4)), &json!(format!("{:016x}", 4)))
+    );
+    assert_eq!(
+        (&kept[1]["author"], &kept[1]["note"], &kept[1]["tags"]),
+        (&json!("ann"), &json!("what failed yesterday"), &json!(["hard"]))
+    );
     assert!(kept[1]["reason"].as_str().unwrap().contains("the answer was cut"));
 
     // Out to a file and in again: nothing changes. A corrected line makes a revision, a wrong one is listed.
@@ -119,19 +131,33 @@ async fn failures_become_examples_without_repeating_themselves() {
     let path = file.to_str().unwrap();
     done(tracewell(&data, &["dataset", "export", "refunds@v1", "--to", "jsonl", "--output", path, "--unmasked"]));
     let same = tracewell(&data, &["dataset", "import", "refunds", path]);
-    assert!(said(&same).contains("2 examples were read, 0 changed something, 0 entries could not be read: `refunds@v1`"), "{}", said(&same));
+    assert!(
+        said(&same).contains("2 examples were read, 0 changed something, 0 entries could not be read: `refunds@v1`"),
+        "{}",
+        said(&same)
+    );
     let lines = std::fs::read_to_string(&file).unwrap();
     let mut first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     first["expected"] = json!({"text": "Ten days."});
     std::fs::write(&file, format!("{first}\nnot json\n")).unwrap();
     let strict = tracewell(&data, &["dataset", "import", "refunds", path, "--strict"]);
-    assert!(!strict.status.success() && said(&strict).contains("nothing was read: line 2: not JSON"), "{}", said(&strict));
+    assert!(
+        !strict.status.success() && said(&strict).contains("nothing was read: line 2: not JSON"),
+        "{}",
+        said(&strict)
+    );
     let partly = tracewell(&data, &["dataset", "import", "refunds", path]);
     assert!(!partly.status.success() && said(&partly).contains(", line 2: not JSON"), "{}", said(&partly));
     let changes = rows(tracewell(&data, &["dataset", "diff", "refunds@v1", "refunds", "--format", "json"]));
-    assert_eq!(json!(changes), json!([{"example": first["id"], "what": "changed", "members": "expected", "before": "1", "after": "2"}]));
+    assert_eq!(
+        json!(changes),
+        json!([{"example": first["id"], "what": "changed", "members": "expected", "before": "1", "after": "2"}])
+    );
     let log = rows(tracewell(&data, &["dataset", "log", "refunds", "--format", "json"]));
-    assert_eq!((log[0]["version"].clone(), log[0]["patched"].clone(), log[1]["created"].clone()), (json!(2), json!(1), json!(2)));
+    assert_eq!(
+        (log[0]["version"].clone(), log[0]["patched"].clone(), log[1]["created"].clone()),
+        (json!(2), json!(1), json!(2))
+    );
 }
 
 const CASES: [(&str, &str, &str); 4] = [
@@ -163,7 +189,8 @@ async fn a_gate_decides_on_the_runs_of_a_harness_of_ones_own() {
     let mut trial = |candidate: &str, case: usize, answer: &str| {
         number += 1;
         let (id, asked, _) = CASES[case];
-        let marks = [("tracewell.example.id", id), ("tracewell.candidate", candidate), ("tracewell.dataset", "refunds")];
+        let marks =
+            [("tracewell.example.id", id), ("tracewell.candidate", candidate), ("tracewell.dataset", "refunds")];
         chat(number, asked, answer, false, &marks)
     };
     let right = |case: usize| CASES[case].2;
@@ -199,10 +226,7 @@ async fn a_gate_decides_on_the_runs_of_a_harness_of_ones_own() {
         json!({"decision": decision, "prompt": "refund-helper", "prompt_revision": revision, "dataset_version": 1,
             "examples": 4, "author": "ann"})
     };
-    assert_eq!(
-        json!(verdicts),
-        json!([verdict("pass", 12), verdict("fail", 13), verdict("not_enough_evidence", 14)])
-    );
+    assert_eq!(json!(verdicts), json!([verdict("pass", 12), verdict("fail", 13), verdict("not_enough_evidence", 14)]));
     let changed = server.sql("SELECT changes FROM verdicts WHERE decision = 'fail'");
     let changed: Value = serde_json::from_str(changed[0]["changes"].as_str().unwrap()).unwrap();
     assert_eq!((changed.as_array().unwrap().len(), &changed[0]["example"]), (1, &json!("b")));

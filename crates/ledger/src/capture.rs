@@ -144,10 +144,11 @@ fn example(case: &Case, hit: &Hit) -> Option<Caught> {
     let mut messages = Vec::new();
     let leads = |system: &&record::Message| call.input.first().is_none_or(|first| first.hash != system.hash);
     if let Some(system) = call.system.as_ref().filter(leads) {
-        messages.extend(sent::messages(text(system)?, Some("system")).into_iter().map(|message| Message {
-            role: "system".to_owned(),
-            ..message
-        }));
+        messages.extend(
+            sent::messages(text(system)?, Some("system"))
+                .into_iter()
+                .map(|message| Message { role: "system".to_owned(), ..message }),
+        );
     }
     for message in &call.input {
         messages.extend(sent::messages(text(message)?, message.role.as_deref()));
@@ -222,9 +223,10 @@ fn parameters(call: &ModelCall) -> Map<String, Value> {
         ("seed", call.seed.map(Value::from)),
     ];
     let typed = typed.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let others = call.request_params.iter().map(|(name, text)| {
-        (name.clone(), serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())))
-    });
+    let others = call
+        .request_params
+        .iter()
+        .map(|(name, text)| (name.clone(), serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))));
     others.chain(typed).collect()
 }
 

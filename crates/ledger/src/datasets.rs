@@ -10,7 +10,8 @@ use crate::{Ledger, LedgerError};
 
 const TABLE: &str = "examples";
 
-const COLUMNS: &str = "dataset, version, change, author, note, example, revision, messages, tools, documents, parameters,
+const COLUMNS: &str =
+    "dataset, version, change, author, note, example, revision, messages, tools, documents, parameters,
     output, expected, reason, trace_id, span_id, content_hash, split, tags, metadata";
 
 /// SQL that lists all datasets.

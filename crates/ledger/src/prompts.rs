@@ -25,7 +25,8 @@ pub const LIST: &str = "SELECT p.name, p.revision, p.version, p.owner, p.purpose
     WHERE p.last = 1 ORDER BY p.name";
 
 /// SQL that lists the prompts in traffic that nobody registered.
-pub const UNREGISTERED: &str = "SELECT u.prompt_name, u.prompt_version, sum(u.call_count) AS calls, max(u.last_time) AS last_seen
+pub const UNREGISTERED: &str =
+    "SELECT u.prompt_name, u.prompt_version, sum(u.call_count) AS calls, max(u.last_time) AS last_seen
     FROM prompt_usage AS u
     LEFT JOIN prompts AS p ON p.name = u.prompt_name AND (u.prompt_version IS NULL OR p.version = u.prompt_version)
     WHERE u.prompt_name IS NOT NULL AND p.name IS NULL
@@ -53,10 +54,8 @@ pub async fn get(source: &impl Ask, wanted: &str) -> Result<Prompt, LedgerError>
     let which = version.map_or_else(String::new, |version| {
         format!(" AND (CAST(revision AS text) = {0} OR version = {0})", quoted(version))
     });
-    let query = format!(
-        "SELECT {COLUMNS} FROM prompts WHERE name = {}{which} ORDER BY revision DESC LIMIT 1",
-        quoted(name)
-    );
+    let query =
+        format!("SELECT {COLUMNS} FROM prompts WHERE name = {}{which} ORDER BY revision DESC LIMIT 1", quoted(name));
     let found = rows::<Prompt>(source, &query).await?.pop();
     match found {
         Some(prompt) => Ok(prompt),
@@ -72,7 +71,9 @@ async fn missing(source: &impl Ask, name: &str, version: Option<&str>) -> Result
     let query = format!("SELECT max(revision) AS last FROM prompts WHERE name = {}", quoted(name));
     let last = rows::<Row>(source, &query).await?.pop().and_then(|row| row.last);
     Ok(match (last, version) {
-        (Some(last), Some(version)) => format!("`{name}` has no revision or version `{version}`; its latest revision is {last}"),
+        (Some(last), Some(version)) => {
+            format!("`{name}` has no revision or version `{version}`; its latest revision is {last}")
+        }
         _ => format!("no prompt `{name}` is on record; `tracewell prompt list` shows those that are"),
     })
 }

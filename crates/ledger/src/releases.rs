@@ -66,12 +66,16 @@ pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerErr
         verdict: String,
         decision: String,
     }
-    let query =
-        format!("SELECT verdict, decision FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2", quoted(id));
+    let query = format!(
+        "SELECT verdict, decision FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2",
+        quoted(id)
+    );
     let mut found: Vec<Row> = rows(source, &query).await?;
     match (found.pop(), found.pop()) {
         (Some(Row { verdict, decision }), None) => Ok(Evidence { verdict, decision }),
-        (None, _) => Err(LedgerError::NotFound(format!("there is no verdict `{id}`; `tracewell gate --list` shows them"))),
+        (None, _) => {
+            Err(LedgerError::NotFound(format!("there is no verdict `{id}`; `tracewell gate --list` shows them")))
+        }
         _ => Err(LedgerError::Refused(format!("several verdicts begin with `{id}`; give more of it"))),
     }
 }

@@ -114,8 +114,7 @@ pub struct Request {
 }
 
 /// Parameters of the example's call that are not sent again: they are said elsewhere, or are about how it was sent.
-const NOT_SENT: [&str; 8] =
-    ["model", "stream", "streaming", "stream_options", "n", "user", "tools", "request_type"];
+const NOT_SENT: [&str; 8] = ["model", "stream", "streaming", "stream_options", "n", "user", "tools", "request_type"];
 
 impl Candidate {
     /// Reads a candidate's file.
@@ -127,7 +126,8 @@ impl Candidate {
         let environment = environment();
         for (number, template) in (1..).zip(&candidate.messages) {
             if !matches!(template.role.as_str(), "system" | "developer" | "user" | "assistant" | CONVERSATION) {
-                let reason = format!("`{}` is no role; it is system, developer, user, assistant or conversation", template.role);
+                let reason =
+                    format!("`{}` is no role; it is system, developer, user, assistant or conversation", template.role);
                 return Err(CandidateError::Template { message: number, reason });
             }
             environment.template_from_str(&template.content).map_err(|error| wrong(number, &error))?;

@@ -187,7 +187,8 @@ mod tests {
     }
 
     fn many() -> Vec<Caught> {
-        let words = ["apple", "bridge", "candle", "desert", "engine", "forest", "garden", "harbour", "island", "jungle"];
+        let words =
+            ["apple", "bridge", "candle", "desert", "engine", "forest", "garden", "harbour", "island", "jungle"];
         let one = |(number, word): (usize, &&str)| {
             let stratum = if number == 7 { "rare" } else { "common" };
             caught(&format!("c{number}"), &format!("tell me of the {word} and its {word}s"), stratum, "p@1")
@@ -228,7 +229,9 @@ mod tests {
         assert_eq!(ids(&chosen), ["other"]);
         let why = |id: &str| chosen.left_out.iter().find(|out| out.example == id).map(|out| out.why.clone());
         assert_eq!(why("same"), Some(Why::Duplicate { of: "known".to_owned() }));
-        assert!(matches!(why("near"), Some(Why::NearDuplicate { of, similarity }) if of == "known" && similarity > 0.99));
+        assert!(
+            matches!(why("near"), Some(Why::NearDuplicate { of, similarity }) if of == "known" && similarity > 0.99)
+        );
     }
 
     #[test]

@@ -235,7 +235,8 @@ impl Dataset {
             dataset.version = row.version;
             if row.change == Change::Describe {
                 let about = row.metadata.as_deref().map_or(Ok(Map::new()), serde_json::from_str);
-                dataset.about = about.map_err(|error| format!("the description of version {}: {error}", row.version))?;
+                dataset.about =
+                    about.map_err(|error| format!("the description of version {}: {error}", row.version))?;
             } else {
                 let example = row.example().map_err(|error| format!("example `{}`: {error}", row.example))?;
                 dataset.examples.insert(row.example.clone(), (example, row.change == Change::Archive));
@@ -273,9 +274,9 @@ impl Dataset {
             match edit {
                 Edit::Put(example) => {
                     if let Some(schema) = &schema {
-                        schema
-                            .validate(&json!(example))
-                            .map_err(|error| format!("example `{}` is not as the schema of `{}` wants: {error}", example.id, self.name))?;
+                        schema.validate(&json!(example)).map_err(|error| {
+                            format!("example `{}` is not as the schema of `{}` wants: {error}", example.id, self.name)
+                        })?;
                     }
                     let (change, revision) = match self.examples.get(&example.id) {
                         Some((before, false)) if same(before, example) => continue,

@@ -146,7 +146,15 @@ impl PromptFile {
             let version = Some(&prompt.version).filter(|version| **version != prompt.revision.to_string()).cloned();
             let Prompt { template, variables, parameters, routing, policy, owner, .. } = prompt.clone();
             let Prompt { reviewers, approvals, purpose, thresholds, .. } = prompt.clone();
-            (version, template, variables, parameters, routing, policy, (owner, reviewers, approvals, purpose, thresholds))
+            (
+                version,
+                template,
+                variables,
+                parameters,
+                routing,
+                policy,
+                (owner, reviewers, approvals, purpose, thresholds),
+            )
         };
         (last.map(says) != Some(says(&next))).then_some(next)
     }
@@ -165,7 +173,8 @@ fn variables(messages: &[Template]) -> Vec<String> {
         for part in message.content.split("{{").skip(1) {
             let inside = part.split("}}").next().unwrap_or_default();
             let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
-            let name: String = inside.trim_start_matches('-').trim_start().chars().take_while(|c| is_name(*c)).collect();
+            let name: String =
+                inside.trim_start_matches('-').trim_start().chars().take_while(|c| is_name(*c)).collect();
             if !name.is_empty() && !names.contains(&name) {
                 names.push(name);
             }

@@ -138,7 +138,9 @@ impl Ledger {
     pub fn before_live(&self, environment: &str) -> Option<&Entry> {
         let live = self.live(environment)?;
         let is_withdrawn = |revision: i64| {
-            self.of(environment).rfind(|entry| entry.revision == revision).is_some_and(|entry| entry.state == State::RolledBack)
+            self.of(environment)
+                .rfind(|entry| entry.revision == revision)
+                .is_some_and(|entry| entry.state == State::RolledBack)
         };
         let mut earlier = self.of(environment).rev().filter(|entry| entry.state == State::Live);
         earlier.find(|entry| entry.revision != live.revision && !is_withdrawn(entry.revision))
@@ -192,7 +194,10 @@ impl Ledger {
             }
             Step::Approve => {
                 if proposer == Some(signed.author.as_str()) {
-                    return Err(format!("{name} was proposed by {}, and somebody else has to approve it", signed.author));
+                    return Err(format!(
+                        "{name} was proposed by {}, and somebody else has to approve it",
+                        signed.author
+                    ));
                 }
                 if !prompt.reviewers.is_empty() && !prompt.reviewers.contains(&signed.author) {
                     let reviewers = prompt.reviewers.join(", ");
@@ -220,14 +225,7 @@ impl Ledger {
         Ok(vec![entry])
     }
 
-    fn may_go_on(
-        &self,
-        step: &Move<'_>,
-        enough: bool,
-        name: &str,
-        approved: usize,
-        needed: i64,
-    ) -> Result<(), String> {
+    fn may_go_on(&self, step: &Move<'_>, enough: bool, name: &str, approved: usize, needed: i64) -> Result<(), String> {
         if step.forced {
             return match &step.signed.note {
                 Some(_) => Ok(()),

@@ -194,9 +194,10 @@ impl Found {
     }
 
     fn into_messages(self, role: Option<&str>) -> Vec<Message> {
-        let role = self.role.or_else(|| role.map(as_role)).unwrap_or_else(|| {
-            if self.calls.is_empty() { "user" } else { "assistant" }.to_owned()
-        });
+        let role = self
+            .role
+            .or_else(|| role.map(as_role))
+            .unwrap_or_else(|| if self.calls.is_empty() { "user" } else { "assistant" }.to_owned());
         let mut messages: Vec<Message> = self
             .results
             .into_iter()

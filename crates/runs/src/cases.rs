@@ -139,11 +139,7 @@ fn named(call: &ModelCall, texts: Texts) -> Vec<&str> {
     input.chain(&call.output).map(|message| message.hash.as_str()).collect()
 }
 
-async fn contents(
-    source: &impl Ask,
-    days: Days,
-    hashes: &[&str],
-) -> Result<HashMap<String, String>, RunsError> {
+async fn contents(source: &impl Ask, days: Days, hashes: &[&str]) -> Result<HashMap<String, String>, RunsError> {
     #[derive(Deserialize)]
     struct Text {
         hash: String,

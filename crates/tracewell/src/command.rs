@@ -9,8 +9,8 @@ use tracewell_lake::Location;
 
 use crate::config::{self, Config, Effective, Flag};
 
-mod author;
 mod alerts;
+mod author;
 mod changes;
 mod check;
 mod configuration;
@@ -27,8 +27,8 @@ mod prompt;
 mod query;
 mod release;
 mod replay;
-mod review;
 mod report;
+mod review;
 mod runs;
 mod schema;
 mod score;

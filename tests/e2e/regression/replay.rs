@@ -113,7 +113,9 @@ async fn a_worse_candidate_is_stopped_and_a_better_one_passes() {
     let server = Server::start(&data, &[]).await;
     dataset(&data, folder);
     let (url, model) = start(Model { refusals: 2, ..Model::default() }).await;
-    for (name, instructions) in [("refund-helper@12", "Be kind."), ("refund-helper@13", "Be terse."), ("refund-helper@14", "Be exact.")] {
+    for (name, instructions) in
+        [("refund-helper@12", "Be kind."), ("refund-helper@13", "Be terse."), ("refund-helper@14", "Be exact.")]
+    {
         let candidate = candidate(folder, name, &url, instructions);
         let output = replay(&data, &candidate, &["--repetitions", "2"]).await;
         assert!(said(&output).contains("8 answered, 0 were there, 0 failed"), "{}", said(&output));
@@ -122,9 +124,15 @@ async fn a_worse_candidate_is_stopped_and_a_better_one_passes() {
         assert!(said(&output).contains("0.00448 USD"), "{}", said(&output));
     }
     assert_eq!(model.lock().unwrap().asked.len(), 24);
-    assert!(model.lock().unwrap().answered.values().all(|times| *times == 1), "each try after a refusal is the same call");
+    assert!(
+        model.lock().unwrap().answered.values().all(|times| *times == 1),
+        "each try after a refusal is the same call"
+    );
     let first = model.lock().unwrap().asked[0].clone();
-    assert_eq!((&first["messages"][0], &first["temperature"]), (&json!({"role": "system", "content": "Be kind."}), &json!(0.5)));
+    assert_eq!(
+        (&first["messages"][0], &first["temperature"]),
+        (&json!({"role": "system", "content": "Be kind."}), &json!(0.5))
+    );
 
     // What was asked and answered is traffic like any other.
     let calls = server.sql(
@@ -151,7 +159,8 @@ async fn a_worse_candidate_is_stopped_and_a_better_one_passes() {
     assert_eq!(better.status.code(), Some(0), "{}", said(&better));
     let trials = server.sql("SELECT trials FROM verdicts WHERE decision = 'fail'");
     let trials: Vec<Value> = serde_json::from_str(trials[0]["trials"].as_str().unwrap()).unwrap();
-    let wrong = trials.iter().filter(|trial| trial["side"] == "candidate" && trial["scores"]["right"]["passed"] == false);
+    let wrong =
+        trials.iter().filter(|trial| trial["side"] == "candidate" && trial["scores"]["right"]["passed"] == false);
     assert_eq!((trials.len(), wrong.count()), (16, 2));
 }
 
@@ -216,7 +225,10 @@ async fn what_a_replay_may_cost_is_held_and_what_is_wrong_is_told() {
     let lost = replay(&data, &lost, &["--concurrency", "1"]).await;
     assert!(said(&lost).contains("0 answered, 0 were there, 1 failed, 3 not tried"), "{}", said(&lost));
     assert!(said(&lost).contains("the endpoint answered 404"), "{}", said(&lost));
-    let failed = rows(tracewell(&data, &["sql", "--format", "json", "SELECT error_type, status FROM trials WHERE candidate = 'lost'"]));
+    let failed = rows(tracewell(
+        &data,
+        &["sql", "--format", "json", "SELECT error_type, status FROM trials WHERE candidate = 'lost'"],
+    ));
     assert_eq!(json!(failed), json!([{"error_type": "404", "status": "error"}]));
 }
 
@@ -227,7 +239,9 @@ async fn anthropic_is_asked_in_its_own_words() {
     dataset(&data, folder);
     let (url, model) = start(Model::default()).await;
     let path = folder.join("claude.toml");
-    let text = format!("model = 'claude-sonnet-4-5'\n[endpoint]\nkind = 'anthropic'\nurl = '{url}'\nkey = 'MODEL_KEY'\n[[message]]\nrole = 'system'\ncontent = 'Be kind.'\n");
+    let text = format!(
+        "model = 'claude-sonnet-4-5'\n[endpoint]\nkind = 'anthropic'\nurl = '{url}'\nkey = 'MODEL_KEY'\n[[message]]\nrole = 'system'\ncontent = 'Be kind.'\n"
+    );
     std::fs::write(&path, text).unwrap();
     let output = replay(&data, &path, &[]).await;
     assert!(output.status.success(), "{}", said(&output));

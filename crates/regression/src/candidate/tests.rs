@@ -76,7 +76,10 @@ fn openai_is_asked_and_read() {
         "finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 2,
         "prompt_tokens_details": {"cached_tokens": 4}}});
     let response = Kind::OpenAi.read(&answered).unwrap();
-    assert_eq!((response.answer, response.usage.input, response.usage.cache_read), (Answer::of_text("Hi"), Some(9), Some(4)));
+    assert_eq!(
+        (response.answer, response.usage.input, response.usage.cache_read),
+        (Answer::of_text("Hi"), Some(9), Some(4))
+    );
     assert!(Kind::OpenAi.read(&json!({"error": "no"})).is_err());
 }
 
@@ -85,7 +88,10 @@ fn anthropic_is_asked_and_read() {
     let request = candidate("model = 'm'\n[parameters]\nseed = 1\nstop = 'x'\n").request(&example()).unwrap();
     let body = Kind::Anthropic.body(&request);
     assert_eq!(body["system"], "Old instructions.");
-    assert_eq!((&body["max_tokens"], &body["stop_sequences"], &body["seed"]), (&json!(4096), &json!(["x"]), &json!(null)));
+    assert_eq!(
+        (&body["max_tokens"], &body["stop_sequences"], &body["seed"]),
+        (&json!(4096), &json!(["x"]), &json!(null))
+    );
     assert_eq!(body["tools"], json!([{"name": "track", "input_schema": {"type": "object"}}]));
     assert_eq!(
         body["messages"],

@@ -70,7 +70,10 @@ fn every_version_stays_as_it_was() {
         ]
     );
     let ids = |version| at(&rows, version).examples().map(|example| example.id.clone()).collect::<Vec<_>>();
-    assert_eq!((ids(1), ids(3), ids(4)), (vec!["a".into(), "b".into()], vec!["b".into()], vec!["a".into(), "b".into()]));
+    assert_eq!(
+        (ids(1), ids(3), ids(4)),
+        (vec!["a".into(), "b".into()], vec!["b".into()], vec!["a".into(), "b".into()])
+    );
     assert_eq!(at(&rows, 1).get("a").unwrap().expected, None);
     assert_eq!(at(&rows, 4).get("a").unwrap().expected, better.expected);
 }

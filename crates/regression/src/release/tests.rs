@@ -16,7 +16,13 @@ impl Story {
         Self { ledger: Ledger::default(), entries: Vec::new() }
     }
 
-    fn try_step(&mut self, step: Step, prompt: &Prompt, author: &str, more: (Option<&str>, bool)) -> Result<(), String> {
+    fn try_step(
+        &mut self,
+        step: Step,
+        prompt: &Prompt,
+        author: &str,
+        more: (Option<&str>, bool),
+    ) -> Result<(), String> {
         let evidence = more.0.map(|decision| Evidence { verdict: "v".to_owned(), decision: decision.to_owned() });
         let signed = Signed { author: author.to_owned(), note: more.1.then(|| "urgent".to_owned()) };
         let step = Move {

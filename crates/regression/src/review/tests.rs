@@ -59,7 +59,9 @@ fn an_item_is_done_when_most_of_enough_reviewers_say_one_thing() {
 fn agreement_is_told() {
     let mut entries = vec![about(2)];
     // Bob and Cleo agree on three of four: (0.75 − 0.5) / (1 − 0.5).
-    for (item, bob, cleo) in [("a", "accept", "accept"), ("b", "decline", "decline"), ("c", "accept", "accept"), ("d", "accept", "decline")] {
+    for (item, bob, cleo) in
+        [("a", "accept", "accept"), ("b", "decline", "decline"), ("c", "accept", "accept"), ("d", "accept", "decline")]
+    {
         entries.extend([added(item), answer(item, 2, "bob", bob), answer(item, 3, "cleo", cleo)]);
     }
     let kappa = queue(entries).agreement().unwrap();

@@ -267,7 +267,11 @@ impl Import {
             self.name,
             changed.version
         );
-        anyhow::ensure!(imported.wrong.is_empty(), "{} entries could not be read; the others are imported", imported.wrong.len());
+        anyhow::ensure!(
+            imported.wrong.is_empty(),
+            "{} entries could not be read; the others are imported",
+            imported.wrong.len()
+        );
         Ok(())
     }
 

@@ -210,7 +210,10 @@ impl Capture {
         let names = ["example", "what", "reason", "of", "similarity", "trace_id", "question"];
         let rows = output::table(&names, taken.chain(left), |cells| cells)?;
         if chosen.cut_short > 0 {
-            eprintln!("{} texts were compared with too few others to be sure that they are not near duplicates", chosen.cut_short);
+            eprintln!(
+                "{} texts were compared with too few others to be sure that they are not near duplicates",
+                chosen.cut_short
+            );
         }
         output::print(Format::or_usual(self.format), &rows)
     }

@@ -210,7 +210,8 @@ impl Diff {
             if let Some(members) = whole.as_object_mut() {
                 ["revision", "version", "messages"].iter().for_each(|name| drop(members.remove(*name)));
             }
-            let said = prompt.messages().into_iter().map(|message| format!("[{}]\n{}\n", message.role, message.content));
+            let said =
+                prompt.messages().into_iter().map(|message| format!("[{}]\n{}\n", message.role, message.content));
             said.collect::<String>() + &serde_json::to_string_pretty(&whole).unwrap_or_default()
         };
         let (old, new) = (pretty(&before), pretty(&after));
@@ -270,7 +271,10 @@ impl Sync {
         for line in log.lines() {
             let mut fields = line.splitn(3, '\t');
             let (Some(id), Some(author)) = (fields.next(), fields.next()) else { continue };
-            let names = git(&self.folder, &["diff-tree", "--root", "--no-commit-id", "--name-only", "--diff-filter=d", "-r", "--relative", id])?;
+            let names = git(
+                &self.folder,
+                &["diff-tree", "--root", "--no-commit-id", "--name-only", "--diff-filter=d", "-r", "--relative", id],
+            )?;
             let mut files = Vec::new();
             for name in names.lines().filter(|name| is_prompt(name)) {
                 files.push((name.to_owned(), git(&self.folder, &["show", &format!("{id}:./{name}")])?));
@@ -296,7 +300,8 @@ fn is_prompt(path: &str) -> bool {
 fn collect(folder: &Path, below: &str, files: &mut Vec<(String, String)>) -> anyhow::Result<()> {
     let unreadable = || format!("cannot read `{}`", folder.display());
     let entries = std::fs::read_dir(folder).with_context(unreadable)?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().with_context(unreadable)?;
+    let mut paths =
+        entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().with_context(unreadable)?;
     paths.sort();
     for path in paths {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

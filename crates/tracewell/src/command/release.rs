@@ -25,7 +25,9 @@ enum What {
     /// Put a revision on record as a draft.
     Draft(Taken),
     /// Ask for the review of a revision.
-    #[command(after_help = "Example:\n  tracewell release propose refund-helper@13 --in production --verdict 019f --note \"asks before it refunds\"")]
+    #[command(
+        after_help = "Example:\n  tracewell release propose refund-helper@13 --in production --verdict 019f --note \"asks before it refunds\""
+    )]
     Propose(Taken),
     /// Approve what somebody else proposed.
     Approve(Taken),
@@ -161,7 +163,8 @@ impl Taken {
 
 fn tell(entry: &Entry, prompt: &Prompt) {
     let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
-    let change = if entry.change.is_empty() { String::new() } else { format!(" (changes {})", entry.change.join(", ")) };
+    let change =
+        if entry.change.is_empty() { String::new() } else { format!(" (changes {})", entry.change.join(", ")) };
     super::say!("{}@{} in {}: {state}{change}", prompt.name, entry.revision, entry.environment);
 }
 
@@ -200,7 +203,8 @@ impl Rollback {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
         let shown = tracewell_lake::without_keys(url);
         let what = || format!("the rollback is recorded, and the webhook {shown} was not told");
-        let answer = client.post(url).json(&body).send().await.map_err(reqwest::Error::without_url).with_context(what)?;
+        let answer =
+            client.post(url).json(&body).send().await.map_err(reqwest::Error::without_url).with_context(what)?;
         anyhow::ensure!(answer.status().is_success(), "{}: it answered {}", what(), answer.status());
         Ok(())
     }
@@ -212,8 +216,7 @@ impl Status {
         let seconds = self.since.as_secs();
         let since = format!("(now() - INTERVAL '{seconds} seconds')");
         let found = releases::status(&source, self.prompt.as_deref(), &since).await?;
-        let names =
-            ["prompt", "environment", "live", "since", "seen", "last_seen", "calls", "other_calls", "verdict"];
+        let names = ["prompt", "environment", "live", "since", "seen", "last_seen", "calls", "other_calls", "verdict"];
         let table = output::table(&names, found, |one| {
             [
                 Some(one.prompt),

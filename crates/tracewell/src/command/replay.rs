@@ -174,7 +174,8 @@ impl Replay {
         journal: &Journal,
         prices: &Prices,
     ) -> anyhow::Result<Tally> {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}").expect("the template is valid");
+        let style =
+            ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}").expect("the template is valid");
         let bar = ProgressBar::new(work.len() as u64).with_style(style);
         let spending = Mutex::new(Spending::new(self.max_cost));
         let tally = Mutex::new(Tally::default());
@@ -203,8 +204,12 @@ impl Replay {
                 }
                 other => other,
             };
-            let span = span::span(candidate.endpoint.kind, marks, work.example, work.repetition, &work.request, &outcome);
-            let cost = outcome.as_ref().ok().and_then(|answered| cost(prices, candidate.endpoint.kind, &work.request, answered));
+            let span =
+                span::span(candidate.endpoint.kind, marks, work.example, work.repetition, &work.request, &outcome);
+            let cost = outcome
+                .as_ref()
+                .ok()
+                .and_then(|answered| cost(prices, candidate.endpoint.kind, &work.request, answered));
             let is_answered = outcome.is_ok();
             lock(&spending).end(estimate, is_answered.then_some(cost));
             journal.add(&span, is_answered).await?;

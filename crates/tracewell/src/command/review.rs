@@ -31,17 +31,23 @@ pub(crate) struct Review {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Look at one item after the other: a accepts, c corrects, d declines, s skips, q ends.
-    #[command(after_help = "An item is kept open for you for a quarter of an hour. A correction becomes what the example expects, and a score of the span it is of.\n\nExample:\n  tracewell review next refunds")]
+    #[command(
+        after_help = "An item is kept open for you for a quarter of an hour. A correction becomes what the example expects, and a score of the span it is of.\n\nExample:\n  tracewell review next refunds"
+    )]
     Next(Next),
     /// Put examples into a queue, and say what is asked of each.
-    #[command(after_help = "Questions are a TOML file:\n\n  [[question]]\n  name = \"tone\"\n  kind = \"choice\"          # text, yes_no, number, choice\n  choices = [\"kind\", \"rude\"]\n  required = true\n\nExamples:\n  tracewell review add refunds --dataset refunds --tag hard\n  tracewell review add refunds --dataset refunds --questions questions.toml --reviewers 2 --blind")]
+    #[command(
+        after_help = "Questions are a TOML file:\n\n  [[question]]\n  name = \"tone\"\n  kind = \"choice\"          # text, yes_no, number, choice\n  choices = [\"kind\", \"rude\"]\n  required = true\n\nExamples:\n  tracewell review add refunds --dataset refunds --tag hard\n  tracewell review add refunds --dataset refunds --questions questions.toml --reviewers 2 --blind"
+    )]
     Add(Add),
     /// All queues, or the items of one.
     List(List),
     /// Give an item to a reviewer.
     Assign(Assign),
     /// Judge one item without looking at it here.
-    #[command(after_help = "Example:\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 correct --expected \"Ten days.\" --answer tone=kind")]
+    #[command(
+        after_help = "Example:\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 correct --expected \"Ten days.\" --answer tone=kind"
+    )]
     Answer(Answered),
     /// Write a queue as CSV, to be filled in and imported again.
     Export(Export),
@@ -266,7 +272,14 @@ impl List {
                 None => "waiting".to_owned(),
             };
             let open = item.open.as_ref().map(|(who, _)| who.clone());
-            [Some(item.id.clone()), Some(state), Some(item.said.len().to_string()), item.assigned.clone(), open, item.trace_id.clone()]
+            [
+                Some(item.id.clone()),
+                Some(state),
+                Some(item.said.len().to_string()),
+                item.assigned.clone(),
+                open,
+                item.trace_id.clone(),
+            ]
         })?;
         output::print(Format::or_usual(self.format), &table)?;
         match queue.agreement() {
@@ -369,9 +382,10 @@ fn scores(item: &Item, signed: &Signed, judgement: &Judgement) -> Vec<Score> {
         time: None,
         metadata: std::collections::BTreeMap::new(),
     };
-    let text = judgement.expected.as_ref().filter(|_| judgement.outcome == Outcome::Correct).map(|expected| {
-        expected.text.clone().unwrap_or_else(|| serde_json::json!(expected.tool_calls).to_string())
-    });
+    let text =
+        judgement.expected.as_ref().filter(|_| judgement.outcome == Outcome::Correct).map(|expected| {
+            expected.text.clone().unwrap_or_else(|| serde_json::json!(expected.tool_calls).to_string())
+        });
     match text {
         Some(text) => vec![score(None, Some(text))],
         None => vec![score(Some(word(judgement.outcome)), None)],

@@ -13,7 +13,12 @@ pub const PROMPTS: Table = Table {
         column("recorded_at", Timestamp, "When it was recorded.").required().stats(),
         column("name", Text, "Name of the prompt.").required().dict().stats(),
         column("revision", Int64, "Counted from 1.").required().stats(),
-        column("version", Text, "What the application reports as its version; the revision where it has none of its own.").required(),
+        column(
+            "version",
+            Text,
+            "What the application reports as its version; the revision where it has none of its own.",
+        )
+        .required(),
         column("author", Text, "Who recorded it.").required().dict(),
         column("note", Text, "What changed and why."),
         column("template", Text, "The messages with places for variables: JSON, `[{role, content}]`.").required(),

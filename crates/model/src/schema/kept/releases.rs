@@ -17,8 +17,15 @@ pub const RELEASES: Table = Table {
         column("revision", Int64, "Revision of the prompt.").required(),
         column("version", Text, "The revision as the application reports it.").required(),
         column("step", Text, "propose, approve, reject, stage, live, rollback.").required().dict(),
-        column("state", Text, "State of the revision after the step: draft, review, staged, live, rolled_back.").required().dict(),
-        column("effective_at", Timestamp, "Since when it holds; differs from `recorded_at` for what was recorded afterwards.").required(),
+        column("state", Text, "State of the revision after the step: draft, review, staged, live, rolled_back.")
+            .required()
+            .dict(),
+        column(
+            "effective_at",
+            Timestamp,
+            "Since when it holds; differs from `recorded_at` for what was recorded afterwards.",
+        )
+        .required(),
         column("author", Text, "Who took the step.").required().dict(),
         column("why", Text, "Why."),
         column("replaces", Int64, "Revision that was live before, for `live` and `rollback`."),

@@ -28,7 +28,8 @@ pub const REVIEWS: Table = Table {
         column("span_id", Text, "Span that the output is of."),
         column("questions", Text, "Of the queue: JSON, `[{name, kind, choices, required}]`."),
         column("reviewers", Int64, "Of the queue: answers that an item needs."),
-        column("blind", Text, "Of the queue: `yes` where reviewers do not see each other's answers before theirs.").dict(),
+        column("blind", Text, "Of the queue: `yes` where reviewers do not see each other's answers before theirs.")
+            .dict(),
         column("tags", TextList, "Words to choose it by.").dict(),
     ],
 };

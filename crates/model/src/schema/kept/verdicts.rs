@@ -29,6 +29,11 @@ pub const VERDICTS: Table = Table {
         column("findings", Text, "Each thing that has to hold and whether it does: JSON.").required(),
         column("changes", Text, "Examples that came out otherwise than with the baseline: JSON.").required(),
         column("report", Text, "The whole verdict: JSON.").required(),
-        column("trials", Text, "What was run and how it was scored: JSON, `[{example, side, repetition, trace_id, span_id, scores}]`.").required(),
+        column(
+            "trials",
+            Text,
+            "What was run and how it was scored: JSON, `[{example, side, repetition, trace_id, span_id, scores}]`.",
+        )
+        .required(),
     ],
 };

@@ -14,8 +14,15 @@ const MAX_TOKENS: u32 = 4096;
 const RENAMED: [(&str, &str); 2] = [("max_completion_tokens", "max_tokens"), ("stop", "stop_sequences")];
 
 /// Parameters that the interface does not take.
-const UNKNOWN: [&str; 7] =
-    ["seed", "frequency_penalty", "presence_penalty", "logprobs", "logit_bias", "reasoning_effort", "parallel_tool_calls"];
+const UNKNOWN: [&str; 7] = [
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "logprobs",
+    "logit_bias",
+    "reasoning_effort",
+    "parallel_tool_calls",
+];
 
 pub(super) fn body(request: &Request) -> Value {
     let mut body = request.parameters.clone();
@@ -39,7 +46,12 @@ pub(super) fn body(request: &Request) -> Value {
     if let Some(choice) = body.remove("tool_choice") {
         body.insert("tool_choice".to_owned(), tool_choice(choice));
     }
-    if let Some(schema) = request.response_format.as_ref().map(|format| &format["json_schema"]["schema"]).filter(|schema| schema.is_object()) {
+    if let Some(schema) = request
+        .response_format
+        .as_ref()
+        .map(|format| &format["json_schema"]["schema"])
+        .filter(|schema| schema.is_object())
+    {
         // Structured output is a tool that has to be called.
         tools.push(json!({ "name": STRUCTURED, "description": "Answer in this form.", "input_schema": schema }));
         body.insert("tool_choice".to_owned(), json!({ "type": "tool", "name": STRUCTURED }));
@@ -91,9 +103,12 @@ fn blocks(message: &Message) -> Vec<Value> {
     let text = message.text().map(|text| json!({ "type": "text", "text": text }));
     let ids = message.rest.get("tool_calls").and_then(Value::as_array);
     let ids: Vec<&Value> = ids.into_iter().flatten().map(|call| &call["id"]).collect();
-    let calls = message.answer().tool_calls.into_iter().zip(ids).map(|(call, id)| {
-        json!({ "type": "tool_use", "id": id, "name": call.name, "input": call.arguments })
-    });
+    let calls = message
+        .answer()
+        .tool_calls
+        .into_iter()
+        .zip(ids)
+        .map(|(call, id)| json!({ "type": "tool_use", "id": id, "name": call.name, "input": call.arguments }));
     text.into_iter().chain(calls).collect()
 }
 
@@ -104,10 +119,9 @@ pub(super) fn read(body: &Value) -> Result<Response, String> {
         match block["type"].as_str() {
             Some("text") => answer.text.get_or_insert_default().push_str(block["text"].as_str().unwrap_or_default()),
             Some("tool_use") if block["name"] == STRUCTURED => answer.text = Some(block["input"].to_string()),
-            Some("tool_use") => answer.tool_calls.push(ToolCall {
-                name: text(&block["name"]).unwrap_or_default(),
-                arguments: block["input"].clone(),
-            }),
+            Some("tool_use") => answer
+                .tool_calls
+                .push(ToolCall { name: text(&block["name"]).unwrap_or_default(), arguments: block["input"].clone() }),
             _ => {}
         }
     }

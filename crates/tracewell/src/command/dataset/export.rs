@@ -95,7 +95,9 @@ impl Export {
             (Some(format), output) => {
                 let Exported { text, skipped } = exchange::export(format, &dataset.name, &examples);
                 match output {
-                    Some(path) => std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?,
+                    Some(path) => {
+                        std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?
+                    }
                     None => std::io::stdout().write_all(text.as_bytes())?,
                 }
                 skipped
@@ -175,7 +177,8 @@ fn write_parquet(folder: &Path, examples: &[Example]) -> anyhow::Result<()> {
     splits.dedup();
     for name in splits {
         let rows: Vec<Value> = examples.iter().filter(|example| split(example) == name).map(row).collect();
-        let mut decoder = arrow::json::ReaderBuilder::new(schema()).with_batch_size(rows.len().max(1)).build_decoder()?;
+        let mut decoder =
+            arrow::json::ReaderBuilder::new(schema()).with_batch_size(rows.len().max(1)).build_decoder()?;
         decoder.serialize(&rows)?;
         let Some(batch) = decoder.flush()? else { continue };
         let path = data.join(format!("{}-00000-of-00001.parquet", name.replace(['/', '\\'], "_")));
@@ -223,7 +226,8 @@ fn row(example: &Example) -> Value {
 
 /// Reads examples from a Parquet file: ours, or one whose columns have names that are known of other tools.
 pub(super) fn read_parquet(bytes: Vec<u8>, strict: bool) -> anyhow::Result<Imported> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).context("it is no Parquet file")?.build()?;
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).context("it is no Parquet file")?.build()?;
     let mut lines = LineDelimitedWriter::new(Vec::new());
     for batch in reader {
         lines.write(&batch?)?;

@@ -49,7 +49,8 @@ impl Journal {
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         file.set_len(whole as u64).with_context(what)?;
         let lines = text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let before: BTreeMap<Known, Vec<u8>> = lines.filter_map(|line| Some((answered(line)?, line.to_vec()))).collect();
+        let before: BTreeMap<Known, Vec<u8>> =
+            lines.filter_map(|line| Some((answered(line)?, line.to_vec()))).collect();
         let known = before.keys().cloned().collect();
         Ok(Self { path, file: Mutex::new(file), before, known, server, added: Mutex::new(false) })
     }

@@ -119,7 +119,9 @@ fn number(key: &str, value: i64) -> Value {
 /// A parameter as an attribute, where it is one that attributes can be.
 fn any(key: &str, value: &Value) -> Option<Value> {
     match value {
-        Value::Number(number_value) if number_value.is_f64() => Some(json!({ "key": key, "value": { "doubleValue": value } })),
+        Value::Number(number_value) if number_value.is_f64() => {
+            Some(json!({ "key": key, "value": { "doubleValue": value } }))
+        }
         Value::Number(_) => Some(number(key, value.as_i64()?)),
         Value::String(said) => Some(text(key, said)),
         _ => None,

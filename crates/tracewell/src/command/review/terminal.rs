@@ -6,7 +6,7 @@ use anyhow::bail;
 use console::{Key, Term};
 use serde_json::{Map, Value};
 use tracewell_ledger::reviews::Judgement;
-use tracewell_regression::review::{Item, Outcome, Queue, QuestionKind};
+use tracewell_regression::review::{Item, Outcome, QuestionKind, Queue};
 use tracewell_regression::{Answer, Example};
 use tracewell_runs::render::Block;
 
