@@ -158,7 +158,8 @@ async fn a_server_judges_by_itself() {
     known(&data);
     let settings = temporary.path().join("tracewell.toml");
     let rules = |names: &str| {
-        std::fs::write(&settings, format!("[evaluate]\nrules = [{names}]\ninterval = \"1s\"\nback = \"1000d\"\n")).unwrap();
+        std::fs::write(&settings, format!("[evaluate]\nrules = [{names}]\ninterval = \"1s\"\nback = \"1000d\"\n"))
+            .unwrap();
     };
     rules("\"tools_work\", \"tool_loops\"");
     let refused = command(&data, &["serve", "--config", settings.to_str().unwrap()]).output().unwrap();
@@ -166,7 +167,8 @@ async fn a_server_judges_by_itself() {
     assert!(!refused.status.success() && error.contains("`tool_loops`, which is no evaluator"), "{error}");
     rules("\"tools_work\"");
     let server = Server::start(&data, &["--config", settings.to_str().unwrap()]).await;
-    let said = || server.sql("SELECT count(*) AS n, min(value) AS least FROM scores WHERE author = 'evaluator/tools_work'");
+    let said =
+        || server.sql("SELECT count(*) AS n, min(value) AS least FROM scores WHERE author = 'evaluator/tools_work'");
     while said()[0]["n"] == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }

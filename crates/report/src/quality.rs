@@ -70,11 +70,11 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
 
 pub(crate) fn sentence(runs: &Runs, scores: &Scores) -> String {
     let failed = share(runs.failed, runs.runs).map_or_else(|| "none".into(), percent);
-    format!(
-        "{}, of which {failed} failed; {} with scores.",
-        counted(runs.runs, "run", "runs"),
-        counted(scores.prompts() as i64, "prompt version", "prompt versions")
-    )
+    let scored = match scores.prompts() as i64 {
+        0 => "no prompt version has scores".to_owned(),
+        number => format!("{} with scores", counted(number, "prompt version", "prompt versions")),
+    };
+    format!("{}, of which {failed} failed; {scored}.", counted(runs.runs, "run", "runs"))
 }
 
 /// What limits the figures of runs and scores.
@@ -138,18 +138,20 @@ impl Scores {
     WHERE superseded_at IS NULL AND value IS NOT NULL AND trace_id IS NOT NULL AND date >= DATE '{first}'
 ),
 judged AS (
-    SELECT c.date, c.start_time, c.prompt_name AS prompt, c.prompt_version AS version, s.name, s.source, s.value
-    FROM said AS s
-    JOIN llm_calls AS c ON c.tenant = s.tenant AND c.trace_id = s.trace_id AND c.span_id = s.span_id
-    UNION ALL
-    -- What is said of a whole run is said of its prompt, where it used only one.
+    -- What is said of a whole run, or of a span that is no call, is said of the run's prompt, where it used only one.
     SELECT
-        t.date, t.start_time, regexp_replace(t.prompts[1], '@[^@]*$', ''),
-        CASE WHEN strpos(t.prompts[1], '@') > 0 THEN regexp_replace(t.prompts[1], '^.*@', '') END,
-        s.name, s.source, s.value
+        t.date, t.start_time, s.name, s.source, s.value,
+        CASE WHEN c.span_id IS NOT NULL THEN c.prompt_name ELSE regexp_replace(t.only_prompt, '@[^@]*$', '') END AS prompt,
+        CASE
+            WHEN c.span_id IS NOT NULL THEN c.prompt_version
+            WHEN strpos(t.only_prompt, '@') > 0 THEN regexp_replace(t.only_prompt, '^.*@', '')
+        END AS version
     FROM said AS s
-    JOIN traces AS t ON t.tenant = s.tenant AND t.trace_id = s.trace_id
-    WHERE s.span_id IS NULL AND cardinality(t.prompts) = 1
+    JOIN (
+        SELECT tenant, trace_id, date, start_time, CASE WHEN cardinality(prompts) = 1 THEN prompts[1] END AS only_prompt
+        FROM traces
+    ) AS t ON t.tenant = s.tenant AND t.trace_id = s.trace_id
+    LEFT JOIN llm_calls AS c ON c.tenant = s.tenant AND c.trace_id = s.trace_id AND c.span_id = s.span_id
 )
 SELECT
     {which} AS period, prompt, version, name AS score, source,
@@ -346,7 +348,7 @@ LIMIT 10",
             Cell::name(row.provider.as_deref()),
             Cell::name(row.model.as_deref()),
             count(row.calls),
-            Cell { link: request.run(example), ..Cell::text(example) },
+            request.run(example),
         ]
     });
     Ok(Item::Table(Table {

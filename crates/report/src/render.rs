@@ -6,7 +6,7 @@ mod svg;
 pub use html::html;
 use tracewell_blocks::Block;
 
-use crate::page::{Cell, Chart, Data, Item, Page, Table, Tile};
+use crate::page::{Chart, Data, Item, Page, Table, Tile};
 
 /// The page as blocks, for a terminal and as Markdown.
 #[must_use]
@@ -49,11 +49,7 @@ fn tiles_of(tiles: &[Tile]) -> Block {
 
 fn table_of(table: &Table) -> [Block; 2] {
     let heads = table.heads.iter().map(|head| head.text.clone()).collect();
-    let text = |cell: &Cell| match &cell.link {
-        Some(link) => format!("{} {link}", cell.text),
-        None => cell.text.clone(),
-    };
-    let rows = table.rows.iter().map(|row| row.iter().map(text).collect()).collect();
+    let rows = table.rows.iter().map(|row| row.iter().map(|cell| cell.text.clone()).collect()).collect();
     [Block::Note(format!("{}{}", table.caption, source(&table.queries))), Block::table(heads, rows)]
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use crate::budget::Budget;
 use crate::error::ReportError;
-use crate::page::Page;
+use crate::page::{Cell, Page};
 use crate::period::{Period, Window};
 use crate::published::Published;
 use crate::sql::Dimension;
@@ -140,9 +140,11 @@ impl Request {
         named.collect::<Vec<_>>().join(", ")
     }
 
-    /// A link to a run.
-    pub(crate) fn run(&self, id: &str) -> Option<String> {
+    /// A run by its id, with a link to it.
+    pub(crate) fn run(&self, id: &str) -> Cell {
         let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        (is_id && !self.links.is_empty()).then(|| format!("{}/v1/runs/{id}", self.links.trim_end_matches('/')))
+        let link =
+            (is_id && !self.links.is_empty()).then(|| format!("{}/v1/runs/{id}", self.links.trim_end_matches('/')));
+        Cell { link, ..Cell::text(id) }
     }
 }

@@ -303,7 +303,7 @@ UNION ALL SELECT why, trace_id, service, NULL, NULL, score, score_name, NULL FRO
             }),
             row.calls.map(|calls| counted(calls, "call", "calls")),
         ];
-        let run = Cell { link: request.run(&row.trace_id), ..Cell::text(&row.trace_id) };
+        let run = request.run(&row.trace_id);
         let told = told.into_iter().flatten().collect::<Vec<_>>().join(", ");
         vec![Cell::text(&row.why), run, Cell::name(row.service.as_deref()), Cell::text(told)]
     });

@@ -189,8 +189,11 @@ impl<A: Ask> Watch<A> {
             Event::StillFiring => format!("Alert {name} goes on: {value}, {side} {threshold}"),
             Event::Resolved => format!("Resolved {name}: {value}, no more {side} {threshold}"),
         };
-        let mut lines =
-            vec![format!("Over the last {}, from {} samples.", rule.window, found.samples.unwrap_or_default())];
+        let mut lines = vec![format!(
+            "Over the last {}, from {} samples.",
+            humantime::format_duration(rule.window.get()),
+            found.samples.unwrap_or_default()
+        )];
         let links = self.report.links.trim_end_matches('/');
         if event != Event::Resolved {
             lines.extend(

@@ -23,8 +23,8 @@ use tracewell_serve::{Answers, Health, Usual, health_router, queries_router, rep
 
 use super::{Place, flight, maintain, postgres};
 use crate::alerts::{self, States, Watch};
-use crate::evaluate::Judge;
 use crate::config::{Address, Flag, Source};
+use crate::evaluate::Judge;
 use crate::prices;
 use crate::reports::{self, Counters, Desk};
 
