@@ -122,7 +122,7 @@ impl Ledger {
         self.entries.iter().map(|entry| entry.environment.as_str()).collect()
     }
 
-    fn of<'a>(&'a self, environment: &'a str) -> impl DoubleEndedIterator<Item = &'a Entry> {
+    fn of<'l>(&'l self, environment: &str) -> impl DoubleEndedIterator<Item = &'l Entry> {
         self.entries.iter().filter(move |entry| entry.environment == environment)
     }
 

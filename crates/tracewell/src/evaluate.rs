@@ -72,8 +72,9 @@ impl Judge {
         let mut parameters = self.settings.parameters.clone();
         let back = humantime::format_duration(self.settings.back.get()).to_string().replace(' ', "");
         parameters.insert("since".to_owned(), back);
-        let columns = async |sql: &str| Ok(self.engine.sql(sql).await?.schema().as_ref().clone());
-        let judged = judge(rule, &parameters, self.settings.sample, &self.engine, columns).await?;
+        let asked = Asked::new(rule, &parameters)?;
+        let schema = self.engine.sql(&asked.columns()).await?.schema();
+        let judged = asked.judge(&schema, self.settings.sample, &self.engine).await?;
         for scores in judged.scores.chunks(REQUEST_SCORES) {
             self.collector.keep(scores).await.map_err(anyhow::Error::msg)?;
         }
@@ -103,40 +104,51 @@ struct Row {
     is_news: bool,
 }
 
-/// Asks a rule about a part of what it can judge: `sample` from 0 to 1. Which part is chosen by a hash of the run's id
-/// (else the session's, the document's), so that it is the same for all rules and at all times. What evaluators
-/// themselves did is never judged.
-pub(crate) async fn judge(
-    rule: &NamedQuery,
-    parameters: &BTreeMap<String, String>,
-    sample: f64,
-    source: &impl Ask,
-    columns: impl AsyncFn(&str) -> anyhow::Result<Schema>,
-) -> anyhow::Result<Judged> {
-    let known = |name: &String| rule.parameters.iter().any(|parameter| parameter.name == *name);
-    let mut values = parameters.clone();
-    // Parameters for some of the rules are no error for the others.
-    values.retain(|name, _| known(name));
-    let sql = rule.bind(&values)?;
-    let schema = columns(&format!("SELECT * FROM (\n{sql}\n) AS rule LIMIT 0")).await?;
-    let is_truth = check(&rule.name, &schema)?;
-    let rows: Vec<Row> = rows(source, &question(&rule.name, &sql, &schema, sample)).await?;
-    let things = rows.len();
-    let scores = rows.into_iter().filter(|row| row.is_news).map(|row| Score {
-        name: rule.name.clone(),
-        value: row.value.map(|value| if is_truth { Value::Truth(value != 0.0) } else { Value::Number(value) }),
-        label: row.label,
-        trace_id: row.trace_id,
-        span_id: row.span_id,
-        session_id: row.session_id,
-        document_id: row.document_id,
-        explanation: row.explanation,
-        source: Some("code".to_owned()),
-        author: Some(author(&rule.name)),
-        metadata: BTreeMap::from([("rule".to_owned(), version(&rule.sql, &values))]),
-        ..Score::default()
-    });
-    Ok(Judged { things, scores: scores.collect() })
+/// A rule with the values it is asked with.
+pub(crate) struct Asked<'r> {
+    rule: &'r NamedQuery,
+    sql: String,
+    version: String,
+}
+
+impl<'r> Asked<'r> {
+    /// The rule with those of the values that it has parameters for: the others are for other rules.
+    pub(crate) fn new(rule: &'r NamedQuery, parameters: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let known = |name: &String| rule.parameters.iter().any(|parameter| parameter.name == *name);
+        let mut values = parameters.clone();
+        values.retain(|name, _| known(name));
+        Ok(Self { rule, sql: rule.bind(&values)?, version: version(&rule.sql, &values) })
+    }
+
+    /// A query without rows, whose columns are those of the rule.
+    pub(crate) fn columns(&self) -> String {
+        format!("SELECT * FROM (\n{}\n) AS rule LIMIT 0", self.sql)
+    }
+
+    /// What the rule says of a part of what it can judge: `sample` from 0 to 1. Which part is chosen by a hash of the
+    /// run's id (else the session's, the document's), so that it is the same for all rules and at all times. What
+    /// evaluators themselves did is never judged. `schema` is that of the [`columns`](Self::columns).
+    pub(crate) async fn judge(&self, schema: &Schema, sample: f64, source: &impl Ask) -> anyhow::Result<Judged> {
+        let name = &self.rule.name;
+        let is_truth = check(name, schema)?;
+        let rows: Vec<Row> = rows(source, &question(name, &self.sql, schema, sample)).await?;
+        let things = rows.len();
+        let scores = rows.into_iter().filter(|row| row.is_news).map(|row| Score {
+            name: name.clone(),
+            value: row.value.map(|value| if is_truth { Value::Truth(value != 0.0) } else { Value::Number(value) }),
+            label: row.label,
+            trace_id: row.trace_id,
+            span_id: row.span_id,
+            session_id: row.session_id,
+            document_id: row.document_id,
+            explanation: row.explanation,
+            source: Some("code".to_owned()),
+            author: Some(author(name)),
+            metadata: BTreeMap::from([("rule".to_owned(), self.version.clone())]),
+            ..Score::default()
+        });
+        Ok(Judged { things, scores: scores.collect() })
+    }
 }
 
 /// Who gives the scores of a rule.

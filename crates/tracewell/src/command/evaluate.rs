@@ -8,7 +8,7 @@ use tracewell_query::named::NamedQuery;
 
 use super::query::{catalogue, parameter};
 use super::source::Asked;
-use crate::evaluate::{GROUP, judge};
+use crate::evaluate::{self, GROUP};
 use crate::output::{self, Format};
 
 #[derive(Debug, Args)]
@@ -69,10 +69,11 @@ impl Evaluate {
             bail!("none of these evaluators has a parameter `{name}`; `tracewell query NAME --describe` lists them");
         }
         let source = self.asked.open().await?;
-        let columns = async |sql: &str| Ok(source.sql(sql).await?.0.as_ref().clone());
         let (mut told, mut scores) = (Vec::new(), Vec::new());
         for rule in rules {
-            let judged = judge(rule, &parameters, self.sample, &source, columns).await?;
+            let asked = evaluate::Asked::new(rule, &parameters)?;
+            let (schema, _) = source.sql(&asked.columns()).await?;
+            let judged = asked.judge(&schema, self.sample, &source).await?;
             told.push((rule.name.clone(), judged.things, judged.scores.len()));
             scores.extend(judged.scores);
         }
