@@ -169,7 +169,9 @@ async fn a_server_judges_by_itself() {
     let server = Server::start(&data, &["--config", settings.to_str().unwrap()]).await;
     let said =
         || server.sql("SELECT count(*) AS n, min(value) AS least FROM scores WHERE author = 'evaluator/tools_work'");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while said()[0]["n"] == 0 {
+        assert!(std::time::Instant::now() < deadline, "nothing was judged");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     // Another round adds nothing.

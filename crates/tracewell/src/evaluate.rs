@@ -70,8 +70,8 @@ impl Judge {
 
     async fn round(&self, rule: &NamedQuery) -> anyhow::Result<()> {
         let mut parameters = self.settings.parameters.clone();
-        let back = humantime::format_duration(self.settings.back.get()).to_string().replace(' ', "");
-        parameters.insert("since".to_owned(), back);
+        let since = chrono::Utc::now() - chrono::Duration::from_std(self.settings.back.get())?;
+        parameters.insert("since".to_owned(), since.to_rfc3339());
         let asked = Asked::new(rule, &parameters)?;
         let schema = self.engine.sql(&asked.columns()).await?.schema();
         let judged = asked.judge(&schema, self.settings.sample, &self.engine).await?;
