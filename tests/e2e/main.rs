@@ -29,5 +29,6 @@ mod senders;
 mod server;
 mod settled;
 mod spans;
+mod sqllogic;
 mod stores;
 mod views;

@@ -14,6 +14,7 @@ use crate::spans::{request, span, text};
 use crate::views::int;
 
 mod hostile;
+mod limits;
 
 /// 2025-03-30 00:30:00.123456 UTC: half an hour before the clocks of Berlin go forward.
 const START: u64 = 1_743_294_600_123_456_000;
