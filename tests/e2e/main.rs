@@ -30,5 +30,6 @@ mod server;
 mod settled;
 mod spans;
 mod sqllogic;
+mod states;
 mod stores;
 mod views;
