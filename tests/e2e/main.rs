@@ -29,5 +29,7 @@ mod senders;
 mod server;
 mod settled;
 mod spans;
+mod sqllogic;
+mod states;
 mod stores;
 mod views;

@@ -14,6 +14,7 @@ use crate::spans::{request, span, text};
 use crate::views::int;
 
 mod hostile;
+mod limits;
 
 /// 2025-03-30 00:30:00.123456 UTC: half an hour before the clocks of Berlin go forward.
 const START: u64 = 1_743_294_600_123_456_000;
@@ -126,6 +127,13 @@ async fn psql_asks_and_looks_around() {
     for command in ["\\d", "\\dt", "\\dv", "\\d+", "\\dn", "\\l", "\\df", "\\du", "\\dT", "\\conninfo", "\\d llm_calls"]
     {
         shown(command);
+    }
+    // Of what there is none of here; where that is told, it is told as a notice.
+    let none = "dd dL dT+ dn+ df+ do dx l+ dp ddp drds dO dF dX dy di ds dm dD dC dA dew dRp dP da";
+    for command in none.split(' ') {
+        let output = psql(&server, &["-c", &format!("\\{command}")]);
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!err.contains("ERROR"), "{command}: {err}");
     }
     let tables = shown("\\dt");
     assert!(tables.contains("spans") && tables.contains("contents") && !tables.contains("llm_calls"), "{tables}");

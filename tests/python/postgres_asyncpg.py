@@ -30,6 +30,19 @@ async def main() -> None:
         assert row["n"] == decimal.Decimal("1.50"), row
         assert json.loads(row["attributes"])["kept"] == "as sent", row
         assert row["finish_reasons"] in (None, []), row
+    for sql, value in [
+        ("SELECT $1::int[]", [1, 2]),
+        ("SELECT $1::float8[]", [1.5, 2.0]),
+        ("SELECT $1::timestamptz[]", [START]),
+        ("SELECT $1::date[]", [START.date()]),
+        ("SELECT $1::numeric", decimal.Decimal("123456789012345678.123456789")),
+        ("SELECT $1::bytea", b"\x00\xff"),
+    ]:
+        found = await connection.fetchval(sql, value)
+        assert found == value, f"{sql}: {found}"
+    found = await connection.fetchval(
+        "SELECT count(*) FROM spans WHERE input_tokens = ANY($1) AND start_time = ANY($2)", [100, 200], [START])
+    assert found == 1, found
     async with connection.transaction():
         values = [row["value"] async for row in connection.cursor("SELECT value FROM generate_series(1, 1000)")]
         assert values == list(range(1, 1001))

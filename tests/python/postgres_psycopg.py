@@ -75,6 +75,20 @@ def parameters(connection):
     connection.execute("RESET TIME ZONE")
 
 
+def exact(connection):
+    n = decimal.Decimal("123456789012345678.123456789")
+    for binary in (False, True):
+        with connection.cursor(binary=binary) as cursor:
+            found = cursor.execute(f"SELECT {n}, '{n}'::numeric, %s::numeric, 0.1 + 0.2", (n,)).fetchone()
+            assert found == (n, n, n, decimal.Decimal("0.3")), found
+    sql = '''SELECT '{"a":{"b":[1,"x"]}}' -> 'a' ->> 'b', '{"a":[1,"x"]}' #>> '{a,1}', attributes ->> 'kept', attributes ? 'none'
+             FROM spans LIMIT 1'''
+    found = connection.execute(sql).fetchone()
+    assert found == ('[1,"x"]', "x", "as sent", False), found
+    found = connection.execute("SELECT '\\x6869'::bytea, %s::bytea", (b"\x00\xff",)).fetchone()
+    assert found == (b"hi", b"\x00\xff"), found
+
+
 def cursors(connection):
     with connection.transaction(), connection.cursor(name="big") as cursor:
         cursor.itersize = 100
@@ -114,6 +128,14 @@ def mistakes(connection):
     fails(connection, "SELECT nothing(1)", errors.UndefinedFunction)
     fails(connection, "SELECT 'x'::bigint", errors.InvalidTextRepresentation)
     fails(connection, "SELECT 1 / 0", errors.DivisionByZero)
+    fails(connection, "SELECT 1 / (input_tokens - input_tokens) FROM spans", errors.DivisionByZero)
+    fails(connection, "SELECT name::bigint FROM spans", errors.InvalidTextRepresentation)
+    fails(connection, "SELECT 9223372036854775807 + input_tokens FROM spans", errors.NumericValueOutOfRange)
+    fails(connection, "SELECT sum(9223372036854775807 - n) FROM (VALUES (0), (0)) AS t(n)", errors.NumericValueOutOfRange)
+    fails(connection, "SELECT 'soon'::timestamptz", errors.InvalidDatetimeFormat)
+    fails(connection, "SELECT count(*) FROM spans WHERE regexp_like(name, '(')", errors.InvalidRegularExpression)
+    fails(connection, "SELECT (SELECT name FROM spans)", errors.CardinalityViolation)
+    fails(connection, "SELECT current_setting('nothing.such')", errors.UndefinedObject)
     fails(connection, "SET nonsense = 1", errors.UndefinedObject)
     fails(connection, "FETCH 1 FROM nothing", errors.InvalidCursorName)
 
@@ -166,7 +188,7 @@ with psycopg.connect(url, autocommit=True) as connection:
         answers += [cursor.execute(question).fetchall()]
     with connection.transaction(), connection.cursor(name="question") as cursor:
         answers += [cursor.execute(question).fetchall()]
-    for check in (types, parameters, cursors, transactions, mistakes, writes, stops):
+    for check in (types, parameters, exact, cursors, transactions, mistakes, writes, stops):
         check(connection)
 with psycopg.connect(url, options="-c statement_timeout=1234ms", application_name="test") as connection:
     shown = [connection.execute(f"SHOW {name}").fetchone()[0] for name in ("statement_timeout", "application_name")]

@@ -61,7 +61,7 @@ impl DatedProvider {
     async fn plan(&self, days: &BTreeSet<Day>) -> Result<LogicalPlan> {
         let near: BTreeSet<Day> =
             days.iter().flat_map(|day| (-self.reach..=self.reach).map(|by| Day(day.0 + by))).collect();
-        let context = engine::session(1, &self.environment, "UTC");
+        let context = engine::session(1, &self.environment, "UTC")?;
         functions::register_prices(&context, &self.prices);
         for (name, facts) in self.read.facts() {
             engine::register_facts(&context, name, facts.of(&near), &self.store)?;

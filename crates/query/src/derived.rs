@@ -95,7 +95,7 @@ pub(crate) async fn work_out(
     store: &ObjectStoreUrl,
     environment: &Arc<RuntimeEnv>,
 ) -> Result<LogicalPlan> {
-    let context = engine::session(1, environment, "UTC");
+    let context = engine::session(1, environment, "UTC")?;
     let beside = beside(days);
     for (name, facts) in view.facts() {
         engine::register_facts(&context, name, facts.of(&beside), store)?;

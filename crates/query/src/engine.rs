@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
@@ -18,25 +15,25 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use futures::{Stream, StreamExt};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracewell_lake::{Fresh, Lake};
 use tracewell_model::schema::KEPT_TABLES;
 
-use crate::compact::compact;
 use crate::dated::DatedProvider;
 use crate::derived::DerivedProvider;
 use crate::error::QueryError;
 use crate::prices::{self, Prices};
 use crate::provider::FactProvider;
 use crate::relation::{self, Relation};
+use crate::running::{Clock, Places, Rows, Running, Sent, stopping};
 use crate::session::{Dialect, Session, Settings};
 use crate::view::{ReadView, TableView};
-use crate::{functions, length, views, zone};
+use crate::yielding::Yielding;
+use crate::{described, exact, functions, length, stop, views, zone};
 
 /// What queries may take.
 #[derive(Clone, Debug)]
@@ -47,6 +44,12 @@ pub struct Limits {
     pub timeout: Duration,
     /// Queries that run at the same time; more wait.
     pub concurrent: usize,
+    /// Beside those, queries that have run for more than two seconds; more of them wait.
+    pub long: usize,
+    /// Rows of one answer.
+    pub rows: u64,
+    /// Bytes of the rows of one answer in memory.
+    pub bytes: u64,
     /// Threads that queries run on, apart from the network's.
     pub threads: usize,
     /// Where sorts and aggregates spill to; nowhere when `None`.
@@ -59,11 +62,18 @@ impl Default for Limits {
             memory_bytes: 1 << 30,
             timeout: Duration::from_secs(300),
             concurrent: 16,
+            long: 4,
+            rows: 50_000_000,
+            bytes: 16 << 30,
             threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             spill: Some(std::env::temp_dir()),
         }
     }
 }
+
+/// Where the tables and views are.
+pub(crate) const CATALOG: &str = "tracewell";
+pub(crate) const SCHEMA: &str = "public";
 
 /// Prices of before that are kept at hand.
 const MOST_EARLIER: usize = 16;
@@ -76,7 +86,7 @@ pub struct Engine {
     limits: Limits,
     environment: Arc<RuntimeEnv>,
     store: ObjectStoreUrl,
-    running: Arc<Semaphore>,
+    places: Arc<Places>,
     prices: RwLock<Arc<Prices>>,
     /// Prices of before that were asked for, by version.
     earlier: Mutex<HashMap<String, Arc<Prices>>>,
@@ -111,9 +121,9 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|error| QueryError::Failed(format!("cannot start the query threads: {error}")))?;
-        let running = Arc::new(Semaphore::new(limits.concurrent));
+        let places = Arc::new(Places::new(&limits));
         let (prices, earlier) = Default::default();
-        Ok(Self { lake, fresh, limits, environment, store, running, prices, earlier, runtime: Some(runtime) })
+        Ok(Self { lake, fresh, limits, environment, store, places, prices, earlier, runtime: Some(runtime) })
     }
 
     /// The tables.
@@ -195,7 +205,7 @@ impl Engine {
         let time_zone = settings.time_zone.as_str();
         self.refresh_kept(sql).await?;
         let view = Arc::new(ReadView::take(&self.lake, self.fresh.as_ref())?);
-        let context = session(self.limits.threads, &self.environment, time_zone);
+        let context = session(self.limits.threads, &self.environment, time_zone)?;
         let prices = self.prices_as_of(settings.prices.as_deref()).await?;
         functions::register_prices(&context, &prices);
         for (name, facts) in view.facts() {
@@ -224,8 +234,10 @@ impl Engine {
         if !zone::is_utc(time_zone) {
             zone::show_times_in(&context, time_zone).await?;
         }
-        if let Some(dialect) = dialect {
-            dialect.extend(&context)?;
+        match dialect {
+            Some(dialect) => dialect.extend(&context)?,
+            None if views::lists_all(sql) => described::register(&context).await?,
+            None => {}
         }
         Ok(context)
     }
@@ -267,26 +279,34 @@ impl Engine {
         deadline: Duration,
         plan: impl Future<Output = Result<(SessionContext, LogicalPlan), QueryError>> + Send + 'static,
     ) -> Result<Rows, QueryError> {
-        let cancel = CancellationToken::new();
-        let guard = cancel.clone().drop_guard();
-        let (batches, receiver) = mpsc::channel(4);
+        let (cancel, stop) = (CancellationToken::new(), CancellationToken::new());
+        let clock = Clock::new(deadline, &cancel, &stop);
+        let (batches, receiver) = mpsc::channel(1);
         let (started, schema) = tokio::sync::oneshot::channel();
-        let running = Arc::clone(&self.running);
+        let (places, limits, pool) =
+            (Arc::clone(&self.places), self.limits.clone(), Arc::clone(&self.environment.memory_pool));
+        let mut rows = Rows::new(receiver, cancel.clone().drop_guard());
         self.runtime().spawn(async move {
             let work = async {
-                let turn = turn(&running).await?;
+                let running = Running::begin(&places, &limits, pool, clock).await?;
                 let (context, plan) = plan.await?;
+                stop::watch(&context, &stop);
                 let rows = context.execute_logical_plan(plan).await?.execute_stream().await?;
                 let _ = started.send(rows.schema());
-                send(rows, turn, &running, &batches).await
+                running.send(rows, &batches).await
             };
             let ended = tokio::select! {
-                () = cancel.cancelled() => return,
-                ended = tokio::time::timeout(deadline, work) => ended.unwrap_or(Err(QueryError::Timeout(deadline))),
+                biased;
+                () = stop.cancelled() => Err(QueryError::Timeout(deadline)),
+                ended = work => ended,
             };
+            if cancel.is_cancelled() {
+                return;
+            }
+            // What a function says that was stopped is no better than why.
+            let ended = if stop.is_cancelled() { Err(QueryError::Timeout(deadline)) } else { ended };
             let _ = batches.send(ended.map(|()| Sent::All)).await;
         });
-        let mut rows = Rows { schema: SchemaRef::new(Schema::empty()), receiver, ended: false, _guard: guard };
         match schema.await {
             Ok(schema) => {
                 rows.schema = schema;
@@ -300,57 +320,32 @@ impl Engine {
     }
 }
 
-fn stopping() -> QueryError {
-    QueryError::Failed("the query was stopped".into())
-}
-
-/// Waits until there is room for one more query.
-async fn turn(running: &Semaphore) -> Result<SemaphorePermit<'_>, QueryError> {
-    running.acquire().await.map_err(|_| stopping())
-}
-
-/// Sends rows to a reader. While the reader is busy with those it has, another query may run: a cursor that somebody
-/// left open keeps nobody waiting.
-async fn send<'r>(
-    mut rows: SendableRecordBatchStream,
-    mut held: SemaphorePermit<'r>,
-    running: &'r Semaphore,
-    batches: &mpsc::Sender<Result<Sent, QueryError>>,
-) -> Result<(), QueryError> {
-    while let Some(batch) = rows.next().await {
-        match batches.try_send(Ok(Sent::Rows(compact(batch?)))) {
-            Ok(()) => {}
-            Err(TrySendError::Full(batch)) => {
-                drop(held);
-                if batches.send(batch).await.is_err() {
-                    break;
-                }
-                held = turn(running).await?;
-            }
-            Err(TrySendError::Closed(_)) => break,
-        }
-    }
-    Ok(())
-}
-
 /// A session with our functions and no tables.
-pub(crate) fn session(threads: usize, environment: &Arc<RuntimeEnv>, time_zone: &str) -> SessionContext {
+pub(crate) fn session(
+    threads: usize,
+    environment: &Arc<RuntimeEnv>,
+    time_zone: &str,
+) -> Result<SessionContext, DataFusionError> {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
-        .with_default_catalog_and_schema("tracewell", "public")
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_target_partitions(threads);
     let options = config.options_mut();
     options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
     options.sql_parser.collect_spans = true;
     options.execution.time_zone = Some(time_zone.to_owned());
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.push(Arc::new(Yielding));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::clone(environment))
         .with_default_features()
+        .with_physical_optimizer_rules(rules)
         .build();
     let context = SessionContext::new_with_state(state);
-    functions::register(&context);
-    context
+    functions::register(&context)?;
+    exact::register(&context)?;
+    Ok(context)
 }
 
 /// Makes a table of facts known to `context`.
@@ -369,53 +364,5 @@ impl Drop for Engine {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
-    }
-}
-
-/// The rows of a running query.
-#[derive(Debug)]
-pub struct Rows {
-    schema: SchemaRef,
-    receiver: mpsc::Receiver<Result<Sent, QueryError>>,
-    ended: bool,
-    _guard: DropGuard,
-}
-
-/// What a running query sends.
-#[derive(Debug)]
-enum Sent {
-    Rows(RecordBatch),
-    /// That was the last of them.
-    All,
-}
-
-impl Rows {
-    /// The schema of the rows.
-    #[must_use]
-    pub fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-}
-
-impl Stream for Rows {
-    type Item = Result<RecordBatch, QueryError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = std::task::ready!(self.receiver.poll_recv(context));
-        let next = match next {
-            Some(Ok(Sent::Rows(batch))) => Some(Ok(batch)),
-            Some(Ok(Sent::All)) => {
-                self.ended = true;
-                None
-            }
-            Some(Err(error)) => {
-                self.ended = true;
-                Some(Err(error))
-            }
-            // Whoever sent the rows is gone without a word: these are not all of them.
-            None if !std::mem::replace(&mut self.ended, true) => Some(Err(stopping())),
-            None => None,
-        };
-        Poll::Ready(next)
     }
 }

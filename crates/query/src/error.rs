@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
 use tracewell_model::schema::asked_tables;
 
 use crate::views::VIEWS;
+
+mod runtime;
 
 /// Why a query gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum QueryError {
     /// It needed more memory than all queries may take.
     #[error("{0}; narrow the query, or raise query.memory")]
     Memory(String),
+    /// Its answer is larger than one may be.
+    #[error("{0}; ask for less with a filter, an aggregate or LIMIT, or raise the limit")]
+    TooLarge(String),
     /// Something failed while it ran.
     #[error("{0}")]
     Failed(String),
@@ -66,6 +70,16 @@ pub enum SqlErrorKind {
     OutOfRange,
     /// A division by zero.
     DivisionByZero,
+    /// A text is no time, or names one that there was not, or twice.
+    InvalidTime,
+    /// A regular expression that is none.
+    InvalidRegex,
+    /// A function cannot take this value.
+    InvalidArgument,
+    /// A subquery that stands for one value has several rows.
+    SeveralRows,
+    /// There is no such setting.
+    UnknownSetting,
     /// The text is too long, or nested too deeply.
     TooComplex,
     /// Anything else.
@@ -138,18 +152,20 @@ impl From<DataFusionError> for QueryError {
             DataFusionError::Plan(message) => (kind_of_plan_error(message), plain(&error)),
             DataFusionError::NotImplemented(_) => (SqlErrorKind::Unsupported, plain(&error)),
             DataFusionError::Diagnostic(..) | DataFusionError::Configuration(_) => (SqlErrorKind::Other, plain(&error)),
-            DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
-                ArrowError::CastError(_) | ArrowError::ParseError(_) => (SqlErrorKind::InvalidValue, plain(&error)),
-                ArrowError::DivideByZero => (SqlErrorKind::DivisionByZero, plain(&error)),
-                ArrowError::ArithmeticOverflow(_) => (SqlErrorKind::OutOfRange, plain(&error)),
-                _ => return Self::Failed(plain(&error)),
+            DataFusionError::ArrowError(arrow, _) => match runtime::kind_of(arrow) {
+                Some(kind) => (kind, plain(&error)),
+                None => return Self::Failed(plain(&error)),
             },
+            DataFusionError::External(inner) if runtime::is_regex(&inner.to_string()) => {
+                (SqlErrorKind::InvalidRegex, plain(&error))
+            }
+            DataFusionError::Execution(message) => (runtime::kind_of_message(message), plain(&error)),
             _ => return Self::Failed(plain(&error)),
         };
         if kind == SqlErrorKind::UnknownTable {
             return Self::Sql(SqlError { at: place(&error), ..unknown_table(&message) });
         }
-        let hint = error.diagnostic().and_then(hint);
+        let hint = error.diagnostic().and_then(hint).or_else(|| runtime::hint(&message));
         Self::Sql(SqlError { kind, message, hint, at: place(&error) })
     }
 }
@@ -211,7 +227,7 @@ fn plain(error: &DataFusionError) -> String {
     text.split("\nValid fields are").next().unwrap_or(text).trim_end().to_owned()
 }
 
-const LAYERS: [&str; 8] = [
+const LAYERS: [&str; 12] = [
     "Error during planning: ",
     "Schema error: ",
     "Arrow error: ",
@@ -220,6 +236,10 @@ const LAYERS: [&str; 8] = [
     "Cast error: ",
     "Parser error: ",
     "This feature is not implemented: ",
+    "Execution error: ",
+    "Compute error: ",
+    "Invalid argument error: ",
+    "Arithmetic overflow: ",
 ];
 
 /// Takes ` at Line: 1, Column: 8` from the end of a message of the parser.

@@ -3,25 +3,30 @@
 mod answers;
 mod bounded;
 mod calls;
+mod json;
 mod price;
 mod scalars;
 mod texts;
 
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::prelude::SessionContext;
 
 use crate::prices::Prices;
 
 /// Makes the functions known to `context`.
-pub(crate) fn register(context: &SessionContext) {
-    bounded::register(context);
+pub(crate) fn register(context: &SessionContext) -> Result<()> {
+    json::register(context)?;
     context.register_udwf(calls::function());
     scalars::functions()
         .into_iter()
         .chain(texts::functions())
         .chain(answers::functions())
         .for_each(|function| context.register_udf(function));
+    // Of those that there are by now.
+    bounded::register(context);
+    Ok(())
 }
 
 /// Makes the functions that price calls known to `context`.

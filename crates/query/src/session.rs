@@ -15,9 +15,12 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, Visit, Visitor, visit_expressions, visit_expressions_mut};
 
-use crate::engine::{Engine, Rows};
+use crate::described;
+use crate::engine::Engine;
 use crate::error::{QueryError, SqlErrorKind};
+use crate::exact;
 use crate::length;
+use crate::running::Rows;
 
 /// What a client has set for its queries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,10 +143,14 @@ impl Session {
             let message = format!("the query has {wanted} parameters, but {given} values are given");
             return Err(QueryError::wrong(SqlErrorKind::Parameter, message));
         }
+        let read = |(parameter, value): (&Parameter, ScalarValue)| match (&parameter.data_type, &value) {
+            (wanted, ScalarValue::Utf8(Some(text))) if wanted.is_decimal() => exact::decimal(text).unwrap_or(value),
+            _ => value,
+        };
+        let values: Vec<ScalarValue> = prepared.parameters.iter().zip(values).map(read).collect();
         // A decimal keeps its digits behind the point.
-        let as_given = |(parameter, value): (&Parameter, &ScalarValue)| match (&parameter.data_type, value.data_type())
-        {
-            (DataType::Decimal128(..), given @ DataType::Decimal128(..)) => {
+        let as_given = |(parameter, value): (&Parameter, &ScalarValue)| match value.data_type() {
+            given if given.is_decimal() && parameter.data_type.is_decimal() => {
                 Parameter { name: parameter.name.clone(), data_type: given }
             }
             _ => parameter.clone(),
@@ -231,7 +238,15 @@ impl Session {
                 state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)?
             }
         };
+        if let Statement::Statement(described) = &statement
+            && let Some(sql) = described::describe(described)
+        {
+            return self.statement(context, &sql);
+        }
         let names = number_parameters(&mut statement)?;
+        if let Some(statement) = explained(&mut statement) {
+            exact::rewrite(statement);
+        }
         Ok((statement, names))
     }
 }
@@ -300,11 +315,16 @@ fn casts(statement: &mut Statement) -> HashMap<String, ast::DataType> {
     let mut casts = HashMap::new();
     let Some(statement) = explained(statement) else { return casts };
     let _ = visit_expressions(statement, |expression: &ast::Expr| {
-        if let ast::Expr::Cast { expr, data_type, .. } = expression
-            && let ast::Expr::Value(value) = expr.as_ref()
+        let cast = match expression {
+            ast::Expr::Cast { expr, data_type, .. } => Some((expr.as_ref(), data_type.clone())),
+            other => {
+                exact::takes_numeric(other).map(|value| (value, ast::DataType::Numeric(ast::ExactNumberInfo::None)))
+            }
+        };
+        if let Some((ast::Expr::Value(value), data_type)) = cast
             && let ast::Value::Placeholder(placeholder) = &value.value
         {
-            casts.insert(placeholder.clone(), data_type.clone());
+            casts.insert(placeholder.clone(), data_type);
         }
         ControlFlow::<()>::Continue(())
     });

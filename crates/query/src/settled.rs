@@ -173,7 +173,7 @@ pub async fn rows(
     let order = table.sort.iter().map(|key| col(*key).sort(true, true)).collect::<Vec<_>>();
     let columns = table.columns[1..].iter().map(|column| col(column.name));
     let plan = LogicalPlanBuilder::from(plan).sort(order)?.project(columns)?.build()?;
-    session(1, runtime, "UTC").execute_logical_plan(plan).await?.execute_stream().await
+    session(1, runtime, "UTC")?.execute_logical_plan(plan).await?.execute_stream().await
 }
 
 /// The days whose facts have a part in the results of `days`.

@@ -518,10 +518,16 @@ pub(crate) fn may_read(sql: &str, table: &Table) -> bool {
     sql.to_ascii_lowercase().contains(table.name) || views.iter().any(|view| view.sql.contains(table.name))
 }
 
+/// Whether `sql` may ask which tables and columns there are.
+pub(crate) fn lists_all(sql: &str) -> bool {
+    let lower = sql.to_ascii_lowercase();
+    lower.contains("information_schema") || ["show", "desc"].iter().any(|word| lower.trim_start().starts_with(word))
+}
+
 /// The views that `sql` may need, in an order in which they can be planned.
 fn mentioned(sql: &str, lists: bool) -> Vec<&'static View> {
     let lower = sql.to_ascii_lowercase();
-    let lists_all = lists && (lower.contains("information_schema") || lower.trim_start().starts_with("show"));
+    let lists_all = lists && lists_all(sql);
     let mut wanted: Vec<&str> = Vec::new();
     for view in VIEWS.iter().rev() {
         if lists_all || wanted.contains(&view.name) || lower.contains(view.name) {

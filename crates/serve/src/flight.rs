@@ -398,7 +398,7 @@ fn status(error: &QueryError) -> Status {
     match error {
         QueryError::Sql(_) => Status::invalid_argument(message),
         QueryError::Timeout(_) => Status::deadline_exceeded(message),
-        QueryError::Memory(_) => Status::resource_exhausted(message),
+        QueryError::Memory(_) | QueryError::TooLarge(_) => Status::resource_exhausted(message),
         _ => Status::internal(message),
     }
 }

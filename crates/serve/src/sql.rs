@@ -83,7 +83,7 @@ fn format(accept: &str) -> Option<Format> {
 pub(crate) fn status(error: &QueryError) -> StatusCode {
     match error {
         QueryError::Sql(_) => StatusCode::BAD_REQUEST,
-        QueryError::Timeout(_) | QueryError::Memory(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        QueryError::Timeout(_) | QueryError::Memory(_) | QueryError::TooLarge(_) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

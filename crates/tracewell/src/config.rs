@@ -112,6 +112,12 @@ pub(crate) struct QuerySettings {
     pub(crate) timeout: TimeSpan,
     /// Queries that run at the same time.
     pub(crate) concurrent: usize,
+    /// Beside those, queries that have run for more than two seconds.
+    pub(crate) long: usize,
+    /// Rows of one answer.
+    pub(crate) rows: u64,
+    /// The rows of one answer in memory.
+    pub(crate) bytes: ByteSize,
     /// Threads that queries run on; 0: one per core.
     pub(crate) threads: usize,
     /// A folder of named queries beside our own.
@@ -199,6 +205,9 @@ impl Default for QuerySettings {
             memory: ByteSize::mib(1024),
             timeout: TimeSpan::seconds(300),
             concurrent: 16,
+            long: 4,
+            rows: 50_000_000,
+            bytes: ByteSize::mib(16 << 10),
             threads: 0,
             folder: PathBuf::new(),
         }

@@ -6,11 +6,11 @@ use super::{QUESTION, Raw, started};
 use crate::server::Server;
 
 /// Nobody waits for its end.
-const ENDLESS: &[u8] =
+pub(super) const ENDLESS: &[u8] =
     b"SELECT sum(a.value + b.value) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b\0";
 
 /// Asks something simple over a connection of its own.
-fn still_answers(server: &Server) {
+pub(super) fn still_answers(server: &Server) {
     let mut client = Raw::connect(server);
     client.start();
     client.message(Some(b'Q'), b"SELECT 42\0");
@@ -19,7 +19,7 @@ fn still_answers(server: &Server) {
 }
 
 /// Waits until the server does nothing any more.
-async fn falls_silent(server: &Server) {
+pub(super) async fn falls_silent(server: &Server) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let before = server.processor_ticks();

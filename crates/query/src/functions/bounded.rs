@@ -1,4 +1,4 @@
-//! Functions whose result can be far larger than their arguments, with a limit.
+//! Functions whose result can be far larger than their arguments, with a limit, and functions that take long, in pieces.
 //!
 //! The memory of a batch of results is not taken from the pool of queries before it is there, so that one
 //! `repeat('x', 2000000000)` took gigabytes however small the pool. These functions say beforehand how much it will be.
@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringViewArray};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{cast, concat};
 use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::{Result, resources_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
@@ -15,10 +15,15 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
+use crate::stop;
+
 /// Bytes that one batch of results may have.
 const MOST: u128 = 256 << 20;
 /// Comparisons that one batch may take: some seconds.
 const MOST_STEPS: u128 = 2 << 30;
+
+/// Bytes of arguments between two looks at whether the query is to stop: some milliseconds, or one pair of long texts.
+const PIECE: usize = 128 << 10;
 
 /// How the size of a result is told from the arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,9 +38,11 @@ enum Growth {
     Between,
     /// Small, but each character of the first is compared with each of the second, and nothing can stop that.
     Compared,
+    /// Small, but long in the making.
+    Slow,
 }
 
-const GROWING: [(&str, Growth); 9] = [
+const GROWING: [(&str, Growth); 16] = [
     ("repeat", Growth::Times),
     ("array_repeat", Growth::Times),
     ("lpad", Growth::To),
@@ -45,6 +52,13 @@ const GROWING: [(&str, Growth); 9] = [
     ("range", Growth::Between),
     ("generate_series", Growth::Between),
     ("levenshtein", Growth::Compared),
+    ("similarity", Growth::Slow),
+    ("text_diff", Growth::Slow),
+    ("regexp_count", Growth::Slow),
+    ("regexp_instr", Growth::Slow),
+    ("regexp_like", Growth::Slow),
+    ("regexp_match", Growth::Slow),
+    ("regexp_replace", Growth::Slow),
 ];
 
 /// Puts limited functions in place of those that grow.
@@ -97,21 +111,68 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let bytes = self.growth.bytes(&arguments)?;
-        let name = self.name();
-        if self.growth == Growth::Compared && bytes > MOST_STEPS {
-            return resources_err!(
-                "{name} would compare characters {bytes} times, {MOST_STEPS} are allowed; ask for shorter texts, or for \
-                 fewer rows"
-            );
+        if matches!(self.growth, Growth::Compared | Growth::Slow) {
+            return self.in_pieces(arguments);
         }
-        if self.growth != Growth::Compared && bytes > MOST {
+        let (bytes, name) = (self.growth.bytes(&arguments)?, self.name());
+        if bytes > MOST {
             return resources_err!(
                 "{name} would make {bytes} bytes at once, {MOST} are allowed; ask for less, or for fewer rows"
             );
         }
         self.inner.invoke_with_args(arguments)
     }
+}
+
+impl Bounded {
+    /// Calls the function for some rows at a time, until the query is to stop.
+    fn in_pieces(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = arguments.number_rows;
+        let piece = rows_at_once(&arguments);
+        if piece >= rows {
+            return self.piece(arguments);
+        }
+        let mut found = Vec::with_capacity(rows.div_ceil(piece));
+        for start in (0..rows).step_by(piece) {
+            let length = piece.min(rows - start);
+            let slice = |value: &ColumnarValue| match value {
+                ColumnarValue::Array(array) => ColumnarValue::Array(array.slice(start, length)),
+                scalar => scalar.clone(),
+            };
+            let args = arguments.args.iter().map(slice).collect();
+            let part = ScalarFunctionArgs { args, number_rows: length, ..arguments.clone() };
+            found.push(self.piece(part)?.into_array(length)?);
+        }
+        let parts: Vec<&dyn Array> = found.iter().map(AsRef::as_ref).collect();
+        Ok(ColumnarValue::Array(concat(&parts)?))
+    }
+
+    fn piece(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        stop::check(&arguments.config_options)?;
+        if self.growth == Growth::Compared {
+            let (steps, name) = (self.growth.bytes(&arguments)?, self.name());
+            if steps > MOST_STEPS {
+                return resources_err!(
+                    "{name} would compare characters {steps} times, {MOST_STEPS} are allowed; ask for shorter texts"
+                );
+            }
+        }
+        self.inner.invoke_with_args(arguments)
+    }
+}
+
+/// How many rows make a piece.
+fn rows_at_once(arguments: &ScalarFunctionArgs) -> usize {
+    let sizes = arguments.args.iter().map(|value| match value {
+        ColumnarValue::Array(array) => match array.data_type() {
+            // Their texts are not part of the slice.
+            DataType::Utf8View => array.as_string_view().lengths().map(|length| length as usize).sum(),
+            _ => array.to_data().get_slice_memory_size().unwrap_or(PIECE),
+        },
+        ColumnarValue::Scalar(_) => 0,
+    });
+    let bytes: usize = sizes.sum();
+    (arguments.number_rows * PIECE / bytes.max(1)).max(1)
 }
 
 impl Growth {
@@ -126,6 +187,7 @@ impl Growth {
             Self::Times => size(0, row).max(1) * times(1, row),
             Self::To => 4 * times(1, row),
             Self::Compared => size(0, row) * size(1, row),
+            Self::Slow => 0,
             Self::Replaced => size(0, row) + places(all.first(), all.get(1), row) * size(2, row),
             Self::Between if all.len() < 2 => 8 * times(0, row),
             Self::Between => {

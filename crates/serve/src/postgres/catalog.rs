@@ -23,6 +23,7 @@ use tracewell_query::{Dialect, QueryError, Relation};
 
 use super::settings::Settings;
 
+pub(super) mod absent;
 mod functions;
 mod names;
 mod rewrite;
@@ -87,6 +88,7 @@ struct View {
 
 impl Dialect for View {
     fn parse(&self, sql: &str) -> Result<Statement, QueryError> {
+        let sql = absent::types_of_asyncpg(sql).unwrap_or(sql);
         let mut statements = DFParser::parse_sql_with_dialect(sql, &PostgreSqlDialect {})?;
         match (statements.pop_front(), statements.is_empty()) {
             (Some(mut statement), true) => {

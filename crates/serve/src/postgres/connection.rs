@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use pgwire::api::Type;
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{BindComplete, CloseComplete, ParseComplete, PortalSuspended};
@@ -16,6 +17,7 @@ use tracewell_query::{Parameter, Prepared, QueryError, Rows, Session};
 
 use super::Shared;
 use super::cancel::Registration;
+use super::catalog::absent::types_of_asyncpg;
 use super::command::{Command, command, statements};
 use super::cursor::{Cursor, Delivered};
 use super::failure::Failure;
@@ -291,6 +293,7 @@ impl Connection {
             Command::Declare { query, .. } => (query_of_cursor(query)?, offset + sql.len() - query.len()),
             _ => return Ok(Statement::without_rows(command)),
         };
+        let types = if types_of_asyncpg(query).is_some() { vec![Type::OID_ARRAY.oid()] } else { types };
         let declared = types.iter().enumerate().filter_map(|(position, oid)| {
             of_parameter(*oid).map(|data_type| Parameter { name: (position + 1).to_string(), data_type })
         });

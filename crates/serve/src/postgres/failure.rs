@@ -59,6 +59,8 @@ impl Failure {
             QueryError::Memory(message) => {
                 Self::new("53200", message).hint("Narrow the query, or raise query.memory of the server.")
             }
+            QueryError::TooLarge(message) => Self::new("54000", message)
+                .hint("Ask for less with a filter, an aggregate or LIMIT, or raise the limit of the server."),
             other => Self::new("XX000", other.to_string()),
         }
     }
@@ -101,6 +103,12 @@ fn code(kind: SqlErrorKind) -> &'static str {
         SqlErrorKind::InvalidValue => "22P02",
         SqlErrorKind::OutOfRange => "22003",
         SqlErrorKind::DivisionByZero => "22012",
+        SqlErrorKind::InvalidTime => "22007",
+        SqlErrorKind::InvalidRegex => "2201B",
+        SqlErrorKind::InvalidArgument => "22023",
+        SqlErrorKind::SeveralRows => "21000",
+        SqlErrorKind::UnknownSetting => "42704",
+        SqlErrorKind::TooComplex => "54001",
         _ => "42000",
     }
 }

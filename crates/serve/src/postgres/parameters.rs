@@ -5,6 +5,7 @@ use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion::common::ScalarValue;
 use pgwire::api::Type;
 use postgres_types::Kind;
+use tracewell_query::decimal;
 
 use super::failure::Failure;
 use super::message::Format;
@@ -38,18 +39,10 @@ fn text(bytes: &[u8], wanted: &DataType) -> Result<ScalarValue, Failure> {
             let texts = ScalarValue::List(ScalarValue::new_list_nullable(&items, &DataType::Utf8));
             texts.cast_to(&DataType::List(item.clone())).map_err(|_| invalid("array of this type"))
         }
-        DataType::Decimal128(..) => decimal(text).ok_or_else(|| invalid("numeric")),
+        wanted if wanted.is_decimal() => decimal(text).ok_or_else(|| invalid("numeric")),
         // The engine reads it as the type that is wanted.
         _ => Ok(ScalarValue::from(text)),
     }
-}
-
-/// A decimal with as many digits behind the point as are written.
-fn decimal(text: &str) -> Option<ScalarValue> {
-    let text = text.trim();
-    let scale = text.split_once('.').map_or(0, |(_, part)| part.len());
-    let scale = i8::try_from(scale).ok().filter(|scale| *scale <= 38)?;
-    ScalarValue::from(text).cast_to(&DataType::Decimal128(38, scale)).ok()
 }
 
 /// The items of an array in text: `{a,"b c",NULL}`. Arrays of arrays are not taken.

@@ -186,6 +186,11 @@ fn known(name: &str) -> Result<(&'static str, Allowed), Failure> {
     })
 }
 
+/// Whether a setting is known and changes nothing here.
+pub(super) fn changes_nothing(name: &str) -> bool {
+    known(name).is_ok_and(|(name, allowed)| matches!(allowed, Any) && name != "tracewell.prices")
+}
+
 fn check(name: &str, allowed: Allowed, value: &str) -> Result<String, Failure> {
     let invalid = || Failure::new("22023", format!("invalid value for parameter \"{name}\": \"{value}\""));
     match allowed {

@@ -59,6 +59,7 @@ const ARRAYS: &[(Type, Type)] = &[
     (Type::NUMERIC, Type::NUMERIC_ARRAY),
     (Type::TEXT, Type::TEXT_ARRAY),
     (Type::BYTEA, Type::BYTEA_ARRAY),
+    (Type::OID, Type::OID_ARRAY),
     (Type::DATE, Type::DATE_ARRAY),
     (Type::TIME, Type::TIME_ARRAY),
     (Type::TIMESTAMP, Type::TIMESTAMP_ARRAY),

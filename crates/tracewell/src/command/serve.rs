@@ -122,6 +122,9 @@ impl Serve {
             memory_bytes: settings.query.memory.usize(),
             timeout: settings.query.timeout.get(),
             concurrent: settings.query.concurrent,
+            long: settings.query.long,
+            rows: settings.query.rows,
+            bytes: settings.query.bytes.get(),
             threads: or_cores(settings.query.threads),
             ..Limits::default()
         };

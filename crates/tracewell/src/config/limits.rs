@@ -20,6 +20,10 @@ impl Config {
         }
         number(ingest.shards, 0, MOST_SHARDS)?;
         number(query.concurrent, 1, MOST_QUERIES)?;
+        number(query.long, 1, MOST_QUERIES)?;
+        if query.rows == 0 {
+            return Err("at least 1 is needed".into());
+        }
         number(query.threads, 0, MOST_THREADS)?;
         for bytes in [
             ingest.memory,
@@ -28,6 +32,7 @@ impl Config {
             ingest.commit_bytes,
             ingest.request_size,
             query.memory,
+            query.bytes,
             maintenance.memory,
             maintenance.file_size,
         ] {

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 };
 use datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
 
-use super::super::settings::SERVER_VERSION;
+use super::super::settings::{SERVER_VERSION, changes_nothing};
 use super::names::{Names, SCHEMAS, schema_name};
 
 type Work = Arc<dyn Fn(&[ArrayRef], usize) -> Result<ArrayRef> + Send + Sync>;
@@ -133,6 +133,9 @@ pub(super) fn all(names: &Arc<Names>, fixed: &PgCatalogStaticTables) -> Result<V
         constant("pg_get_function_result", &[1], ScalarValue::Utf8(None)),
         constant("pg_get_function_arguments", &[1], ScalarValue::Utf8(None)),
         constant("pg_get_function_identity_arguments", &[1], ScalarValue::Utf8(None)),
+        constant("pg_get_function_sqlbody", &[1], ScalarValue::Utf8(None)),
+        constant("getdatabaseencoding", &[0], ScalarValue::from("UTF8")),
+        constant("pg_char_to_encoding", &[1], ScalarValue::from(6_i32)),
         constant("shobj_description", &[2], ScalarValue::Utf8(None)),
         constant("pg_tablespace_location", &[1], ScalarValue::Utf8(None)),
         constant("pg_table_size", &[1], ScalarValue::Int64(None)),
@@ -147,7 +150,7 @@ pub(super) fn all(names: &Arc<Names>, fixed: &PgCatalogStaticTables) -> Result<V
         constant("has_any_column_privilege", &[2, 3], ScalarValue::from(true)),
         of_number("pg_get_userbyid", &[1], |_| Some(super::DATABASE.to_owned())),
     ];
-    const VISIBLE: [&str; 9] = [
+    const VISIBLE: [&str; 10] = [
         "pg_table_is_visible",
         "pg_type_is_visible",
         "pg_function_is_visible",
@@ -155,6 +158,7 @@ pub(super) fn all(names: &Arc<Names>, fixed: &PgCatalogStaticTables) -> Result<V
         "pg_opclass_is_visible",
         "pg_collation_is_visible",
         "pg_conversion_is_visible",
+        "pg_ts_config_is_visible",
         "pg_ts_dict_is_visible",
         "pg_statistics_obj_is_visible",
     ];
@@ -289,9 +293,23 @@ pub(super) fn of_session(user: &str, settings: Vec<(String, String)>) -> Vec<Sca
     });
     vec![
         current,
+        set_config(),
         constant("session_user", &[0], ScalarValue::from(user)),
         constant("current_database", &[0], ScalarValue::from(super::DATABASE)),
     ]
+}
+
+/// `set_config(name, value, local)` for settings that change nothing here, as drivers send them.
+fn set_config() -> ScalarUDF {
+    function("set_config", &[3], DataType::Utf8, |values, _| {
+        let names = cast(&values[0], &DataType::Utf8)?;
+        for name in names.as_string::<i32>().iter().flatten() {
+            if !changes_nothing(name) {
+                return exec_err!("set_config cannot set \"{name}\"; use SET {name} = …");
+            }
+        }
+        Ok(cast(&values[1], &DataType::Utf8)?)
+    })
 }
 
 /// What `version()` answers. Drivers read the first number.

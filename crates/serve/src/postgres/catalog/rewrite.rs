@@ -16,12 +16,15 @@ use datafusion_pg_catalog::sql::rules::{
     StripCallableQualifier, StripCollate,
 };
 
+use super::absent;
+
 /// Translates a statement.
 pub(super) fn rewrite(statement: &mut Statement) {
     match statement {
         Statement::Explain(explain) => rewrite(explain.statement.as_mut()),
         Statement::Statement(statement) => {
             apply(statement, &[&PrependUnqualifiedPgTableName]);
+            absent::answer(statement);
             let _ = statement.visit(&mut Ours);
             apply(
                 statement,
@@ -83,6 +86,7 @@ impl VisitorMut for Ours {
             Expr::Subquery(query) if is_always_null(query) => *expression = Expr::Value(Value::Null.into()),
             Expr::Subquery(query) => at_most_one_row(query),
             Expr::Function(function) if is_array_of_nothing(function) => *expression = no_items(),
+            Expr::Function(function) if is_privileges(function) => *expression = Expr::Value(Value::Null.into()),
             Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("generate_subscripts") => {
                 if let Some(subscripts) = subscripts(function) {
                     *expression = subscripts;
@@ -181,6 +185,16 @@ fn is_array_of_nothing(function: &Function) -> bool {
     function.name.to_string().eq_ignore_ascii_case("array")
         && query.contains("pg_catalog.")
         && (query.contains("reloptions") || query.contains("polroles"))
+}
+
+/// `array_to_string(t.typacl, …)`: there are no privileges.
+fn is_privileges(function: &Function) -> bool {
+    let FunctionArguments::List(arguments) = &function.args else { return false };
+    let of_privileges = |argument: &FunctionArg| {
+        matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(path)))
+            if path.last().is_some_and(|name| name.value.ends_with("acl")))
+    };
+    function.name.to_string().ends_with("array_to_string") && arguments.args.first().is_some_and(of_privileges)
 }
 
 /// `array(SELECT …)` over the catalogue as an aggregate.

@@ -316,6 +316,7 @@ pub(super) fn information_schema(names: &Names) -> Result<Tables> {
                 .text("table_name", |name| Some(&name.name))
                 .text("table_type", |name| Some(if name.kind == "v" { "VIEW" } else { "BASE TABLE" }))
                 .texts(&["is_insertable_into", "is_typed"], Some("NO"))
+                .text("description", |name| name.doc)
                 .build()?,
         ),
         (
@@ -374,7 +375,7 @@ fn columns_of(columns: &[(&Name, &Column)]) -> Result<Arc<dyn TableProvider>> {
         .texts(&["is_identity", "is_updatable"], Some("NO"))
         .texts(&["is_generated"], Some("NEVER"))
         .texts(&["identity_generation", "generation_expression"], None)
-        .text("column_comment", |(_, column)| column.doc)
+        .text("description", |(_, column)| column.doc)
         .build()
 }
 

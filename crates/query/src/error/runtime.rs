@@ -1,0 +1,99 @@
+//! What fails while a query runs because of its values, told apart from what fails because of the machine.
+
+use datafusion::arrow::error::ArrowError;
+
+use super::SqlErrorKind;
+
+/// The mistake behind an error of a kernel; `None` where the query is not to blame.
+pub(super) fn kind_of(error: &ArrowError) -> Option<SqlErrorKind> {
+    Some(match error {
+        ArrowError::DivideByZero => SqlErrorKind::DivisionByZero,
+        ArrowError::ArithmeticOverflow(_) => SqlErrorKind::OutOfRange,
+        ArrowError::CastError(message) => kind_of_cast(message),
+        ArrowError::ParseError(message) | ArrowError::JsonError(message) => match kind_of_text(message) {
+            Some(kind) => kind,
+            None => SqlErrorKind::InvalidValue,
+        },
+        ArrowError::ComputeError(message) | ArrowError::InvalidArgumentError(message) => kind_of_message(message),
+        ArrowError::NotYetImplemented(_) => SqlErrorKind::Unsupported,
+        _ => return None,
+    })
+}
+
+/// The mistake that the message of a function tells of.
+pub(super) fn kind_of_message(message: &str) -> SqlErrorKind {
+    kind_of_text(message).unwrap_or(SqlErrorKind::InvalidArgument)
+}
+
+/// Whether an error of another library is one of a regular expression.
+pub(super) fn is_regex(message: &str) -> bool {
+    kind_of_text(message) == Some(SqlErrorKind::InvalidRegex)
+}
+
+fn kind_of_cast(message: &str) -> SqlErrorKind {
+    match kind_of_text(message) {
+        Some(kind) => kind,
+        None if message.starts_with("Can't cast value") => SqlErrorKind::OutOfRange,
+        None => SqlErrorKind::InvalidValue,
+    }
+}
+
+/// Words by which the kernels and functions tell of a kind, in small letters.
+const WORDS: [(&[&str], SqlErrorKind); 6] = [
+    (&["regular expression", "regex parse error", "invalid regex"], SqlErrorKind::InvalidRegex),
+    (&["divide by zero", "division by zero"], SqlErrorKind::DivisionByZero),
+    (&["more than one row"], SqlErrorKind::SeveralRows),
+    (&["unrecognized configuration parameter"], SqlErrorKind::UnknownSetting),
+    (
+        &["overflow", "out of range", "too large to store", "too small to store", "would exceed", "would be too large"],
+        SqlErrorKind::OutOfRange,
+    ),
+    (
+        &[
+            "parsing timestamp",
+            "parsing date",
+            "parsing time",
+            "as date",
+            "as timestamp",
+            "as time",
+            "timezone",
+            "type interval",
+        ],
+        SqlErrorKind::InvalidTime,
+    ),
+];
+
+fn kind_of_text(message: &str) -> Option<SqlErrorKind> {
+    let lower = message.to_ascii_lowercase();
+    let told = WORDS.iter().find(|(words, _)| words.iter().any(|word| lower.contains(word)));
+    told.map(|(_, kind)| *kind)
+}
+
+/// What would be right, where the message leaves it open.
+pub(super) fn hint(message: &str) -> Option<String> {
+    // Local times between the hours of a change of the clocks.
+    let no_offset = ["error computing timezone offset", "Cannot cast timezone to different timezone"];
+    let told = no_offset.iter().any(|words| message.contains(words));
+    told.then(|| {
+        "where the clocks change, a local time is there twice or not at all; write its offset, as in \
+         '2026-03-29 02:30:00+01:00'"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_in_values_are_told_apart() {
+        let cast = |message: &str| kind_of(&ArrowError::CastError(message.into()));
+        assert_eq!(cast("Cannot cast string 'x' to value of Int64 type"), Some(SqlErrorKind::InvalidValue));
+        assert_eq!(cast("Can't cast value 300 to type Int8"), Some(SqlErrorKind::OutOfRange));
+        let time = ArrowError::ParseError("Error parsing timestamp from 'soon': error parsing date".into());
+        assert_eq!(kind_of(&time), Some(SqlErrorKind::InvalidTime));
+        assert_eq!(kind_of(&ArrowError::IoError("disk".into(), std::io::Error::other("gone"))), None);
+        assert_eq!(kind_of_message("Regular expression did not compile: ("), SqlErrorKind::InvalidRegex);
+        assert_eq!(kind_of_message("step must not be 0"), SqlErrorKind::InvalidArgument);
+    }
+}

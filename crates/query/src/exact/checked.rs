@@ -1,0 +1,191 @@
+//! Integers that do not wrap around, and decimals beside binary numbers.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::compute::kernels::numeric::{add, mul, sub};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::utils::take_function_args;
+use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
+use datafusion::logical_expr::binary::BinaryTypeCoercer;
+use datafusion::logical_expr::expr::{InList, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Case, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, cast, lit,
+};
+use datafusion::physical_expr_common::datum::apply;
+
+use super::numeric::Numeric;
+
+/// Functions whose arguments are of one type, which is that of the result.
+const OF_ONE_TYPE: [&str; 6] = ["coalesce", "nvl", "nullif", "greatest", "least", "make_array"];
+
+/// Rewrites expressions before their types are made to agree.
+#[derive(Debug)]
+pub(super) struct Exact;
+
+impl FunctionRewrite for Exact {
+    fn name(&self) -> &str {
+        "exact_numbers"
+    }
+
+    fn rewrite(&self, mut expression: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
+        let changed = match &mut expression {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if arithmetic(*op).is_some() => {
+                return Ok(match checked(left, *op, right, schema) {
+                    Some(checked) => Transformed::yes(checked),
+                    None => Transformed::no(expression),
+                });
+            }
+            Expr::Negative(value) => {
+                let zero = value.get_type(schema).and_then(|data_type| ScalarValue::new_zero(&data_type));
+                let negated = zero.ok().and_then(|zero| checked(&mut lit(zero), Operator::Minus, value, schema));
+                return Ok(match negated {
+                    Some(negated) => Transformed::yes(negated),
+                    None => Transformed::no(expression),
+                });
+            }
+            Expr::ScalarFunction(ScalarFunction { func, args }) if func.inner().is::<Numeric>() => {
+                let [value] = take_function_args(func.name(), std::mem::take(args))?;
+                let given = value.get_type(schema)?;
+                let exact = func.return_type(std::slice::from_ref(&given))?;
+                return Ok(Transformed::yes(if given == exact { value } else { cast(value, exact) }));
+            }
+            Expr::ScalarFunction(ScalarFunction { func, args }) if OF_ONE_TYPE.contains(&func.name()) => {
+                agree(args.iter_mut(), schema)
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if op.supports_propagation() => {
+                agree([left.as_mut(), right.as_mut()], schema)
+            }
+            Expr::Between(Between { expr, low, high, .. }) => {
+                agree([expr.as_mut(), low.as_mut(), high.as_mut()], schema)
+            }
+            Expr::InList(InList { expr, list, .. }) => agree(std::iter::once(expr.as_mut()).chain(list), schema),
+            Expr::Case(case) => agree_in_case(case, schema),
+            _ => false,
+        };
+        Ok(if changed { Transformed::yes(expression) } else { Transformed::no(expression) })
+    }
+}
+
+fn agree_in_case(case: &mut Case, schema: &DFSchema) -> bool {
+    let (mut asked, mut given) = (Vec::new(), Vec::new());
+    asked.extend(case.expr.as_deref_mut());
+    for (when, then) in &mut case.when_then_expr {
+        asked.push(when.as_mut());
+        given.push(then.as_mut());
+    }
+    given.extend(case.else_expr.as_deref_mut());
+    agree(asked, schema) | agree(given, schema)
+}
+
+/// Makes decimals binary where one of the expressions is; whether there were any.
+fn agree<'a>(expressions: impl IntoIterator<Item = &'a mut Expr>, schema: &DFSchema) -> bool {
+    let with_type = |expression: &'a mut Expr| {
+        let data_type = expression.get_type(schema).ok()?;
+        Some((expression, data_type))
+    };
+    let all: Vec<(&mut Expr, DataType)> = expressions.into_iter().filter_map(with_type).collect();
+    if !all.iter().any(|(_, data_type)| data_type.is_floating()) {
+        return false;
+    }
+    let mut changed = false;
+    for (expression, _) in all.into_iter().filter(|(_, data_type)| data_type.is_decimal()) {
+        *expression = cast(std::mem::take(expression), DataType::Float64);
+        changed = true;
+    }
+    changed
+}
+
+/// The arithmetic of two integers, with an error where its result does not fit.
+fn checked(left: &mut Expr, op: Operator, right: &mut Expr, schema: &DFSchema) -> Option<Expr> {
+    let function = arithmetic(op)?;
+    let (left_type, right_type) = (type_of(left, schema)?, type_of(right, schema)?);
+    if !left_type.is_integer() || !right_type.is_integer() {
+        return None;
+    }
+    let result = BinaryTypeCoercer::new(&left_type, &op, &right_type).get_result_type().ok()?;
+    if !result.is_integer() {
+        return None;
+    }
+    let of_type = |side: &mut Expr, given: &DataType| {
+        let side = std::mem::take(side);
+        if *given == result { side } else { cast(side, result.clone()) }
+    };
+    let right = of_type(right, &right_type);
+    // `a + b + c + …` is one call, however long it is: planning goes down into calls of calls again and again.
+    if let Expr::ScalarFunction(ScalarFunction { func, args }) = left
+        && Arc::ptr_eq(func, function)
+        && left_type == result
+    {
+        let mut args = std::mem::take(args);
+        args.push(right);
+        return Some(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), args)));
+    }
+    let left = of_type(left, &left_type);
+    Some(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), vec![left, right])))
+}
+
+fn type_of(expression: &Expr, schema: &DFSchema) -> Option<DataType> {
+    match expression {
+        Expr::Cast(cast) => Some(cast.field.data_type().clone()),
+        Expr::ScalarFunction(ScalarFunction { func, args }) if func.inner().is::<Checked>() => {
+            type_of(args.first()?, schema)
+        }
+        other => other.get_type(schema).ok(),
+    }
+}
+
+/// The function that stands for an operator.
+fn arithmetic(op: Operator) -> Option<&'static Arc<ScalarUDF>> {
+    static FUNCTIONS: LazyLock<[Arc<ScalarUDF>; 3]> = LazyLock::new(|| {
+        [Operator::Plus, Operator::Minus, Operator::Multiply].map(|op| {
+            let signature = Signature::variadic_any(Volatility::Immutable);
+            Arc::new(ScalarUDF::from(Checked { op, signature }))
+        })
+    });
+    let position = match op {
+        Operator::Plus => 0,
+        Operator::Minus => 1,
+        Operator::Multiply => 2,
+        _ => return None,
+    };
+    FUNCTIONS.get(position)
+}
+
+/// An operator between integers of one type, from left to right, which fails where DataFusion's own would wrap around.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Checked {
+    op: Operator,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Checked {
+    fn name(&self) -> &str {
+        match self.op {
+            Operator::Plus => "tracewell_add",
+            Operator::Minus => "tracewell_subtract",
+            _ => "tracewell_multiply",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        Ok(arguments.first().cloned().unwrap_or(DataType::Null))
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let mut values = arguments.args.into_iter();
+        let Some(first) = values.next() else { return plan_err!("{} takes numbers", self.name()) };
+        values.try_fold(first, |left, right| match self.op {
+            Operator::Plus => apply(&left, &right, add),
+            Operator::Minus => apply(&left, &right, sub),
+            _ => apply(&left, &right, mul),
+        })
+    }
+}

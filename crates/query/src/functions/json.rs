@@ -1,0 +1,87 @@
+//! JSON: PostgreSQL's operators, and the functions of `datafusion-functions-json` beside our own `json_get`.
+//!
+//! JSON is text here. `->` gives the text of a member, `->>` what a text member says, `#>` and `#>>` the same along a
+//! path such as `'{messages,0,role}'`, `?` whether there is a member. Attributes are maps of texts; the operators take
+//! them as objects.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::execution::FunctionRegistry;
+use datafusion::functions::core::get_field;
+use datafusion::functions_nested::expr_fn::{array_has, map_keys};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF, lit};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+use datafusion_functions_json::udfs;
+
+/// Makes the functions and the operators known to `context`.
+pub(super) fn register(context: &SessionContext) -> Result<()> {
+    let functions = [
+        udfs::json_as_text_udf(),
+        udfs::json_contains_udf(),
+        udfs::json_get_array_udf(),
+        udfs::json_get_bool_udf(),
+        udfs::json_get_float_udf(),
+        udfs::json_get_int_udf(),
+        udfs::json_get_json_udf(),
+        udfs::json_get_str_udf(),
+        udfs::json_length_udf(),
+        udfs::json_object_keys_udf(),
+    ];
+    let state = context.state_ref();
+    let mut state = state.write();
+    for function in functions {
+        state.register_udf(function)?;
+    }
+    state.register_expr_planner(Arc::new(Operators))
+}
+
+#[derive(Debug)]
+struct Operators;
+
+impl ExprPlanner for Operators {
+    fn plan_binary_op(&self, raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let Some(function) = function(&raw.op) else { return Ok(PlannerResult::Original(raw)) };
+        let name = format!("{} {} {}", raw.left.schema_name(), raw.op, raw.right.schema_name());
+        let of_map = raw.left.get_type(schema).is_ok_and(|data_type| matches!(data_type, DataType::Map(..)));
+        let found = match raw.op {
+            BinaryOperator::Question if of_map => array_has(map_keys(raw.left), raw.right),
+            BinaryOperator::Arrow | BinaryOperator::LongArrow if of_map => get_field().call(vec![raw.left, raw.right]),
+            BinaryOperator::HashArrow | BinaryOperator::HashLongArrow => {
+                function.call(std::iter::once(raw.left).chain(path(raw.right)).collect())
+            }
+            _ => function.call(vec![raw.left, raw.right]),
+        };
+        Ok(PlannerResult::Planned(found.alias(name)))
+    }
+}
+
+fn function(op: &BinaryOperator) -> Option<Arc<ScalarUDF>> {
+    match op {
+        BinaryOperator::Arrow | BinaryOperator::HashArrow => Some(udfs::json_get_json_udf()),
+        BinaryOperator::LongArrow | BinaryOperator::HashLongArrow => Some(udfs::json_as_text_udf()),
+        BinaryOperator::Question => Some(udfs::json_contains_udf()),
+        _ => None,
+    }
+}
+
+/// The steps of a path in PostgreSQL's form of an array; what is none is taken as it is.
+fn path(path: Expr) -> Vec<Expr> {
+    let steps = match &path {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => {
+            text.strip_prefix('{').and_then(|text| text.strip_suffix('}'))
+        }
+        _ => None,
+    };
+    let step = |step: &str| {
+        let step = step.trim().trim_matches('"');
+        step.parse::<i64>().map_or_else(|_| lit(step), lit)
+    };
+    match steps {
+        Some(steps) => steps.split(',').map(step).collect(),
+        None => vec![path],
+    }
+}

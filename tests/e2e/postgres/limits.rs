@@ -1,0 +1,107 @@
+//! What a query may take, and that it takes it from nobody else.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::hostile::{falls_silent, still_answers};
+use super::{Raw, psql_prints, started};
+use crate::server::{Server, client};
+
+async fn limited(folder: &tempfile::TempDir, environment: &[(&str, &str)]) -> Server {
+    let data = folder.path().join("data");
+    Server::start_at(data.to_str().unwrap(), &data, &[], environment).await
+}
+
+/// Asks in a client of its own, until an error comes; its code.
+fn refused(client: &mut Raw, sql: &str) -> String {
+    client.message(Some(b'Q'), format!("{sql}\0").as_bytes());
+    loop {
+        match client.receive() {
+            (b'E', body) => {
+                let fields = body.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+                return fields.filter_map(|field| field.strip_prefix('C').map(str::to_owned)).next().unwrap();
+            }
+            (b'Z', _) => panic!("{sql}: no error"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_has_so_many_rows_and_bytes_and_a_refusal_names_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("TRACEWELL_QUERY_ROWS", "1000"), ("TRACEWELL_QUERY_BYTES", "1MiB")];
+    let server = limited(&folder, &environment).await;
+    let ask = async |sql: &str| {
+        let answer = client().post(format!("{}/v1/sql", server.api)).body(sql.to_owned()).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let (status, rows) = ask("SELECT value FROM generate_series(1, 1000)").await;
+    assert_eq!((status, rows.as_array().unwrap().len()), (200, 1000));
+    let (status, error) = ask("SELECT value FROM generate_series(1, 1001)").await;
+    let told = error["error"].as_str().unwrap();
+    assert!(status == 422 && told.contains("1000") && told.contains("query.rows") && told.contains("LIMIT"), "{told}");
+    let (status, error) = ask("SELECT repeat('x', 3000) AS x FROM generate_series(1, 999)").await;
+    let told = error["error"].as_str().unwrap();
+    assert!(status == 422 && told.contains("1048576") && told.contains("query.bytes"), "{told}");
+    let mut client = Raw::connect(&server);
+    client.start();
+    assert_eq!(refused(&mut client, "SELECT value FROM generate_series(1, 1001)"), "54000");
+    still_answers(&server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_queries_leave_the_places_of_short_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("TRACEWELL_QUERY_CONCURRENT", "1"), ("TRACEWELL_QUERY_LONG", "1")];
+    let server = limited(&folder, &environment).await;
+    let asking = || {
+        let mut client = Raw::connect(&server);
+        client.start();
+        client.message(Some(b'Q'), super::hostile::ENDLESS);
+        client
+    };
+    // One goes on as the long one, the others wait to.
+    let _long = [asking(), asking(), asking()];
+    for _ in 0..3 {
+        still_answers(&server);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_stops_within_its_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = started(&folder, &[]).await;
+    let mut client = Raw::connect(&server);
+    client.start();
+    client.message(Some(b'Q'), b"SET statement_timeout = '500ms'\0");
+    while client.receive().0 != b'Z' {}
+    // Minutes of work, all of it within a few batches.
+    let texts = "(SELECT repeat(md5(value::text), 1000) AS a, repeat(md5((value + 1)::text), 1000) AS b
+                  FROM generate_series(1, 16000)) AS t";
+    for work in ["sum(similarity(a, b))", "max(length(text_diff(a, b)))", "max(regexp_count(a, '(a|b|[0-9])+?(c|d)'))"]
+    {
+        assert_eq!(refused(&mut client, &format!("SELECT {work} FROM {texts}")), "57014", "{work}");
+        while client.receive().0 != b'Z' {}
+        falls_silent(&server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_a_statement_stands_still_while_its_client_thinks() {
+    if !super::has("psql", "the_time_of_a_statement_stands_still_while_its_client_thinks") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = started(&folder, &[]).await;
+    let script = folder.path().join("script.sql");
+    let wait = Duration::from_secs(3).as_secs();
+    let sql = format!(
+        "BEGIN;\nSET LOCAL statement_timeout = '2s';\nDECLARE c CURSOR FOR SELECT value FROM generate_series(1, 200000);\n\
+         FETCH 1 FROM c;\n\\! sleep {wait}\nMOVE 199998 FROM c;\nFETCH ALL FROM c;\nCOMMIT;\n"
+    );
+    std::fs::write(&script, sql).unwrap();
+    let printed = psql_prints(&server, &["-q", "-A", "-t", "-f", script.to_str().unwrap()]);
+    assert_eq!(printed, "1\n200000\n");
+}
