@@ -57,6 +57,8 @@ async fn every_measure_finds_what_was_sent() {
     let own = "sql = \"SELECT count(*) AS value, count(*) AS samples, array_agg(trace_id) AS runs FROM spans WHERE start_time >= $since AND start_time < $until AND name = 'nothing'\"";
     let rules = [
         rule("cost", 0.001, ""),
+        rule("budget", 0.8, "budget = 'year'"),
+        "[[report.budgets]]\nname = 'year'\nusd = '0.012'\nper = 'year'\nmodel = 'gpt-4.1-mini'\n".to_owned(),
         rule("error_rate", 0.2, "minimum = 10"),
         rule("latency", 400.0, ""),
         rule("unpriced_share", 0.1, ""),
@@ -90,6 +92,11 @@ async fn every_measure_finds_what_was_sent() {
     // A call costs 1 000 × 0.4 + 100 × 1.6 = 560 millionths.
     let (event, value, samples) = found("cost");
     assert!(event == fires && near(value, 16.0 * 0.00056) && samples.as_deref() == Some("20"), "{checked:#?}");
+    // 24 of them are of the last four weeks, of which some may be of last year.
+    let (event, value, samples) = found("budget");
+    let calls: f64 = samples.unwrap().parse().unwrap();
+    assert!((16.0..=24.0).contains(&calls) && near(value, calls * 0.00056 / 0.012), "{checked:#?}");
+    assert_eq!(event.is_some(), calls * 0.00056 / 0.012 > 0.8);
     let (event, value, _) = found("error_rate");
     assert!(event == fires && near(value, 0.25), "{checked:#?}");
     let runs = checked.iter().find(|row| row["rule"] == "error_rate").unwrap()["runs"].as_str().unwrap();
@@ -160,7 +167,7 @@ async fn an_alert_fires_once_is_silenced_and_is_resolved() {
         (&body["rule"], &body["state"], &body["value"], &body["samples"]),
         (&json!("failures"), &json!("firing"), &json!(0.75), &json!(4))
     );
-    assert_eq!(body["runs"].as_array().unwrap().len(), 4);
+    assert_eq!(body["runs"].as_array().unwrap().len(), 3);
     let metrics = client().get(format!("{}/metrics", server.api)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("tracewell_alert_firing{rule=\"failures\"} 1\n"), "{metrics}");
     server.kill();

@@ -144,6 +144,10 @@ fn quality_and_leadership_have_the_figures_worked_out_by_hand() {
     let worth = pieces(&page, "table").into_iter().find(|table| table["heads"][0]["text"] == "why").unwrap();
     assert_eq!(worth["rows"][0][1]["link"], "https://tracewell.example/v1/runs/000000000000000000000000000000d6");
 
+    let figures = text(tracewell(&data, &["report", "leadership", "--period", "2026-11-18", "--format", "csv"]));
+    assert_eq!(figures.lines().next().unwrap(), "period,section,figure,value,text,note");
+    assert!(figures.contains("2026-11-18,Spending,Spent,0.02465,"), "{figures}");
+
     let quality = report(&data, "quality", "2026-11-17", &[]);
     // 7 runs; 53 has the score 0.1. Of the 13 calls three failed, of one prompt version with 11 calls.
     let scores = table(&quality, "Scores, the last word of each judge");

@@ -11,7 +11,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracewell_pricing::Amount;
 
+use crate::ask::Row;
 use crate::error::ReportError;
 use crate::period::Window;
 use crate::sql::moment;
@@ -22,6 +25,8 @@ use crate::sql::moment;
 pub enum Measure {
     /// US dollars of the window.
     Cost,
+    /// The part of a budget that is spent since its day, week, month, quarter or year began.
+    Budget,
     /// The share of model calls that failed.
     ErrorRate,
     /// Within how many milliseconds 95 of 100 model calls answer.
@@ -55,11 +60,12 @@ pub struct Question {
     pub filter: String,
     /// How far back it looks.
     pub window: TimeDelta,
+    /// What [`Measure::Budget`] is a part of, in US dollars.
+    pub allowed: Amount,
 }
 
 /// What a rule found.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// The value; absent where there is none.
     pub value: Option<f64>,
@@ -71,6 +77,8 @@ pub struct Found {
 
 /// Weeks that an anomaly is told from.
 const WEEKS: i64 = 8;
+/// Rows whose runs are looked at for those that a firing names: a run may have several.
+const ROWS: usize = 100;
 /// Runs that a firing names.
 const RUNS: usize = 5;
 
@@ -82,12 +90,12 @@ impl Question {
     pub fn query(&self, now: DateTime<Utc>) -> Result<String, ReportError> {
         let window = Window { since: now - self.window, until: now };
         let filter = if self.filter.is_empty() { "true" } else { &self.filter };
-        let of_calls = |value: &str, worst: &str| {
+        let of_calls = |value: &str, behind: &str, worst: &str| {
             format!(
                 "SELECT
     {value} AS value,
     count(*) AS samples,
-    array_slice(array_agg(trace_id ORDER BY {worst}) FILTER (WHERE trace_id IS NOT NULL), 1, {RUNS}) AS runs
+    array_slice(array_agg(trace_id ORDER BY {worst}) FILTER (WHERE trace_id IS NOT NULL AND {behind}), 1, {ROWS}) AS runs
 FROM (
     SELECT *, extract(epoch FROM end_time - start_time) * 1000 AS duration_ms FROM span_costs
 ) AS calls
@@ -96,17 +104,26 @@ WHERE {condition} AND ({filter})",
             )
         };
         Ok(match self.measure {
-            Measure::Cost => of_calls("CAST(sum(cost_usd) AS double)", "cost_usd DESC NULLS LAST"),
+            Measure::Cost => of_calls("CAST(sum(cost_usd) AS double)", "cost_usd IS NOT NULL", "cost_usd DESC"),
+            Measure::Budget => of_calls(
+                &format!("CAST(sum(cost_usd) AS double) / {}", self.allowed),
+                "cost_usd IS NOT NULL",
+                "cost_usd DESC",
+            ),
             Measure::ErrorRate => of_calls(
                 "1.0 * count(*) FILTER (WHERE status = 'error') / nullif(count(*), 0)",
-                "coalesce(status, '') <> 'error', start_time DESC",
+                "status = 'error'",
+                "start_time DESC",
             ),
-            Measure::Latency => {
-                of_calls("percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)", "duration_ms DESC NULLS LAST")
-            }
+            Measure::Latency => of_calls(
+                "percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)",
+                "duration_ms IS NOT NULL",
+                "duration_ms DESC",
+            ),
             Measure::UnpricedShare => of_calls(
                 "1.0 * count(*) FILTER (WHERE cost_usd IS NULL) / nullif(count(*), 0)",
-                "cost_usd IS NOT NULL, start_time DESC",
+                "cost_usd IS NULL",
+                "start_time DESC",
             ),
             Measure::ScoreDrop => self.score_drop(window),
             Measure::MissingData => format!(
@@ -120,15 +137,18 @@ WHERE {condition}",
                 condition = Window { since: window.since - self.window, until: now }.condition("start_time"),
             ),
             Measure::CostAnomaly => {
-                self.anomaly(window, "CAST(sum(cost_usd) AS double)", "cost_usd DESC NULLS LAST", filter)
+                self.anomaly(window, "CAST(sum(cost_usd) AS double)", "cost_usd IS NOT NULL", "cost_usd DESC", filter)
             }
             Measure::ErrorAnomaly => self.anomaly(
                 window,
                 "CAST(count(*) FILTER (WHERE status = 'error') AS double)",
-                "coalesce(status, '') <> 'error', start_time DESC",
+                "status = 'error'",
+                "start_time DESC",
                 filter,
             ),
-            Measure::TrafficAnomaly => self.anomaly(window, "CAST(count(*) AS double)", "start_time DESC", filter),
+            Measure::TrafficAnomaly => {
+                self.anomaly(window, "CAST(count(*) AS double)", "true", "start_time DESC", filter)
+            }
             Measure::Sql if self.sql.trim().is_empty() => {
                 return Err(ReportError::Asked(format!("alert rule `{}`: the measure `sql` needs `sql`", self.name)));
             }
@@ -144,7 +164,7 @@ WHERE {condition}",
             "SELECT
     avg(value) FILTER (WHERE time < {begin}) - avg(value) FILTER (WHERE time >= {begin}) AS value,
     least(count(*) FILTER (WHERE time < {begin}), count(*) FILTER (WHERE time >= {begin})) AS samples,
-    array_slice(array_agg(trace_id ORDER BY value) FILTER (WHERE time >= {begin} AND trace_id IS NOT NULL), 1, {RUNS}) AS runs
+    array_slice(array_agg(trace_id ORDER BY value) FILTER (WHERE time >= {begin} AND trace_id IS NOT NULL), 1, {ROWS}) AS runs
 FROM evaluations
 WHERE {} AND superseded_at IS NULL AND value IS NOT NULL",
             both.condition("time")
@@ -153,7 +173,7 @@ WHERE {} AND superseded_at IS NULL AND value IS NOT NULL",
 
     /// The window against the same hours of the same weekday: how many deviations it is off, of which each is taken for
     /// at least a tenth of the mean, so that what hardly ever varies raises no alarm over a trifle.
-    fn anomaly(&self, window: Window, value: &str, worst: &str, filter: &str) -> String {
+    fn anomaly(&self, window: Window, value: &str, behind: &str, worst: &str, filter: &str) -> String {
         let sign = if self.measure == Measure::TrafficAnomaly { "abs" } else { "" };
         let condition = |back: i64| {
             let by = TimeDelta::weeks(back);
@@ -168,7 +188,7 @@ WHERE {} AND superseded_at IS NULL AND value IS NOT NULL",
         / greatest(stddev_samp(value) FILTER (WHERE week > 0 AND calls > 0), 0.1 * avg(value) FILTER (WHERE week > 0 AND calls > 0), 1e-9)
         AS value,
     count(*) FILTER (WHERE week > 0 AND calls > 0) AS samples,
-    (SELECT array_slice(array_agg(trace_id ORDER BY {worst}) FILTER (WHERE trace_id IS NOT NULL), 1, {RUNS})
+    (SELECT array_slice(array_agg(trace_id ORDER BY {worst}) FILTER (WHERE trace_id IS NOT NULL AND {behind}), 1, {ROWS})
      FROM span_costs WHERE {} AND ({filter})) AS runs
 FROM (
 {}
@@ -176,6 +196,21 @@ FROM (
             condition(0),
             weeks.collect::<Vec<_>>().join("\n    UNION ALL\n")
         )
+    }
+}
+
+impl Found {
+    /// What a row of the answer says. `value` may be an exact decimal, which comes as text; `runs` is a list.
+    #[must_use]
+    pub fn of(row: &Row) -> Self {
+        let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
+        let mut runs: Vec<String> = Vec::new();
+        for run in row.get("runs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            if runs.len() < RUNS && !runs.iter().any(|known| known == run) {
+                runs.push(run.to_owned());
+            }
+        }
+        Self { value: row.get("value").and_then(number), samples: row.get("samples").and_then(Value::as_i64), runs }
     }
 }
 
@@ -274,6 +309,14 @@ mod tests {
     }
 
     #[test]
+    fn a_run_is_named_once_and_decimals_are_numbers() {
+        let row = serde_json::json!({"value": "0.25", "samples": 7, "runs": ["a", "b", "a", "c", "d", "e", "f"]});
+        let Some(row) = row.as_object() else { unreachable!("it is an object") };
+        let runs = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
+        assert_eq!(Found::of(row), Found { value: Some(0.25), samples: Some(7), runs });
+    }
+
+    #[test]
     fn a_query_of_ones_own_gets_the_window() {
         let question = |measure, sql: &str| Question {
             name: "own".into(),
@@ -281,6 +324,7 @@ mod tests {
             sql: sql.into(),
             filter: String::new(),
             window: TimeDelta::hours(1),
+            allowed: Amount::ZERO,
         };
         let sql = question(Measure::Sql, "SELECT 1 AS value WHERE $since < $until").query(at(9)).expect("it has one");
         assert_eq!(

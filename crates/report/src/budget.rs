@@ -1,11 +1,12 @@
 //! Budgets: what a stretch of the calendar may cost.
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use serde::Deserialize;
 use tracewell_pricing::Amount;
 
+use crate::error::ReportError;
 use crate::money::times;
-use crate::period::Period;
+use crate::period::{Period, zone};
 use crate::sql::quoted;
 
 /// What calls may cost.
@@ -85,6 +86,14 @@ impl Budget {
         if parts.is_empty() { "true".to_owned() } else { parts.join(" AND ") }
     }
 
+    /// How long ago the day, week, month, quarter or year began that it is for at `now`.
+    ///
+    /// # Errors
+    /// When there is no such time zone.
+    pub fn gone(&self, time_zone: &str, now: DateTime<Utc>) -> Result<TimeDelta, ReportError> {
+        Ok(now - Period::parse(self.per.current(), zone(time_zone)?, now)?.window().since)
+    }
+
     /// What it allows for `period`: for each of its days an equal part of the day's week, month, quarter or year.
     #[must_use]
     pub fn for_period(&self, period: &Period) -> Option<Amount> {
@@ -122,6 +131,17 @@ impl Per {
         }
     }
 
+    /// The period of now, as [`Period::parse`] reads it.
+    const fn current(self) -> &'static str {
+        match self {
+            Self::Day => "today",
+            Self::Week => "this-week",
+            Self::Month => "this-month",
+            Self::Quarter => "this-quarter",
+            Self::Year => "this-year",
+        }
+    }
+
     /// `a month`.
     #[must_use]
     pub fn words(self) -> &'static str {
@@ -156,6 +176,13 @@ mod tests {
         assert_eq!(allows("7", Per::Week, "2026-11").as_deref(), Some("30"));
         assert_eq!(allows("365", Per::Year, "2026-Q4").as_deref(), Some("92"));
         assert_eq!(allows("92", Per::Quarter, "2026-12").as_deref(), Some("31"));
+    }
+
+    #[test]
+    fn a_budget_begins_with_its_month_in_its_time_zone() {
+        let now = "2026-11-02T01:00:00Z".parse().expect("a moment");
+        let gone = |per| budget("1", per).gone("Europe/Berlin", now).expect("there is such a zone").num_hours();
+        assert_eq!((gone(Per::Day), gone(Per::Week), gone(Per::Month)), (2, 2, 26));
     }
 
     #[test]

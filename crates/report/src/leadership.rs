@@ -3,15 +3,18 @@
 use tracewell_pricing::Amount;
 
 use crate::ask::{Ask, Questions};
-use crate::cost::{PROMPT_AND_MODEL, Spending, budgets, driver, head, notices, number, tile, why};
+use crate::change::{driver, why};
+use crate::cost::{PROMPT_AND_MODEL, budgets};
 use crate::course::Course;
 use crate::error::ReportError;
 use crate::figures::{Both, Grouped, Totals, groups, totals};
 use crate::money::{minus, share, signed, times};
-use crate::page::{Cell, Item, Page, Section, Table, Tile};
-use crate::quality::{Scores, not_known, sentence};
+use crate::page::{Cell, Item, Page, Section, Table, Tile, head, number, tile};
+use crate::quality::{not_known, sentence};
 use crate::request::Request;
 use crate::runs::{Feedback, People, Runs, feedback, interventions, reliability, worth_reading};
+use crate::scores::Scores;
+use crate::spending::{Spending, notices};
 use crate::split::split;
 use crate::sql::Dimension;
 use crate::words::{change, counted, exact, money, percent, tone};

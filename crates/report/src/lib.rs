@@ -22,6 +22,7 @@
 pub mod alert;
 mod ask;
 mod budget;
+mod change;
 pub mod cost;
 mod course;
 pub mod deliver;
@@ -39,6 +40,8 @@ pub mod render;
 mod request;
 mod runs;
 pub mod schedule;
+mod scores;
+mod spending;
 pub mod split;
 mod sql;
 mod words;

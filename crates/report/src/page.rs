@@ -210,6 +210,21 @@ impl Cell {
     }
 }
 
+/// A single number that one query gives.
+pub(crate) fn tile(label: &str, cell: Cell, note: String, query: usize) -> Tile {
+    Tile { label: label.into(), text: cell.text, value: cell.value, note, tone: cell.tone, queries: vec![query] }
+}
+
+/// A column of words.
+pub(crate) fn head(text: &'static str) -> Head {
+    Head { text: text.into(), number: false }
+}
+
+/// A column of numbers.
+pub(crate) fn number(text: &'static str) -> Head {
+    Head { text: text.into(), number: true }
+}
+
 /// What stands for a number that is not known.
 pub(crate) const UNKNOWN: &str = "—";
 

@@ -2,16 +2,17 @@
 
 use serde::Deserialize;
 
-use crate::ask::{Answer, Ask, Questions};
-use crate::cost::{head, notices, number};
+use crate::ask::{Ask, Questions};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{totals, which};
-use crate::interval::{CONFIDENCE, FEW, of_mean, of_share};
-use crate::page::{Cell, Chart, Data, Estimate, Item, Page, Section, Table, Tone};
+use crate::figures::totals;
+use crate::interval::{FEW, of_share};
+use crate::page::{Cell, Item, Page, Section, Table, head, number};
 use crate::request::Request;
 use crate::runs::{Feedback, People, Runs, feedback, interventions, reliability, share, worth_reading};
-use crate::words::{count, counted, decimal, milliseconds, percent, plain, ratio};
+use crate::scores::Scores;
+use crate::spending::notices;
+use crate::words::{count, counted, milliseconds, percent, plain, ratio};
 
 /// Prompt versions in the picture and in the tables.
 const MOST: usize = 30;
@@ -95,7 +96,7 @@ pub(crate) fn not_known(runs: &Runs, scores: &Scores) -> Vec<String> {
             counted(runs.runs, "run", "runs")
         ));
     }
-    let few = scores.rows.iter().filter(|row| row.period == "this" && row.scores < FEW).count();
+    let few = scores.few();
     if few > 0 {
         told.push(format!(
             "{} on fewer than {FEW} scores: mind the intervals.",
@@ -106,167 +107,6 @@ pub(crate) fn not_known(runs: &Runs, scores: &Scores) -> Vec<String> {
         told.push("Nothing is known to be missing.".into());
     }
     told
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct ScoreRow {
-    period: String,
-    prompt: Option<String>,
-    version: Option<String>,
-    score: String,
-    source: Option<String>,
-    scores: i64,
-    mean: f64,
-    deviation: Option<f64>,
-    /// Values that are neither 0 nor 1.
-    graded: i64,
-    ones: i64,
-}
-
-/// Scores by prompt version.
-pub(crate) struct Scores {
-    query: usize,
-    rows: Vec<ScoreRow>,
-}
-
-impl Scores {
-    pub(crate) async fn ask<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Self, ReportError> {
-        let sql = format!(
-            "WITH said AS (
-    SELECT tenant, trace_id, span_id, name, source, value
-    FROM evaluations
-    WHERE superseded_at IS NULL AND value IS NOT NULL AND trace_id IS NOT NULL AND date >= DATE '{first}'
-),
-judged AS (
-    -- What is said of a whole run, or of a span that is no call, is said of the run's prompt, where it used only one.
-    SELECT
-        t.date, t.start_time, s.name, s.source, s.value,
-        CASE WHEN c.span_id IS NOT NULL THEN c.prompt_name ELSE regexp_replace(t.only_prompt, '@[^@]*$', '') END AS prompt,
-        CASE
-            WHEN c.span_id IS NOT NULL THEN c.prompt_version
-            WHEN strpos(t.only_prompt, '@') > 0 THEN regexp_replace(t.only_prompt, '^.*@', '')
-        END AS version
-    FROM said AS s
-    JOIN (
-        SELECT tenant, trace_id, date, start_time, CASE WHEN cardinality(prompts) = 1 THEN prompts[1] END AS only_prompt
-        FROM traces
-    ) AS t ON t.tenant = s.tenant AND t.trace_id = s.trace_id
-    LEFT JOIN llm_calls AS c ON c.tenant = s.tenant AND c.trace_id = s.trace_id AND c.span_id = s.span_id
-)
-SELECT
-    {which} AS period, prompt, version, name AS score, source,
-    count(*) AS scores,
-    avg(value) AS mean,
-    stddev_samp(value) AS deviation,
-    count(*) FILTER (WHERE value NOT IN (0, 1)) AS graded,
-    count(*) FILTER (WHERE value = 1) AS ones
-FROM judged
-WHERE {both}
-GROUP BY 1, 2, 3, 4, 5
-ORDER BY scores DESC, prompt, version, score, source, period",
-            first = request.before().since.date_naive(),
-            which = which(request),
-            both = request.both(),
-        );
-        let Answer { number, rows } = questions.ask("Scores by prompt version", sql).await?;
-        Ok(Self { query: number, rows })
-    }
-
-    fn prompts(&self) -> usize {
-        let now = self.rows.iter().filter(|row| row.period == "this");
-        now.map(|row| (&row.prompt, &row.version)).collect::<std::collections::BTreeSet<_>>().len()
-    }
-
-    fn now(&self) -> impl Iterator<Item = &ScoreRow> {
-        self.rows.iter().filter(|row| row.period == "this")
-    }
-
-    /// The picture of those with most scores, and the table.
-    pub(crate) fn items(&self, most: usize) -> Vec<Item> {
-        if self.now().next().is_none() {
-            return vec![Item::Note(
-                "No score was given to a call or a run of this period; `tracewell score` and evaluators give some."
-                    .into(),
-            )];
-        }
-        let estimates: Vec<Estimate> = self.now().take(most).filter_map(ScoreRow::estimate).collect();
-        let mut items = Vec::new();
-        if !estimates.is_empty() {
-            let description =
-                estimates.iter().map(|one| format!("{}: {}", one.label, one.text)).collect::<Vec<_>>().join("; ");
-            let title = format!("Mean score and its {:.0} % interval", CONFIDENCE * 100.0);
-            items.push(Item::Chart(Chart {
-                title,
-                description,
-                data: Data::Intervals(estimates),
-                queries: vec![self.query],
-            }));
-        }
-        items.push(self.table(most));
-        items
-    }
-
-    fn table(&self, most: usize) -> Item {
-        let before = |row: &ScoreRow| {
-            let same = |other: &&ScoreRow| {
-                other.period != "this"
-                    && (&other.prompt, &other.version, &other.score, &other.source)
-                        == (&row.prompt, &row.version, &row.score, &row.source)
-            };
-            self.rows.iter().find(same)
-        };
-        let rows =
-            self.now().take(most).map(|row| {
-                let few = (row.scores < FEW).then_some(Tone::Bad);
-                vec![
-                    Cell::name(row.prompt.as_deref()),
-                    Cell::name(row.version.as_deref()),
-                    Cell::text(&row.score),
-                    Cell::name(row.source.as_deref()),
-                    Cell { tone: few, ..count(row.scores) },
-                    plain(Some(row.mean)),
-                    Cell::text(row.interval().map_or_else(
-                        || "too few".into(),
-                        |(low, high)| format!("{} to {}", decimal(low), decimal(high)),
-                    )),
-                    plain(before(row).map(|before| before.mean)),
-                ]
-            });
-        Item::Table(Table {
-            caption: "Scores, the last word of each judge".into(),
-            heads: vec![
-                head("prompt"),
-                head("version"),
-                head("score"),
-                head("source"),
-                number("scores"),
-                number("mean"),
-                number("95 % interval"),
-                number("before"),
-            ],
-            rows: rows.collect(),
-            queries: vec![self.query],
-        })
-    }
-}
-
-impl ScoreRow {
-    /// A share where all values are 0 or 1, else a mean.
-    fn interval(&self) -> Option<(f64, f64)> {
-        let interval = match self.graded {
-            0 => of_share(self.ones, self.scores),
-            _ => of_mean(self.mean, self.deviation?, self.scores),
-        }?;
-        Some((interval.low, interval.high))
-    }
-
-    fn estimate(&self) -> Option<Estimate> {
-        let (low, high) = self.interval()?;
-        let version = self.version.as_deref().map(|version| format!("@{version}")).unwrap_or_default();
-        let prompt = self.prompt.as_deref().unwrap_or("(no prompt)");
-        let label = format!("{prompt}{version} {}", self.score);
-        Some(Estimate { label, value: self.mean, low, high, text: format!("{} n={}", decimal(self.mean), self.scores) })
-    }
 }
 
 async fn versions<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Item, ReportError> {

@@ -7,7 +7,7 @@ use crate::ask::{Answer, Ask, Questions};
 use crate::error::ReportError;
 use crate::figures::{Both, which};
 use crate::money;
-use crate::page::{Cell, Item, Table, Tile, Tone};
+use crate::page::{Cell, Item, Table, Tile, Tone, head};
 use crate::request::Request;
 use crate::words::{against, change, counted, milliseconds, percent, ratio};
 
@@ -54,7 +54,7 @@ FROM (
     LEFT JOIN (
         SELECT tenant, trace_id, CASE WHEN min(value) < {LOW} THEN 'low' ELSE 'fine' END AS lowest
         FROM evaluations
-        WHERE superseded_at IS NULL AND trace_id IS NOT NULL AND value IS NOT NULL
+        WHERE superseded_at IS NULL AND trace_id IS NOT NULL AND value IS NOT NULL AND date >= DATE '{first}'
         GROUP BY tenant, trace_id
     ) AS s ON s.tenant = t.tenant AND s.trace_id = t.trace_id
     WHERE t.span_count > 0 AND NOT t.only_duplicates
@@ -62,6 +62,7 @@ FROM (
 WHERE {both}
 GROUP BY 1",
             which = which(request),
+            first = request.before().since.date_naive(),
             both = request.both(),
         );
         let answer = questions.ask("Runs, how they ended and how long they took", sql).await?;
@@ -151,10 +152,10 @@ impl People {
             "SELECT
     {which} AS period,
     count(DISTINCT trace_id) AS runs,
-    count(*) AS decisions,
+    count(decision) AS decisions,
     count(*) FILTER (WHERE decision ~* '^(modif|edit|change|reject|den|declin|cancel|abort|take|handoff)') AS against
 FROM (
-    SELECT date, start_time, trace_id, attributes['decision'] AS decision
+    SELECT date, start_time, trace_id, NULL AS decision
     FROM spans
     WHERE kind = 'human'
     UNION ALL
@@ -309,12 +310,7 @@ UNION ALL SELECT why, trace_id, service, NULL, NULL, score, score_name, NULL FRO
     });
     Ok(Item::Table(Table {
         caption: "`tracewell runs show ID` tells all of one".into(),
-        heads: vec![
-            crate::cost::head("why"),
-            crate::cost::head("run"),
-            crate::cost::head("service"),
-            crate::cost::head("what"),
-        ],
+        heads: vec![head("why"), head("run"), head("service"), head("what")],
         rows: rows.collect(),
         queries: vec![answer.number],
     }))

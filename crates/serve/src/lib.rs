@@ -9,6 +9,9 @@
 //! `GET /v1/runs` lists runs, `GET /v1/runs/ID` gives the record of one: as JSON, or as `Accept` asks for it as a page of
 //! HTML or as Markdown.
 //!
+//! `GET /v1/reports/REPORT` works out a report over a period, `GET /v1/reports` lists what was published, and
+//! `GET /v1/reports/NAME/PERIOD` gives it, in the same forms.
+//!
 //! `GET /v1/openapi.json` describes all of this for programs.
 
 #![forbid(unsafe_code)]

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use tracewell_lake::kept::keep;
 use tracewell_lake::{Commit, FactTable, Lake, Transaction};
 use tracewell_model::schema::ALERTS;
@@ -131,7 +131,9 @@ impl<A: Ask> Watch<A> {
     }
 
     async fn check_one(&self, rule: &Rule, now: DateTime<Utc>) -> anyhow::Result<Checked> {
-        let found = found(self.rows(&rule.question().query(now)?).await?.first());
+        let question = rule.question(&self.report, now).map_err(anyhow::Error::msg)?;
+        let rows = self.rows(&question.query(now)?).await?;
+        let found = rows.first().map(Found::of).unwrap_or_default();
         let before = self.before(&rule.name).await?;
         let event = rule.limit().event(&found, before.last, now);
         let state = match event.or(before.last.map(|(event, _)| event)) {
@@ -141,8 +143,8 @@ impl<A: Ask> Watch<A> {
         };
         let mut said = None;
         if let Some(event) = event {
-            let message = self.message(rule, event, &found);
-            if self.keep(rule, event, &found, &message.subject, now).await? {
+            let message = self.message(rule, event, &found, question.window);
+            if self.keep(rule, event, &found, &message.subject, now - question.window, now).await? {
                 said = Some(event.name());
                 if before.silenced_until.is_none_or(|until| until <= now) {
                     self.send(rule, &message).await;
@@ -180,7 +182,7 @@ impl<A: Ask> Watch<A> {
         Ok(before)
     }
 
-    fn message(&self, rule: &Rule, event: Event, found: &Found) -> Message {
+    fn message(&self, rule: &Rule, event: Event, found: &Found, window: TimeDelta) -> Message {
         let value = found.value.map_or_else(|| "?".to_owned(), |value| format!("{value:.4}"));
         let (name, threshold) = (&rule.name, rule.threshold);
         let side = if rule.below { "below" } else { "above" };
@@ -191,7 +193,7 @@ impl<A: Ask> Watch<A> {
         };
         let mut lines = vec![format!(
             "Over the last {}, from {} samples.",
-            humantime::format_duration(rule.window.get()),
+            humantime::format_duration(window.to_std().unwrap_or_default()),
             found.samples.unwrap_or_default()
         )];
         let links = self.report.links.trim_end_matches('/');
@@ -220,16 +222,16 @@ impl<A: Ask> Watch<A> {
         event: Event,
         found: &Found,
         message: &str,
+        since: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> anyhow::Result<bool> {
-        let window = rule.question().window;
         let entry = Entry {
             rule: &rule.name,
             event: event.name(),
             value: found.value,
             threshold: Some(rule.threshold),
             samples: found.samples,
-            since: Some(time(now - window)),
+            since: Some(time(since)),
             until: Some(time(now)),
             runs: Some(&found.runs),
             message: Some(message),
@@ -283,18 +285,6 @@ fn table(lake: &Lake) -> anyhow::Result<&Arc<FactTable>> {
 
 fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-/// What a query says: exact decimals come as text, runs as a list.
-fn found(row: Option<&Row>) -> Found {
-    let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
-    let Some(row) = row else { return Found::default() };
-    let runs = row.get("runs").and_then(Value::as_array).into_iter().flatten();
-    Found {
-        value: row.get("value").and_then(number),
-        samples: row.get("samples").and_then(Value::as_i64),
-        runs: runs.filter_map(Value::as_str).map(str::to_owned).collect(),
-    }
 }
 
 /// Asks the rules again and again.

@@ -11,7 +11,7 @@
 //! nothing more is heard counts as failed after a while: what was sent by a process that died then is sent again, under
 //! the same id.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,21 +28,11 @@ use tracewell_report::{Ask, Page, Request, produce, published_page};
 
 use crate::config::ReportSettings;
 
+mod delivery;
 mod send;
 
-/// An attempt of which nothing is heard for so long has failed.
-const LOST: TimeDelta = TimeDelta::minutes(10);
-/// Pauses before the next attempts; behind the last one it is given up.
-const PAUSES: [TimeDelta; 8] = [
-    TimeDelta::seconds(10),
-    TimeDelta::minutes(2),
-    TimeDelta::minutes(10),
-    TimeDelta::minutes(30),
-    TimeDelta::hours(1),
-    TimeDelta::hours(3),
-    TimeDelta::hours(6),
-    TimeDelta::hours(12),
-];
+use delivery::{Delivery, delivery};
+
 /// What is older is not sent any more.
 const STALE: TimeDelta = TimeDelta::days(7);
 
@@ -130,16 +120,6 @@ struct Happened {
     attempt: Option<i64>,
 }
 
-/// How far a delivery has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Delivery {
-    Done,
-    /// The attempt to make now.
-    Next(i64),
-    Waiting,
-    GivenUp,
-}
-
 impl<A: Ask> Desk<A> {
     pub(crate) fn new(source: A, lake: Lake, settings: ReportSettings) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().no_proxy().build().context("cannot set up the HTTP client")?;
@@ -171,9 +151,16 @@ impl<A: Ask> Desk<A> {
         let since = published().filter_map(|row| row.due_at).min();
         let due = timetable.due(&produced, since, now);
         for due in &due {
-            if self.produce(schedule, &timetable, due, now).await? {
-                Counters::count(&self.counters.published);
-                told.push(Ok(format!("published {} of {}", schedule.name, due.period)));
+            match self.produce(schedule, &timetable, due, now).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    Counters::count(&self.counters.published);
+                    told.push(Ok(format!("published {} of {}", schedule.name, due.period)));
+                }
+                Err(error) => {
+                    Counters::count(&self.counters.failed);
+                    told.push(Err(error.context(format!("cannot produce {} of {}", schedule.name, due.period))));
+                }
             }
         }
         if !due.is_empty() {
@@ -314,78 +301,23 @@ impl<A: Ask> Desk<A> {
     }
 }
 
-/// How far a delivery has come, by its rows.
-fn delivery<'a>(rows: impl Iterator<Item = &'a Happened>, now: DateTime<Utc>) -> Delivery {
-    let mut attempts = BTreeMap::<i64, (DateTime<Utc>, bool)>::new();
-    for row in rows {
-        let number = row.attempt.unwrap_or_default();
-        match row.event.as_str() {
-            "delivered" => return Delivery::Done,
-            "attempt" => drop(attempts.entry(number).or_insert((row.recorded_at, false))),
-            "failed" => drop(attempts.insert(number, (row.recorded_at, true))),
-            _ => {}
-        }
-    }
-    let Some((last, (at, failed))) = attempts.last_key_value() else { return Delivery::Next(1) };
-    let Some(pause) = usize::try_from(last - 1).ok().and_then(|position| PAUSES.get(position)) else {
-        return Delivery::GivenUp;
-    };
-    let ready = if *failed { *at + *pause } else { *at + LOST };
-    if now >= ready { Delivery::Next(last + 1) } else { Delivery::Waiting }
-}
-
 /// Does what is due, again and again.
 pub(crate) async fn watch<A: Ask>(desk: Desk<A>, every: Duration, stop: tokio_util::sync::CancellationToken) {
     let mut failures = 0u32;
     loop {
-        let mut failed = false;
+        let failed = || desk.counters.failed.load(Ordering::Relaxed);
+        let before = failed();
         for told in desk.run_due(crate::command::moment()).await {
             match told {
                 Ok(told) => tracing::info!("{told}"),
-                Err(error) => {
-                    failed = true;
-                    tracing::warn!("{error:#}");
-                }
+                Err(error) => tracing::warn!("{error:#}"),
             }
         }
-        // What cannot be produced is tried less and less often.
-        failures = if failed { (failures + 1).min(6) } else { 0 };
+        // What cannot be produced is tried less and less often. Deliveries have pauses of their own.
+        failures = if failed() > before { (failures + 1).min(6) } else { 0 };
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(every * 2u32.pow(failures)) => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(event: &str, attempt: i64, at: DateTime<Utc>) -> Happened {
-        let (event, destination) = (event.to_owned(), Some("leads".to_owned()));
-        Happened {
-            event,
-            period: "2026-W46".into(),
-            recorded_at: at,
-            due_at: None,
-            destination,
-            attempt: Some(attempt),
-        }
-    }
-
-    #[test]
-    fn a_delivery_is_tried_again_after_a_pause_until_it_is_done_or_given_up() {
-        let at: DateTime<Utc> = "2026-11-16T07:00:00Z".parse().unwrap();
-        let state = |rows: &[Happened], later: TimeDelta| delivery(rows.iter(), at + later);
-        assert_eq!(state(&[], TimeDelta::zero()), Delivery::Next(1));
-        let begun = [row("attempt", 1, at)];
-        assert_eq!(state(&begun, TimeDelta::minutes(9)), Delivery::Waiting, "another process may be at it");
-        assert_eq!(state(&begun, TimeDelta::minutes(10)), Delivery::Next(2));
-        let failed = [row("attempt", 1, at), row("failed", 1, at)];
-        assert_eq!(state(&failed, TimeDelta::seconds(9)), Delivery::Waiting);
-        assert_eq!(state(&failed, TimeDelta::seconds(10)), Delivery::Next(2));
-        let done = [row("attempt", 1, at), row("failed", 1, at), row("attempt", 2, at), row("delivered", 2, at)];
-        assert_eq!(state(&done, TimeDelta::days(9)), Delivery::Done);
-        assert_eq!(state(&[row("failed", 9, at)], TimeDelta::days(9)), Delivery::GivenUp);
     }
 }

@@ -1,7 +1,8 @@
 //! Rules of alerts.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use tracewell_pricing::Amount;
 use tracewell_report::alert::{Limit, Measure, Question};
 use tracewell_report::deliver::Destination;
 
@@ -30,12 +31,15 @@ impl Default for AlertSettings {
 pub(crate) struct Rule {
     /// What it is called.
     pub(crate) name: String,
-    /// What is measured: cost, error_rate, latency, unpriced_share, score_drop, missing_data, cost_anomaly,
+    /// What is measured: cost, budget, error_rate, latency, unpriced_share, score_drop, missing_data, cost_anomaly,
     /// error_anomaly, traffic_anomaly, sql.
     pub(crate) measure: Measure,
     /// The query of the measure sql: `value`, and perhaps `samples` and `runs`; `$since` and `$until` are the window.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) sql: String,
+    /// The budget of the measure budget, of report.budgets; its own stretch of the calendar is the window.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) budget: String,
     /// A condition on `span_costs`, such as `team = 'retail'`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) filter: String,
@@ -45,6 +49,7 @@ pub(crate) struct Rule {
     #[serde(default)]
     pub(crate) below: bool,
     /// How far back it looks.
+    #[serde(default = "an_hour")]
     pub(crate) window: TimeSpan,
     /// Fewer samples say nothing.
     #[serde(default)]
@@ -58,15 +63,30 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    pub(crate) fn question(&self) -> Question {
-        let Self { name, measure, sql, filter, .. } = self.clone();
-        Question { name, measure, sql, filter, window: delta(self.window) }
+    /// What is asked at `now`.
+    pub(crate) fn question(&self, report: &ReportSettings, now: DateTime<Utc>) -> Result<Question, String> {
+        let Self { name, measure, sql, mut filter, .. } = self.clone();
+        let (mut window, mut allowed) = (delta(self.window), Amount::ZERO);
+        if measure == Measure::Budget {
+            let budget = report.budgets.iter().find(|budget| budget.name == self.budget);
+            let budget =
+                budget.ok_or_else(|| format!("alert rule `{name}`: `{}` is none of report.budgets", self.budget))?;
+            window = budget.gone(&report.time_zone, now).map_err(|error| error.to_string())?;
+            allowed = budget.amount()?;
+            filter =
+                if filter.is_empty() { budget.condition() } else { format!("{filter} AND {}", budget.condition()) };
+        }
+        Ok(Question { name, measure, sql, filter, window, allowed })
     }
 
     pub(crate) fn limit(&self) -> Limit {
         let Self { threshold, below, minimum, .. } = *self;
         Limit { threshold, below, minimum, again: self.again.map(delta) }
     }
+}
+
+fn an_hour() -> TimeSpan {
+    TimeSpan::seconds(3600)
 }
 
 fn delta(span: TimeSpan) -> TimeDelta {
@@ -78,7 +98,9 @@ impl AlertSettings {
     pub(super) fn check(&self) -> Result<(), String> {
         for rule in &self.rules {
             name(&rule.name)?;
-            rule.question().query(chrono::DateTime::UNIX_EPOCH).map_err(|error| error.to_string())?;
+            if rule.measure == Measure::Sql && rule.sql.trim().is_empty() {
+                return Err(format!("alert rule `{}`: the measure sql needs `sql`", rule.name));
+            }
             if rule.window.get().is_zero() || !rule.threshold.is_finite() {
                 return Err(format!("alert rule `{}`: a window above 0s and a threshold are needed", rule.name));
             }
@@ -89,6 +111,7 @@ impl AlertSettings {
     /// Whether everything named is there.
     pub(super) fn check_names(&self, report: &ReportSettings) -> Result<(), String> {
         for rule in &self.rules {
+            rule.question(report, DateTime::UNIX_EPOCH)?;
             let is_store = |name: &String| matches!(report.destination(name), Some(Destination::Store { .. }));
             if let Some(store) = rule.deliver.iter().find(|name| is_store(name)) {
                 return Err(format!(

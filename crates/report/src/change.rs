@@ -1,0 +1,76 @@
+//! Why cost changed, as a picture and a table.
+
+use tracewell_pricing::Amount;
+
+use crate::figures::{Both, Grouped, Totals};
+use crate::money::{dollars, minus, signed};
+use crate::page::{Cell, Chart, Data, Item, Step, Table, head, number};
+use crate::split::{Group, Split, split};
+use crate::words::{exact, more_money, tone};
+
+/// What each thing added to the change.
+pub(crate) fn why(totals: &Both<Totals>, parts: Option<Split>, query: usize) -> Vec<Item> {
+    let (Some(parts), Some(before), Some(now)) = (parts, totals.before.cost_usd, totals.now.cost_usd) else {
+        return vec![Item::Note("There is no priced call in the period before, so nothing to compare with.".into())];
+    };
+    let said = [
+        ("volume", "Volume", "more or fewer calls"),
+        ("mix", "Mix", "a shift between prompts and models"),
+        ("length", "Token length", "longer or shorter input and output"),
+        ("caching", "Caching", "more or less of the input from the cache"),
+        ("price", "Price", "other rates for the same tokens"),
+    ];
+    let change = minus(now, before);
+    let float = |amount: Amount| amount.units() as f64 / 1e24;
+    let end = |label: &str, amount: Amount| Step {
+        label: label.into(),
+        value: float(amount),
+        text: dollars(amount),
+        whole: true,
+    };
+    let mut steps = vec![end("Before", before)];
+    let mut rows = Vec::new();
+    for ((_, part), (_, label, meaning)) in parts.parts().into_iter().zip(said) {
+        steps.push(Step { label: label.into(), value: float(part), text: signed(part), whole: false });
+        let cell = Cell { tone: tone(part), ..Cell::number(Some(exact(part)), |_| signed(part)) };
+        rows.push(vec![Cell::text(label), Cell::text(meaning), cell]);
+    }
+    steps.push(end("Now", now));
+    rows.push(vec![Cell::text("Change"), Cell::text("the sum of the above"), more_money(Some(now), Some(before))]);
+    let largest = parts.parts().into_iter().max_by_key(|(_, part)| part.units().unsigned_abs());
+    let largest = largest.and_then(|(name, part)| said.iter().find(|one| one.0 == name).map(|one| (one.1, part)));
+    let description = format!(
+        "From {} to {}, a change of {}; the largest part is {}.",
+        dollars(before),
+        dollars(now),
+        signed(change),
+        largest.map_or_else(|| "none".into(), |(label, part)| format!("{label} with {}", signed(part)))
+    );
+    let queries = vec![query];
+    vec![
+        Item::Chart(Chart { title: "From the period before to this one".into(), description, data: Data::Bridge(steps), queries: queries.clone() }),
+        Item::Table(Table {
+            caption: "The change, split".into(),
+            heads: vec![head("part"), head("what it is"), number("change")],
+            rows,
+            queries,
+        }),
+        Item::Note(
+            "Each part replaces one thing of before by that of now, in this order; they add up exactly. Groups are prompts on models.".into(),
+        ),
+    ]
+}
+
+/// What a group's change is mostly due to, in a word.
+pub(crate) fn driver(group: &Grouped) -> Option<&'static str> {
+    let Group { before, now } = group.sides;
+    if before.calls == 0 {
+        return Some("new");
+    }
+    if now.calls == 0 {
+        return Some("gone");
+    }
+    let parts = split(&[group.sides])?;
+    let (name, part) = parts.parts().into_iter().max_by_key(|(_, part)| part.units().unsigned_abs())?;
+    (part != Amount::ZERO).then_some(name)
+}
