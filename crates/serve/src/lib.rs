@@ -9,6 +9,8 @@
 //! `GET /v1/runs` lists runs, `GET /v1/runs/ID` gives the record of one: as JSON, or as `Accept` asks for it as a page of
 //! HTML or as Markdown.
 //!
+//! `/v1/prompts` and `/v1/releases` read and write what people keep of prompts.
+//!
 //! `GET /v1/openapi.json` describes all of this for programs.
 
 #![forbid(unsafe_code)]
@@ -18,6 +20,7 @@ mod flight;
 pub mod format;
 pub mod guard;
 mod health;
+mod ledger;
 mod postgres;
 mod queries;
 mod reports;
@@ -26,6 +29,7 @@ mod sql;
 
 pub use flight::{Flight, FlightStartError};
 pub use health::{Health, IDENTITY, health_router};
+pub use ledger::ledger_router;
 pub use postgres::{Postgres, PostgresOptions, Tls};
 pub use queries::queries_router;
 pub use reports::{Answers, Usual, reports_router};
