@@ -163,7 +163,8 @@ fn example(case: &Case, hit: &Hit) -> Option<Caught> {
     for message in &call.input {
         messages.extend(sent::messages(text(message)?, message.role.as_deref()));
     }
-    if messages.is_empty() {
+    // Where contents are not recorded, what is left is roles and names.
+    if messages.iter().all(|message| message.text().is_none_or(|text| text.trim().is_empty())) {
         return None;
     }
     let tools = call.tools.as_ref().map(|tools| text(tools).map(sent::tools));

@@ -277,3 +277,42 @@ async fn prompts_and_releases_are_kept_over_http_as_well() {
     let log = rows(tracewell(&data, &["release", "log", "--format", "json"]));
     assert_eq!(log.len(), 3);
 }
+
+#[test]
+fn prompts_are_taken_over_from_the_history_of_a_folder() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path().join("repository"));
+    std::fs::create_dir_all(folder.join("prompts/team")).unwrap();
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(&folder).args(["-c", "user.name=Cleo", "-c", "user.email=cleo@example.org"]);
+        assert!(command.args(arguments).output().unwrap().status.success(), "git {arguments:?}");
+    };
+    git(&["init", "-q"]);
+    let helper = folder.join("prompts/team/helper.md");
+    for (text, why) in [("Help {{ customer }}.", "begin"), ("Kindly help {{ customer }}.", "kinder")] {
+        std::fs::write(&helper, text).unwrap();
+        git(&["add", "-A"]);
+        git(&["commit", "-q", "-m", why]);
+    }
+    let prompts = folder.join("prompts");
+    let prompts = prompts.to_str().unwrap();
+    assert_eq!(done(by("ann", &data, &["prompt", "sync", prompts, "--history"])), "team/helper@1\nteam/helper@2\n");
+    let history = rows(tracewell(&data, &["prompt", "show", "team/helper", "--history", "--format", "json"]));
+    let told: Vec<(&Value, &Value)> = history.iter().map(|row| (&row["author"], &row["note"])).collect();
+    assert_eq!(told, [(&json!("Cleo"), &json!("kinder")), (&json!("Cleo"), &json!("begin"))]);
+    assert!(history.iter().all(|row| row["commit"].as_str().unwrap().len() == 40));
+    let diff = done(tracewell(&data, &["prompt", "diff", "team/helper@1", "team/helper@2"]));
+    assert!(diff.contains("changed  content") && diff.contains("Kindly help"), "{diff}");
+
+    // What is on record is not recorded again; what is no prompt is told, and the rest goes on.
+    std::fs::write(folder.join("prompts/broken.toml"), "modell = 1\n").unwrap();
+    std::fs::write(folder.join("prompts/other.md"), "Another.").unwrap();
+    let synced = by("ann", &data, &["prompt", "sync", prompts]);
+    refused(&synced, "`broken.toml` is no prompt");
+    assert!(
+        said(&synced).contains("1 revisions were recorded, 1 files say what is on record, 1 are no prompts"),
+        "{}",
+        said(&synced)
+    );
+}
