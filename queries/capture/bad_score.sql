@@ -9,3 +9,4 @@ SELECT
 FROM evaluations
 WHERE date >= CAST($since AS date) AND time >= $since AND trace_id IS NOT NULL
     AND superseded_at IS NULL AND value < $below AND ($score IS NULL OR name = $score)
+ORDER BY time, trace_id, span_id, name

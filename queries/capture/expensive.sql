@@ -16,3 +16,4 @@ FROM (
         AND kind IN ('chat', 'completion')
 ) AS ranked
 WHERE place <= ceil(calls * $share)
+ORDER BY stratum, place

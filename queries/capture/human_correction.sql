@@ -17,3 +17,4 @@ SELECT
 FROM tool_calls
 WHERE date >= CAST($since AS date) AND start_time >= $since AND trace_id IS NOT NULL
     AND decision IN ('reject', 'modify', 'edit')
+ORDER BY trace_id, span_id, reason

@@ -22,3 +22,4 @@ FROM (
     ) AS kinds
 ) AS counted
 WHERE alike < calls * $share
+ORDER BY stratum, trace_id, span_id

@@ -15,3 +15,4 @@ FROM (
         AND kind IN ('chat', 'completion')
 ) AS ranked
 WHERE place <= ceil(calls * $share)
+ORDER BY stratum, place

@@ -9,6 +9,7 @@ use crate::server::{BINARY, Server};
 use crate::spans::now;
 
 mod replay;
+mod story;
 
 /// Runs a command of the binary over `data`, as Ann.
 fn tracewell(data: &Path, arguments: &[&str]) -> Output {

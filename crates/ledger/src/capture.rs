@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tracewell_model::time::Day;
 use tracewell_regression::capture::Caught;
 use tracewell_regression::example::{Document, Message, Source};
 use tracewell_regression::{Answer, Example, sent};
@@ -121,12 +122,21 @@ async fn trials(source: &impl Ask, days: &HashMap<String, i32>) -> Result<HashSe
     struct Row {
         trace_id: String,
     }
-    let (Some(first), Some(last)) = (days.values().min(), days.values().max()) else { return Ok(HashSet::new()) };
-    let query = format!(
-        "SELECT DISTINCT trace_id FROM spans WHERE CAST(date AS int) BETWEEN {first} AND {last}
-            AND attributes['tracewell.example.id'] IS NOT NULL"
-    );
-    Ok(rows::<Row>(source, &query).await?.into_iter().map(|row| row.trace_id).collect())
+    let mut runs: Vec<(&String, &i32)> = days.iter().collect();
+    runs.sort_by_key(|(_, day)| **day);
+    let mut found = HashSet::new();
+    for some in runs.chunks(2_000) {
+        let (Some((_, first)), Some((_, last))) = (some.first(), some.last()) else { continue };
+        let query = format!(
+            "SELECT DISTINCT trace_id FROM spans WHERE date BETWEEN DATE '{}' AND DATE '{}' AND trace_id IN ({})
+                AND attributes['tracewell.example.id'] IS NOT NULL",
+            Day(**first),
+            Day(**last + 1),
+            ids(some.iter().map(|(id, _)| id.as_str()))
+        );
+        found.extend(rows::<Row>(source, &query).await?.into_iter().map(|row| row.trace_id));
+    }
+    Ok(found)
 }
 
 /// The call that a span is, or is told by, or else the last of the run.
@@ -153,7 +163,8 @@ fn example(case: &Case, hit: &Hit) -> Option<Caught> {
     for message in &call.input {
         messages.extend(sent::messages(text(message)?, message.role.as_deref()));
     }
-    if messages.is_empty() {
+    // Where contents are not recorded, what is left is roles and names.
+    if messages.iter().all(|message| message.text().is_none_or(|text| text.trim().is_empty())) {
         return None;
     }
     let tools = call.tools.as_ref().map(|tools| text(tools).map(sent::tools));

@@ -144,13 +144,17 @@ pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Res
     );
     // Trials of a replay are no traffic.
     let seen = format!(
-        "SELECT prompt_name AS prompt, environment, prompt_version AS version, count(*) AS calls,
-            CAST(max(start_time) AS text) AS last_seen
-        FROM llm_calls
-        WHERE date >= CAST({since} AS date) AND start_time >= {since} AND prompt_name IS NOT NULL
-            AND attributes['tracewell.example.id'] IS NULL{}
-        GROUP BY prompt_name, environment, prompt_version ORDER BY last_seen DESC",
-        of("prompt_name")
+        "SELECT c.prompt_name AS prompt, c.environment, c.prompt_version AS version, count(*) AS calls,
+            CAST(max(c.start_time) AS text) AS last_seen
+        FROM llm_calls AS c
+        LEFT JOIN (
+            SELECT DISTINCT trace_id FROM spans
+            WHERE date >= CAST({since} AS date) AND attributes['tracewell.example.id'] IS NOT NULL
+        ) AS t ON t.trace_id = c.trace_id
+        WHERE c.date >= CAST({since} AS date) AND c.start_time >= {since} AND c.prompt_name IS NOT NULL
+            AND t.trace_id IS NULL{}
+        GROUP BY c.prompt_name, c.environment, c.prompt_version ORDER BY last_seen DESC",
+        of("c.prompt_name")
     );
     let (live, seen) = futures::try_join!(rows::<Live>(source, &live), rows::<Seen>(source, &seen))?;
     let mut all = Vec::new();

@@ -1,9 +1,11 @@
 //! What was run, as a gate has to know it: the trials of a candidate, with their answers, times, costs and scores.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use tracewell_model::time::Day;
 use tracewell_pricing::Amount;
 use tracewell_regression::Answer;
 use tracewell_runs::cases::{Case, RunDay, Texts, cases};
@@ -91,12 +93,18 @@ pub struct Recorded {
     pub label: Option<String>,
 }
 
-/// The trials of `who` on examples of a dataset. A version that a trial names is not looked at: what counts is the
-/// revision of its example.
+/// The trials of `who` on examples of a dataset, begun on the day `since` or later. A version that a trial names is not
+/// looked at: what counts is the revision of its example.
 ///
 /// # Errors
 /// When a query fails.
-pub async fn find(source: &impl Ask, dataset: &str, who: &Who) -> std::result::Result<Found, LedgerError> {
+pub async fn find(
+    source: &impl Ask,
+    dataset: &str,
+    who: &Who,
+    since: Option<NaiveDate>,
+) -> std::result::Result<Found, LedgerError> {
+    let since = since.map_or_else(String::new, |day| format!(" AND date >= DATE '{day}'"));
     let whose = match who {
         Who::Candidate(name) => format!("candidate = {}", quoted(name)),
         Who::Replay(id) => format!("replay = {}", quoted(id)),
@@ -104,14 +112,23 @@ pub async fn find(source: &impl Ask, dataset: &str, who: &Who) -> std::result::R
     let query = format!(
         "SELECT trace_id, span_id, CAST(date AS int) AS day, start_unix_nano, duration_ns, status, example, revision,
             replay, repetition, output_refs
-        FROM trials WHERE {whose} AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})
+        FROM trials WHERE {whose}{since} AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})
         ORDER BY start_unix_nano, trace_id, span_id",
         quoted(dataset)
     );
     let trials: Vec<Place> = rows(source, &query).await?;
     let replay = trials.last().and_then(|last| last.replay.clone());
-    let trials = trials.into_iter().filter(|trial| trial.replay == replay).collect();
+    let trials: Vec<Place> = trials.into_iter().filter(|trial| trial.replay == replay).collect();
+    let trials = if replay.is_some() { without_failed_tries(trials) } else { trials };
     Ok(Found { replay, trials })
+}
+
+/// A replay that is gone on with tries again what failed: then what failed counts no more, and of several failures one.
+fn without_failed_tries(trials: Vec<Place>) -> Vec<Place> {
+    let key = |trial: &Place| (trial.example.clone(), trial.revision, trial.repetition);
+    let failed = |trial: &Place| trial.status.as_deref() == Some("error");
+    let mut seen: HashSet<_> = trials.iter().filter(|trial| !failed(trial)).map(key).collect();
+    trials.into_iter().filter(|trial| !failed(trial) || seen.insert(key(trial))).collect()
 }
 
 /// What came of `trials`.
@@ -187,10 +204,10 @@ struct Score {
 async fn scores(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Vec<Score>, LedgerError> {
     let mut scores = Vec::new();
     for some in runs.chunks(2_000) {
-        let first = some.iter().map(|run| run.day).min().unwrap_or_default();
+        let first = Day(some.iter().map(|run| run.day).min().unwrap_or_default());
         let query = format!(
             "SELECT trace_id, span_id, name, value, label FROM evaluations
-            WHERE CAST(date AS int) >= {first} AND trace_id IN ({}) ORDER BY time_unix_nano, seq",
+            WHERE date >= DATE '{first}' AND trace_id IN ({}) ORDER BY time_unix_nano, seq",
             ids(some.iter().map(|run| run.trace_id.as_str()))
         );
         scores.extend(rows::<Score>(source, &query).await?);
@@ -213,9 +230,9 @@ async fn outputs(source: &impl Ask, trials: &[Place]) -> std::result::Result<Has
     let mut texts = HashMap::new();
     for some in hashes.chunks(4_000) {
         let query = format!(
-            "SELECT hash, content FROM contents WHERE CAST(date AS int) BETWEEN {} AND {} AND hash IN ({})",
-            first.unwrap_or_default(),
-            last.unwrap_or_default(),
+            "SELECT hash, content FROM contents WHERE date BETWEEN DATE '{}' AND DATE '{}' AND hash IN ({})",
+            Day(first.unwrap_or_default()),
+            Day(last.unwrap_or_default()),
             ids(some.iter().copied())
         );
         texts.extend(rows::<Text>(source, &query).await?.into_iter().map(|text| (text.hash, text.content)));
@@ -261,9 +278,9 @@ async fn parents(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Pare
         let days = || some.iter().map(|run| run.day);
         let query = format!(
             "SELECT trace_id, span_id, parent_span_id FROM spans WHERE parent_span_id IS NOT NULL
-                AND CAST(date AS int) BETWEEN {} AND {} AND trace_id IN ({})",
-            days().min().unwrap_or_default(),
-            days().max().unwrap_or_default() + 1,
+                AND date BETWEEN DATE '{}' AND DATE '{}' AND trace_id IN ({})",
+            Day(days().min().unwrap_or_default()),
+            Day(days().max().unwrap_or_default() + 1),
             ids(some.iter().map(|run| run.trace_id.as_str()))
         );
         for Row { trace_id, span_id, parent_span_id } in rows::<Row>(source, &query).await? {
@@ -271,4 +288,53 @@ async fn parents(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Pare
         }
     }
     Ok(Parents(parents))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(example: &str, repetition: i64, status: Option<&str>) -> Place {
+        Place {
+            trace_id: String::new(),
+            span_id: String::new(),
+            day: 0,
+            start_unix_nano: 0,
+            duration_ns: 0,
+            status: status.map(str::to_owned),
+            example: example.to_owned(),
+            revision: Some(1),
+            replay: Some("r".to_owned()),
+            repetition,
+            output_refs: None,
+        }
+    }
+
+    #[test]
+    fn a_failure_counts_once_and_only_while_there_is_no_answer() {
+        let failed = Some("error");
+        let left = without_failed_tries(vec![
+            place("a", 1, failed),
+            place("a", 1, None),
+            place("a", 2, failed),
+            place("b", 1, failed),
+            place("b", 1, failed),
+            place("c", 1, None),
+            place("c", 1, None),
+        ]);
+        let told: Vec<(&str, i64, bool)> =
+            left.iter().map(|one| (one.example.as_str(), one.repetition, one.status.is_some())).collect();
+        // Two answers to one question are for the gate to wonder about.
+        assert_eq!(told, [("a", 1, false), ("a", 2, true), ("b", 1, true), ("c", 1, false), ("c", 1, false)]);
+    }
+
+    #[test]
+    fn what_is_below_a_span_is_told_from_what_is_not() {
+        let parents = [("b", "a"), ("c", "b"), ("x", "y"), ("y", "x")].map(|(one, other)| (one.into(), other.into()));
+        let parents = Parents(HashMap::from([("t".to_owned(), HashMap::from(parents))]));
+        assert!(parents.is_below("t", "c", "a") && parents.is_below("t", "a", "a"));
+        assert!(
+            !parents.is_below("t", "a", "c") && !parents.is_below("t", "x", "a") && !parents.is_below("u", "c", "a")
+        );
+    }
 }

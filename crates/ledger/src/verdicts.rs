@@ -27,6 +27,8 @@ pub struct Request<'a> {
     pub sides: [Option<&'a Who>; 2],
     /// For the dates of flaky cases.
     pub today: NaiveDate,
+    /// Trials of before this day are not looked at.
+    pub since: Option<NaiveDate>,
 }
 
 /// A verdict with the data it was reached by.
@@ -89,7 +91,7 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     let mut others = 0;
     for ((side, who), found) in [Side::Baseline, Side::Candidate].into_iter().zip(request.sides).zip(&mut found) {
         let Some(who) = who else { continue };
-        *found = trials::find(source, &dataset.name, who).await?;
+        *found = trials::find(source, &dataset.name, who, request.since).await?;
         let before = found.trials.len();
         let holds = |trial: &trials::Place| match (trial.revision, dataset.get(&trial.example)) {
             (Some(revision), Some(example)) => revision == i64::from(example.revision),

@@ -26,7 +26,7 @@
 
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::Example;
 use crate::example::Message;
@@ -196,15 +196,4 @@ fn environment() -> Environment<'static> {
 
 fn wrong(message: usize, error: &minijinja::Error) -> CandidateError {
     CandidateError::Template { message, reason: error.to_string() }
-}
-
-impl Request {
-    /// All of it as JSON, for a fingerprint.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        json!({
-            "model": self.model, "messages": self.messages, "tools": self.tools, "parameters": self.parameters,
-            "response_format": self.response_format,
-        })
-    }
 }

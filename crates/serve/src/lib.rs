@@ -12,6 +12,8 @@
 //! `GET /v1/reports/REPORT` works out a report over a period, `GET /v1/reports` lists what was published, and
 //! `GET /v1/reports/NAME/PERIOD` gives it, in the same forms.
 //!
+//! `/v1/prompts` and `/v1/releases` read and write what people keep of prompts.
+//!
 //! `GET /v1/openapi.json` describes all of this for programs.
 
 #![forbid(unsafe_code)]
@@ -21,6 +23,7 @@ mod flight;
 pub mod format;
 pub mod guard;
 mod health;
+mod ledger;
 mod postgres;
 mod queries;
 mod reports;
@@ -29,6 +32,7 @@ mod sql;
 
 pub use flight::{Flight, FlightStartError};
 pub use health::{Health, IDENTITY, health_router};
+pub use ledger::ledger_router;
 pub use postgres::{Postgres, PostgresOptions, Tls};
 pub use queries::queries_router;
 pub use reports::{Answers, Usual, reports_router};

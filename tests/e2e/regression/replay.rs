@@ -18,7 +18,7 @@ use crate::server::{BINARY, Server};
 /// A model server: OpenAI's chat completions and Anthropic's messages. It knows the right answers, and gives wrong ones
 /// where the instructions ask for them.
 #[derive(Default)]
-struct Model {
+pub(super) struct Model {
     /// What was answered, by the key that tells calls apart.
     answered: HashMap<String, u32>,
     /// Bodies of requests that were answered.
@@ -30,9 +30,9 @@ struct Model {
     silent_after: Option<usize>,
 }
 
-type Shared = Arc<Mutex<Model>>;
+pub(super) type Shared = Arc<Mutex<Model>>;
 
-async fn start(model: Model) -> (String, Shared) {
+pub(super) async fn start(model: Model) -> (String, Shared) {
     let shared = Arc::new(Mutex::new(model));
     let routes = axum::Router::new()
         .route("/v1/chat/completions", axum::routing::post(complete))
@@ -83,7 +83,7 @@ async fn complete(State(model): State<Shared>, headers: HeaderMap, Json(body): J
     .into_response()
 }
 
-fn candidate(folder: &Path, name: &str, url: &str, instructions: &str) -> PathBuf {
+pub(super) fn candidate(folder: &Path, name: &str, url: &str, instructions: &str) -> PathBuf {
     let path = folder.join(format!("{}.toml", name.replace('@', "-")));
     let text = format!(
         "name = '{name}'\nmodel = 'gpt-4.1-mini'\n[endpoint]\nurl = '{url}/v1'\nkey = 'MODEL_KEY'\n\
@@ -101,7 +101,7 @@ fn command(data: &Path, candidate: &Path, more: &[&str]) -> Command {
     command
 }
 
-async fn replay(data: &Path, candidate: &Path, more: &[&str]) -> std::process::Output {
+pub(super) async fn replay(data: &Path, candidate: &Path, more: &[&str]) -> std::process::Output {
     let mut command = command(data, candidate, more);
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }

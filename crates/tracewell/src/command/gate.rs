@@ -30,6 +30,9 @@ pub(crate) struct Gate {
     /// Write the verdict to a file as well; may be given several times
     #[arg(long = "write", value_name = "FORMAT=FILE", value_parser = written)]
     write: Vec<(Shape, PathBuf)>,
+    /// Look only at trials of this UTC day and later, which is faster
+    #[arg(long, value_name = "DAY")]
+    since: Option<chrono::NaiveDate>,
     /// Decide, and keep no record of it
     #[arg(long)]
     dry_run: bool,
@@ -97,6 +100,7 @@ impl Gate {
             author: &author,
             sides: [baseline.as_ref(), Some(&candidate)],
             today: chrono::DateTime::from_timestamp_nanos(ledger.now()).date_naive(),
+            since: self.since,
         };
         let reached = verdicts::reach(&ledger.source, &request).await?;
         if !self.dry_run {

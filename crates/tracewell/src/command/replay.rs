@@ -118,7 +118,7 @@ impl Replay {
         let location = super::location(&config)?;
         let server = super::source::otlp_server(&config, &location).await?;
         let mut journal = Journal::open(&super::wal(&config, &location), &location, &id, server)?;
-        let in_tables = in_tables(&source, &id).await?;
+        let in_tables = in_tables(&source, &dataset.name, &id).await?;
         journal.send_again(&in_tables).await?;
         let known: HashSet<Known> = in_tables.union(journal.known()).cloned().collect();
         let total = work.len();
@@ -268,8 +268,8 @@ fn key(work: &Work<'_>) -> Known {
     (work.example.id.clone(), work.example.revision, work.repetition)
 }
 
-/// The trials of a replay that have an answer.
-async fn in_tables(source: &Source, replay: &str) -> anyhow::Result<HashSet<Known>> {
+/// The trials of a replay that have an answer. None is older than its dataset, whose name is plain.
+async fn in_tables(source: &Source, dataset: &str, replay: &str) -> anyhow::Result<HashSet<Known>> {
     #[derive(Deserialize)]
     struct Row {
         example: String,
@@ -277,7 +277,9 @@ async fn in_tables(source: &Source, replay: &str) -> anyhow::Result<HashSet<Know
         repetition: u32,
     }
     let query = format!(
-        "SELECT example, revision, repetition FROM trials WHERE replay = '{replay}' AND status IS DISTINCT FROM 'error'"
+        "SELECT example, revision, repetition FROM trials
+        WHERE date >= (SELECT min(date) FROM examples WHERE dataset = '{dataset}') AND replay = '{replay}'
+            AND status IS DISTINCT FROM 'error'"
     );
     let rows: Vec<Row> = tracewell_runs::rows(source, &query).await?;
     Ok(rows.into_iter().map(|row| (row.example, row.revision.unwrap_or_default(), row.repetition)).collect())

@@ -16,10 +16,13 @@ use tokio_util::sync::CancellationToken;
 use tracewell_ingest::receive::{Collector, GRPC_SERVICE, ReceiveLimits, grpc_router, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
+use tracewell_ledger::Ledger;
 use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{refuse_other_hosts, refuse_other_origins};
-use tracewell_serve::{Answers, Health, Usual, health_router, queries_router, reports_router, runs_router, sql_router};
+use tracewell_serve::{
+    Answers, Health, Usual, health_router, ledger_router, queries_router, reports_router, runs_router, sql_router,
+};
 
 use super::{Place, flight, maintain, postgres};
 use crate::alerts::{self, States, Watch};
@@ -178,10 +181,11 @@ impl Serve {
         let questions = sql_router(Arc::clone(&engine))
             .merge(queries_router(Arc::clone(&engine), catalogue))
             .merge(runs_router(Arc::clone(&engine)))
-            .merge(reports_router(Arc::clone(&engine), usual(settings)));
+            .merge(reports_router(Arc::clone(&engine), usual(settings)))
+            .merge(ledger_router(Ledger::new(Arc::clone(&engine), lake.clone(), super::now)));
         if !api.local_addr()?.ip().is_loopback() {
             tracing::warn!(
-                "whoever reaches listen.http may read everything; put a proxy that asks who they are before it"
+                "whoever reaches listen.http may read everything and record prompts and releases; put a proxy that asks who they are before it"
             );
         }
         let questions = match api.local_addr()?.ip().is_loopback() {

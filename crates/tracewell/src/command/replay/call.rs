@@ -44,7 +44,7 @@ pub(super) enum Failed {
 impl Failed {
     /// Whether other requests would fare no better.
     pub(super) fn is_final(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if matches!(status.as_u16(), 401 | 402 | 403 | 404))
+        matches!(self, Self::Refused { status, .. } if matches!(status.as_u16(), 401..=404))
     }
 
     fn is_worth_another_try(&self) -> bool {

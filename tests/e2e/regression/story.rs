@@ -1,0 +1,318 @@
+//! The whole way of a prompt's owner: a failure is captured, reviewed and corrected; a worse candidate is stopped, a better
+//! one goes live, goes bad, and is rolled back.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+
+use axum::Json;
+use serde_json::{Value, json};
+
+use super::replay::{Model, candidate, replay, start};
+use super::{CASES, chat, done, rows, said, send, tracewell};
+use crate::server::{BINARY, Server};
+
+/// Runs a command as somebody.
+fn by(who: &str, data: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).args(["--data", data.to_str().unwrap()]).env_remove("TRACEWELL_CONFIG");
+    command.env("TRACEWELL_AUTHOR", who).output().unwrap()
+}
+
+fn refused(output: &Output, why: &str) {
+    assert!(!output.status.success() && said(output).contains(why), "{}", said(output));
+}
+
+/// Records a revision of the prompt, and writes it as a candidate as well.
+fn prompt(data: &Path, folder: &Path, instructions: &str) {
+    let file = folder.join("refund-helper.toml");
+    let text = format!(
+        "owner = 'ann'\n[routing]\nprovider = 'openai'\nmodel = 'gpt-4.1-mini'\n[parameters]\ntemperature = 0.5\n\
+         [[message]]\nrole = 'system'\ncontent = '{instructions}'\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    done(by("ann", data, &["prompt", "add", file.to_str().unwrap()]));
+}
+
+async fn webhook() -> (String, Arc<Mutex<Vec<Value>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&told);
+    let take = move |Json(body): Json<Value>| {
+        kept.lock().unwrap().push(body);
+        std::future::ready("")
+    };
+    let routes = axum::Router::new().route("/hook", axum::routing::post(take));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    (format!("http://{address}/hook"), told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_a_failure_in_production_to_a_rollback() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let server = Server::start(&data, &[]).await;
+    let (url, _) = start(Model::default()).await;
+
+    // Two calls fail, and are captured.
+    let spans = [0, 1].map(|case| chat(case as u32 + 1, CASES[case].1, "", true, &[]));
+    send(&server, spans.to_vec()).await;
+    done(by("ann", &data, &["examples", "capture", "error", "--dataset", "refunds", "--since", "1d"]));
+    let examples = rows(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]));
+    let id = |case: usize| {
+        examples.iter().find(|example| example["question"] == CASES[case].1).unwrap()["example"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+
+    // They are reviewed: one on the command line, the other in a sheet.
+    let questions = folder.join("questions.toml");
+    std::fs::write(&questions, "[[question]]\nname = 'kind'\nkind = 'yes_no'\nrequired = true\n").unwrap();
+    done(by(
+        "ann",
+        &data,
+        &["review", "add", "failures", "--dataset", "refunds", "--questions", questions.to_str().unwrap()],
+    ));
+    let empty = by("bob", &data, &["review", "answer", "failures", &id(0), "correct", "--answer", "kind=yes"]);
+    refused(&empty, "a correction says what the output should have been");
+    let unanswered = by("bob", &data, &["review", "answer", "failures", &id(0), "correct", "--expected", CASES[0].2]);
+    refused(&unanswered, "`kind` has to be answered");
+    done(by(
+        "bob",
+        &data,
+        &["review", "answer", "failures", &id(0), "correct", "--expected", CASES[0].2, "--answer", "kind=yes"],
+    ));
+    let sheet = done(by("bob", &data, &["review", "export", "failures"]));
+    let mut lines = sheet.lines();
+    assert_eq!(lines.next(), Some("item,question,output,expected_before,outcome,expected,note,kind"));
+    let filled = format!(
+        "item,outcome,expected,kind\nrefunds/{},correct,{},no\nrefunds/nobody,accept,,yes\n",
+        id(1),
+        CASES[1].2
+    );
+    assert_eq!((lines.count(), sheet.contains(&id(1))), (1, true), "one waits: {sheet}");
+    let file = folder.join("filled.csv");
+    std::fs::write(&file, filled).unwrap();
+    let imported = by("bob", &data, &["review", "import", "failures", file.to_str().unwrap()]);
+    refused(&imported, "line 3: the queue `failures` has no item `refunds/nobody`");
+    assert!(said(&imported).contains("1 judged, 1 rows are wrong"), "{}", said(&imported));
+    let corrected = server
+        .sql("SELECT trace_id, text, author, source FROM evaluations WHERE data_type = 'correction' ORDER BY trace_id");
+    let correction = |case: usize| json!({"trace_id": format!("{:032x}", case + 1), "text": CASES[case].2, "author": "bob", "source": "human"});
+    assert_eq!(json!(corrected), json!([correction(0), correction(1)]));
+    let examples = rows(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]));
+    assert!(examples.iter().all(|example| CASES.iter().any(|case| example["expected"] == case.2)), "{examples:?}");
+    let exported = done(tracewell(&data, &["dataset", "export", "refunds", "--to", "promptfoo-yaml"]));
+    assert!(exported.contains(CASES[1].1) && exported.contains(CASES[1].2), "{exported}");
+
+    // Three revisions are on record; the first is live.
+    for instructions in ["Be kind.", "Be terse.", "Be exact."] {
+        prompt(&data, folder, instructions);
+    }
+    done(by(
+        "ann",
+        &data,
+        &["release", "live", "refund-helper@1", "--force", "--note", "it was live before there was a record"],
+    ));
+    for revision in 1..=3 {
+        let instructions = ["Be kind.", "Be terse.", "Be exact."][revision - 1];
+        let tried = candidate(folder, &format!("refund-helper@{revision}"), &url, instructions);
+        let output = replay(&data, &tried, &[]).await;
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let decide = |revision: u32| {
+        let file = folder.join("gate.toml");
+        let text = format!(
+            "name = 'refunds'\ndataset = 'refunds@latest'\nbaseline = 'live:production'\n\
+             candidate = 'version:refund-helper@{revision}'\nminimum_sample = 2\nrepetitions = 1\n\
+             [[scorer]]\nname = 'right'\nkind = 'exact'\nmin_pass_rate = 1.0\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        by("ann", &data, &["gate", file.to_str().unwrap()])
+    };
+    let (worse, better) = (decide(2), decide(3));
+    assert_eq!((worse.status.code(), better.status.code()), (Some(1), Some(0)), "{}{}", said(&worse), said(&better));
+    let verdict = |decision: &str| {
+        let found = server.sql(&format!("SELECT verdict, baseline FROM verdicts WHERE decision = '{decision}'"));
+        assert_eq!((found.len(), &found[0]["baseline"]), (1, &json!("live:production")));
+        found[0]["verdict"].as_str().unwrap().to_owned()
+    };
+    let (failed, passed) = (verdict("fail"), verdict("pass"));
+
+    // The worse one gets no further than its review, the better one goes live.
+    let step = |who: &str, step: &str, revision: u32, more: &[&str]| {
+        by(who, &data, &[&["release", step, &format!("refund-helper@{revision}")][..], more].concat())
+    };
+    done(step("ann", "propose", 2, &["--verdict", &failed]));
+    refused(&step("ann", "approve", 2, &[]), "somebody else has to approve it");
+    done(step("bob", "approve", 2, &[]));
+    refused(&step("ann", "live", 2, &[]), "is fail");
+    done(step("ann", "propose", 3, &["--note", "exact about who pays"]));
+    refused(&step("ann", "live", 3, &["--verdict", &passed]), "0 of 1 approvals");
+    done(step("bob", "approve", 3, &[]));
+    done(step("ann", "stage", 3, &[]));
+    let live = done(step("ann", "live", 3, &["--verdict", &passed]));
+    assert!(live.contains("refund-helper@3 in production: live (changes content)"), "{live}");
+
+    // Its traffic agrees, goes bad, and it is rolled back.
+    let mut bad = chat(9, "Anything", "else", false, &[]);
+    for attribute in bad["attributes"].as_array_mut().unwrap() {
+        if attribute["key"] == "gen_ai.prompt.version" {
+            attribute["value"]["stringValue"] = json!("3");
+        }
+    }
+    let start = crate::spans::now();
+    bad["startTimeUnixNano"] = json!(start.to_string());
+    bad["endTimeUnixNano"] = json!((start + 1_000_000).to_string());
+    send(&server, vec![bad]).await;
+    let status = rows(tracewell(&data, &["release", "status", "--format", "json"]));
+    assert_eq!(
+        (&status[0]["live"], &status[0]["seen"], &status[0]["calls"]),
+        (&json!("3"), &json!("3"), &json!("1")),
+        "{status:?}"
+    );
+    let joined = server
+        .sql("SELECT release_revision, agrees FROM span_releases WHERE trace_id = '00000000000000000000000000000009'");
+    assert_eq!(json!(joined), json!([{"release_revision": 3, "agrees": true}]));
+    let (hook, told) = webhook().await;
+    let data_too = data.clone();
+    let rolled = tokio::task::spawn_blocking(move || {
+        let rollback = [
+            "release",
+            "rollback",
+            "refund-helper",
+            "--note",
+            "it promises refunds",
+            "--webhook",
+            &hook,
+            "--format",
+            "json",
+        ];
+        by("ann", &data_too, &rollback)
+    });
+    let back: Value = serde_json::from_str(&done(rolled.await.unwrap())).unwrap();
+    assert_eq!(
+        (&back["revision"], &back["messages"][0]["content"], &back["parameters"]["temperature"]),
+        (&json!(1), &json!("Be kind."), &json!(0.5))
+    );
+    let told = told.lock().unwrap().clone();
+    assert_eq!(
+        (&told[0]["rolled_back"]["revision"], &told[0]["live"], &told[0]["why"]),
+        (&json!(3), &back, &json!("it promises refunds"))
+    );
+    let status = rows(tracewell(&data, &["release", "status", "refund-helper", "--format", "json"]));
+    assert_eq!((&status[0]["live"], &status[0]["verdict"]), (&json!("1"), &json!("the traffic says 3")), "{status:?}");
+    let log = rows(tracewell(&data, &["release", "log", "refund-helper", "--format", "json"]));
+    let steps: Vec<(&str, i64, &str)> = log
+        .iter()
+        .rev()
+        .map(|row| (row["step"].as_str().unwrap(), row["revision"].as_i64().unwrap(), row["state"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            ("live", 1, "live"),
+            ("propose", 2, "review"),
+            ("approve", 2, "review"),
+            ("propose", 3, "review"),
+            ("approve", 3, "review"),
+            ("stage", 3, "staged"),
+            ("live", 3, "live"),
+            ("rollback", 3, "rolled_back"),
+            ("rollback", 1, "live"),
+        ]
+    );
+    // The prompt of version 12 that the application names was never recorded.
+    let unknown = rows(tracewell(&data, &["prompt", "list", "--unregistered", "--format", "json"]));
+    assert_eq!(
+        (unknown.len(), &unknown[0]["prompt_version"], &unknown[0]["calls"]),
+        (1, &json!("12"), &json!(2)),
+        "{unknown:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prompts_and_releases_are_kept_over_http_as_well() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    let post = async |path: &str, body: Value| {
+        let answer = crate::server::client().post(format!("{}{path}", server.api)).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let add = |content: &str| {
+        let message = json!([{"role": "system", "content": content}]);
+        json!({"author": "ann", "note": "first", "prompt": {"name": "team/helper", "message": message}})
+    };
+    let (status, added) = post("/v1/prompts", add("Help.")).await;
+    assert_eq!((status, &added["revision"], &added["author"]), (201, &json!(1), &json!("ann")), "{added}");
+    assert_eq!(post("/v1/prompts", add("Help.")).await.0, 200);
+    assert_eq!(post("/v1/prompts", add("Help kindly.")).await.1["revision"], 2);
+    assert_eq!(post("/v1/prompts", json!({"author": "ann", "prompt": {"name": "a b", "message": []}})).await.0, 400);
+    let shown = crate::server::client().get(format!("{}/v1/prompts/team/helper@1", server.api)).send().await.unwrap();
+    assert_eq!(
+        shown.json::<Value>().await.unwrap()["template"],
+        json!([{"role": "system", "content": "Help."}]).to_string()
+    );
+
+    let step = |step: &str, author: &str, force: bool| json!({"step": step, "prompt": "team/helper@2", "author": author, "why": "a test", "force": force});
+    assert_eq!(post("/v1/releases", step("propose", "ann", false)).await.0, 200);
+    let (status, said) = post("/v1/releases", step("approve", "ann", false)).await;
+    assert_eq!(status, 409);
+    assert!(said["error"].as_str().unwrap().contains("somebody else"), "{said}");
+    assert_eq!(post("/v1/releases", step("approve", "bob", false)).await.0, 200);
+    let (status, said) = post("/v1/releases", step("live", "ann", false)).await;
+    assert_eq!((status, said["error"].as_str().unwrap().contains("no gate's verdict")), (409, true), "{said}");
+    let (status, live) = post("/v1/releases", step("live", "ann", true)).await;
+    assert_eq!((status, &live["entries"][0]["state"]), (200, &json!("live")));
+    let unknown = json!({"step": "propose", "prompt": "nobody", "author": "ann"});
+    assert_eq!(post("/v1/releases", unknown).await.0, 404);
+    let status =
+        crate::server::client().get(format!("{}/v1/releases?prompt=team/helper", server.api)).send().await.unwrap();
+    let status: Value = status.json().await.unwrap();
+    assert_eq!((&status[0]["live"], &status[0]["verdict"]), (&json!("2"), &json!("no traffic")), "{status}");
+    // The command sees what came over HTTP, and the other way round.
+    let log = rows(tracewell(&data, &["release", "log", "--format", "json"]));
+    assert_eq!(log.len(), 3);
+}
+
+#[test]
+fn prompts_are_taken_over_from_the_history_of_a_folder() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path().join("repository"));
+    std::fs::create_dir_all(folder.join("prompts/team")).unwrap();
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(&folder).args(["-c", "user.name=Cleo", "-c", "user.email=cleo@example.org"]);
+        assert!(command.args(arguments).output().unwrap().status.success(), "git {arguments:?}");
+    };
+    git(&["init", "-q"]);
+    let helper = folder.join("prompts/team/helper.md");
+    for (text, why) in [("Help {{ customer }}.", "begin"), ("Kindly help {{ customer }}.", "kinder")] {
+        std::fs::write(&helper, text).unwrap();
+        git(&["add", "-A"]);
+        git(&["commit", "-q", "-m", why]);
+    }
+    let prompts = folder.join("prompts");
+    let prompts = prompts.to_str().unwrap();
+    assert_eq!(done(by("ann", &data, &["prompt", "sync", prompts, "--history"])), "team/helper@1\nteam/helper@2\n");
+    let history = rows(tracewell(&data, &["prompt", "show", "team/helper", "--history", "--format", "json"]));
+    let told: Vec<(&Value, &Value)> = history.iter().map(|row| (&row["author"], &row["note"])).collect();
+    assert_eq!(told, [(&json!("Cleo"), &json!("kinder")), (&json!("Cleo"), &json!("begin"))]);
+    assert!(history.iter().all(|row| row["commit"].as_str().unwrap().len() == 40));
+    let diff = done(tracewell(&data, &["prompt", "diff", "team/helper@1", "team/helper@2"]));
+    assert!(diff.contains("changed  content") && diff.contains("Kindly help"), "{diff}");
+
+    // What is on record is not recorded again; what is no prompt is told, and the rest goes on.
+    std::fs::write(folder.join("prompts/broken.toml"), "modell = 1\n").unwrap();
+    std::fs::write(folder.join("prompts/other.md"), "Another.").unwrap();
+    let synced = by("ann", &data, &["prompt", "sync", prompts]);
+    refused(&synced, "`broken.toml` is no prompt");
+    assert!(
+        said(&synced).contains("1 revisions were recorded, 1 files say what is on record, 1 are no prompts"),
+        "{}",
+        said(&synced)
+    );
+}
