@@ -129,7 +129,7 @@ async fn psql_asks_and_looks_around() {
         shown(command);
     }
     // Of what there is none of here; where that is told, it is told as a notice.
-    let none = "dd dL dT+ dn+ df+ do dx l+ dp ddp drds dO dF dX dy di ds dm dD dC dA dew dRp dP da";
+    let none = "dd dL dT+ dn+ df+ do dx l+ dp ddp drds dF dX dy di ds dm dD dC dA dew dRp dP da";
     for command in none.split(' ') {
         let output = psql(&server, &["-c", &format!("\\{command}")]);
         let err = String::from_utf8_lossy(&output.stderr);

@@ -3,13 +3,13 @@
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::compute::kernels::numeric::{add, mul, sub};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::utils::take_function_args;
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::logical_expr::binary::BinaryTypeCoercer;
-use datafusion::logical_expr::expr::{InList, ScalarFunction};
+use datafusion::logical_expr::expr::{AggregateFunction, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Case, ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF,
@@ -21,6 +21,9 @@ use super::numeric::Numeric;
 
 /// Functions whose arguments are of one type, which is that of the result.
 const OF_ONE_TYPE: [&str; 6] = ["coalesce", "nvl", "nullif", "greatest", "least", "make_array"];
+
+/// Digits behind the point that are averaged.
+const AVERAGED: i8 = 12;
 
 /// Rewrites expressions before their types are made to agree.
 #[derive(Debug)]
@@ -53,6 +56,9 @@ impl FunctionRewrite for Exact {
                 let exact = func.return_type(std::slice::from_ref(&given))?;
                 return Ok(Transformed::yes(if given == exact { value } else { cast(value, exact) }));
             }
+            Expr::AggregateFunction(AggregateFunction { func, params }) if func.name() == "avg" => {
+                params.args.first_mut().is_some_and(|value| has_room(value, schema))
+            }
             Expr::ScalarFunction(ScalarFunction { func, args }) if OF_ONE_TYPE.contains(&func.name()) => {
                 agree(args.iter_mut(), schema)
             }
@@ -79,6 +85,18 @@ fn agree_in_case(case: &mut Case, schema: &DFSchema) -> bool {
     }
     given.extend(case.else_expr.as_deref_mut());
     agree(asked, schema) | agree(given, schema)
+}
+
+/// Gives a short decimal digits for its average, which has four more; whether it needed them.
+fn has_room(value: &mut Expr, schema: &DFSchema) -> bool {
+    let Ok(DataType::Decimal128(precision, scale)) = value.get_type(schema) else { return false };
+    let more = AVERAGED - scale;
+    let wide = precision.saturating_add_signed(more);
+    if more <= 0 || wide > DECIMAL128_MAX_PRECISION {
+        return false;
+    }
+    *value = cast(std::mem::take(value), DataType::Decimal128(wide, AVERAGED));
+    true
 }
 
 /// Makes decimals binary where one of the expressions is; whether there were any.
