@@ -138,7 +138,7 @@ mod tests {
         let told = |now: Published| now.against(&before).expect("it differs");
         assert_eq!(
             told(totals(12, "12.75", "a")),
-            "Restated: published on 2026-11-16 as $2.500 for 10 calls; now $12.75, +$10.25 (2 calls came late). The published totals stay."
+            "Restated: published on 2026-11-16 as $2.50 for 10 calls; now $12.75, +$10.25 (2 calls came late). The published totals stay."
         );
         assert!(told(totals(10, "2", "b")).contains("−$0.500 (prices were corrected)"));
         assert!(told(totals(9, "2", "b")).contains("(1 call is gone, and prices were corrected)"));

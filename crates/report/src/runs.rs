@@ -309,7 +309,7 @@ UNION ALL SELECT why, trace_id, service, NULL, NULL, score, score_name, NULL FRO
         vec![Cell::text(&row.why), run, Cell::name(row.service.as_deref()), Cell::text(told)]
     });
     Ok(Item::Table(Table {
-        caption: "`tracewell runs show ID` tells all of one".into(),
+        caption: "All of one: tracewell runs show".into(),
         heads: vec![head("why"), head("run"), head("service"), head("what")],
         rows: rows.collect(),
         queries: vec![answer.number],

@@ -94,7 +94,7 @@ ORDER BY scores DESC, prompt, version, score, source, period",
     pub(crate) fn items(&self, most: usize) -> Vec<Item> {
         if self.now().next().is_none() {
             return vec![Item::Note(
-                "No score was given to a call or a run of this period; `tracewell score` and evaluators give some."
+                "No score was given to a call or a run of this period; tracewell score and evaluators give some."
                     .into(),
             )];
         }

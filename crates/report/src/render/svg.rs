@@ -139,7 +139,7 @@ fn bridge(steps: &[Step], width: f64) -> (f64, String) {
 /// Estimates as dots, each within its interval.
 fn intervals(estimates: &[Estimate], width: f64) -> (f64, String) {
     const ROW: f64 = 26.0;
-    let (left, right) = if width < 500.0 { (130.0, 56.0) } else { (250.0, 90.0) };
+    let (left, right) = if width < 500.0 { (124.0, 84.0) } else { (250.0, 90.0) };
     let finite = |value: f64| if value.is_finite() { value } else { 0.0 };
     let ends = || estimates.iter().flat_map(|one| [finite(one.low), finite(one.high)]);
     let (low, high) = (ends().fold(0.0, f64::min), ends().fold(f64::MIN_POSITIVE, f64::max));

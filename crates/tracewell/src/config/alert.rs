@@ -74,7 +74,7 @@ impl Rule {
             window = budget.gone(&report.time_zone, now).map_err(|error| error.to_string())?;
             allowed = budget.amount()?;
             filter =
-                if filter.is_empty() { budget.condition() } else { format!("{filter} AND {}", budget.condition()) };
+                if filter.is_empty() { budget.condition() } else { format!("({filter}) AND {}", budget.condition()) };
         }
         Ok(Question { name, measure, sql, filter, window, allowed })
     }
