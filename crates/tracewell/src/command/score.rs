@@ -30,7 +30,7 @@ enum Command {
     #[command(
         after_help = "Examples:\n  tracewell score add correctness 0.5 --trace 5f0c…d1 --span 9a…01 --explanation \"half of it\"\n  tracewell score add helpful true --session chat-77 --author ada\n  tracewell score add tone friendly --trace 5f0c…d1\n  tracewell score add answer --correction \"The refund takes 5 days.\" --trace 5f0c…d1 --span 9a…01"
     )]
-    Add(Add),
+    Add(Box<Add>),
     /// Read scores from CSV or JSON lines, with the columns of the table `scores`: name, value, label, text, correction,
     /// trace_id, span_id, session_id, document_id, explanation, source, author, time, metadata.
     #[command(
