@@ -27,7 +27,7 @@ fn of(number: u64) -> Span {
     let mut span = span(u128::from(number / 4 + 1), number + 1, ["load", "look up", "answer"][number as usize % 3]);
     span.start_time_unix_nano = MIDNIGHT + (number * 37 % 72) * HOUR;
     span.end_time_unix_nano = span.start_time_unix_nano + (number % 7) * 1_000_000;
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         span.attributes = vec![
             text("gen_ai.operation.name", "chat"),
             text("gen_ai.request.model", ["small", "large"][number as usize / 3 % 2]),
