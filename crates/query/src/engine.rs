@@ -59,7 +59,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            memory_bytes: 1 << 30,
+            // What can spill shares it evenly, whether it holds anything or not; a plan of `messages` has more than a
+            // dozen such operators, and two messages of 16 MiB are sorted in 75 MiB.
+            memory_bytes: 2 << 30,
             timeout: Duration::from_secs(300),
             concurrent: 16,
             long: 4,
