@@ -202,7 +202,7 @@ impl Default for IngestSettings {
 impl Default for QuerySettings {
     fn default() -> Self {
         Self {
-            memory: ByteSize::mib(1024),
+            memory: ByteSize::mib(2048),
             timeout: TimeSpan::seconds(300),
             concurrent: 16,
             long: 4,
