@@ -1,7 +1,7 @@
 //! Scores that people and scripts give, as the log records they are kept as.
 //!
 //! A score is an OpenTelemetry event `gen_ai.evaluation.result` with attributes of our own for what that cannot say
-//! ([`own_score`]), so it goes the way of every log record: through the write-ahead log into `logs` and `scores`.
+//! ([`own`]), so it goes the way of every log record: through the write-ahead log into `logs` and `scores`.
 
 use std::collections::BTreeMap;
 
