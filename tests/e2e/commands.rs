@@ -267,3 +267,19 @@ async fn a_demo_that_was_stopped_is_filled_when_it_starts_again() {
     }
     assert_eq!(count(&server), all);
 }
+
+#[test]
+fn a_table_never_steers_the_terminal() {
+    let temporary = tempfile::tempdir().unwrap();
+    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries/known.jsonl");
+    let tracewell = |arguments: &[&str]| {
+        let output = Command::new(BINARY).args(arguments).arg("--data").arg(temporary.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    tracewell(&["import", known.to_str().unwrap()]);
+    let query = "SELECT chr(27) || '[31m' || chr(7) || chr(155) AS title";
+    let shown = tracewell(&["sql", "--format", "table", query]);
+    assert!(shown.contains("\u{fffd}[31m\u{fffd}\u{fffd}"), "{shown:?}");
+    assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{9b}']), "{shown:?}");
+}

@@ -81,6 +81,8 @@ async fn scores_come_by_grpc_http_and_commands_before_what_they_are_about() {
         (json!({"name": "x", "value": 1, "text": "y", "session_id": "s"}), "scores of their own"),
         (json!({"name": "x", "value": 1, "session_id": "s", "source": "robot"}), "`source` is"),
         (json!({"name": "x", "value": 1, "session_id": "s", "sauce": "human"}), "sauce"),
+        (json!({"name": "x", "value": 1, "session_id": "s", "time": "2200-01-01T00:00:00Z"}), "`time` lies"),
+        (json!({"name": "x", "value": 1, "session_id": "s", "time": "2014-12-31T00:00:00Z"}), "`time` lies"),
         (
             json!({"name": "x", "value": 1, "session_id": "s", "metadata": {"tracewell.score.author": "me"}}),
             "`metadata`",
@@ -142,7 +144,10 @@ fn files_of_scores_are_read_without_a_server_and_wrong_rows_are_told() {
          helpful,true,{TRACE},{SPAN},2026-11-17T10:00:00Z,3\n\
          helpful,0.5,,,2026-11-17T10:00:00Z,\n\
          tone,friendly,{TRACE},,2026-11-17T12:00:00+02:00,\n\
-         tone,\"a, b\",{TRACE},,yesterday,\n"
+         tone,\"a, b\",{TRACE},,yesterday,\n\
+         worth,\"0,5\",{TRACE},,,\n\
+         worth,50%,{TRACE},,,\n\
+         works,FALSE,{TRACE},,2026-11-17T10:00:00Z,\n"
     );
     std::fs::write(&file, table).unwrap();
     let file = file.to_str().unwrap();
@@ -154,7 +159,8 @@ fn files_of_scores_are_read_without_a_server_and_wrong_rows_are_told() {
     for _ in 0..2 {
         let told = error(&score(&data, &["import", "--source", "user", file]));
         assert!(told.contains("line 3: it is about nothing") && told.contains("line 5: `time` is no"), "{told}");
-        assert!(told.contains("2 scores imported, 2 rows are wrong"), "{told}");
+        assert!(told.contains("line 6: `0,5` is no number") && told.contains("line 7: `50%` is no number"), "{told}");
+        assert!(told.contains("3 scores imported, 4 rows are wrong"), "{told}");
     }
     let rows =
         sql(&data, "SELECT name, data_type, label, source, time, metadata['page'] AS page FROM evaluations ORDER BY 1");
@@ -165,6 +171,8 @@ fn files_of_scores_are_read_without_a_server_and_wrong_rows_are_told() {
                 "page": "3"},
             {"name": "tone", "data_type": "categorical", "label": "friendly", "source": "user",
                 "time": "2026-11-17T10:00:00Z", "page": null},
+            {"name": "works", "data_type": "boolean", "label": null, "source": "user", "time": "2026-11-17T10:00:00Z",
+                "page": null},
         ])
     );
 }

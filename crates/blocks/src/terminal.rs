@@ -74,7 +74,8 @@ pub fn terminal(blocks: &[Block], look: Look) -> String {
     out
 }
 
-/// Columns side by side; where they do not fit, the widest give way.
+/// Columns side by side; where they do not fit, the widest give way: of those of words that do not name the row, then of
+/// those that do, and figures last.
 fn table(heads: &[Cow<'static, str>], rows: &[Vec<String>], look: Look) -> String {
     let heads: Vec<String> = heads.iter().map(|head| line(head)).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| line(cell)).collect()).collect();
@@ -85,12 +86,17 @@ fn table(heads: &[Cow<'static, str>], rows: &[Vec<String>], look: Look) -> Strin
         .map(|(column, head)| of_column(column).max().unwrap_or_default().max(head.width()))
         .collect();
     let room = look.width.saturating_sub(2 * widths.len());
+    let all = 0..widths.len();
+    let (figures, words): (Vec<usize>, Vec<usize>) =
+        all.partition(|column| rows.iter().filter_map(|row| row.get(*column)).all(|cell| is_figure(cell)));
+    let (naming, telling): (Vec<usize>, Vec<usize>) = words.into_iter().partition(|column| *column < NAMING);
     while widths.iter().sum::<usize>() > room {
-        // The first columns name the row.
-        let of = if widths.iter().skip(NAMING).any(|width| *width > SMALLEST) { NAMING } else { 0 };
-        match widths.iter_mut().skip(of).max() {
-            Some(widest) if *widest > SMALLEST => *widest -= 1,
-            _ => break,
+        let widest = |columns: &[usize]| {
+            columns.iter().copied().filter(|column| widths[*column] > SMALLEST).max_by_key(|column| widths[*column])
+        };
+        match widest(&telling).or_else(|| widest(&naming)).or_else(|| widest(&figures)) {
+            Some(widest) => widths[widest] -= 1,
+            None => break,
         }
     }
     let write = |cells: Vec<&str>| {
@@ -102,6 +108,12 @@ fn table(heads: &[Cow<'static, str>], rows: &[Vec<String>], look: Look) -> Strin
         out += &format!("  {}\n", write(row.iter().map(String::as_str).collect()));
     }
     out
+}
+
+/// Whether a cell is a number, with its sign, currency and unit, or says that there is none.
+fn is_figure(cell: &str) -> bool {
+    let number = cell.trim_start_matches(['+', '-', '−', '$', '€', '±', ' ']);
+    matches!(number, "" | "—") || number.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn waterfall(bars: &[Bar], look: Look) -> String {
@@ -199,6 +211,14 @@ mod tests {
     use super::*;
 
     const PLAIN: Look = Look { width: 40, color: false };
+
+    #[test]
+    fn words_give_way_before_figures() {
+        let row = |name: &str| vec![name.to_owned(), "−$1,234.56 (−18.9 %)".to_owned(), "60.0 %".to_owned()];
+        let rows = vec![row("a prompt whose name has no end in sight"), row("b")];
+        let shown = terminal(&[Block::table(vec!["prompt", "change", "share"], rows)], PLAIN);
+        assert_eq!(shown.matches("−$1,234.56 (−18.9 %)  60.0 %").count(), 2, "{shown}");
+    }
 
     #[test]
     fn no_text_steers_the_terminal_and_no_line_is_wider_than_it() {

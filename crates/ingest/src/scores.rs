@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use tracewell_dialects::own_score as own;
+use tracewell_model::time::believed_start;
 use tracewell_proto::v1;
 
 /// A text of a score may have so many bytes.
@@ -140,7 +141,8 @@ fn record(score: &Score, now: u64) -> Result<LogRecord, String> {
         Some(time) => time
             .timestamp_nanos_opt()
             .and_then(|nanos| u64::try_from(nanos).ok())
-            .ok_or("`time` lies outside of 1970 to 2262")?,
+            .filter(|nanos| !believed_start(*nanos, i64::try_from(now).unwrap_or(i64::MAX)).1)
+            .ok_or("`time` lies before 2015 or more than a day ahead")?,
     };
     let mut attributes = vec![text("gen_ai.evaluation.name", &score.name), text(own::TARGET, target)];
     attributes.extend(score.value.map(|value| {

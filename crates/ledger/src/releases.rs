@@ -1,5 +1,6 @@
 //! The ledger of releases, beside what the traffic shows.
 
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use tracewell_regression::dataset::Signed;
 use tracewell_regression::gate::Contender;
@@ -225,6 +226,11 @@ impl<A: Ask> Ledger<A> {
     /// # Errors
     /// When it may not be taken, or the tables cannot be read or written.
     pub async fn step(&self, request: &Request<'_>) -> Result<(Vec<Entry>, Prompt), LedgerError> {
+        let at = DateTime::parse_from_rfc3339(request.effective_at).map_err(LedgerError::refused)?;
+        if at.timestamp_nanos_opt().is_none_or(|at| at > self.now()) {
+            let reason = format!("{at} is yet to come; the record says what happened, so record it when it has");
+            return Err(LedgerError::Refused(reason));
+        }
         let evidence = match request.verdict {
             Some(id) => Some(evidence(&self.source, id).await?),
             None => None,

@@ -280,7 +280,7 @@ slowest AS (
 scored AS (
     SELECT 'lowest score' AS why, trace_id, service, value AS score, name AS score_name
     FROM evaluations
-    WHERE {scored} AND superseded_at IS NULL AND trace_id IS NOT NULL AND value < {LOW}
+    WHERE {scored} AND superseded_at IS NULL AND target IN ('run', 'span') AND trace_id IS NOT NULL AND value < {LOW}
     ORDER BY score, trace_id
     LIMIT {each}
 )

@@ -100,6 +100,11 @@ pub(crate) fn table<T, const N: usize>(
     )?)
 }
 
+/// What was sent is shown, never obeyed: escape sequences set titles, colours and clipboards.
+fn steers_a_terminal(letter: char) -> bool {
+    letter.is_control() && letter != '\n'
+}
+
 /// Writes all rows.
 pub(crate) fn write(
     out: &mut dyn Write,
@@ -112,7 +117,8 @@ pub(crate) fn write(
             let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
             let with_header = [RecordBatch::new_empty(Arc::clone(schema))];
             let rows = if rows.is_empty() { &with_header } else { rows };
-            writeln!(out, "{}", arrow::util::pretty::pretty_format_batches(rows)?)?;
+            let table = arrow::util::pretty::pretty_format_batches(rows)?.to_string();
+            writeln!(out, "{}", table.replace(steers_a_terminal, "\u{fffd}"))?;
             writeln!(out, "{count} row{}", if count == 1 { "" } else { "s" })?;
         }
         Format::Json => encode(out, Encoding::Json, schema, rows).and_then(|()| Ok(writeln!(out)?))?,

@@ -141,7 +141,7 @@ impl Add {
             metadata: self.metadata.into_iter().collect::<BTreeMap<_, _>>(),
         };
         // What is wrong with it is told by the name of the flag, not as a row of a request.
-        scores::export(std::slice::from_ref(&score), 1).map_err(|wrong| anyhow::anyhow!("{}", wrong.reason))?;
+        scores::export(std::slice::from_ref(&score), now()).map_err(|wrong| anyhow::anyhow!("{}", wrong.reason))?;
         keep(&self.place, &[score]).await
     }
 }
@@ -157,7 +157,7 @@ impl Import {
                     author: row.author.or_else(|| self.author.clone()),
                     ..row
                 });
-                let checked = row.and_then(|row| match scores::export(std::slice::from_ref(&row), 1) {
+                let checked = row.and_then(|row| match scores::export(std::slice::from_ref(&row), now()) {
                     Ok(_) => Ok(row),
                     Err(wrong) => Err(wrong.reason),
                 });
@@ -178,6 +178,11 @@ impl Import {
     }
 }
 
+/// Nanoseconds since 1970.
+fn now() -> u64 {
+    u64::try_from(super::now()).unwrap_or(0)
+}
+
 /// Gives scores to the server that writes to the data; without one, to the tables.
 pub(super) async fn keep(place: &Place, scores: &[Given]) -> anyhow::Result<()> {
     let config = place.load(Vec::new())?.config;
@@ -194,7 +199,7 @@ pub(super) async fn keep(place: &Place, scores: &[Given]) -> anyhow::Result<()> 
     let lake = Lake::open(location, TABLES, true).await?;
     for part in scores.chunks(REQUEST_SCORES) {
         let mut file = tempfile::Builder::new().suffix(".logs.pb").tempfile()?;
-        file.write_all(&scores::export(part, u64::try_from(super::now()).unwrap_or(0))?)?;
+        file.write_all(&scores::export(part, now())?)?;
         Importer::new(&lake, super::now).strict(true).file(file.path(), &mut |_| {}).await?;
     }
     Ok(())

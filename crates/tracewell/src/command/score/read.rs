@@ -12,13 +12,21 @@ pub(super) type Row = (u64, Result<Score, String>);
 /// What a word or number says: a number, a truth, or else a category.
 pub(super) fn judgement(text: String) -> (Option<Value>, Option<String>) {
     match text.trim() {
-        "true" => (Some(Value::Truth(true)), None),
-        "false" => (Some(Value::Truth(false)), None),
+        word if word.eq_ignore_ascii_case("true") => (Some(Value::Truth(true)), None),
+        word if word.eq_ignore_ascii_case("false") => (Some(Value::Truth(false)), None),
         number => match number.parse() {
             Ok(number) => (Some(Value::Number(number)), None),
             Err(_) => (None, Some(text)),
         },
     }
+}
+
+/// What is meant as a number and is none would be taken for a category, and leave every mean.
+fn like_a_number(word: &str) -> bool {
+    let word = word.trim();
+    word.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '.' | ',' | '-' | '+'))
+        && word.contains(|letter: char| letter.is_ascii_digit())
+        && word.chars().all(|letter| letter.is_ascii_digit() || matches!(letter, '.' | ',' | '-' | '+' | '%' | ' '))
 }
 
 /// The rows of a file: CSV by its name, else JSON lines.
@@ -27,10 +35,11 @@ pub(super) fn file(path: &Path) -> std::io::Result<Vec<Row>> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
         return csv(file);
     }
-    let lines = (1..).zip(BufReader::new(file).lines());
+    let lines = (1..).zip(BufReader::new(file).split(b'\n'));
     let rows = lines.map(|(number, line)| {
         let line = line?;
-        let row = (!line.trim().is_empty()).then(|| serde_json::from_str(&line).map_err(|error| error.to_string()));
+        let is_empty = line.iter().all(u8::is_ascii_whitespace);
+        let row = (!is_empty).then(|| serde_json::from_slice(&line).map_err(|error| error.to_string()));
         Ok(row.map(|row| (number, row)))
     });
     rows.filter_map(Result::transpose).collect()
@@ -62,6 +71,11 @@ fn score<'c>(cells: impl Iterator<Item = (&'c str, &'c str)>) -> Result<Score, S
             "name" => score.name = text,
             "value" => match judgement(text) {
                 (Some(value), _) => score.value = Some(value),
+                (None, Some(word)) if like_a_number(&word) => {
+                    return Err(format!(
+                        "`{word}` is no number; write it like 0.5, or as a `label` where it is a category"
+                    ));
+                }
                 (None, label) => score.label = label,
             },
             "label" => score.label = Some(text),
