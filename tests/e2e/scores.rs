@@ -77,6 +77,7 @@ async fn scores_come_by_grpc_http_and_commands_before_what_they_are_about() {
         (json!({"name": "x", "session_id": "s"}), "there is no `value`"),
         (json!({"name": "x", "value": 1}), "it is about nothing"),
         (json!({"name": "x", "value": 1, "span_id": SPAN}), "needs its `trace_id`"),
+        (json!({"name": "x", "value": 1, "trace_id": "+1".repeat(16)}), "32 hexadecimal digits"),
         (json!({"name": "x", "value": 1, "session_id": "s", "trace_id": TRACE}), "about a session, or"),
         (json!({"name": "x", "value": 1, "text": "y", "session_id": "s"}), "scores of their own"),
         (json!({"name": "x", "value": 1, "session_id": "s", "source": "robot"}), "`source` is"),

@@ -92,6 +92,14 @@ pub fn export(scores: &[Score], now: u64) -> Result<Vec<u8>, WrongScore> {
     Ok(ExportLogsServiceRequest { resource_logs }.encode_to_vec())
 }
 
+/// Whether a score given at `now` can be kept.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(score: &Score, now: u64) -> Result<(), String> {
+    record(score, now).map(|_| ())
+}
+
 fn record(score: &Score, now: u64) -> Result<LogRecord, String> {
     let is_one_of = |source: &String| ["human", "model", "code", "user"].contains(&source.as_str());
     if score.name.trim().is_empty() {
@@ -184,15 +192,7 @@ fn record(score: &Score, now: u64) -> Result<LogRecord, String> {
 /// An id of `N` bytes that is not all zeros.
 fn hexadecimal<const N: usize>(name: &str, digits: &str) -> Result<[u8; N], String> {
     let mut id = [0; N];
-    let parsed = digits.len() == 2 * N
-        && id.iter_mut().enumerate().all(|(at, byte)| {
-            digits
-                .get(2 * at..2 * at + 2)
-                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-                .map(|b| *byte = b)
-                .is_some()
-        });
-    if !parsed || id == [0; N] {
+    if hex::decode_to_slice(digits, &mut id).is_err() || id == [0; N] {
         return Err(format!("`{name}` is {} hexadecimal digits, not all zero; it is `{digits}`", 2 * N));
     }
     Ok(id)

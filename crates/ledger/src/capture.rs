@@ -13,7 +13,7 @@ use tracewell_runs::record::{self, ModelCall};
 use tracewell_runs::{Ask, rows};
 
 use crate::LedgerError;
-use crate::sql::ids;
+use tracewell_runs::sql::ids;
 
 /// What a rule may catch at once.
 const MOST: usize = 20_000;

@@ -5,8 +5,8 @@ use tracewell_regression::dataset::{At, Dataset, Edit, Pin, Revision, Signed};
 use tracewell_runs::{Ask, rows};
 
 use crate::ledger::MOST_TRIES;
-use crate::sql::quoted;
 use crate::{Ledger, LedgerError};
+use tracewell_runs::sql::quoted;
 
 const TABLE: &str = "examples";
 

@@ -1,7 +1,7 @@
 //! What people keep: datasets, verdicts, prompts, releases and reviews.
 //!
 //! ```text
-//!   commands, HTTP, gRPC ── Ledger ── read: SQL through Ask, an engine or a server
+//!   commands, HTTP ── Ledger ── read: SQL through Ask, an engine or a server
 //!                             └────── write: rows in one Delta commit, under a transaction that lands once
 //! ```
 //!
@@ -20,7 +20,6 @@ mod ledger;
 pub mod prompts;
 pub mod releases;
 pub mod reviews;
-mod sql;
 pub mod trials;
 pub mod verdicts;
 

@@ -6,8 +6,8 @@ use tracewell_regression::prompt::{Origin, Prompt, PromptFile};
 use tracewell_runs::{Ask, rows};
 
 use crate::ledger::MOST_TRIES;
-use crate::sql::quoted;
 use crate::{Ledger, LedgerError};
+use tracewell_runs::sql::quoted;
 
 const COLUMNS: &str = "name, revision, version, author, note, template, variables, parameters, routing, policy, owner,
     reviewers, approvals, purpose, thresholds, source, commit, content_hash, routing_hash, policy_hash";

@@ -9,9 +9,9 @@ use tracewell_regression::release::{self, Entry, Evidence, Move, Step};
 use tracewell_runs::{Ask, rows};
 
 use crate::ledger::MOST_TRIES;
-use crate::sql::quoted;
 use crate::trials::Who;
 use crate::{Ledger, LedgerError, prompts};
+use tracewell_runs::sql::quoted;
 
 /// SQL that lists every step, the latest first.
 #[must_use]

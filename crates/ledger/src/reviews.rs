@@ -8,8 +8,8 @@ use tracewell_regression::{Answer, Example};
 use tracewell_runs::{Ask, rows};
 
 use crate::ledger::MOST_TRIES;
-use crate::sql::quoted;
 use crate::{Ledger, LedgerError};
+use tracewell_runs::sql::quoted;
 
 const TABLE: &str = "reviews";
 

@@ -13,7 +13,7 @@ use tracewell_runs::{Ask, rows};
 
 use crate::LedgerError;
 use crate::capture;
-use crate::sql::{ids, quoted};
+use tracewell_runs::sql::{ids, quoted};
 
 /// The attributes that make a span a trial.
 pub mod attributes {

@@ -10,9 +10,9 @@ use tracewell_regression::gate::{Case, Contender, Evidence, Gate, Scored, Side, 
 use tracewell_regression::scorers::{Score, Scorer, Subject};
 use tracewell_runs::Ask;
 
-use crate::sql::quoted;
 use crate::trials::{self, Found, Who};
 use crate::{Ledger, LedgerError, datasets};
+use tracewell_runs::sql::quoted;
 
 /// What a gate is run with.
 #[derive(Clone, Copy, Debug)]

@@ -36,7 +36,7 @@ mod nodes;
 pub mod record;
 pub mod render;
 mod rows;
-mod sql;
+pub mod sql;
 mod tree;
 
 pub use ask::{Ask, RunsError, rows};

@@ -4,7 +4,8 @@ use tracewell_model::time::Day;
 use tracewell_query::VIEWS;
 
 /// `text` as a literal.
-pub(crate) fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
@@ -14,7 +15,8 @@ pub(crate) fn is_hex(text: &str) -> bool {
 }
 
 /// A list of literals of those of `ids` that are hexadecimal; never empty, for `IN ()` is not SQL.
-pub(crate) fn ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> String {
     let list: Vec<String> = ids.into_iter().filter(|id| is_hex(id)).map(quoted).collect();
     if list.is_empty() { "''".to_owned() } else { list.join(", ") }
 }

@@ -145,11 +145,8 @@ impl Collector {
                 ExportTraceServiceResponse { partial_success }.encode_to_vec()
             }
             Export::Logs => {
-                let extent = tracewell_otlp::measure_logs(&body).map_err(|error| self.malformed(&error))?;
-                self.admit_rows(extent, body.len(), &mut admitted)?;
-                let mut outcome = self.submit(Signal::Logs, body, admitted).await?;
+                let mut outcome = self.logs(body, admitted).await?;
                 outcome.explain(&unreadable);
-                self.counters.logs.fetch_add(outcome.accepted, Ordering::Relaxed);
                 let partial_success =
                     rejections(&outcome, "log records").map(|(rejected_log_records, error_message)| {
                         ExportLogsPartialSuccess { rejected_log_records, error_message }
@@ -157,10 +154,7 @@ impl Collector {
                 ExportLogsServiceResponse { partial_success }.encode_to_vec()
             }
             Export::Scores => {
-                let extent = tracewell_otlp::measure_logs(&body).map_err(|error| self.malformed(&error))?;
-                self.admit_rows(extent, body.len(), &mut admitted)?;
-                let outcome = self.submit(Signal::Logs, body, admitted).await?;
-                self.counters.logs.fetch_add(outcome.accepted, Ordering::Relaxed);
+                let outcome = self.logs(body, admitted).await?;
                 AddScoresResponse { accepted: outcome.accepted }.encode_to_vec()
             }
             Export::Metrics => {
@@ -177,6 +171,14 @@ impl Collector {
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         self.counters.bytes.fetch_add(size, Ordering::Relaxed);
         Ok(answer)
+    }
+
+    async fn logs(&self, body: Bytes, mut admitted: Admitted) -> Result<Outcome, Failure> {
+        let extent = tracewell_otlp::measure_logs(&body).map_err(|error| self.malformed(&error))?;
+        self.admit_rows(extent, body.len(), &mut admitted)?;
+        let outcome = self.submit(Signal::Logs, body, admitted).await?;
+        self.counters.logs.fetch_add(outcome.accepted, Ordering::Relaxed);
+        Ok(outcome)
     }
 
     /// Makes room for the rows of a request, of which each repeats its resource and scope. This has to be before the
@@ -222,8 +224,11 @@ impl Collector {
         Ok(Bytes::from(body).into())
     }
 
-    /// The same of `tracewell.v1.AddScoresRequest`.
-    pub(super) fn scores_message(&self, message: &[u8]) -> Result<Request, Failure> {
+    /// An export as its message in protobuf says it.
+    pub(super) fn message(&self, export: Export, message: Bytes) -> Result<Request, Failure> {
+        if export != Export::Scores {
+            return Ok(message.into());
+        }
         let request = AddScoresRequest::decode(message).map_err(|error| {
             Failure::Malformed(format!("the request is not tracewell.v1.AddScoresRequest: {error}"))
         })?;

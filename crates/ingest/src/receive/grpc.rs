@@ -71,10 +71,7 @@ async fn take(collector: &Collector, export: Export, request: Request<Body>) -> 
             });
         let (compressed, message) = message(frame?)?;
         let message = body::inflate(compression.filter(|_| compressed), message, limit, &mut admitted)?;
-        match export {
-            Export::Scores => collector.scores_message(&message),
-            _ => Ok(message.into()),
-        }
+        collector.message(export, message)
     }
     .await
     .map_err(|failure| collector.refused(failure))?;

@@ -142,11 +142,9 @@ async fn take(
     let read = async {
         let raw = body::read(body, limit, &mut admitted).await?;
         let inflated = body::inflate(compression, raw, limit, &mut admitted)?;
-        match (media, export) {
-            (Media::Protobuf, Export::Scores) => collector.scores_message(&inflated),
-            (Media::Json, Export::Scores) => collector.scores(&scores_of_json(&inflated)?),
-            (Media::Protobuf, _) => Ok(inflated.into()),
-            (Media::Json, _) => from_json(export, &inflated),
+        match media {
+            Media::Protobuf => collector.message(export, inflated),
+            Media::Json => from_json(collector, export, &inflated),
         }
     }
     .await
@@ -158,10 +156,11 @@ async fn take(
     }
 }
 
-fn from_json(export: Export, json: &[u8]) -> Result<super::collector::Request, Failure> {
+fn from_json(collector: &Collector, export: Export, json: &[u8]) -> Result<super::collector::Request, Failure> {
     let converted = match export {
         Export::Traces => tracewell_otlp::json::convert_traces(json),
-        Export::Logs | Export::Scores => tracewell_otlp::json::convert_logs(json),
+        Export::Logs => tracewell_otlp::json::convert_logs(json),
+        Export::Scores => return collector.scores(&scores_of_json(json)?),
         Export::Metrics => {
             tracewell_otlp::json::metrics_json_to_protobuf(json).map(|body| Converted { body, ..Converted::default() })
         }

@@ -141,7 +141,7 @@ impl Add {
             metadata: self.metadata.into_iter().collect::<BTreeMap<_, _>>(),
         };
         // What is wrong with it is told by the name of the flag, not as a row of a request.
-        scores::export(std::slice::from_ref(&score), now()).map_err(|wrong| anyhow::anyhow!("{}", wrong.reason))?;
+        scores::check(&score, now()).map_err(anyhow::Error::msg)?;
         keep(&self.place, &[score]).await
     }
 }
@@ -157,10 +157,7 @@ impl Import {
                     author: row.author.or_else(|| self.author.clone()),
                     ..row
                 });
-                let checked = row.and_then(|row| match scores::export(std::slice::from_ref(&row), now()) {
-                    Ok(_) => Ok(row),
-                    Err(wrong) => Err(wrong.reason),
-                });
+                let checked = row.and_then(|row| scores::check(&row, now()).map(|()| row));
                 match checked {
                     Ok(row) => scores.push(row),
                     Err(reason) => {
