@@ -17,9 +17,10 @@ pub struct Look {
 }
 
 const NARROWEST: usize = 40;
-/// Columns of a table that others give way to, and how narrow one gets.
-const NAMING: usize = 2;
+/// How narrow a column of a table gets, up to which length a word widens it, and how many lines a cell has.
 const SMALLEST: usize = 4;
+const LONGEST: usize = 16;
+const HIGHEST: usize = 12;
 /// Levels of a tree that are set in; deeper ones stand under the last.
 const DEEPEST: usize = 16;
 
@@ -74,40 +75,59 @@ pub fn terminal(blocks: &[Block], look: Look) -> String {
     out
 }
 
-/// Columns side by side; where they do not fit, the widest give way: of those of words that do not name the row, then of
-/// those that do, and figures last.
+/// Columns side by side. Where they do not fit, the widest of those of words give way first, and what no longer fits into
+/// one line goes on in the next; figures are cut only where nothing else is left.
 fn table(heads: &[Cow<'static, str>], rows: &[Vec<String>], look: Look) -> String {
     let heads: Vec<String> = heads.iter().map(|head| line(head)).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| line(cell)).collect()).collect();
-    let of_column = |column: usize| rows.iter().filter_map(move |row| row.get(column)).map(|cell| cell.width());
-    let mut widths: Vec<usize> = heads
-        .iter()
-        .enumerate()
-        .map(|(column, head)| of_column(column).max().unwrap_or_default().max(head.width()))
-        .collect();
+    let of_column = |column: usize| rows.iter().filter_map(move |row| row.get(column));
+    let (mut widths, mut least) = (Vec::new(), Vec::new());
+    for (column, head) in heads.iter().enumerate() {
+        let widest = |measure: fn(&String) -> usize| of_column(column).map(measure).max().unwrap_or_default();
+        let width = widest(|cell| cell.width()).max(head.width());
+        let figures = of_column(column).all(|cell| is_figure(cell));
+        let word = widest(|cell| longest_word(cell)).max(head.width()).min(LONGEST);
+        widths.push(width);
+        least.push(if figures { width } else { word });
+    }
     let room = look.width.saturating_sub(2 * widths.len());
-    let all = 0..widths.len();
-    let (figures, words): (Vec<usize>, Vec<usize>) =
-        all.partition(|column| rows.iter().filter_map(|row| row.get(*column)).all(|cell| is_figure(cell)));
-    let (naming, telling): (Vec<usize>, Vec<usize>) = words.into_iter().partition(|column| *column < NAMING);
-    while widths.iter().sum::<usize>() > room {
-        let widest = |columns: &[usize]| {
-            columns.iter().copied().filter(|column| widths[*column] > SMALLEST).max_by_key(|column| widths[*column])
-        };
-        match widest(&telling).or_else(|| widest(&naming)).or_else(|| widest(&figures)) {
-            Some(widest) => widths[widest] -= 1,
-            None => break,
+    for least in [least, vec![SMALLEST; widths.len()]] {
+        while widths.iter().sum::<usize>() > room {
+            let may = (0..widths.len()).filter(|column| widths[*column] > least[*column]);
+            match may.max_by_key(|column| widths[*column]) {
+                Some(widest) => widths[widest] -= 1,
+                None => break,
+            }
         }
     }
-    let write = |cells: Vec<&str>| {
-        let cells = cells.iter().zip(&widths).map(|(cell, width)| pad(&fit(cell, *width), *width));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let mut out = format!("  {}\n", look.paint("2", &write(heads.iter().map(String::as_str).collect())));
-    for row in &rows {
-        out += &format!("  {}\n", write(row.iter().map(String::as_str).collect()));
+    let mut out = String::new();
+    for (row, code) in std::iter::once((&heads, "2")).chain(rows.iter().map(|row| (row, ""))) {
+        let cells: Vec<Vec<String>> = row.iter().zip(&widths).map(|(cell, width)| within(cell, *width)).collect();
+        for height in 0..cells.iter().map(Vec::len).max().unwrap_or_default() {
+            let shown = cells.iter().zip(&widths);
+            let shown = shown.map(|(cell, width)| pad(cell.get(height).map_or("", String::as_str), *width));
+            let shown = shown.collect::<Vec<_>>().join("  ");
+            out += &format!("  {}\n", look.paint(code, shown.trim_end()));
+        }
     }
     out
+}
+
+fn longest_word(text: &str) -> usize {
+    text.split(' ').map(UnicodeWidthStr::width).max().unwrap_or_default()
+}
+
+/// The lines of a cell of `width` columns, and the last says where there would be more than a few.
+fn within(cell: &str, width: usize) -> Vec<String> {
+    if is_figure(cell) {
+        return vec![fit(cell, width)];
+    }
+    let mut lines = broken(cell, width);
+    if lines.len() > HIGHEST {
+        let rest = lines.split_off(HIGHEST - 1).join(" ");
+        lines.push(fit(&rest, width));
+    }
+    lines
 }
 
 /// Whether a cell is a number, with its sign, currency and unit, or says that there is none.
@@ -181,7 +201,11 @@ fn pad(text: &str, width: usize) -> String {
 
 /// `text` broken into lines of `width` columns, each but the first set in by `indent`.
 fn hang(text: &str, width: usize, indent: usize) -> String {
-    let room = width.saturating_sub(indent).max(10);
+    broken(text, width.saturating_sub(indent).max(10)).join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// `text` in lines of `room` columns, broken between words where that is possible.
+fn broken(text: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split_inclusive(' ') {
@@ -192,7 +216,7 @@ fn hang(text: &str, width: usize, indent: usize) -> String {
         }
         for c in word.chars() {
             let columns = c.width().unwrap_or_default();
-            if used + columns > room && c != ' ' {
+            if used > 0 && used + columns > room && c != ' ' {
                 lines.push(String::new());
                 used = 0;
             }
@@ -202,8 +226,7 @@ fn hang(text: &str, width: usize, indent: usize) -> String {
             used += columns;
         }
     }
-    let indent = format!("\n{}", " ".repeat(indent));
-    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join(&indent)
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -218,6 +241,17 @@ mod tests {
         let rows = vec![row("a prompt whose name has no end in sight"), row("b")];
         let shown = terminal(&[Block::table(vec!["prompt", "change", "share"], rows)], PLAIN);
         assert_eq!(shown.matches("−$1,234.56 (−18.9 %)  60.0 %").count(), 2, "{shown}");
+    }
+
+    #[test]
+    fn words_go_on_in_the_next_line_and_none_is_lost() {
+        let why = "the candidate answered two of nine refunds with another amount";
+        let shown =
+            terminal(&[Block::table(vec!["decision", "why"], vec![vec!["fail".to_owned(), why.to_owned()]])], PLAIN);
+        assert!(shown.lines().count() > 2, "{shown}");
+        assert!(why.split(' ').all(|word| shown.contains(word)) && !shown.contains('…'), "{shown}");
+        let endless = terminal(&[Block::table(vec!["a"], vec![vec!["word ".repeat(1000)]])], PLAIN);
+        assert_eq!((endless.lines().count(), endless.contains('…')), (1 + HIGHEST, true), "{endless}");
     }
 
     #[test]

@@ -99,7 +99,10 @@ async fn a_prompts_changes_are_named_with_what_moved_beside_them() {
     assert_eq!(ask(&["--since", "5h 30m"]).as_array().unwrap().len(), 3);
     assert_eq!(ask(&["--service", "elsewhere"]), json!([]));
     let table = printed(&server.data, &["changes", "--prompt", "seller"]);
-    assert!(table.contains("as before") && table.contains("25.0%"), "{table}");
+    assert!(
+        ["content", "before", "Relevance"].iter().all(|word| table.contains(word)) && table.contains("25.0%"),
+        "{table}"
+    );
 
     // The instructions of a date are those that the traffic of that date carried.
     let dates = server.sql("SELECT DISTINCT CAST(date AS text) AS date FROM spans ORDER BY 1");
