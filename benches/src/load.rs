@@ -1,6 +1,6 @@
 //! The two workloads, as encoded requests.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use clap::ValueEnum;
@@ -57,6 +57,53 @@ pub(crate) fn make(workload: Workload, seed: u64, spans: u64) -> Vec<Request> {
     });
     made.sort_by_key(|(number, _)| *number);
     made.into_iter().flat_map(|(_, requests)| requests).collect()
+}
+
+const DAY_NANOS: u64 = 86_400_000_000_000;
+/// Days after which all agents get another version of their prompt.
+const DAYS_OF_VERSION: u64 = 10;
+
+/// Agent runs spread over days, with what reports ask for; made while they are taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Days {
+    pub(crate) seed: u64,
+    pub(crate) days: u64,
+    pub(crate) spans: u64,
+}
+
+impl Days {
+    /// Makes all requests with `threads` threads and gives them to `take`, piece by piece and about in their order.
+    ///
+    /// # Errors
+    /// Those of `take`; nothing is made after one.
+    pub(crate) fn each(
+        self,
+        threads: usize,
+        mut take: impl FnMut(Vec<Request>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let parts = self.spans.div_ceil(agents::SPANS_OF_PART);
+        let (next, every) = (AtomicU64::new(0), self.days * DAY_NANOS / parts.max(1));
+        let (made, pieces) = std::sync::mpsc::sync_channel(4);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                let (made, next) = (made.clone(), &next);
+                scope.spawn(move || {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let start = EPOCH_NANOS + number * every;
+                        let version = 1 + number * every / DAY_NANOS / DAYS_OF_VERSION;
+                        let told = Some(agents::Told { version });
+                        // No one takes any more: that thread says why.
+                        if number >= parts || made.send(agents::stretch(self.seed, number, start, told)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(made);
+            pieces.into_iter().try_for_each(&mut take)
+        })
+    }
 }
 
 /// Bytes of all `requests`.

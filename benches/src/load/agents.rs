@@ -8,6 +8,7 @@ use std::fmt::Write;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
 
 use super::{EPOCH_NANOS, Group, Request, attribute, double, int, request, text};
 use crate::random::Random;
@@ -26,6 +27,8 @@ const KINDS: [(&str, &str, &str); 4] = [
     ("coding", "anthropic", "claude-opus-4-1"),
     ("billing", "openai", "gpt-5"),
 ];
+const TEAMS: [&str; 3] = ["care", "platform", "finance"];
+const USERS: u64 = 20_000;
 const TOOLS: [&str; 6] =
     ["search_documents", "read_file", "query_orders", "run_command", "fetch_page", "lookup_customer"];
 
@@ -40,6 +43,8 @@ struct Agent {
     instructions: String,
     tools: String,
     resource: Vec<KeyValue>,
+    /// Which prompt its calls name; empty where runs tell only what makes them large.
+    prompt: Vec<KeyValue>,
 }
 
 impl Agent {
@@ -78,16 +83,36 @@ impl Agent {
             instructions,
             tools,
             resource,
+            prompt: Vec::new(),
         }
     }
 }
 
 /// One piece of the load: a stretch of time of one process of one agent.
 pub(super) fn part(seed: u64, number: u64) -> Vec<Request> {
+    stretch(seed, number, EPOCH_NANOS + number * 60_000_000_000, None)
+}
+
+/// What runs tell beside what makes them large: who asked, which prompt, how the answer was judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    /// Version of the prompt of all agents.
+    pub(super) version: u64,
+}
+
+/// A stretch of time from `start` of one process of one agent.
+pub(super) fn stretch(seed: u64, number: u64, start: u64, told: Option<Told>) -> Vec<Request> {
     let kind = number as usize % KINDS.len();
-    let agent = Agent::new(&mut Random::new(seed, 1_000 + kind as u64), KINDS[kind]);
+    let mut agent = Agent::new(&mut Random::new(seed, 1_000 + kind as u64), KINDS[kind]);
+    if let Some(told) = told {
+        agent.resource.push(text("team", TEAMS[kind % TEAMS.len()]));
+        agent.prompt = vec![
+            text("gen_ai.prompt.name", agent.name.replace("-agent", "-instructions")),
+            text("gen_ai.prompt.version", told.version.to_string()),
+        ];
+    }
     let mut random = Random::new(seed, 1_000_000 + number);
-    let mut now = EPOCH_NANOS + number * 60_000_000_000;
+    let mut now = start;
     let mut running = Vec::new();
     let mut spans = Vec::new();
     while (spans.len() as u64) < SPANS_OF_PART {
@@ -149,7 +174,7 @@ fn run(random: &mut Random, agent: &Agent, start: u64, spans: &mut Vec<Span>) ->
         history.push_str(&message);
         if last {
             let output = format!("[{message}]");
-            let attributes = vec![
+            let mut attributes = vec![
                 text("gen_ai.operation.name", "invoke_agent"),
                 text("gen_ai.provider.name", agent.provider),
                 text("gen_ai.agent.name", agent.name.as_str()),
@@ -163,7 +188,17 @@ fn run(random: &mut Random, agent: &Agent, start: u64, spans: &mut Vec<Span>) ->
             ];
             let name = format!("invoke_agent {}", agent.name);
             at += random.nanos(1_000_000);
-            spans.push(span(&run, run.root.clone(), Vec::new(), name, 1, (start, at), attributes));
+            let mut events = Vec::new();
+            if !agent.prompt.is_empty() {
+                // Of the ids, so that what follows is the same with and without it.
+                let mut random = Random::new(u64::from(run.root[0]), at);
+                attributes.push(text("user.id", format!("user-{}", random.below(USERS))));
+                if random.chance(10) {
+                    events.push(judgement(&mut random, at));
+                }
+            }
+            let root = span(&run, run.root.clone(), Vec::new(), name, 1, (start, at), attributes);
+            spans.push(Span { events, ..root });
         } else {
             let result = result(random);
             write!(
@@ -205,7 +240,7 @@ fn chat(
     let agent = run.agent;
     let reason = if last { "stop" } else { "tool_calls" };
     let reasons = ArrayValue { values: vec![AnyValue { value: Some(Value::StringValue(reason.into())) }] };
-    let attributes = vec![
+    let mut attributes = vec![
         text("gen_ai.operation.name", "chat"),
         text("gen_ai.provider.name", agent.provider),
         text("gen_ai.request.model", agent.model),
@@ -226,10 +261,20 @@ fn chat(
         text("gen_ai.input.messages", format!("{history}]")),
         text("gen_ai.output.messages", format!("[{message}]")),
     ];
+    attributes.extend_from_slice(&agent.prompt);
     let end = start + random.nanos(2_500_000_000);
     let id = random.bytes(8);
     spans.push(span(run, id, run.root.clone(), format!("chat {}", agent.model), 3, (start, end), attributes));
     end + random.nanos(3_000_000)
+}
+
+/// A judge's score, as OpenTelemetry's event.
+fn judgement(random: &mut Random, at: u64) -> Event {
+    let attributes = vec![
+        text("gen_ai.evaluation.name", "Relevance"),
+        double("gen_ai.evaluation.score.value", 1.0 - random.unit() * random.unit()),
+    ];
+    Event { time_unix_nano: at, name: "gen_ai.evaluation.result".into(), attributes, dropped_attributes_count: 0 }
 }
 
 fn span(

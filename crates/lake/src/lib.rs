@@ -23,6 +23,7 @@ mod location;
 mod older;
 pub mod parquet;
 mod priority;
+mod reader;
 pub mod scan;
 pub mod schema;
 mod snapshot;

@@ -11,6 +11,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
@@ -18,8 +19,39 @@ use std::collections::HashSet;
 use tracewell_model::schema::Table;
 
 use crate::Location;
+use crate::reader::KeepingReaders;
 use crate::schema::{partition_field, scan_schema, table_schema};
 use crate::snapshot::DataFile;
+
+/// The store of the files, as sessions of DataFusion know it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    url: ObjectStoreUrl,
+    readers: Option<Arc<KeepingReaders>>,
+}
+
+impl Store {
+    /// The store of `location`, which becomes known to `environment`.
+    ///
+    /// # Errors
+    /// When the location has no place in a URL.
+    pub fn known_to(environment: &RuntimeEnv, location: &Location) -> Result<Self> {
+        let url = location.url();
+        let url = ObjectStoreUrl::parse(format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()))?;
+        environment.register_object_store(url.as_ref(), Arc::clone(location.store()));
+        Ok(Self { url, readers: None })
+    }
+
+    /// The same; `environment` keeps the footers of its files, and `bytes` of small ranges are kept beside.
+    ///
+    /// # Errors
+    /// When the location has no place in a URL.
+    pub fn kept_by(environment: &RuntimeEnv, location: &Location, bytes: usize) -> Result<Self> {
+        let footers = environment.cache_manager.get_file_metadata_cache();
+        let readers = Some(Arc::new(KeepingReaders::new(location.store(), footers, bytes)));
+        Ok(Self { readers, ..Self::known_to(environment, location)? })
+    }
+}
 
 /// What a scan is to read.
 #[derive(Clone, Debug)]
@@ -61,7 +93,7 @@ pub fn prune(
 pub fn plan(
     table: &Table,
     files: &[Arc<DataFile>],
-    store: &ObjectStoreUrl,
+    store: &Store,
     request: &ScanRequest,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let schema = table_schema(table);
@@ -75,17 +107,20 @@ pub fn plan(
 
 fn data_source(
     table: &Table,
-    store: &ObjectStoreUrl,
+    store: &Store,
     groups: Vec<FileGroup>,
     request: &ScanRequest,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let table_schema =
         TableSchema::builder(scan_schema(table)).with_table_partition_cols(vec![partition_field(table)]).build();
     let mut source = ParquetSource::new(table_schema).with_pushdown_filters(request.pushdown);
+    if let Some(readers) = &store.readers {
+        source = source.with_parquet_file_reader_factory(Arc::clone(readers) as _);
+    }
     if let Some(predicate) = &request.predicate {
         source = source.with_predicate(Arc::clone(predicate));
     }
-    let config = FileScanConfigBuilder::new(store.clone(), Arc::new(source))
+    let config = FileScanConfigBuilder::new(store.url.clone(), Arc::new(source))
         .with_file_groups(groups)
         .with_projection_indices(request.projection.clone())?
         .with_limit(request.limit)
@@ -101,7 +136,7 @@ fn data_source(
 pub fn files(
     table: &Table,
     files: &[Arc<DataFile>],
-    store: &ObjectStoreUrl,
+    store: &Store,
     projection: Vec<usize>,
     apart: bool,
 ) -> Result<Arc<dyn ExecutionPlan>> {
@@ -115,15 +150,6 @@ pub fn files(
         vec![FileGroup::new(files.iter().map(one).collect())]
     };
     data_source(table, store, groups, &request)
-}
-
-/// The name under which a session finds the store of `location`.
-///
-/// # Errors
-/// When the location has no place in a URL.
-pub fn store_url(location: &Location) -> Result<ObjectStoreUrl> {
-    let url = location.url();
-    ObjectStoreUrl::parse(format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()))
 }
 
 fn partitioned(file: &DataFile, schema: &Schema) -> PartitionedFile {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use tracewell_lake::{DataFile, FactTable, Lake, NewFile, Replaced, Transaction, scan};
+use tracewell_lake::scan::Store;
+use tracewell_lake::{DataFile, FactTable, Lake, NewFile, Replaced, Transaction};
 use tracewell_model::time::Day;
 
 use crate::merge::{Merge, Merged};
@@ -38,7 +38,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Compactor {
     options: Options,
-    store: ObjectStoreUrl,
+    store: Store,
     runtime: Arc<RuntimeEnv>,
     clock: fn() -> i64,
 }
@@ -89,8 +89,7 @@ impl Compactor {
             .with_memory_pool(Arc::new(GreedyMemoryPool::new(options.memory_bytes)))
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
             .build_arc()?;
-        let store = scan::store_url(lake.location())?;
-        runtime.register_object_store(store.as_ref(), Arc::clone(lake.location().store()));
+        let store = Store::known_to(&runtime, lake.location())?;
         Ok(Self { options, store, runtime, clock })
     }
 

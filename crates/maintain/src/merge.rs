@@ -9,7 +9,6 @@ use arrow::error::ArrowError;
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
@@ -18,8 +17,9 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::TryStreamExt;
+use tracewell_lake::DataFile;
 use tracewell_lake::parquet::{Effort, Encoded, Writer};
-use tracewell_lake::{DataFile, scan};
+use tracewell_lake::scan::{self, Store};
 use tracewell_model::schema::Table;
 
 use crate::MaintainError;
@@ -42,7 +42,7 @@ const CAREFUL_ROWS: u64 = 256;
 pub(crate) struct Merge<'a> {
     pub(crate) table: &'static Table,
     pub(crate) files: &'a [Arc<DataFile>],
-    pub(crate) store: &'a ObjectStoreUrl,
+    pub(crate) store: &'a Store,
     pub(crate) runtime: &'a Arc<RuntimeEnv>,
 }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::TryStreamExt;
-use tracewell_lake::parquet::{Effort, Writer};
+use tracewell_lake::parquet::{Effort, Encoded, Writer};
 use tracewell_lake::{DataFile, FactTable, Lake, NoFresh, Replaced, Transaction};
 use tracewell_model::schema::{LOGS, SPANS, Table};
 use tracewell_model::time::{Day, NANOS_PER_DAY};
 use tracewell_query::ReadView;
+use tracewell_query::settled::{self, Joins};
 
 use crate::MaintainError;
 
@@ -84,21 +85,38 @@ impl Settler {
         let view = self.look(table).await?;
         let before: Vec<Arc<DataFile>> =
             table.snapshot().files.iter().filter(|file| file.day == day).cloned().collect();
-        let mut rows = tracewell_query::settled::rows(table.table(), day, &view, &self.lake, &self.runtime).await?;
-        let mut writer = Writer::new(table.table(), &rows.schema(), MANY_ROWS, Effort::Compacted)?;
-        while let Some(batch) = rows.try_next().await? {
-            writer.write(&batch)?;
-        }
-        let file = writer.finish()?;
-        let settled = Settled { day, rows: file.rows as u64, bytes: file.bytes.len() as u64 };
+        let file = match self.work_out(table.table(), day, &view, Joins::Hashed).await {
+            Err(error) if error.is_memory() => {
+                tracing::debug!(table = table.table().name, %day, "joining by sorting: memory is short");
+                self.work_out(table.table(), day, &view, Joins::Sorted).await?
+            }
+            file => file?,
+        };
+        let done = Settled { day, rows: file.rows as u64, bytes: file.bytes.len() as u64 };
         let now_ms = (self.clock)() / 1_000_000;
         let facts = view.sources().facts(day).to_string();
         let added = table.put_marked(day, &facts, file, now_ms, true).await?;
         let transaction = Transaction { app, version: reached + 1 };
         match table.replace(vec![added], &before, true, &transaction, now_ms).await? {
-            Replaced::Landed(_) => Ok(Some(settled)),
+            Replaced::Landed(_) => Ok(Some(done)),
             Replaced::Conflict => Ok(None),
         }
+    }
+
+    /// The rows of `day` of `table` as a file.
+    async fn work_out(
+        &self,
+        table: &'static Table,
+        day: Day,
+        view: &ReadView,
+        joins: Joins,
+    ) -> Result<Encoded, MaintainError> {
+        let mut rows = settled::rows(table, day, view, &self.lake, &self.runtime, joins).await?;
+        let mut writer = Writer::new(table, &rows.schema(), MANY_ROWS, Effort::Compacted)?;
+        while let Some(batch) = rows.try_next().await? {
+            writer.write(&batch)?;
+        }
+        Ok(writer.finish()?)
     }
 
     /// The tables as they are in the store.

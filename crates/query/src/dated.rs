@@ -11,16 +11,18 @@ use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::{ViewTable, provider_as_source};
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::prelude::col;
+use tracewell_lake::scan::Store;
+use tracewell_model::schema::CONTENTS;
 use tracewell_model::time::Day;
 
 use crate::derived::{DerivedProvider, among, of_dates};
+use crate::lookup::{self, Found};
 use crate::prices::Prices;
 use crate::provider::{physical_predicate, projected};
 use crate::view::ReadView;
@@ -34,7 +36,7 @@ pub(crate) struct DatedProvider {
     /// How many days a row's facts may lie from its date.
     reach: i32,
     read: Arc<ReadView>,
-    store: ObjectStoreUrl,
+    store: Store,
     environment: Arc<RuntimeEnv>,
     prices: Arc<Prices>,
     schema: SchemaRef,
@@ -47,7 +49,7 @@ impl DatedProvider {
         reach: i32,
         columns: &Schema,
         read: Arc<ReadView>,
-        store: ObjectStoreUrl,
+        store: Store,
         environment: Arc<RuntimeEnv>,
         prices: Arc<Prices>,
     ) -> Self {
@@ -57,14 +59,27 @@ impl DatedProvider {
         Self { view, reach, read, store, environment, prices, schema }
     }
 
-    /// The view over what lies within reach of `days`.
-    async fn plan(&self, days: &BTreeSet<Day>) -> Result<LogicalPlan> {
+    /// What there is of the traces that `filters` ask for by their ids; `None` where they ask otherwise.
+    async fn looked_up(&self, filters: &[Expr]) -> Result<Option<Found>> {
+        let Some(traces) = lookup::traces_of(filters) else { return Ok(None) };
+        lookup::find(&traces, &self.read, &self.store, &self.environment).await.map(Some)
+    }
+
+    /// The view over what lies within reach of `days`, of contents those that match the condition.
+    async fn plan(&self, days: &BTreeSet<Day>, contents: Option<Expr>) -> Result<LogicalPlan> {
         let near: BTreeSet<Day> =
             days.iter().flat_map(|day| (-self.reach..=self.reach).map(|by| Day(day.0 + by))).collect();
         let context = engine::session(1, &self.environment, "UTC")?;
         functions::register_prices(&context, &self.prices);
         for (name, facts) in self.read.facts() {
             engine::register_facts(&context, name, facts.of(&near), &self.store)?;
+        }
+        if let Some(condition) = contents
+            && let Some(all) = context.deregister_table(CONTENTS.name)?
+        {
+            let plan =
+                LogicalPlanBuilder::scan(CONTENTS.name, provider_as_source(all), None)?.filter(condition)?.build()?;
+            context.register_table(CONTENTS.name, Arc::new(ViewTable::new(plan, None)))?;
         }
         views::register_plain(&context, self.view, |table| {
             let (read, environment) = (Arc::clone(&self.read), Arc::clone(&self.environment));
@@ -109,12 +124,16 @@ impl TableProvider for DatedProvider {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let predicate = conjunction(filters.to_vec());
         let physical = physical_predicate(session, filters, &self.schema)?;
-        let wanted = among(&self.read.days(), physical.as_ref(), &self.schema);
+        let found = self.looked_up(filters).await?;
+        let days = found.as_ref().map_or_else(|| self.read.days(), |found| found.days.clone());
+        let wanted = among(&days, physical.as_ref(), &self.schema);
         let schema = projected(&self.schema, projection)?;
         if wanted.is_empty() {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let mut plan = LogicalPlanBuilder::from(self.plan(&wanted).await?);
+        // A message's record is of the span's own trace; what belongs to other views may name none.
+        let contents = found.filter(|_| self.view.name == "messages").and_then(|found| found.contents());
+        let mut plan = LogicalPlanBuilder::from(self.plan(&wanted, contents).await?);
         if let Some(predicate) = predicate {
             plan = plan.filter(predicate)?;
         }

@@ -9,7 +9,6 @@ use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, Result, ScalarValue};
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast, lit,
@@ -20,12 +19,12 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::prelude::col;
-use tracewell_lake::scan::{self, ScanRequest};
+use tracewell_lake::scan::{self, ScanRequest, Store};
 use tracewell_lake::schema::table_schema;
 use tracewell_model::schema::Table;
 use tracewell_model::time::Day;
 
-use crate::provider::{physical_predicate, projected};
+use crate::provider::{is_lookup, physical_predicate, projected};
 use crate::settled::{Settled, beside};
 use crate::view::ReadView;
 use crate::{engine, views};
@@ -36,18 +35,13 @@ pub(crate) struct DerivedProvider {
     table: &'static Table,
     view: Arc<ReadView>,
     settled: Settled,
-    store: ObjectStoreUrl,
+    store: Store,
     environment: Arc<RuntimeEnv>,
     schema: SchemaRef,
 }
 
 impl DerivedProvider {
-    pub(crate) fn new(
-        table: &'static Table,
-        view: Arc<ReadView>,
-        store: ObjectStoreUrl,
-        environment: Arc<RuntimeEnv>,
-    ) -> Self {
+    pub(crate) fn new(table: &'static Table, view: Arc<ReadView>, store: Store, environment: Arc<RuntimeEnv>) -> Self {
         let settled = view.settled(table);
         // What is worked out may be NULL as far as the planner knows.
         let columns = table_schema(table);
@@ -92,7 +86,7 @@ pub(crate) async fn work_out(
     table: &'static Table,
     days: &BTreeSet<Day>,
     view: &ReadView,
-    store: &ObjectStoreUrl,
+    store: &Store,
     environment: &Arc<RuntimeEnv>,
 ) -> Result<LogicalPlan> {
     let context = engine::session(1, environment, "UTC")?;
@@ -149,7 +143,7 @@ impl TableProvider for DerivedProvider {
             predicate,
             limit,
             partitions: session.config().target_partitions(),
-            pushdown: false,
+            pushdown: is_lookup(filters),
         };
         inputs.extend(scan::plan(self.table, &self.settled.files, &self.store, &request)?);
         Ok(match inputs.len() {

@@ -12,7 +12,6 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
@@ -20,6 +19,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracewell_lake::scan::Store;
 use tracewell_lake::{Fresh, Lake};
 use tracewell_model::schema::KEPT_TABLES;
 
@@ -33,7 +33,7 @@ use crate::running::{Clock, Places, Rows, Running, Sent, stopping};
 use crate::session::{Dialect, Session, Settings};
 use crate::view::{ReadView, TableView};
 use crate::yielding::Yielding;
-use crate::{described, exact, functions, length, stop, views, zone};
+use crate::{ahead, described, exact, functions, length, stop, views, zone};
 
 /// What queries may take.
 #[derive(Clone, Debug)]
@@ -77,6 +77,10 @@ impl Default for Limits {
 pub(crate) const CATALOG: &str = "tracewell";
 pub(crate) const SCHEMA: &str = "public";
 
+/// Footers of files with their page indexes, and small ranges of files, that are kept at hand.
+const FOOTERS_BYTES: usize = 128 << 20;
+const RANGES_BYTES: usize = 64 << 20;
+
 /// Prices of before that are kept at hand.
 const MOST_EARLIER: usize = 16;
 
@@ -87,7 +91,7 @@ pub struct Engine {
     fresh: Arc<dyn Fresh>,
     limits: Limits,
     environment: Arc<RuntimeEnv>,
-    store: ObjectStoreUrl,
+    store: Store,
     places: Arc<Places>,
     prices: RwLock<Arc<Prices>>,
     /// Prices of before that were asked for, by version.
@@ -111,10 +115,10 @@ impl Engine {
         };
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(pool))
+            .with_metadata_cache_limit(FOOTERS_BYTES)
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
             .build_arc()?;
-        let store = tracewell_lake::scan::store_url(lake.location())?;
-        environment.register_object_store(store.as_ref(), Arc::clone(lake.location().store()));
+        let store = Store::kept_by(&environment, lake.location(), RANGES_BYTES)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.threads)
             .thread_name("query")
@@ -293,6 +297,7 @@ impl Engine {
                 let running = Running::begin(&places, &limits, pool, clock).await?;
                 let (context, plan) = plan.await?;
                 stop::watch(&context, &stop);
+                let plan = ahead::answer(&context, plan).await?;
                 let rows = context.execute_logical_plan(plan).await?.execute_stream().await?;
                 let _ = started.send(rows.schema());
                 running.send(rows, &batches).await
@@ -355,7 +360,7 @@ pub(crate) fn register_facts(
     context: &SessionContext,
     name: &'static str,
     facts: TableView,
-    store: &ObjectStoreUrl,
+    store: &Store,
 ) -> Result<(), DataFusionError> {
     context.register_table(name, Arc::new(FactProvider::new(facts, store.clone()))).map(|_| ())
 }

@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod calls;
 mod compact;
 mod dated;
@@ -25,6 +26,7 @@ mod exact;
 mod fresh;
 mod functions;
 mod length;
+mod lookup;
 pub mod named;
 pub mod prices;
 mod provider;

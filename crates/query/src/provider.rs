@@ -6,14 +6,13 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result};
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
-use tracewell_lake::scan::{self, ScanRequest};
+use tracewell_lake::scan::{self, ScanRequest, Store};
 use tracewell_lake::schema::table_schema;
 
 use crate::fresh;
@@ -23,12 +22,12 @@ use crate::view::TableView;
 #[derive(Debug)]
 pub(crate) struct FactProvider {
     view: TableView,
-    store: ObjectStoreUrl,
+    store: Store,
     schema: SchemaRef,
 }
 
 impl FactProvider {
-    pub(crate) fn new(view: TableView, store: ObjectStoreUrl) -> Self {
+    pub(crate) fn new(view: TableView, store: Store) -> Self {
         let schema = table_schema(view.table.table());
         Self { view, store, schema }
     }
@@ -93,10 +92,14 @@ pub(crate) fn projected(schema: &SchemaRef, projection: Option<&Vec<usize>>) -> 
     })
 }
 
-/// Whether the filters ask for few rows by an id, or by some: then decoding them first pays.
-fn is_lookup(filters: &[Expr]) -> bool {
+/// Whether it is a column of ids.
+pub(crate) fn is_id(expression: &Expr) -> bool {
     const IDS: &[&str] = &["trace_id", "span_id", "hash", "conversation_id", "response_id"];
-    let is_id = |side: &Expr| matches!(side, Expr::Column(column) if IDS.contains(&column.name.as_str()));
+    matches!(expression, Expr::Column(column) if IDS.contains(&column.name.as_str()))
+}
+
+/// Whether the filters ask for few rows by an id, or by some: then decoding them first pays.
+pub(crate) fn is_lookup(filters: &[Expr]) -> bool {
     filters.iter().any(|filter| match filter {
         Expr::BinaryExpr(binary) => {
             binary.op == datafusion::logical_expr::Operator::Eq && (is_id(&binary.left) || is_id(&binary.right))

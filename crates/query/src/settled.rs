@@ -15,7 +15,8 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::col;
-use tracewell_lake::{DataFile, Lake, scan};
+use tracewell_lake::scan::Store;
+use tracewell_lake::{DataFile, Lake};
 use tracewell_model::schema::{LOGS, SPANS, Table};
 use tracewell_model::time::{Day, NANOS_PER_DAY, NANOS_PER_SECOND};
 
@@ -156,6 +157,15 @@ impl Settled {
     }
 }
 
+/// How rows that belong together are brought together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joins {
+    /// Quickly, with one side in memory.
+    Hashed,
+    /// By sorting both sides, which spill to disk where memory is short.
+    Sorted,
+}
+
 /// The rows of the derived `table` on `day`, worked out from the facts of `view`, in the order of its files.
 ///
 /// # Errors
@@ -166,14 +176,17 @@ pub async fn rows(
     view: &ReadView,
     lake: &Lake,
     runtime: &Arc<RuntimeEnv>,
+    joins: Joins,
 ) -> Result<SendableRecordBatchStream> {
-    let store = scan::store_url(lake.location())?;
-    runtime.register_object_store(store.as_ref(), Arc::clone(lake.location().store()));
+    let store = Store::known_to(runtime, lake.location())?;
     let plan = work_out(table, &BTreeSet::from([day]), view, &store, runtime).await?;
     let order = table.sort.iter().map(|key| col(*key).sort(true, true)).collect::<Vec<_>>();
     let columns = table.columns[1..].iter().map(|column| col(column.name));
     let plan = LogicalPlanBuilder::from(plan).sort(order)?.project(columns)?.build()?;
-    session(1, runtime, "UTC")?.execute_logical_plan(plan).await?.execute_stream().await
+    // Joins of one partition are never sorted.
+    let context = session(if joins == Joins::Sorted { 2 } else { 1 }, runtime, "UTC")?;
+    context.state_ref().write().config_mut().options_mut().optimizer.prefer_hash_join = joins == Joins::Hashed;
+    context.execute_logical_plan(plan).await?.execute_stream().await
 }
 
 /// The days whose facts have a part in the results of `days`.

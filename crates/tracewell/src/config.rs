@@ -221,7 +221,7 @@ impl Default for MaintenanceSettings {
             enabled: true,
             interval: TimeSpan::seconds(60),
             file_size: ByteSize::mib(128),
-            memory: ByteSize::mib(256),
+            memory: ByteSize::mib(512),
             retain: TimeSpan::seconds(7 * 24 * 3600),
             settle_after: TimeSpan::seconds(300),
             keep_spans: for_ever,

@@ -9,8 +9,9 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::physical_plan::collect;
 use tracewell_lake::parquet::{Effort, encode, sort};
+use tracewell_lake::scan::{self, Store};
 use tracewell_lake::schema::{file_schema, file_type};
-use tracewell_lake::{FactTable, Lake, Location, Transaction, scan};
+use tracewell_lake::{FactTable, Lake, Location, Transaction};
 use tracewell_maintain::{Compacted, Compactor, Options};
 use tracewell_model::schema::{Column, ColumnType, FACT_TABLES, Table};
 use tracewell_model::time::{Day, NANOS_PER_DAY};
@@ -149,8 +150,7 @@ pub(crate) async fn read(table: &FactTable) -> Vec<RecordBatch> {
     let mut batches = Vec::new();
     for file in &snapshot.files {
         let runtime = datafusion::execution::runtime_env::RuntimeEnvBuilder::new().build_arc().unwrap();
-        let store = scan::store_url(table.location()).unwrap();
-        runtime.register_object_store(store.as_ref(), Arc::clone(table.location().store()));
+        let store = Store::known_to(&runtime, table.location()).unwrap();
         let context = datafusion::execution::TaskContext::default().with_runtime(runtime);
         let columns = (0..table.table().columns.len() - 1).collect();
         let plan = scan::files(table.table(), &[Arc::clone(file)], &store, columns, false).unwrap();

@@ -1,4 +1,4 @@
-//! How long pricing takes: `cargo run --release -p tracewell-pricing --example speed`.
+//! Pricing alone, on one core.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn report(what: &str, count: usize, time: Duration) {
     println!("{what}: {:.1} ns each, {:.1} million a second", each * 1e9, 1e-6 / each);
 }
 
-fn main() {
+pub(super) fn run() {
     let start = Instant::now();
     let catalogue = Catalogue::built_in();
     println!("catalogue: {} rules read in {:.1?}", catalogue.rules().len(), start.elapsed());
