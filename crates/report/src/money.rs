@@ -69,6 +69,27 @@ pub(crate) fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
     text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
+/// The same, and from the JSON numbers of pages that were published when pictures had them.
+pub(crate) fn read_any<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
+    let text = match <serde_json::Value as serde::Deserialize>::deserialize(deserializer)? {
+        serde_json::Value::Null => return Ok(None),
+        serde_json::Value::Number(number) => format!("{:.24}", number.as_f64().unwrap_or_default()),
+        serde_json::Value::String(text) => text,
+        other => return Err(serde::de::Error::custom(format!("{other} is no amount"))),
+    };
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// The same of one that has to be known.
+pub(crate) fn read_known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+    read_any(deserializer)?.ok_or_else(|| serde::de::Error::custom("an amount is missing"))
+}
+
+/// For pictures, which show fewer digits than a binary float has.
+pub(crate) fn drawn(amount: Amount) -> f64 {
+    amount.units() as f64 / 1e24
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
