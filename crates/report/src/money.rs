@@ -108,6 +108,20 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_were_published_with_numbers_can_still_be_read() {
+        let read = |json: &str| read_any(&mut serde_json::Deserializer::from_str(json)).map_err(|_| ());
+        assert_eq!(
+            [read("null"), read("\"-0.05\""), read("0.25")],
+            [Ok(None), Ok(Some(usd("-0.05"))), Ok(Some(usd("0.25")))]
+        );
+        assert_eq!(
+            [read("1e-7").map(|amount| amount.map(dollars)), read("true").map(|_| None)],
+            [Ok(Some("$0.000000100".into())), Err(())]
+        );
+        assert!(read_known(&mut serde_json::Deserializer::from_str("null")).is_err());
+    }
+
+    #[test]
     fn people_read_few_digits() {
         let shown = [
             "0",
