@@ -25,6 +25,7 @@ SELECT
     part['wrapper_span_id'] AS wrapper_span_id,
     part['wrapper_input_tokens'] AS wrapper_input_tokens,
     part['wrapper_output_tokens'] AS wrapper_output_tokens,
+    part['trial'] = 1 AS is_trial,
     -- Facts of the call: from its spans, else the nearest span above, else the root, else what all of the trace agree on.
     part['conversation_id'] AS conversation_id,
     part['user_id'] AS user_id,
@@ -44,7 +45,7 @@ FROM (
             'message', message, 'scope_name', scope_name, 'service', service,
             'request_model', request_model, 'response_model', response_model, 'response_id', response_id,
             'content_hash', content_hash, 'input_tokens', input_tokens, 'output_tokens', output_tokens,
-            'usage_parts', usage_parts, 'doubtful', doubtful, 'has_content', has_content,
+            'usage_parts', usage_parts, 'doubtful', doubtful, 'has_content', has_content, 'trial', trial,
             'conversation_id', conversation_id, 'user_id', user_id, 'team', team, 'agent_name', agent_name,
             'workflow_name', workflow_name, 'workflow_version', workflow_version,
             'prompt_name', prompt_name, 'prompt_version', prompt_version, 'prompt_label', prompt_label
@@ -66,6 +67,7 @@ FROM (
                 + CASE WHEN audio_output_tokens > 0 THEN 1 ELSE 0 END AS usage_parts,
             usage_flags IS NOT NULL AS doubtful,
             input_refs IS NOT NULL OR output_refs IS NOT NULL AS has_content,
+            coalesce(array_has(flags, 'trial'), false) AS trial,
             conversation_id, user_id, team, agent_name, workflow_name, workflow_version,
             prompt_name, prompt_version, prompt_label
         FROM span_records
@@ -78,7 +80,7 @@ FROM (
             NULL AS message, NULL AS scope_name, service,
             NULL AS request_model, NULL AS response_model, NULL AS response_id, NULL AS content_hash,
             NULL AS input_tokens, NULL AS output_tokens, 0 AS usage_parts, false AS doubtful, false AS has_content,
-            conversation_id, user_id, NULL AS team, NULL AS agent_name, NULL AS workflow_name,
+            false AS trial, conversation_id, user_id, NULL AS team, NULL AS agent_name, NULL AS workflow_name,
             NULL AS workflow_version, NULL AS prompt_name, NULL AS prompt_version, NULL AS prompt_label
         FROM logs
         WHERE trace_id IS NOT NULL AND record_id IS NULL AND (conversation_id IS NOT NULL OR user_id IS NOT NULL)

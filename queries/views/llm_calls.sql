@@ -6,7 +6,8 @@
 -- another span or came later (conversation, user, prompt, …) are filled from the nearest span above, else the root, else
 -- from what the trace agrees on. `duplicate_spans` counts the other spans and records merged in and `duplicates` names
 -- them. `reported_subtree_usage` is what the nearest span of the same kind around the call reported for all calls
--- within: not to be added up.
+-- within: not to be added up. `is_trial` tells calls of replays and test harnesses from traffic: a span of their trace is
+-- marked with `tracewell.example.id`.
 SELECT
     s.tenant, nullif(s.trace_id, s.span_id) AS trace_id, s.span_id, s.date, s.parent_span_id, s.name, s.span_kind,
     s.kind, s.dialect, s.scope_name, s.scope_version, s.start_time, s.end_time, s.start_unix_nano, s.duration_ns,
@@ -22,7 +23,8 @@ SELECT
     s.attribute_types, s.resource_attributes, s.events, s.links, s.flags, s.received_at, s.seq, s.mapping_version,
     0 AS duplicate_spans, NULL AS duplicates,
     CASE WHEN c.wrapper_span_id IS NOT NULL THEN named_struct('span_id', c.wrapper_span_id,
-        'input_tokens', c.wrapper_input_tokens, 'output_tokens', c.wrapper_output_tokens) END AS reported_subtree_usage
+        'input_tokens', c.wrapper_input_tokens, 'output_tokens', c.wrapper_output_tokens) END AS reported_subtree_usage,
+    c.is_trial
 FROM call_spans AS c
 JOIN span_records AS s ON s.tenant = c.tenant AND s.trace_id = c.trace_id AND s.span_id = c.span_id
 WHERE c.role = 'call' AND c.call_rows = 1 AND s.kind IN ('chat', 'completion', 'embedding', 'rerank')
@@ -38,5 +40,6 @@ SELECT
     audio_input_tokens, audio_output_tokens, image_input_tokens, usage_reported, usage_flags, input_semantics,
     reported_cost_usd, retrieval_query, tags, metadata, content_hash, routing_hash, policy_hash, input_preview,
     output_preview, input_refs, output_refs, system_ref, tools_ref, attributes, attribute_types, resource_attributes,
-    events, links, flags, received_at, seq, mapping_version, duplicate_spans, duplicates, reported_subtree_usage
+    events, links, flags, received_at, seq, mapping_version, duplicate_spans, duplicates, reported_subtree_usage,
+    is_trial
 FROM merged_calls

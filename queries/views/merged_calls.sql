@@ -102,7 +102,8 @@ SELECT
     array_agg(DISTINCT named_struct('trace_id', nullif(trace_id, span_id), 'span_id', span_id)) FILTER (WHERE rank > 1) AS duplicates,
     -- What the nearest span of the same kind around it reported for all calls within: not to be added up.
     first_value(named_struct('span_id', wrapper_span_id, 'input_tokens', wrapper_input_tokens, 'output_tokens', wrapper_output_tokens)
-        ORDER BY rank) FILTER (WHERE wrapper_span_id IS NOT NULL) AS reported_subtree_usage
+        ORDER BY rank) FILTER (WHERE wrapper_span_id IS NOT NULL) AS reported_subtree_usage,
+    bool_or(is_trial) AS is_trial
 FROM (
     SELECT
         s.tenant, s.trace_id, s.span_id, s.date, s.parent_span_id, s.name, s.span_kind, s.kind, s.dialect,
@@ -124,7 +125,7 @@ FROM (
         c.conversation_id AS call_conversation_id, c.user_id AS call_user_id, c.team AS call_team,
         c.agent_name AS call_agent_name, c.workflow_name AS call_workflow_name,
         c.workflow_version AS call_workflow_version, c.prompt_name AS call_prompt_name,
-        c.prompt_version AS call_prompt_version, c.prompt_label AS call_prompt_label
+        c.prompt_version AS call_prompt_version, c.prompt_label AS call_prompt_label, c.is_trial
     FROM call_spans AS c
     JOIN span_records AS s ON s.tenant = c.tenant AND s.trace_id = c.trace_id AND s.span_id = c.span_id
     WHERE c.role <> 'wrapper' AND c.call_rows > 1 AND s.kind IN ('chat', 'completion', 'embedding', 'rerank')

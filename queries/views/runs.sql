@@ -8,7 +8,8 @@ SELECT
     t.workflow_version, t.models, t.prompts, t.tools, t.span_count, t.error_count, t.call_count, t.tool_count,
     t.tool_error_count, t.retrieval_count, t.input_tokens, t.output_tokens, t.cache_read_tokens, t.cache_write_tokens,
     t.reasoning_tokens, t.calls_without_usage, t.cost_usd,
-    t.unpriced_calls, t.reported_cost_usd, s.scores, t.input_preview, t.output_preview
+    t.unpriced_calls, t.reported_cost_usd, s.scores, t.input_preview, t.output_preview,
+    t.is_trial
 FROM traces AS t
 LEFT JOIN (
     SELECT

@@ -9,7 +9,7 @@ SELECT
     user_id, conversation_id, agent_name, workflow_name, workflow_version, prompt_name, prompt_version, prompt_label,
     prompt_hash, prompt_shape, provider, request_model, response_model, coalesce(response_model, request_model) AS model,
     service_tier, dialect, status, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
-    input_preview, output_preview,
+    input_preview, output_preview, is_trial,
     tracewell_cost(call) AS cost_usd,
     tracewell_cost_parts(call) AS cost_parts,
     tracewell_cost(uncached) AS uncached_cost_usd,

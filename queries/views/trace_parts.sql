@@ -8,7 +8,7 @@ SELECT
     whole.end_unix_nano, whole.has_root, whole.root_name, whole.root_kind, whole.root_status,
     whole.service, whole.environment, whole.release, whole.conversation_id, whole.user_id, whole.team,
     whole.workflow_name, whole.workflow_version, whole.of_root, whole.disputed, whole.span_count, whole.error_count,
-    whole.retrieval_count,
+    whole.retrieval_count, whole.is_trial,
     coalesce(calls.call_count, 0) AS call_count,
     coalesce(calls.calls_without_usage, 0) AS calls_without_usage,
     coalesce(copies.duplicate_count, 0) AS duplicate_count,
@@ -62,7 +62,8 @@ FROM (
         ), '') AS disputed,
         count(DISTINCT span_id) FILTER (WHERE NOT is_record) AS span_count,
         count(DISTINCT span_id) FILTER (WHERE status = 'error' AND NOT is_record) AS error_count,
-        count(DISTINCT span_id) FILTER (WHERE kind = 'retrieval') AS retrieval_count
+        count(DISTINCT span_id) FILTER (WHERE kind = 'retrieval') AS retrieval_count,
+        bool_or(coalesce(array_has(flags, 'trial'), false)) AS is_trial
     FROM (
         SELECT *, parent_span_id IS NULL AND NOT is_record AS is_root, -duration_ns AS shorter
         FROM span_records

@@ -9,7 +9,7 @@ SELECT
     root_name, root_kind, missing_root, service, environment, release, conversation_id, user_id, team, workflow_name,
     workflow_version, span_count, error_count, call_count, tool_count, tool_error_count, retrieval_count,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, calls_without_usage,
-    models, prompts, tools, input_preview, output_preview,
+    models, prompts, tools, input_preview, output_preview, is_trial,
     CASE WHEN missing_root AND error_count > 0 THEN 'error' ELSE root_status END AS status,
     span_count > 0 AND span_count = duplicate_count AS only_duplicates,
     costs.cost_usd, coalesce(costs.unpriced_calls, 0) AS unpriced_calls, costs.reported_cost_usd
@@ -37,6 +37,7 @@ FROM (
         sum(reasoning_tokens) AS reasoning_tokens,
         sum(tool_count) AS tool_count, sum(tool_error_count) AS tool_error_count,
         sum(retrieval_count) AS retrieval_count,
+        coalesce(bool_or(is_trial), false) AS is_trial,
         array_sort(array_distinct(flatten(array_agg(models) FILTER (WHERE models IS NOT NULL)))) AS models,
         array_sort(array_distinct(flatten(array_agg(prompts) FILTER (WHERE prompts IS NOT NULL)))) AS prompts,
         array_sort(array_distinct(flatten(array_agg(tools) FILTER (WHERE tools IS NOT NULL)))) AS tools,

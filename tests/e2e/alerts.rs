@@ -22,12 +22,25 @@ fn rows(output: &Output) -> Vec<Value> {
 
 /// Calls that began `ago` seconds before now, one trace each; of these so many failed.
 async fn send(server: &Server, first: u32, calls: u32, failed: u32, ago: u64, model: &str) {
+    send_marked(server, first, calls, failed, ago, model, None).await;
+}
+
+/// The same, with one more attribute.
+async fn send_marked(
+    server: &Server,
+    first: u32,
+    calls: u32,
+    failed: u32,
+    ago: u64,
+    model: &str,
+    mark: Option<(&str, &str)>,
+) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 - ago * 1_000_000_000;
     let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
     let count = |key: &str, value: u32| json!({"key": key, "value": {"intValue": value.to_string()}});
     let span = |number: u32| {
         let status = if number < first + failed { json!({"code": 2}) } else { json!({}) };
-        json!({
+        let mut span = json!({
             "traceId": format!("{number:032x}"), "spanId": format!("{number:016x}"), "name": "chat", "kind": 3, "status": status,
             "startTimeUnixNano": (now + u64::from(number)).to_string(), "endTimeUnixNano": (now + 500_000_000).to_string(),
             "attributes": [
@@ -35,7 +48,11 @@ async fn send(server: &Server, first: u32, calls: u32, failed: u32, ago: u64, mo
                 text("gen_ai.request.model", model), text("gen_ai.response.model", model),
                 count("gen_ai.usage.input_tokens", 1_000), count("gen_ai.usage.output_tokens", 100),
             ],
-        })
+        });
+        if let (Some((key, value)), Some(attributes)) = (mark, span["attributes"].as_array_mut()) {
+            attributes.push(text(key, value));
+        }
+        span
     };
     let spans: Vec<Value> = (first..first + calls).map(span).collect();
     let body = json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "app"}, "spans": spans}]}]});
@@ -78,6 +95,15 @@ async fn every_measure_finds_what_was_sent() {
     }
     send(&server, 1, 16, 5, 60, "gpt-4.1-mini").await;
     send(&server, 100, 4, 0, 60, "house-model").await;
+    // Trials are no traffic, though what they cost is part of what a budget allows.
+    send_marked(&server, 200, 7, 7, 0, "gpt-4.1-mini", Some(("tracewell.example.id", "e1"))).await;
+    let trial = format!("{:032x}", 200);
+    for (value, minutes) in [("0.9", 90), ("0.1", 1)] {
+        let time = (chrono::Utc::now() - chrono::TimeDelta::minutes(minutes)).to_rfc3339();
+        let given = ["score", "add", "worth", value, "--trace", &trial, "--time", &time];
+        let output = tracewell(&data, &config, &given);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
     let checked = rows(&tracewell(&data, &config, &["alerts", "check", "--format", "json"]));
     let found = |rule: &str| {
         let row = checked.iter().find(|row| row["rule"] == rule).unwrap();
@@ -92,10 +118,10 @@ async fn every_measure_finds_what_was_sent() {
     // A call costs 1 000 × 0.4 + 100 × 1.6 = 560 millionths.
     let (event, value, samples) = found("cost");
     assert!(event == fires && near(value, 16.0 * 0.00056) && samples.as_deref() == Some("20"), "{checked:#?}");
-    // 24 of them are of the last four weeks, of which some may be of last year.
+    // 24 of them are of the last four weeks, of which some may be of last year, and 7 are trials.
     let (event, value, samples) = found("budget");
     let calls: f64 = samples.unwrap().parse().unwrap();
-    assert!((16.0..=24.0).contains(&calls) && near(value, calls * 0.00056 / 0.012), "{checked:#?}");
+    assert!((23.0..=31.0).contains(&calls) && near(value, calls * 0.00056 / 0.012), "{checked:#?}");
     assert_eq!(event.is_some(), calls * 0.00056 / 0.012 > 0.8);
     let (event, value, _) = found("error_rate");
     assert!(event == fires && near(value, 0.25), "{checked:#?}");
@@ -107,7 +133,7 @@ async fn every_measure_finds_what_was_sent() {
         "{checked:#?}"
     );
     assert!(found("unpriced_share").0 == fires && near(found("unpriced_share").1, 0.2), "{checked:#?}");
-    assert_eq!((found("score_drop").0, found("score_drop").1), (None, None), "there are no scores");
+    assert_eq!((found("score_drop").0, found("score_drop").1), (None, None), "there are no scores but those of trials");
     assert!(
         found("missing_data").0.is_none()
             && found("missing_data").1.is_some_and(|minutes| (0.9..10.0).contains(&minutes)),

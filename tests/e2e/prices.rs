@@ -105,6 +105,34 @@ async fn a_corrected_price_changes_the_past_and_a_wrong_file_changes_nothing() {
     assert_eq!(versions[0]["catalogue_versions"], catalogue[0]["version"]);
     assert!(error(&as_of("0000")).contains("there were no prices of version `0000`"));
 
+    // Dearer from now on: 1 000 × 2 + 500 × 8 = 6 000 millionths. As of the catalogue that said 1 and 4 it is 3 000 still.
+    let own =
+        server.sql("SELECT DISTINCT catalogue_version AS version FROM span_costs WHERE price_source = 'operator'");
+    let own = own[0]["version"].as_str().unwrap();
+    let dearer = RULE.replace("= 1\n", "= 2\n").replace("= 4\n", "= 8\n");
+    std::fs::write(&list, &dearer).unwrap();
+    assert!(tracewell(&["prices", "import", "--data", place, list.to_str().unwrap()]).status.success());
+    while total(&server) != (json!("0.006964000000000000000000"), json!(0)) {
+        assert!(Instant::now() < deadline, "the dearer prices are not in force: {:?}", total(&server));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(json!(rows(&as_of(own))), json!([{"cost": "0.003964000000000000000000", "unpriced": 0}]));
+    let today =
+        tracewell(&["report", "cost", "--data", place, "--period", "2026-W47", "--prices", own, "--format", "json"]);
+    let today: Value = serde_json::from_slice(&today.stdout).unwrap();
+    assert_eq!(
+        (&today["totals"]["cost_usd"], &today["totals"]["unpriced_calls"]),
+        (&json!("0.003964"), &json!(0)),
+        "{}",
+        today["totals"]
+    );
+    std::fs::write(&list, RULE).unwrap();
+    assert!(tracewell(&["prices", "import", "--data", place, list.to_str().unwrap()]).status.success());
+    while total(&server) != corrected {
+        assert!(Instant::now() < deadline, "the old prices are not in force: {:?}", total(&server));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
     // Neither the command nor the server takes a file with a mistake, and what was in force stays.
     std::fs::write(&list, format!("{RULE}\n[[price]]\nmodel = \"house-model\"\ninput_tokens = -1\n")).unwrap();
     let refused = error(&tracewell(&["prices", "import", "--data", place, list.to_str().unwrap()]));

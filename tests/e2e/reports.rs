@@ -77,6 +77,15 @@ fn costs_and_why_they_changed_are_those_worked_out_by_hand() {
         assert_eq!((&page["totals"]["calls"], &page["totals"]["unpriced_calls"]), (&json!(6), &json!(1)), "{when}");
         assert_eq!(tile(&page, "Per call"), "0.00493");
         assert_eq!(tile(&page, "Caching saved"), "0.02175");
+        // Pictures have the same exact amounts, as text: 2 300 and 1 800 millionths at 12:00 and 23:00, nothing at 1:00.
+        let charts = pieces(&page, "chart");
+        let columns = &charts[0]["data"]["columns"];
+        let values = [12, 23, 1].map(|hour: usize| &columns[hour]["value"]);
+        assert_eq!(values, [&json!("0.0023"), &json!("0.0018"), &json!("0")], "{when}");
+        let steps = charts[1]["data"]["bridge"].as_array().unwrap();
+        let steps: Vec<&Value> = steps.iter().map(|step| &step["value"]).collect();
+        let exact = ["0.030393", "-0.013508", "0.0135025", "-0.0046125", "-0.001125", "0", "0.02465"];
+        assert_eq!(json!(steps), json!(exact), "{when}");
         let parts: Vec<Value> = table(&page, "The change, split").into_iter().map(|row| row[2].clone()).collect();
         assert_eq!(
             json!(parts),
@@ -155,6 +164,196 @@ fn quality_and_leadership_have_the_figures_worked_out_by_hand() {
     let versions = table(&quality, "Calls by prompt version, the 30 most used");
     assert_eq!(json!(versions[0][..3]), json!(["answer-customer", "4", 9]));
     assert_eq!(versions[0][3].as_f64().unwrap(), 3.0 / 9.0);
+    assert_eq!((&scores[0][6], &versions[0][4]), (&json!("too few"), &json!("too few")), "one score, nine calls");
+}
+
+/// A span as OTLP JSON on 18 November, so many seconds after noon.
+fn span(trace: &str, span: &str, parent: &str, seconds: u64, attributes: &[(&str, Value)]) -> Value {
+    let start = 1_795_003_200_000_000_000 + seconds * 1_000_000_000;
+    let attributes = attributes.iter().map(|(key, value)| {
+        let kind = if value.is_string() { "stringValue" } else { "intValue" };
+        json!({"key": key, "value": {kind: value}})
+    });
+    json!({
+        "traceId": format!("{trace:0>32}"), "spanId": format!("{span:0>16}"), "parentSpanId": parent, "name": "x", "kind": 1,
+        "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + 60_000_000_000).to_string(),
+        "status": {"code": 2}, "attributes": attributes.collect::<Vec<_>>(),
+    })
+}
+
+fn call(prompt: &str) -> Vec<(&'static str, Value)> {
+    vec![
+        ("gen_ai.operation.name", json!("chat")),
+        ("gen_ai.provider.name", json!("openai")),
+        ("gen_ai.request.model", json!("gpt-4.1")),
+        ("gen_ai.prompt.name", json!(prompt)),
+        ("gen_ai.prompt.version", json!("99")),
+        ("gen_ai.conversation.id", json!("zz")),
+        ("user.id", json!("zoe")),
+        ("gen_ai.usage.input_tokens", json!("1000")),
+        ("gen_ai.usage.output_tokens", json!("100")),
+    ]
+}
+
+fn import(data: &Path, folder: &Path, spans: Vec<Value>) {
+    let file = folder.join("more.jsonl");
+    let request = json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "harness"}, "spans": spans}]}]});
+    std::fs::write(&file, request.to_string() + "\n").unwrap();
+    text(tracewell(data, &["import", file.to_str().unwrap()]));
+}
+
+/// A harness tries an example twice on 18 November: 1 000 × 2 + 100 × 8 = 2 800 millionths a call. In one trace the span
+/// around the call is marked, in the other the call itself. Beside it, somebody judges a document that run 57 found.
+#[test]
+fn trials_are_no_traffic_and_what_they_cost_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let settings = folder.path().join("settings.toml");
+    std::fs::write(&settings, "[[report.budgets]]\nname = 'all'\nusd = '0.9'\nper = 'month'\n").unwrap();
+    let kinds = ["cost", "quality", "leadership"];
+    let make = |kind: &str| report(&data, kind, "2026-11-18", &["--tz", "UTC", "--config", settings.to_str().unwrap()]);
+    let of_traffic = |page: &Value| {
+        let own = ["Trials, besides", "Budget used"];
+        let tiles = pieces(page, "tiles").into_iter().flat_map(|tiles| tiles.as_array().unwrap().clone());
+        let tiles: Vec<Value> = tiles.filter(|tile| !own.contains(&tile["label"].as_str().unwrap())).collect();
+        json!([page["totals"], page["notices"], tiles, pieces(page, "table"), pieces(page, "chart")])
+    };
+    let before = kinds.map(make);
+
+    let mark = ("tracewell.example.id", json!("refund-7"));
+    let marked: Vec<_> = call("tried").into_iter().chain([mark.clone()]).collect();
+    let spans = vec![
+        span("e1", "e100", "", 0, &[mark]),
+        span("e1", "e101", "000000000000e100", 1, &call("tried")),
+        span("e1", "e102", "000000000000e100", 2, &[("langfuse.observation.type", json!("chain"))]),
+        span("e2", "e200", "", 3, &marked),
+    ];
+    import(&data, folder.path(), spans);
+    for (trace, name, more) in [
+        ("e1", "helpfulness", &["--source", "user"][..]),
+        ("57", "relevance", &["--source", "user", "--document", "doc-11"]),
+    ] {
+        let trace = format!("{trace:0>32}");
+        let given = ["score", "add", name, "0.0", "--time", "2026-11-18T13:00:00Z", "--trace", &trace];
+        text(tracewell(&data, &[&given[..], more].concat()));
+    }
+    for when in ["as imported", "settled"] {
+        for (kind, before) in kinds.into_iter().zip(&before) {
+            let page = make(kind);
+            assert_eq!(of_traffic(&page), of_traffic(before), "{kind}, {when}");
+            if kind == "quality" {
+                assert!(page["sections"].to_string().contains("left out: 2 runs with 2 calls."), "{page:#}");
+                continue;
+            }
+            assert_eq!(tile(&page, "Trials, besides"), "0.0056", "{kind}, {when}");
+            // 0.9 for 30 days is 0.03 a day; what is paid is 0.02465 + 0.0056.
+            let used = tile(&page, "Budget used").as_f64().unwrap();
+            assert!((used - 0.03025 / 0.03).abs() < 1e-9, "{kind}, {when}: {used}");
+            assert_eq!(page["sections"].to_string().matches("with them $0.0303").count(), 1, "{page:#}");
+        }
+        let unregistered = text(tracewell(&data, &["prompt", "list", "--unregistered", "--format", "json"]));
+        assert!(unregistered.contains("answer-customer") && !unregistered.contains("tried"), "{unregistered}");
+        let status = text(tracewell(&data, &["release", "status", "--since", "3650d", "--format", "json"]));
+        assert!(status.contains("answer-customer") && !status.contains("tried"), "{status}");
+        let marked = sql(&data, "SELECT trace_id FROM runs WHERE is_trial ORDER BY 1");
+        assert_eq!(
+            json!(marked),
+            json!([{"trace_id": format!("{:0>32}", "e1")}, {"trace_id": format!("{:0>32}", "e2")}])
+        );
+        text(tracewell(&data, &["settle"]));
+    }
+}
+
+#[test]
+fn users_and_sessions_of_two_tenants_are_not_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
+    let queries = page["queries"].as_array().unwrap();
+    let asked = queries.iter().find(|query| query["title"] == "Calls and what they cost in all").unwrap();
+    // The same question over the same calls, of which one of bob's two is of another tenant.
+    let of_two = "FROM (SELECT date, start_time, is_trial, cost_usd, uncached_cost_usd, conversation_id, user_id, CASE WHEN span_id = '0000000000005800' THEN 'b' ELSE 'a' END AS tenant FROM span_costs) AS calls";
+    let sums = |question: &str| {
+        let rows = sql(&data, question);
+        let now = rows.iter().find(|row| row["period"] == "this").unwrap();
+        (now["calls"].clone(), now["users"].clone(), now["sessions"].clone())
+    };
+    let question = asked["sql"].as_str().unwrap();
+    assert_eq!(sums(question), (json!(6), json!(4), json!(4)));
+    assert_eq!(sums(&question.replace("FROM span_costs", of_two)), (json!(6), json!(5), json!(5)));
+}
+
+#[test]
+fn what_moved_names_the_release_and_a_good_outcome_is_what_the_settings_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let prompt = folder.path().join("answer-customer.toml");
+    std::fs::write(&prompt, "name = 'answer-customer'\n[[message]]\nrole = 'system'\ncontent = 'Help.'\n").unwrap();
+    text(tracewell(&data, &["prompt", "add", prompt.to_str().unwrap(), "--author", "ann"]));
+    let live = [
+        "release",
+        "live",
+        "answer-customer@1",
+        "--at",
+        "2026-11-17T23:30:00Z",
+        "--force",
+        "--note",
+        "x",
+        "--author",
+        "ann",
+    ];
+    text(tracewell(&data, &live));
+    let settings = folder.path().join("settings.toml");
+    std::fs::write(&settings, "[report.good_outcome]\nscore = 'helpfulness'\nat_least = 0.9\n").unwrap();
+    let with = ["--tz", "Europe/Berlin", "--config", settings.to_str().unwrap()];
+    let page = report(&data, "leadership", "2026-11-18", &with);
+    let moved = table(&page, "What moved most");
+    let behind = |prompt: &str| {
+        let row =
+            moved.iter().find(|row| row.contains(&json!(prompt))).unwrap_or_else(|| panic!("{prompt}: {moved:?}"));
+        row.last().unwrap().as_str().unwrap().to_owned()
+    };
+    assert!(behind("answer-customer").contains("release 1 live in production since 2026-11-18"), "{moved:?}");
+    assert!(!behind("summarise").contains("release"), "{moved:?}");
+
+    // Of the six runs 57 has the only score, 0.8: below 0.9 it is no good outcome.
+    let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC", "--config", settings.to_str().unwrap()]);
+    let each: f64 = tile(&page, "Per good outcome").as_str().unwrap().parse().unwrap();
+    assert!((each - 0.02465 / 5.0).abs() < 1e-12, "{each}");
+    let rule = "runs that did not fail and have no score `helpfulness` below 0.9";
+    assert!(page["sections"].to_string().contains(rule), "{page:#}");
+    let usual = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
+    assert!(usual["sections"].to_string().contains("runs that did not fail and have no score below 0.5"), "{usual:#}");
+}
+
+#[test]
+fn rows_for_spreadsheets_hold_no_formula_and_a_dimension_comes_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let names = ["=HYPERLINK(\"https://x\")", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "-12.5", "plain"];
+    let spans = names
+        .iter()
+        .zip(1..)
+        .map(|(name, number)| span(&format!("f{number}"), &format!("f{number}"), "", 0, &call(name)));
+    import(&data, folder.path(), spans.collect());
+    let rows = |form: &str| {
+        let asked = ["report", "cost", "--period", "2026-11-18", "--by", "prompt", "--format", form];
+        let output = tracewell(&data, &asked);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let written = rows("csv");
+    let mut reader = csv::Reader::from_reader(written.as_slice());
+    let cells: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    for name in names {
+        let is_plain = ["-12.5", "plain"].contains(&name);
+        let shown = if is_plain { name.to_owned() } else { format!("'{name}") };
+        let row = cells.iter().find(|row| row[0] == shown).unwrap_or_else(|| panic!("{name:?}: {cells:?}"));
+        assert_eq!((&row[1], row[3].trim_end_matches('0')), ("1", "0.0028"));
+    }
+    let twice = tracewell(&data, &["report", "cost", "--period", "2026-11-18", "--by", "team,team"]);
+    let told = String::from_utf8_lossy(&twice.stderr);
+    assert!(!twice.status.success() && told.contains("cannot be broken down by `team` twice"), "{told}");
 }
 
 /// A number of any kind, so that text and JSON numbers compare.
@@ -267,6 +466,9 @@ fn what_was_published_stays_and_a_corrected_price_is_a_restatement() {
     assert_eq!(restated["totals"]["cost_usd"], "0.0226");
     let notice = restated["notices"].to_string();
     assert!(notice.contains("as $0.0247 for 6 calls; now $0.0226, −$0.00205 (prices were corrected)"), "{notice}");
+
+    // By another name of the zone it is the same period; in another zone it is not.
+    assert!(is_restated(&make(&["--tz", "Etc/UTC"])) && !is_restated(&make(&["--tz", "Europe/Berlin"])));
 
     let listed: Value = serde_json::from_str(&text(tracewell(&data, &["report", "list", "--format", "json"]))).unwrap();
     assert_eq!((listed.as_array().unwrap().len(), &listed[0]["cost_usd"]), (1, &json!("0.02465")));
@@ -427,6 +629,23 @@ async fn a_report_is_published_once_and_arrives_everywhere() {
     {
         assert_eq!(get(path, "*/*").await.status(), status, "{path}");
     }
+    let daily = format!("/v1/reports/daily/{period}");
+    for path in ["/v1/reports/cost?period=2026-11-18", &daily, "/v1/runs/00000000000000000000000000000057"] {
+        for (accept, status, media) in [
+            ("image/png", 406, "application/json"),
+            ("text/html;q=0", 406, "application/json"),
+            ("image/png, text/html", 200, "text/html"),
+            ("application/*", 200, "application/json"),
+        ] {
+            let answer = get(path, accept).await;
+            let content = answer.headers()["content-type"].to_str().unwrap().to_owned();
+            assert!(answer.status() == status && content.starts_with(media), "{path}, {accept}: {answer:?}");
+            if status == 406 {
+                let told = answer.text().await.unwrap();
+                assert!(["application/json", "text/html", "text/markdown"].iter().all(|media| told.contains(media)));
+            }
+        }
+    }
     let metrics = get("/metrics", "*/*").await.text().await.unwrap();
     assert!(metrics.contains("\ntracewell_report_deliveries_total "), "{metrics}");
     let log = std::fs::read_to_string(data.with_extension("log")).unwrap();
@@ -469,6 +688,7 @@ fn settings_of_reports_that_cannot_be_meant_are_refused() {
         ("[[report.budgets]]\nname = 'x'\nusd = '-1'\nper = 'day'", "is not above zero"),
         ("[[report.destinations]]\nkind = 'store'\nname = 'x'\nfolder = 'spans'", "is a folder of Tracewell"),
         ("[report]\ntime_zone = 'Berlin'", "is no time zone"),
+        ("[report.good_outcome]\nat_least = nan", "which is no number"),
         ("[report]\nschedule = []", "did you mean `report.schedules`?"),
     ] {
         let file = folder.path().join("tracewell.toml");

@@ -163,6 +163,13 @@ fn files_of_scores_are_read_without_a_server_and_wrong_rows_are_told() {
         assert!(told.contains("line 6: `0,5` is no number") && told.contains("line 7: `50%` is no number"), "{told}");
         assert!(told.contains("3 scores imported, 4 rows are wrong"), "{told}");
     }
+    // A word in JSON is no `value`: what to use is told.
+    let words = temporary.path().join("words.jsonl");
+    std::fs::write(&words, format!("{{\"name\": \"tone\", \"value\": \"friendly\", \"trace_id\": \"{TRACE}\"}}\n"))
+        .unwrap();
+    let told = error(&score(&data, &["import", words.to_str().unwrap()]));
+    assert!(told.contains("give a word as `label`"), "{told}");
+    assert!(told.contains("1 row is wrong, and nothing was imported") && !told.contains("others"), "{told}");
     let rows =
         sql(&data, "SELECT name, data_type, label, source, time, metadata['page'] AS page FROM evaluations ORDER BY 1");
     assert_eq!(

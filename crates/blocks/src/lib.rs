@@ -6,6 +6,7 @@
 
 mod html;
 mod markdown;
+pub mod spreadsheet;
 mod terminal;
 mod units;
 

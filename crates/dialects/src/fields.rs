@@ -143,6 +143,8 @@ fields! {
     PromptLabel: "~prompt_label", "traceloop.prompt.version_name", "~promptLabel";
     PromptTemplate: "llm.prompt_template.template", "traceloop.prompt.template";
     PromptVariables: "llm.prompt_template.variables", "traceloop.prompt.template_variables";
+    /// The example of a dataset that is tried: the span is no traffic.
+    Example: "tracewell.example.id";
     Tags: "langfuse.trace.tags", "tag.tags", "langfuse.tags", "langsmith.span.tags", "ai.telemetry.metadata.tags",
         "logfire.tags", "~langfuse_tags";
 

@@ -87,6 +87,9 @@ impl Normalizer {
     fn scalars<'a>(&self, span: &SpanInput<'_, 'a>, kind: Option<Kind>, out: &mut Normalized<'a>) {
         let mut facts = Facts::read(span.attributes, &self.hits, out.dialect, out);
         out.kind = kind.unwrap_or_else(|| kinds::kind(span, &facts, out.dialect));
+        if facts.text(Field::Example).is_some() {
+            out.flags.push("trial");
+        }
         if out.dialect == Dialect::Plain {
             identity::context(&facts, &self.team_keys, out);
             errors::fill(span, &facts, out);

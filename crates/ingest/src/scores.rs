@@ -59,7 +59,10 @@ pub struct Score {
 
 /// A number, or true or false.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "`value` is a number, true or false; give a word as `label`, or what was written as `text`"
+)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Value {
     Truth(bool),

@@ -1,7 +1,7 @@
 //! Datasets.
 
 use serde::Deserialize;
-use tracewell_regression::dataset::{At, Dataset, Edit, Pin, Revision, Signed};
+use tracewell_regression::dataset::{At, Dataset, Edit, Pin, Revision, Signed, check_name};
 use tracewell_runs::{Ask, rows};
 
 use crate::ledger::MOST_TRIES;
@@ -101,6 +101,7 @@ impl<A: Ask> Ledger<A> {
         signed: &Signed,
         mut edits: impl FnMut(&Dataset) -> Result<Vec<Edit>, LedgerError>,
     ) -> Result<Changed, LedgerError> {
+        check_name(name).map_err(LedgerError::refused)?;
         for _ in 0..MOST_TRIES {
             let dataset = at(&self.source, &Pin { dataset: name.to_owned(), at: At::Latest }).await?;
             let rows = dataset.next(&edits(&dataset)?, signed).map_err(LedgerError::refused)?;

@@ -1,7 +1,7 @@
 //! Prompts on record.
 
 use serde::Deserialize;
-use tracewell_regression::dataset::Signed;
+use tracewell_regression::dataset::{Signed, check_name};
 use tracewell_regression::prompt::{Origin, Prompt, PromptFile};
 use tracewell_runs::{Ask, rows};
 
@@ -90,6 +90,7 @@ impl<A: Ask> Ledger<A> {
         origin: &Origin,
     ) -> Result<Option<Prompt>, LedgerError> {
         let name = file.name.clone().unwrap_or_default();
+        check_name(&name).map_err(LedgerError::refused)?;
         for _ in 0..MOST_TRIES {
             let last = match get(&self.source, &name).await {
                 Ok(last) => Some(last),

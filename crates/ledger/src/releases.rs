@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
-use tracewell_regression::dataset::Signed;
+use tracewell_regression::dataset::{Signed, check_name};
 use tracewell_regression::gate::Contender;
 use tracewell_regression::prompt::Prompt;
 use tracewell_regression::release::{self, Entry, Evidence, Move, Step};
@@ -19,7 +19,7 @@ pub fn log(prompt: Option<&str>) -> String {
     let of_prompt = prompt.map_or_else(String::new, |prompt| format!("WHERE prompt = {}", quoted(prompt)));
     format!(
         "SELECT effective_at, prompt, environment, revision, version, step, state, author, why, replaces, change, verdict,
-            decision, recorded_at
+            decision, forced, recorded_at
         FROM releases {of_prompt} ORDER BY recorded_at DESC, prompt, entry DESC, state"
     )
 }
@@ -33,6 +33,8 @@ pub struct Status {
     /// By the ledger.
     pub live: Option<String>,
     pub since: Option<String>,
+    /// Who made it live without the approvals or the verdict that it needs, and why; absent where nobody did.
+    pub forced: Option<String>,
     /// By the traffic: the version of the last call.
     pub seen: Option<String>,
     pub last_seen: Option<String>,
@@ -50,7 +52,7 @@ pub struct Status {
 pub async fn of(source: &impl Ask, prompt: &str) -> Result<release::Ledger, LedgerError> {
     let query = format!(
         "SELECT prompt, entry, environment, revision, version, step, state, CAST(effective_at AS text) AS effective_at,
-            author, why, replaces, change, verdict, decision, approvals
+            author, why, replaces, change, verdict, decision, approvals, forced
         FROM releases WHERE prompt = {}",
         quoted(prompt)
     );
@@ -130,6 +132,16 @@ struct Live {
     environment: String,
     version: String,
     live_from: String,
+    forced: Option<bool>,
+    author: String,
+    why: Option<String>,
+}
+
+impl Live {
+    fn forced(&self) -> Option<String> {
+        let told = || format!("by {}: {}", self.author, self.why.as_deref().unwrap_or("(no reason)"));
+        (self.forced == Some(true)).then(told)
+    }
 }
 
 /// What is live where, by the ledger and by the traffic since `since` (SQL for a moment).
@@ -139,7 +151,7 @@ struct Live {
 pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Result<Vec<Status>, LedgerError> {
     let of = |column: &str| prompt.map_or_else(String::new, |prompt| format!(" AND {column} = {}", quoted(prompt)));
     let live = format!(
-        "SELECT prompt, environment, version, CAST(live_from AS text) AS live_from FROM live_releases
+        "SELECT prompt, environment, version, CAST(live_from AS text) AS live_from, forced, author, why FROM live_releases
         WHERE live_until IS NULL{} ORDER BY prompt, environment",
         of("prompt")
     );
@@ -148,12 +160,8 @@ pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Res
         "SELECT c.prompt_name AS prompt, c.environment, c.prompt_version AS version, count(*) AS calls,
             CAST(max(c.start_time) AS text) AS last_seen
         FROM llm_calls AS c
-        LEFT JOIN (
-            SELECT DISTINCT trace_id FROM spans
-            WHERE date >= CAST({since} AS date) AND attributes['tracewell.example.id'] IS NOT NULL
-        ) AS t ON t.trace_id = c.trace_id
         WHERE c.date >= CAST({since} AS date) AND c.start_time >= {since} AND c.prompt_name IS NOT NULL
-            AND t.trace_id IS NULL{}
+            AND c.is_trial IS NOT TRUE{}
         GROUP BY c.prompt_name, c.environment, c.prompt_version ORDER BY last_seen DESC",
         of("c.prompt_name")
     );
@@ -177,6 +185,7 @@ pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Res
             environment: one.environment.clone(),
             live: Some(one.version.clone()),
             since: Some(one.live_from.clone()),
+            forced: one.forced(),
             seen: last.map(version),
             last_seen: last.map(|last| last.last_seen.clone()),
             calls,
@@ -226,6 +235,7 @@ impl<A: Ask> Ledger<A> {
     /// # Errors
     /// When it may not be taken, or the tables cannot be read or written.
     pub async fn step(&self, request: &Request<'_>) -> Result<(Vec<Entry>, Prompt), LedgerError> {
+        check_name(request.environment).map_err(|error| LedgerError::Refused(format!("environment: {error}")))?;
         let at = DateTime::parse_from_rfc3339(request.effective_at).map_err(LedgerError::refused)?;
         if at.timestamp_nanos_opt().is_none_or(|at| at > self.now()) {
             let reason = format!("{at} is yet to come; the record says what happened, so record it when it has");

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
-use tracewell_regression::dataset::Dataset;
+use tracewell_regression::dataset::{Dataset, check_name};
 use tracewell_regression::review::{Entry, Item, Outcome, Question, Queue, Step};
 use tracewell_regression::{Answer, Example};
 use tracewell_runs::{Ask, rows};
@@ -88,6 +88,7 @@ impl<A: Ask> Ledger<A> {
         reviewers: usize,
         blind: bool,
     ) -> Result<(), LedgerError> {
+        check_name(name).map_err(LedgerError::refused)?;
         for _ in 0..MOST_TRIES {
             let queue = queue(&self.source, name).await?;
             let mut row = entry(&queue, "", queue.next, Step::Describe, author);

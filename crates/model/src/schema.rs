@@ -10,7 +10,7 @@ pub use derived::{CALLS, DERIVED_TABLES, TRACES};
 pub use kept::{ALERTS, EXAMPLES, KEPT_TABLES, PROMPTS, RELEASES, REPORTS, REVIEWS, VERDICTS};
 
 /// `major.minor` of the published schema.
-pub const SCHEMA_VERSION: &str = "0.4";
+pub const SCHEMA_VERSION: &str = "0.5";
 
 /// The type of a column, as SQL and Delta Lake see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,7 +265,7 @@ pub const SPANS: Table = Table {
         column("dropped_attributes", Int64, "Attributes that the SDK dropped.").dict(),
         column("dropped_events", Int64, "Events that the SDK dropped.").dict(),
         column("dropped_links", Int64, "Links that the SDK dropped.").dict(),
-        column("flags", TextList, "What is odd about this row: end_before_start, time_not_believed, time_out_of_range, repeated_key, unknown_status, unknown_span_kind, truncated, unparsable, …").dict(),
+        column("flags", TextList, "What is odd about this row: end_before_start, time_not_believed, time_out_of_range, repeated_key, unknown_status, unknown_span_kind, truncated, unparsable, …; `trial` marks one of a replay or a test harness.").dict(),
         column("received_at", Timestamp, "When the collector received it.").required().stats().dict(),
         column("seq", Int64, "Position in the receiving shard's write-ahead log.").required().dict(),
         column("mapping_version", Int32, "By which rules the dialect was read.").required().dict(),

@@ -128,6 +128,8 @@ pub(crate) struct Row<'a> {
     pub(crate) instructions: Option<&'a str>,
     pub(crate) usage: Option<Usage>,
     pub(crate) has_content: bool,
+    /// It is marked as a trial of a candidate.
+    pub(crate) trial: bool,
     pub(crate) facts: Facts<'a>,
 }
 
@@ -164,6 +166,8 @@ pub(crate) struct Part<'a> {
     /// How many rows the call's spans have, copies counted.
     pub(crate) rows: usize,
     pub(crate) wrapper: Option<Wrapper<'a>>,
+    /// A span of one of its traces is marked as a trial.
+    pub(crate) trial: bool,
     /// The call's facts: its spans', else those of the spans above them, else those of the trace.
     pub(crate) facts: Facts<'a>,
 }
@@ -180,6 +184,8 @@ pub(crate) struct Node<'a> {
     trace_spans: usize,
     /// What the whole trace says.
     whole: Facts<'a>,
+    /// Whether any span of the trace is marked as a trial.
+    trial: bool,
     wrapper: Option<Wrapper<'a>>,
 }
 
@@ -223,7 +229,8 @@ pub(crate) fn parts<'a>(rows: &[Row<'a>]) -> Vec<Option<Part<'a>>> {
 fn part<'a>(node: &Node<'a>, merged: &Merged<'a>, role: Role, rank: usize, usage_rank: usize) -> Part<'a> {
     let call = merged.members[0].key();
     let rows = merged.members.iter().map(|node| node.copies).sum();
-    Part { role, call, rank, usage_rank, usage: merged.usage, rows, wrapper: node.wrapper, facts: merged.facts }
+    let trial = merged.members.iter().any(|node| node.trial);
+    Part { role, call, rank, usage_rank, usage: merged.usage, rows, wrapper: node.wrapper, trial, facts: merged.facts }
 }
 
 /// The spans of one call, in the order in which they count.

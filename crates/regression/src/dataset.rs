@@ -46,7 +46,9 @@ pub enum At {
 pub enum PinError {
     #[error("`{0}` is no version of a dataset; write NAME@v3, NAME@2026-11-20, or NAME alone for the latest")]
     Version(String),
-    #[error("`{0}` is no name of a dataset: letters, digits, `-`, `_`, `.` and `/`")]
+    #[error(
+        "`{0}` is no name: one has letters, digits, `-`, `_` and `.`, in parts between `/` of which none is empty or begins with `.`, and at most 200 characters"
+    )]
     Name(String),
 }
 
@@ -65,13 +67,16 @@ impl FromStr for Pin {
     }
 }
 
-/// Whether a name can be one of a dataset, a prompt or a queue: it goes into pins and into file names.
+/// Whether a name can be one of a dataset, a prompt, a queue or an environment: it goes into pins and into file names.
 ///
 /// # Errors
 /// When it cannot.
 pub fn check_name(name: &str) -> Result<(), PinError> {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./".contains(c);
-    if name.is_empty() || !name.chars().all(is_plain) { Err(PinError::Name(name.to_owned())) } else { Ok(()) }
+    const MOST_CHARACTERS: usize = 200;
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain);
+    let fits = name.split('/').all(is_part) && name.chars().count() <= MOST_CHARACTERS;
+    if fits { Ok(()) } else { Err(PinError::Name(name.to_owned())) }
 }
 
 impl fmt::Display for Pin {

@@ -66,6 +66,7 @@ pub struct Entry {
     pub verdict: Option<String>,
     pub decision: Option<String>,
     pub approvals: Option<i64>,
+    pub forced: Option<bool>,
 }
 
 /// A gate's verdict that a release rests on.
@@ -213,7 +214,7 @@ impl Ledger {
                 if self.live(environment).is_some_and(|live| live.revision == revision) {
                     return Err(format!("{name} is live in {environment} already"));
                 }
-                self.may_go_on(step, enough, &name, approved.len(), needed)?;
+                entry.forced = Some(self.is_forced(step, enough, &name, approved.len(), needed)?);
                 entry.state = if step.step == Step::Live { State::Live } else { State::Staged };
                 entry.approvals = Some(needed);
                 if step.step == Step::Live {
@@ -225,13 +226,24 @@ impl Ledger {
         Ok(vec![entry])
     }
 
-    fn may_go_on(&self, step: &Move<'_>, enough: bool, name: &str, approved: usize, needed: i64) -> Result<(), String> {
-        if step.forced {
-            return match &step.signed.note {
-                Some(_) => Ok(()),
-                None => Err("to force a step, say why; it stays in the record".to_owned()),
-            };
+    /// Whether the step is taken although something is missing that it needs; an error where it is not to be forced.
+    fn is_forced(
+        &self,
+        step: &Move<'_>,
+        enough: bool,
+        name: &str,
+        approved: usize,
+        needed: i64,
+    ) -> Result<bool, String> {
+        let lacking = self.may_go_on(step, enough, name, approved, needed);
+        match (&step.signed.note, step.forced) {
+            (None, true) => Err("to force a step, say why; it stays in the record".to_owned()),
+            (Some(_), true) => Ok(lacking.is_err()),
+            (_, false) => lacking.map(|()| false),
         }
+    }
+
+    fn may_go_on(&self, step: &Move<'_>, enough: bool, name: &str, approved: usize, needed: i64) -> Result<(), String> {
         if !enough {
             return Err(format!("{name} has {approved} of {needed} approvals for {}", step.environment));
         }
@@ -297,6 +309,7 @@ impl Ledger {
             verdict,
             decision,
             approvals: None,
+            forced: None,
         }
     }
 }

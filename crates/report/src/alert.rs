@@ -6,6 +6,8 @@
 //!                                                    └─ still_firing, where it was last said long enough ago
 //! ```
 //!
+//! Trials of replays and test harnesses are no traffic: only a budget, which limits what is paid, counts them.
+//!
 //! Too few samples and no value change nothing: an alert neither fires nor is resolved by what is not known. Under a
 //! silence the state goes on, and nothing is sent.
 
@@ -17,7 +19,7 @@ use tracewell_pricing::Amount;
 use crate::ask::Row;
 use crate::error::ReportError;
 use crate::period::Window;
-use crate::sql::moment;
+use crate::sql::{OF_RUNS, TRAFFIC, moment, trial_runs};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +101,9 @@ impl Question {
 FROM (
     SELECT *, extract(epoch FROM end_time - start_time) * 1000 AS duration_ms FROM span_costs
 ) AS calls
-WHERE {condition} AND ({filter})",
+WHERE {condition} AND {traffic} AND ({filter})",
+                // A budget limits what is paid, and trials are paid too.
+                traffic = if self.measure == Measure::Budget { "true" } else { TRAFFIC },
                 condition = window.condition("start_time"),
             )
         };
@@ -132,7 +136,7 @@ WHERE {condition} AND ({filter})",
     count(*) AS samples,
     array_slice(array_agg(DISTINCT trace_id), 1, 0) AS runs
 FROM spans
-WHERE {condition}",
+WHERE {condition} AND NOT coalesce(array_has(flags, 'trial'), false)",
                 now = moment(now),
                 condition = Window { since: window.since - self.window, until: now }.condition("start_time"),
             ),
@@ -164,9 +168,11 @@ WHERE {condition}",
             "SELECT
     avg(value) FILTER (WHERE time < {begin}) - avg(value) FILTER (WHERE time >= {begin}) AS value,
     least(count(*) FILTER (WHERE time < {begin}), count(*) FILTER (WHERE time >= {begin})) AS samples,
-    array_slice(array_agg(trace_id ORDER BY value) FILTER (WHERE time >= {begin} AND trace_id IS NOT NULL), 1, {ROWS}) AS runs
-FROM evaluations
-WHERE {} AND superseded_at IS NULL AND value IS NOT NULL",
+    array_slice(array_agg(said.trace_id ORDER BY value) FILTER (WHERE time >= {begin} AND said.trace_id IS NOT NULL), 1, {ROWS}) AS runs
+FROM evaluations AS said
+LEFT JOIN {} AS trials ON trials.tenant = said.tenant AND trials.trace_id = said.trace_id
+WHERE {} AND superseded_at IS NULL AND value IS NOT NULL AND {OF_RUNS} AND trials.trace_id IS NULL",
+            trial_runs(both),
             both.condition("time")
         )
     }
@@ -177,7 +183,8 @@ WHERE {} AND superseded_at IS NULL AND value IS NOT NULL",
         let sign = if self.measure == Measure::TrafficAnomaly { "abs" } else { "" };
         let condition = |back: i64| {
             let by = TimeDelta::weeks(back);
-            Window { since: window.since - by, until: window.until - by }.condition("start_time")
+            let condition = Window { since: window.since - by, until: window.until - by }.condition("start_time");
+            format!("{condition} AND {TRAFFIC}")
         };
         let weeks = (0..=WEEKS).map(|back| {
             format!("    SELECT {back} AS week, {value} AS value, count(*) AS calls\n    FROM span_costs\n    WHERE {} AND ({filter})", condition(back))

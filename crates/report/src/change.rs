@@ -21,17 +21,12 @@ pub(crate) fn why(totals: &Both<Totals>, parts: Option<Split>, query: usize) -> 
         ("price", "Price", "other rates for the same tokens"),
     ];
     let change = minus(now, before);
-    let float = |amount: Amount| amount.units() as f64 / 1e24;
-    let end = |label: &str, amount: Amount| Step {
-        label: label.into(),
-        value: float(amount),
-        text: dollars(amount),
-        whole: true,
-    };
+    let end =
+        |label: &str, amount: Amount| Step { label: label.into(), value: amount, text: dollars(amount), whole: true };
     let mut steps = vec![end("Before", before)];
     let mut rows = Vec::new();
     for ((_, part), (_, label, meaning)) in parts.parts().into_iter().zip(said) {
-        steps.push(Step { label: label.into(), value: float(part), text: signed(part), whole: false });
+        steps.push(Step { label: label.into(), value: part, text: signed(part), whole: false });
         let cell = Cell { tone: tone(part), ..Cell::number(Some(exact(part)), |_| signed(part)) };
         rows.push(vec![Cell::text(label), Cell::text(meaning), cell]);
     }

@@ -9,13 +9,13 @@ use crate::budget::Budget;
 use crate::change::why;
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{Both, Totals, Unpriced, groups, totals, unpriced, which};
+use crate::figures::{Both, Totals, Unpriced, groups, totals, trials, unpriced, which};
 use crate::money::{self, signed};
 use crate::page::{Cell, Item, Page, Section, Table, Tone, head, number, tile};
 use crate::request::Request;
 use crate::spending::{Spending, notices};
 use crate::split::split;
-use crate::sql::Dimension;
+use crate::sql::{Dimension, TRAFFIC};
 use crate::words::{count, counted, exact, money, more_money, part};
 
 /// Rows of the table.
@@ -44,7 +44,7 @@ pub fn table_sql(request: &Request) -> String {
 FROM (
     SELECT *, {which} = 'this' AS this
     FROM span_costs
-    WHERE {both}
+    WHERE {both} AND {TRAFFIC}
 ) AS calls{group}
 ORDER BY cost_usd DESC NULLS LAST, calls DESC{rest}",
         which = which(request),
@@ -73,9 +73,10 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let budgets = budgets(&mut questions, request).await?;
     let prices = prices(&mut questions, request).await?;
     let missing = unpriced(&mut questions, request).await?;
+    let trials = trials(&mut questions, request).await?;
 
     let parts = split(&groups.iter().map(|group| group.sides).collect::<Vec<_>>());
-    let spending = Spending::of(request, &totals, &course);
+    let spending = Spending::of(request, &totals, trials, &course);
     let mut page = request.page();
     (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
     page.summary = vec![spending.sentence(request)];
@@ -135,7 +136,7 @@ async fn table<A: Ask>(
     }))
 }
 
-/// What is left of each budget.
+/// What is left of each budget. A budget is what may be paid, so it is used by trials, too.
 pub(crate) async fn budgets<A: Ask>(
     questions: &mut Questions<'_, A>,
     request: &Request,
@@ -194,6 +195,7 @@ async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
     sum(cost_difference_usd) AS cost_difference_usd
 FROM span_costs
 WHERE {}
+    AND {TRAFFIC}
     AND cost_usd IS NOT NULL
 GROUP BY price_source, catalogue, catalogue_version
 ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",

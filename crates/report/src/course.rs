@@ -81,12 +81,11 @@ impl Course {
     }
 
     fn column(&self, place: &Place) -> Column {
-        let dollar = |key: &str| self.cost(key).units() as f64 / 1e24;
         Column {
             label: place.label.clone(),
-            value: place.has_begun.then(|| dollar(&place.key)),
+            value: place.has_begun.then(|| self.cost(&place.key)),
             text: if place.has_begun { dollars(self.cost(&place.key)) } else { "not yet".into() },
-            before: place.before.as_deref().map(dollar),
+            before: place.before.as_deref().map(|key| self.cost(key)),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::error::ReportError;
 use crate::money;
 use crate::request::Request;
 use crate::split::{Group, Side, Use};
-use crate::sql::{Dimension, moment};
+use crate::sql::{Dimension, TRAFFIC, moment};
 
 /// The sums of a period.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -78,17 +78,53 @@ pub(crate) async fn totals<A: Ask>(
     sum(cost_usd) AS cost_usd,
     sum(uncached_cost_usd - cost_usd) AS saved_usd,
     sum(cost_usd) FILTER (WHERE conversation_id IS NOT NULL) AS session_cost_usd,
-    count(DISTINCT conversation_id) AS sessions,
+    count(DISTINCT tenant || chr(31) || conversation_id) AS sessions,
     sum(cost_usd) FILTER (WHERE user_id IS NOT NULL) AS user_cost_usd,
-    count(DISTINCT user_id) AS users
+    count(DISTINCT tenant || chr(31) || user_id) AS users
 FROM span_costs
 WHERE {both}
+    AND {TRAFFIC}
 GROUP BY 1",
         which = which(request),
         both = request.both(),
     );
     let answer = questions.ask("Calls and what they cost in all", sql).await?;
     Ok(Both::of(answer, |totals: &Totals| &totals.which))
+}
+
+/// What trials of replays and test harnesses used: money that is spent, on no traffic.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Trials {
+    #[serde(rename = "period")]
+    which: String,
+    pub(crate) runs: i64,
+    pub(crate) calls: i64,
+    pub(crate) unpriced_calls: i64,
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) cost_usd: Option<Amount>,
+}
+
+pub(crate) async fn trials<A: Ask>(
+    questions: &mut Questions<'_, A>,
+    request: &Request,
+) -> Result<Both<Trials>, ReportError> {
+    let sql = format!(
+        "SELECT
+    {which} AS period,
+    count(DISTINCT tenant || chr(31) || trace_id) AS runs,
+    count(*) AS calls,
+    count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced_calls,
+    sum(cost_usd) AS cost_usd
+FROM span_costs
+WHERE {both}
+    AND is_trial
+GROUP BY 1",
+        which = which(request),
+        both = request.both(),
+    );
+    let answer = questions.ask("Trials of replays and test harnesses, which no other figure counts", sql).await?;
+    Ok(Both::of(answer, |trials: &Trials| &trials.which))
 }
 
 /// What the calls of one step of time cost.
@@ -122,6 +158,7 @@ pub(crate) async fn steps<A: Ask>(
     sum(cost_usd) AS cost_usd
 FROM span_costs
 WHERE {condition}
+    AND {TRAFFIC}
 GROUP BY 1
 ORDER BY 1"
     );
@@ -210,6 +247,7 @@ pub(crate) async fn groups<A: Ask>(
     array_agg(DISTINCT prompt_version) FILTER (WHERE prompt_version IS NOT NULL) AS versions
 FROM span_costs
 WHERE {both}
+    AND {TRAFFIC}
     AND cost_usd IS NOT NULL
 GROUP BY {numbers}",
         columns = Request::columns(dimensions),
@@ -271,6 +309,7 @@ pub(crate) async fn unpriced<A: Ask>(
     count(*) FILTER (WHERE status = 'error') AS failed
 FROM span_costs
 WHERE {}
+    AND {TRAFFIC}
     AND cost_usd IS NULL
 GROUP BY unpriced_reason, provider, model
 ORDER BY calls DESC, unpriced_reason, provider, model

@@ -7,10 +7,11 @@ use crate::change::{driver, why};
 use crate::cost::{PROMPT_AND_MODEL, budgets};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{Both, Grouped, Totals, groups, totals};
+use crate::figures::{Both, Grouped, Totals, groups, totals, trials};
 use crate::money::{minus, share, signed, times};
 use crate::page::{Cell, Item, Page, Section, Table, Tile, head, number, tile};
 use crate::quality::{not_known, sentence};
+use crate::released::Releases;
 use crate::request::Request;
 use crate::runs::{Feedback, People, Runs, feedback, interventions, reliability, worth_reading};
 use crate::scores::Scores;
@@ -36,15 +37,17 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let said = Feedback::ask(&mut questions, request).await?;
     let scores = Scores::ask(&mut questions, request).await?;
     let worth = worth_reading(&mut questions, request, EACH).await?;
+    let releases = Releases::ask(&mut questions, request).await?;
+    let trials = trials(&mut questions, request).await?;
 
-    let spending = Spending::of(request, &totals, &course);
+    let spending = Spending::of(request, &totals, trials, &course);
     let parts = split(&groups.iter().map(|group| group.sides).collect::<Vec<_>>());
     let mut spent = vec![Item::Tiles(spending.tiles(request)), Item::Chart(course.chart())];
     spent.extend(budgets);
     let mut changed = why(&totals, parts, groups_query);
     // The picture says it on this page.
     changed.retain(|item| !matches!(item, Item::Table(_)));
-    changed.push(movers(&groups, &dimensions, groups_query));
+    changed.push(movers(&groups, &dimensions, groups_query, &releases));
     let mut tiles = reliability(&runs);
     tiles.extend([interventions(&people, &runs), feedback(&said)]);
     let mut quality = vec![Item::Tiles(tiles)];
@@ -56,11 +59,11 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     page.summary = vec![spending.sentence(request), sentence(&runs.now, &scores)];
     page.sections = vec![
         Section { title: "Spending".into(), items: spent },
-        Section { title: "What it buys".into(), items: vec![Item::Tiles(units(&totals, &runs))] },
+        Section { title: "What it buys".into(), items: vec![Item::Tiles(units(request, &totals, &runs))] },
         Section { title: "Why it changed".into(), items: changed },
         Section { title: "Quality and reliability".into(), items: quality },
         Section { title: "Runs worth reading".into(), items: vec![worth] },
-        Section { title: "What is not known".into(), items: unknown(&totals, &runs.now, &scores) },
+        Section { title: "What is not known".into(), items: unknown(request, &totals, &runs.now, &scores) },
     ];
     page.queries = questions.into_queries();
     Ok(page)
@@ -74,7 +77,7 @@ fn dimensions(request: &Request) -> Vec<Dimension> {
 }
 
 /// Cost by what it was spent for.
-fn units(totals: &Both<Totals>, runs: &Both<Runs>) -> Vec<Tile> {
+fn units(request: &Request, totals: &Both<Totals>, runs: &Both<Runs>) -> Vec<Tile> {
     let all = |totals: &Totals| totals.cost_usd;
     let unit = |label: &str, cost: fn(&Totals) -> Option<Amount>, of: (i64, i64), one: &str, many: &str| {
         let each = |totals: &Totals, of: i64| cost(totals).and_then(|cost| times(cost, 1, of));
@@ -88,13 +91,8 @@ fn units(totals: &Both<Totals>, runs: &Both<Runs>) -> Vec<Tile> {
     };
     let (now, before) = (&totals.now, &totals.before);
     let with_runs = |tile: Tile| Tile { queries: vec![totals.query, runs.query], ..tile };
-    let good = unit(
-        "Per good outcome",
-        all,
-        (runs.now.good, runs.before.good),
-        "run did not fail or score low",
-        "runs did not fail or score low",
-    );
+    let good = unit("Per good outcome", all, (runs.now.good, runs.before.good), "run", "runs");
+    let good = Tile { note: format!("{}; a good outcome: runs that {}", good.note, request.good.words()), ..good };
     vec![
         with_runs(unit("Per run", all, (runs.now.runs, runs.before.runs), "run", "runs")),
         unit("Per session", |totals| totals.session_cost_usd, (now.sessions, before.sessions), "session", "sessions"),
@@ -104,7 +102,7 @@ fn units(totals: &Both<Totals>, runs: &Both<Runs>) -> Vec<Tile> {
 }
 
 /// What moved most, and what is behind it.
-fn movers(groups: &[Grouped], dimensions: &[Dimension], query: usize) -> Item {
+fn movers(groups: &[Grouped], dimensions: &[Dimension], query: usize, releases: &Releases) -> Item {
     let difference = |group: &Grouped| minus(group.sides.now.cost, group.sides.before.cost);
     let mut moved: Vec<&Grouped> = groups.iter().filter(|group| difference(group) != Amount::ZERO).collect();
     moved.sort_by_key(|group| std::cmp::Reverse(difference(group).units().unsigned_abs()));
@@ -115,18 +113,24 @@ fn movers(groups: &[Grouped], dimensions: &[Dimension], query: usize) -> Item {
         let names = group.names.iter().map(|name| Cell::name(name.as_deref()));
         let difference = difference(group);
         let cell = Cell { tone: tone(difference), ..Cell::number(Some(exact(difference)), |_| signed(difference)) };
-        names.chain([money(Some(group.sides.now.cost)), cell, Cell::text(behind(group))]).collect()
+        names
+            .chain([
+                money(Some(group.sides.now.cost)),
+                cell,
+                Cell::text(behind(group, releases.of(dimensions, &group.names))),
+            ])
+            .collect()
     });
     let names = dimensions.iter().map(|dimension| head(dimension.name));
     Item::Table(Table {
         caption: "What moved most".into(),
         heads: names.chain([number("now"), number("change"), head("behind it")]).collect(),
         rows: rows.collect(),
-        queries: vec![query],
+        queries: vec![query, releases.query],
     })
 }
 
-fn behind(group: &Grouped) -> String {
+fn behind(group: &Grouped, released: Option<String>) -> String {
     let few = |what: &str, values: &[String]| match values {
         [] => None,
         [one] => Some(format!("{what} {one} is new")),
@@ -137,11 +141,11 @@ fn behind(group: &Grouped) -> String {
     } else {
         [None, None]
     };
-    let said = [driver(group).map(str::to_owned)].into_iter().chain(new);
+    let said = [driver(group).map(str::to_owned)].into_iter().chain(new).chain([released]);
     said.flatten().collect::<Vec<_>>().join("; ")
 }
 
-fn unknown(totals: &Both<Totals>, runs: &Runs, scores: &Scores) -> Vec<Item> {
+fn unknown(request: &Request, totals: &Both<Totals>, runs: &Runs, scores: &Scores) -> Vec<Item> {
     let now = &totals.now;
     let mut told = Vec::new();
     if now.unpriced() > 0 {
@@ -153,6 +157,6 @@ fn unknown(totals: &Both<Totals>, runs: &Runs, scores: &Scores) -> Vec<Item> {
             percent(part)
         ));
     }
-    told.extend(not_known(runs, scores));
+    told.extend(not_known(request, runs, scores));
     told.into_iter().map(Item::Note).collect()
 }

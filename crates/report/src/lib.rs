@@ -13,6 +13,8 @@
 //! - Money is exact ([`tracewell_pricing::Amount`]); shares, forecasts and intervals are estimates and say so.
 //! - Unknown is `—` and counted, never 0.
 //! - A page over a period that is empty, half missing or not over says so first.
+//! - Trials of replays and test harnesses are no traffic and in no figure of it. What they cost is money all the same: it
+//!   is on a line of its own, and budgets, which limit what is paid, are used by it.
 //! - What applications sent is hostile: it is escaped for the format it is shown in.
 //!
 //! No I/O here but through [`Ask`] and by [`deliver`], and no clock.
@@ -29,6 +31,7 @@ pub mod deliver;
 mod error;
 mod figures;
 pub mod forecast;
+mod good;
 pub mod interval;
 mod leadership;
 pub mod money;
@@ -36,6 +39,7 @@ pub mod page;
 mod period;
 mod published;
 pub mod quality;
+mod released;
 pub mod render;
 mod request;
 mod runs;
@@ -49,6 +53,7 @@ mod words;
 pub use ask::{Ask, Query, Row};
 pub use budget::{Budget, Per};
 pub use error::ReportError;
+pub use good::GoodOutcome;
 pub use page::Page;
 pub use period::{Period, Window, zone};
 pub use published::{Published, published_page};

@@ -69,6 +69,27 @@ pub(crate) fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
     text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
+/// The same, and from the JSON numbers of pages that were published when pictures had them.
+pub(crate) fn read_any<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
+    let text = match <serde_json::Value as serde::Deserialize>::deserialize(deserializer)? {
+        serde_json::Value::Null => return Ok(None),
+        serde_json::Value::Number(number) => format!("{:.24}", number.as_f64().unwrap_or_default()),
+        serde_json::Value::String(text) => text,
+        other => return Err(serde::de::Error::custom(format!("{other} is no amount"))),
+    };
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// The same of one that has to be known.
+pub(crate) fn read_known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+    read_any(deserializer)?.ok_or_else(|| serde::de::Error::custom("an amount is missing"))
+}
+
+/// For pictures, which show fewer digits than a binary float has.
+pub(crate) fn drawn(amount: Amount) -> f64 {
+    amount.units() as f64 / 1e24
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +105,20 @@ mod tests {
         assert_eq!(times(usd("1"), 1, 0), None);
         assert_eq!(times(usd("90000000000000"), i64::MAX, 1), None);
         assert_eq!(times(usd("1000000000"), 1_000_000_007, 1_000_000_007), Some(usd("1000000000")));
+    }
+
+    #[test]
+    fn pages_that_were_published_with_numbers_can_still_be_read() {
+        let read = |json: &str| read_any(&mut serde_json::Deserializer::from_str(json)).map_err(|_| ());
+        assert_eq!(
+            [read("null"), read("\"-0.05\""), read("0.25")],
+            [Ok(None), Ok(Some(usd("-0.05"))), Ok(Some(usd("0.25")))]
+        );
+        assert_eq!(
+            [read("1e-7").map(|amount| amount.map(dollars)), read("true").map(|_| None)],
+            [Ok(Some("$0.000000100".into())), Err(())]
+        );
+        assert!(read_known(&mut serde_json::Deserializer::from_str("null")).is_err());
     }
 
     #[test]

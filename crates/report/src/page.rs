@@ -6,8 +6,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracewell_pricing::Amount;
 
 use crate::ask::Query;
+use crate::money;
 use crate::published::Published;
 
 /// A report.
@@ -157,12 +159,14 @@ pub enum Data {
 pub struct Column {
     /// Below it.
     pub label: String,
-    /// How high it is; `None` for what has not happened yet.
-    pub value: Option<f64>,
+    /// How high it is, in US dollars, as exact text; `None` for what has not happened yet.
+    #[serde(default, serialize_with = "money::maybe_text", deserialize_with = "money::read_any")]
+    pub value: Option<Amount>,
     /// As people read it.
     pub text: String,
     /// The same step of the period before.
-    pub before: Option<f64>,
+    #[serde(default, serialize_with = "money::maybe_text", deserialize_with = "money::read_any")]
+    pub before: Option<Amount>,
 }
 
 /// A step of a bridge.
@@ -170,8 +174,9 @@ pub struct Column {
 pub struct Step {
     /// What it is.
     pub label: String,
-    /// What it adds, or for the ends how much it is.
-    pub value: f64,
+    /// What it adds, or for the ends how much it is, in US dollars, as exact text.
+    #[serde(serialize_with = "money::text", deserialize_with = "money::read_known")]
+    pub value: Amount,
     /// As people read it.
     pub text: String,
     /// It is an end, and stands on the ground.

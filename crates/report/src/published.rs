@@ -9,7 +9,7 @@ use crate::figures::{Both, Totals};
 use crate::money::{self, dollars, minus, signed};
 use crate::page::Page;
 use crate::request::Request;
-use crate::sql::quoted;
+use crate::sql::{moment, quoted};
 use crate::words::counted;
 
 /// The totals of a page, as they are published.
@@ -80,14 +80,15 @@ LIMIT 1",
         if !request.is_over() {
             return Ok((now, None));
         }
+        // A period is its moments: UTC and Etc/UTC name the same.
         let before = format!(
             "SELECT recorded_at, calls, unpriced_calls, cost_usd, prices_version
 FROM reports
-WHERE event = 'published' AND period = {} AND time_zone = {}
+WHERE event = 'published' AND since = {} AND until = {}
 ORDER BY recorded_at
 LIMIT 1",
-            quoted(&request.period.to_string()),
-            quoted(request.period.zone().name())
+            moment(request.period.window().since),
+            moment(request.period.window().until)
         );
         let before = questions.ask::<Before>("What was published of the period first", before).await?;
         let query = before.number;

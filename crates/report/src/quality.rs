@@ -5,13 +5,14 @@ use serde::Deserialize;
 use crate::ask::{Ask, Questions};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::totals;
+use crate::figures::{Trials, totals, trials};
 use crate::interval::{FEW, of_share};
 use crate::page::{Cell, Item, Page, Section, Table, head, number};
 use crate::request::Request;
 use crate::runs::{Feedback, People, Runs, feedback, interventions, reliability, share, worth_reading};
 use crate::scores::Scores;
 use crate::spending::notices;
+use crate::sql::TRAFFIC;
 use crate::words::{count, counted, milliseconds, percent, plain, ratio};
 
 /// Prompt versions in the picture and in the tables.
@@ -31,6 +32,7 @@ pub fn table_sql(request: &Request) -> String {
     avg(output_tokens) AS output_tokens
 FROM llm_calls
 WHERE {window}
+    AND {TRAFFIC}
 GROUP BY prompt_name, prompt_version
 ORDER BY calls DESC, prompt, version
 LIMIT {MOST}",
@@ -49,6 +51,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let versions = versions(&mut questions, request).await?;
     let errors = errors(&mut questions, request).await?;
     let worth = worth_reading(&mut questions, request, 5).await?;
+    let trials = trials(&mut questions, request).await?;
 
     let mut page = request.page();
     (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
@@ -62,7 +65,11 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
         Section { title: "Runs worth reading".into(), items: vec![worth] },
         Section {
             title: "What is not known".into(),
-            items: not_known(&runs.now, &scores).into_iter().map(Item::Note).collect(),
+            items: left_out(&trials.now)
+                .into_iter()
+                .chain(not_known(request, &runs.now, &scores))
+                .map(Item::Note)
+                .collect(),
         },
     ];
     page.queries = questions.into_queries();
@@ -78,8 +85,15 @@ pub(crate) fn sentence(runs: &Runs, scores: &Scores) -> String {
     format!("{}, of which {failed} failed; {scored}.", counted(runs.runs, "run", "runs"))
 }
 
+/// How many trials there were, which are in no figure.
+fn left_out(trials: &Trials) -> Option<String> {
+    let (runs, calls) = (counted(trials.runs, "run", "runs"), counted(trials.calls, "call", "calls"));
+    let told = format!("Trials of replays and test harnesses are no traffic and left out: {runs} with {calls}.");
+    (trials.calls > 0).then_some(told)
+}
+
 /// What limits the figures of runs and scores.
-pub(crate) fn not_known(runs: &Runs, scores: &Scores) -> Vec<String> {
+pub(crate) fn not_known(request: &Request, runs: &Runs, scores: &Scores) -> Vec<String> {
     let mut told = Vec::new();
     if runs.without_root > 0 {
         let part = share(runs.without_root, runs.runs).map_or_else(String::new, |part| format!(" ({})", percent(part)));
@@ -91,9 +105,10 @@ pub(crate) fn not_known(runs: &Runs, scores: &Scores) -> Vec<String> {
     if runs.runs > runs.judged {
         let rest = runs.runs - runs.judged;
         told.push(format!(
-            "{} of {} have no score: whether they were good is known from errors alone.",
+            "{} of {} have no {}: whether they were good is known from errors alone.",
             tracewell_blocks::count(rest),
-            counted(runs.runs, "run", "runs")
+            counted(runs.runs, "run", "runs"),
+            request.good.judge()
         ));
     }
     let few = scores.few();
@@ -124,7 +139,7 @@ async fn versions<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -
     let answer = questions.ask::<Version>("Calls by prompt version", table_sql(request)).await?;
     let rows = answer.rows.iter().map(|row| {
         let sure = of_share(row.failed, row.calls)
-            .map_or_else(String::new, |sure| format!("{} to {}", percent(sure.low), percent(sure.high)));
+            .map_or_else(|| "too few".into(), |sure| format!("{} to {}", percent(sure.low), percent(sure.high)));
         vec![
             Cell::name(row.prompt.as_deref()),
             Cell::name(row.version.as_deref()),
@@ -171,6 +186,7 @@ async fn errors<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
     min(trace_id) AS example
 FROM llm_calls
 WHERE {}
+    AND {TRAFFIC}
     AND status = 'error'
 GROUP BY 1, 2, 3
 ORDER BY calls DESC, 1, 2, 3

@@ -6,7 +6,8 @@ mod svg;
 pub use html::html;
 use tracewell_blocks::Block;
 
-use crate::page::{Chart, Data, Item, Page, Table, Tile};
+use crate::money::drawn;
+use crate::page::{Chart, Column, Data, Item, Page, Table, Tile};
 
 /// The page as blocks, for a terminal and as Markdown.
 #[must_use]
@@ -57,9 +58,10 @@ fn table_of(table: &Table) -> [Block; 2] {
 fn line_of(chart: &Chart) -> String {
     const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let Data::Columns(columns) = &chart.data else { return format!("{}. {}", chart.title, chart.description) };
-    let highest = columns.iter().filter_map(|column| column.value).fold(0.0, f64::max);
+    let value = |column: &Column| column.value.map(drawn);
+    let highest = columns.iter().filter_map(value).fold(0.0, f64::max);
     let level = |value: f64| LEVELS[((value / highest * 7.0).round() as usize).min(7)];
-    let bars = columns.iter().map(|column| match column.value {
+    let bars = columns.iter().map(|column| match value(column) {
         Some(value) if highest > 0.0 => level(value),
         _ => ' ',
     });

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use crate::budget::Budget;
 use crate::error::ReportError;
+use crate::good::GoodOutcome;
 use crate::page::{Cell, Page};
 use crate::period::{Period, Window};
 use crate::published::Published;
@@ -71,6 +72,8 @@ pub struct Request {
     pub by: Vec<Dimension>,
     /// What the calls may cost.
     pub budgets: Vec<Budget>,
+    /// What a good outcome is.
+    pub good: GoodOutcome,
     /// What the path of a run, `/v1/runs/ID`, is put behind to make a link; none are made when it is empty.
     pub links: String,
 }
@@ -87,6 +90,11 @@ impl Request {
     #[must_use]
     pub fn before(&self) -> Window {
         self.period.before(self.now)
+    }
+
+    /// From the beginning of what it is compared with to its end.
+    pub(crate) fn with_before(&self) -> Window {
+        Window { since: self.before().since, ..self.window() }
     }
 
     /// Whether the period is over.

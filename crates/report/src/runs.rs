@@ -9,6 +9,7 @@ use crate::figures::{Both, which};
 use crate::money;
 use crate::page::{Cell, Item, Table, Tile, Tone, head};
 use crate::request::Request;
+use crate::sql::{OF_RUNS, TRAFFIC, trial_runs};
 use crate::words::{against, change, counted, milliseconds, percent, ratio};
 
 /// How runs ended.
@@ -28,7 +29,7 @@ pub(crate) struct Runs {
     pub(crate) p99_ms: Option<f64>,
 }
 
-/// The score below which an outcome is not good.
+/// Feedback of users below it is not good.
 const LOW: &str = "0.5";
 
 impl Runs {
@@ -52,16 +53,19 @@ FROM (
     SELECT t.date, t.start_time, t.status, t.error_count, t.missing_root, t.duration_ns, s.lowest
     FROM traces AS t
     LEFT JOIN (
-        SELECT tenant, trace_id, CASE WHEN min(value) < {LOW} THEN 'low' ELSE 'fine' END AS lowest
+        SELECT tenant, trace_id, CASE WHEN {is_low} THEN 'low' ELSE 'fine' END AS lowest
         FROM evaluations
         WHERE superseded_at IS NULL AND trace_id IS NOT NULL AND value IS NOT NULL AND date >= DATE '{first}'
+            AND {judges}
         GROUP BY tenant, trace_id
     ) AS s ON s.tenant = t.tenant AND s.trace_id = t.trace_id
-    WHERE t.span_count > 0 AND NOT t.only_duplicates
+    WHERE t.span_count > 0 AND NOT t.only_duplicates AND t.{TRAFFIC}
 ) AS runs
 WHERE {both}
 GROUP BY 1",
             which = which(request),
+            is_low = request.good.is_low("min(value)"),
+            judges = request.good.judges(),
             first = request.before().since.date_naive(),
             both = request.both(),
         );
@@ -151,21 +155,24 @@ impl People {
         let sql = format!(
             "SELECT
     {which} AS period,
-    count(DISTINCT trace_id) AS runs,
+    count(DISTINCT people.trace_id) AS runs,
     count(decision) AS decisions,
     count(*) FILTER (WHERE decision ~* '^(modif|edit|change|reject|den|declin|cancel|abort|take|handoff)') AS against
 FROM (
-    SELECT date, start_time, trace_id, NULL AS decision
+    SELECT tenant, date, start_time, trace_id, NULL AS decision
     FROM spans
     WHERE kind = 'human'
     UNION ALL
-    SELECT DISTINCT date, time AS start_time, coalesce(trace_id, conversation_id) AS trace_id, decision
+    SELECT DISTINCT tenant, date, time AS start_time, coalesce(trace_id, conversation_id) AS trace_id, decision
     FROM logs
     WHERE kind = 'human' AND decision IS NOT NULL AND coalesce(decision_source, '') NOT IN ('config', 'hook')
 ) AS people
+LEFT JOIN {trials} AS trials ON trials.tenant = people.tenant AND trials.trace_id = people.trace_id
 WHERE {both}
+    AND trials.trace_id IS NULL
 GROUP BY 1",
             which = which(request),
+            trials = trial_runs(request.with_before()),
         );
         let answer = questions.ask("What people decided in runs", sql).await?;
         Ok(Both::of(answer, |people: &Self| &people.which))
@@ -207,13 +214,16 @@ impl Feedback {
     count(*) AS said,
     count(*) FILTER (WHERE value >= {LOW}) AS good
 FROM (
-    SELECT date, time AS start_time, value
+    SELECT tenant, trace_id, date, time AS start_time, value
     FROM evaluations
-    WHERE source = 'user' AND superseded_at IS NULL AND value IS NOT NULL
+    WHERE source = 'user' AND superseded_at IS NULL AND value IS NOT NULL AND {OF_RUNS}
 ) AS feedback
+LEFT JOIN {trials} AS trials ON trials.tenant = feedback.tenant AND trials.trace_id = feedback.trace_id
 WHERE {both}
+    AND trials.trace_id IS NULL
 GROUP BY 1",
             which = which(request),
+            trials = trial_runs(request.with_before()),
             both = request.both(),
         );
         let answer = questions.ask("Feedback of end users", sql).await?;
@@ -224,11 +234,14 @@ GROUP BY 1",
 /// How users feel about it.
 pub(crate) fn feedback(feedback: &Both<Feedback>) -> Tile {
     let Feedback { said, good, .. } = feedback.now;
-    let sure = crate::interval::of_share(good, said)
-        .map(|interval| format!(", between {} and {} with 95 %", percent(interval.low), percent(interval.high)));
+    let sure = match crate::interval::of_share(good, said) {
+        Some(sure) => format!(", between {} and {} with 95 %", percent(sure.low), percent(sure.high)),
+        None if said > 0 => ", too few for an interval".to_owned(),
+        None => String::new(),
+    };
     Tile {
         label: "Users' feedback that is good".into(),
-        note: format!("of {}{}", counted(said, "answer", "answers"), sure.unwrap_or_default()),
+        note: format!("of {}{}", counted(said, "answer", "answers"), sure),
         ..tile(ratio(share(good, said)), feedback.query)
     }
 }
@@ -258,7 +271,7 @@ pub(crate) async fn worth_reading<A: Ask>(
         "WITH dearest AS (
     SELECT 'dearest' AS why, trace_id, max(service) AS service, sum(cost_usd) AS cost_usd, count(*) AS calls
     FROM span_costs
-    WHERE {window} AND trace_id IS NOT NULL AND cost_usd IS NOT NULL
+    WHERE {window} AND {TRAFFIC} AND trace_id IS NOT NULL AND cost_usd IS NOT NULL
     GROUP BY tenant, trace_id
     ORDER BY cost_usd DESC, trace_id
     LIMIT {each}
@@ -266,28 +279,33 @@ pub(crate) async fn worth_reading<A: Ask>(
 failed AS (
     SELECT 'failed, most calls' AS why, trace_id, service, duration_ns / 1e6 AS duration_ms, call_count AS calls
     FROM traces
-    WHERE {window} AND status = 'error' AND NOT only_duplicates
+    WHERE {window} AND {TRAFFIC} AND status = 'error' AND NOT only_duplicates
     ORDER BY calls DESC, trace_id
     LIMIT {each}
 ),
 slowest AS (
     SELECT 'slowest' AS why, trace_id, service, duration_ns / 1e6 AS duration_ms, call_count AS calls
     FROM traces
-    WHERE {window} AND span_count > 0 AND NOT only_duplicates
+    WHERE {window} AND {TRAFFIC} AND span_count > 0 AND NOT only_duplicates
     ORDER BY duration_ms DESC, trace_id
     LIMIT {each}
 ),
 scored AS (
-    SELECT 'lowest score' AS why, trace_id, service, value AS score, name AS score_name
-    FROM evaluations
-    WHERE {scored} AND superseded_at IS NULL AND target IN ('run', 'span') AND trace_id IS NOT NULL AND value < {LOW}
+    SELECT 'lowest score' AS why, judged.trace_id, service, value AS score, name AS score_name
+    FROM evaluations AS judged
+    LEFT JOIN {trials} AS trials ON trials.tenant = judged.tenant AND trials.trace_id = judged.trace_id
+    WHERE {scored} AND superseded_at IS NULL AND target IN ('run', 'span') AND judged.trace_id IS NOT NULL AND {is_low}
+        AND {judges} AND trials.trace_id IS NULL
     ORDER BY score, trace_id
     LIMIT {each}
 )
 SELECT why, trace_id, service, cost_usd, NULL AS duration_ms, NULL AS score, NULL AS score_name, calls FROM dearest
 UNION ALL SELECT why, trace_id, service, NULL, duration_ms, NULL, NULL, calls FROM failed
 UNION ALL SELECT why, trace_id, service, NULL, duration_ms, NULL, NULL, calls FROM slowest
-UNION ALL SELECT why, trace_id, service, NULL, NULL, score, score_name, NULL FROM scored"
+UNION ALL SELECT why, trace_id, service, NULL, NULL, score, score_name, NULL FROM scored",
+        trials = trial_runs(request.with_before()),
+        is_low = request.good.is_low("value"),
+        judges = request.good.judges(),
     );
     let mut answer: Answer<Worth> = questions.ask("Runs worth reading", sql).await?;
     if answer.rows.is_empty() {

@@ -91,7 +91,7 @@ impl Schedule {
                 self.period
             ))));
         }
-        let by = self.by.iter().map(|name| Dimension::named(name)).collect::<Result<_, _>>().map_err(wrong)?;
+        let by = Dimension::all_named(&self.by).map_err(wrong)?;
         Ok(Timetable { report: self.report.parse().map_err(wrong)?, by, cron, zone, period: self.period.clone() })
     }
 }

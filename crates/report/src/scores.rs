@@ -5,10 +5,11 @@ use serde::Deserialize;
 use crate::ask::{Answer, Ask, Questions};
 use crate::error::ReportError;
 use crate::figures::which;
-use crate::interval::{CONFIDENCE, FEW, of_mean, of_share};
+use crate::interval::{CONFIDENCE, FEW, LEAST, of_mean, of_share};
 use crate::page::{Cell, Chart, Data, Estimate, Item, Table, Tone, head, number};
 use crate::request::Request;
-use crate::words::{count, decimal, plain};
+use crate::sql::{OF_RUNS, TRAFFIC};
+use crate::words::{count, counted, decimal, plain};
 
 #[derive(Clone, Debug, Deserialize)]
 struct ScoreRow {
@@ -38,6 +39,7 @@ impl Scores {
     SELECT tenant, trace_id, span_id, name, source, value
     FROM evaluations
     WHERE superseded_at IS NULL AND value IS NOT NULL AND trace_id IS NOT NULL AND date >= DATE '{first}'
+        AND {OF_RUNS}
 ),
 judged AS (
     -- What is said of a whole run, or of a span that is no call, is said of the run's prompt, where it used only one.
@@ -52,6 +54,7 @@ judged AS (
     JOIN (
         SELECT tenant, trace_id, date, start_time, CASE WHEN cardinality(prompts) = 1 THEN prompts[1] END AS only_prompt
         FROM traces
+        WHERE {TRAFFIC}
     ) AS t ON t.tenant = s.tenant AND t.trace_id = s.trace_id
     LEFT JOIN (
         SELECT tenant, trace_id, span_id, prompt_name, prompt_version FROM llm_calls WHERE {both}
@@ -110,6 +113,13 @@ ORDER BY scores DESC, prompt, version, score, source, period",
                 data: Data::Intervals(estimates),
                 queries: vec![self.query],
             }));
+        }
+        let without = self.now().take(most).filter(|row| row.interval().is_none()).count() as i64;
+        if without > 0 {
+            items.push(Item::Note(format!(
+                "{} on fewer than {LEAST} scores, too few for an interval, and not in a picture.",
+                counted(without, "average rests", "averages rest")
+            )));
         }
         items.push(self.table(most));
         items

@@ -5,7 +5,7 @@ use tracewell_pricing::Amount;
 use crate::ask::{Ask, Questions};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{Both, Totals};
+use crate::figures::{Both, Totals, Trials};
 use crate::forecast::Forecast;
 use crate::money::{self, dollars, minus, share, signed};
 use crate::page::{Tile, Tone, tile};
@@ -21,13 +21,14 @@ pub(crate) struct Spending {
     pub(crate) now: Option<Amount>,
     pub(crate) before: Option<Amount>,
     saved: Option<Amount>,
+    trials: Both<Trials>,
     pub(crate) budget: Option<Amount>,
     budget_name: String,
     pub(crate) forecast: Option<(Forecast, usize)>,
 }
 
 impl Spending {
-    pub(crate) fn of(request: &Request, totals: &Both<Totals>, course: &Course) -> Self {
+    pub(crate) fn of(request: &Request, totals: &Both<Totals>, trials: Both<Trials>, course: &Course) -> Self {
         let budget = request.budgets.iter().find(|budget| budget.is_of_all());
         Self {
             totals: totals.query,
@@ -36,10 +37,16 @@ impl Spending {
             now: totals.now.cost_usd,
             before: totals.before.cost_usd,
             saved: totals.now.saved_usd,
+            trials,
             budget: budget.and_then(|budget| budget.for_period(&request.period)),
             budget_name: budget.map_or_else(String::new, |budget| format!("${} {}", budget.usd, budget.per.words())),
             forecast: course.forecast(request, totals.now.cost_usd.unwrap_or_default()),
         }
+    }
+
+    /// All that was paid: of traffic and of trials.
+    fn paid(&self) -> Option<Amount> {
+        [self.now, self.trials.now.cost_usd].into_iter().flatten().reduce(|sum, amount| sum + amount)
     }
 
     fn difference(&self) -> Option<Amount> {
@@ -61,15 +68,16 @@ impl Spending {
 
     /// The report in a sentence.
     pub(crate) fn sentence(&self, request: &Request) -> String {
-        let Some(now) = self.now else { return "Nothing with a price was spent.".into() };
+        let Some(now) = self.now else { return "Nothing with a price was spent on traffic.".into() };
         let mut text = format!(
             "{} on {}: {}.",
             dollars(now),
             counted(self.calls, "model call", "model calls"),
             self.against_before(request)
         );
-        if let Some(used) = self.budget.and_then(|budget| share(now, budget)) {
-            text += &format!(" That is {} of the budget.", percent(used));
+        if let Some(used) = self.budget.zip(self.paid()).and_then(|(budget, paid)| share(paid, budget)) {
+            let what = if self.trials.now.cost_usd.is_some() { "With the trials that" } else { "That" };
+            text += &format!(" {what} is {} of the budget.", percent(used));
         }
         if let Some((forecast, _)) = &self.forecast {
             text += &format!(" At the end it will be about {}.", dollars(forecast.expected));
@@ -84,10 +92,13 @@ impl Spending {
         };
         let mut tiles = vec![spent];
         if let Some(budget) = self.budget {
-            let used = part(self.now, budget);
-            let over = self.now.is_some_and(|now| now > budget);
-            let note = format!("of {} ({})", dollars(budget), self.budget_name);
-            tiles.push(Tile { tone: over.then_some(Tone::Bad), ..tile("Budget used", used, note, self.totals) });
+            let paid = self.paid();
+            let over = paid.is_some_and(|paid| paid > budget);
+            let with = if self.trials.now.cost_usd.is_some() { ", trials included" } else { "" };
+            let note = format!("of {} ({}){with}", dollars(budget), self.budget_name);
+            let tile = tile("Budget used", part(paid, budget), note, self.totals);
+            let queries = vec![self.totals, self.trials.query];
+            tiles.push(Tile { tone: over.then_some(Tone::Bad), queries, ..tile });
         }
         if let Some((forecast, query)) = &self.forecast {
             let rests = if forecast.by_weekday { "by weekday" } else { "on average" };
@@ -97,7 +108,8 @@ impl Spending {
                 dollars(forecast.high),
                 forecast.days
             );
-            let over = self.budget.is_some_and(|budget| forecast.expected > budget);
+            let trials = self.trials.now.cost_usd.unwrap_or_default();
+            let over = self.budget.is_some_and(|budget| forecast.expected + trials > budget);
             let tile = tile("Forecast to the end", money(Some(forecast.expected)), note, self.totals);
             tiles.push(Tile { tone: over.then_some(Tone::Bad), queries: vec![self.totals, *query], ..tile });
         }
@@ -113,7 +125,25 @@ impl Spending {
             share(saved, without).map(|share| format!("{} of what it would cost without a cache", percent(share)))
         });
         tiles.push(tile("Caching saved", money(self.saved), saved.flatten().unwrap_or_default(), self.totals));
+        tiles.extend(self.trials());
         tiles
+    }
+
+    /// What trials cost, where there were any: the line between these figures and the invoice.
+    fn trials(&self) -> Option<Tile> {
+        let Trials { runs, calls, unpriced_calls, cost_usd, .. } = self.trials.now;
+        let unpriced = match unpriced_calls {
+            0 => String::new(),
+            number => format!(", {} of them without a price", tracewell_blocks::count(number)),
+        };
+        let note = format!(
+            "{} in {} of replays and test harnesses{unpriced}, in no other figure; with them {}",
+            counted(calls, "call", "calls"),
+            counted(runs, "run", "runs"),
+            self.paid().map_or_else(|| "no amount".to_owned(), dollars)
+        );
+        let queries = vec![self.trials.query, self.totals];
+        (calls > 0).then(|| Tile { queries, ..tile("Trials, besides", money(cost_usd), note, self.trials.query) })
     }
 }
 

@@ -10,6 +10,21 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// The condition that a call or a run is traffic, and no trial of a replay or a test harness.
+pub(crate) const TRAFFIC: &str = "is_trial IS NOT TRUE";
+
+/// The condition that a score is of what a run did, and not of a document that it found.
+pub(crate) const OF_RUNS: &str = "target <> 'document'";
+
+/// The runs that are trials, for what is told in `window` of runs that began in it or in the week before.
+pub(crate) fn trial_runs(window: Window) -> String {
+    format!(
+        "(SELECT DISTINCT tenant, trace_id FROM trace_parts WHERE is_trial AND date BETWEEN DATE '{}' AND DATE '{}')",
+        (window.since - TimeDelta::weeks(1)).date_naive(),
+        window.until.date_naive()
+    )
+}
+
 /// A moment as a literal.
 pub(crate) fn moment(time: DateTime<Utc>) -> String {
     format!("CAST('{}' AS timestamptz)", time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
@@ -64,6 +79,25 @@ const DIMENSIONS: [Dimension; 13] = [
 ];
 
 impl Dimension {
+    /// The dimensions of those names.
+    ///
+    /// # Errors
+    /// When there is none of a name, or one comes twice.
+    pub fn all_named(names: &[impl AsRef<str>]) -> Result<Vec<Self>, ReportError> {
+        let mut found: Vec<Self> = Vec::new();
+        for name in names {
+            let dimension = Self::named(name.as_ref())?;
+            if found.contains(&dimension) {
+                return Err(ReportError::Asked(format!(
+                    "costs cannot be broken down by `{}` twice; name it once",
+                    dimension.name
+                )));
+            }
+            found.push(dimension);
+        }
+        Ok(found)
+    }
+
     /// The dimension of that name.
     ///
     /// # Errors
@@ -103,6 +137,8 @@ mod tests {
         assert_eq!(Dimension::named("prompt").expect("it is one").column, "prompt_name");
         let told = Dimension::named("team; DROP").expect_err("it is none").to_string();
         assert!(told.contains("prompt_version"), "{told}");
+        let told = Dimension::all_named(&["team", "model", "team"]).expect_err("one comes twice").to_string();
+        assert!(told.contains("`team` twice"), "{told}");
         assert_eq!(quoted("o'hara"), "'o''hara'");
     }
 }

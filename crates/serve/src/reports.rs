@@ -16,10 +16,12 @@ use chrono::Utc;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use tracewell_query::Engine;
-use tracewell_report::{Ask, Budget, Dimension, Page, Period, ReportError, Request, Row, produce, render, zone};
+use tracewell_report::{
+    Ask, Budget, Dimension, GoodOutcome, Page, Period, ReportError, Request, Row, produce, render, zone,
+};
 use tracewell_runs::render::markdown;
 
-use crate::runs::{MARKDOWN, json, page, text, wanted};
+use crate::runs::{Form, MARKDOWN, json, page, text};
 use crate::sql::failure;
 
 /// What reports are made by where nothing else is asked for.
@@ -29,6 +31,8 @@ pub struct Usual {
     pub time_zone: String,
     /// What calls may cost.
     pub budgets: Vec<Budget>,
+    /// What a good outcome is.
+    pub good: GoodOutcome,
     /// What links to runs begin with.
     pub links: String,
 }
@@ -72,6 +76,7 @@ async fn fresh(
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let Some(form) = Form::wanted(&headers) else { return Form::refused() };
     let asked = match asked {
         Ok(Query(asked)) => asked,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
@@ -81,7 +86,7 @@ async fn fresh(
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     match produce(&Answers(engine), &request).await {
-        Ok(page) => shown(&page, &headers),
+        Ok(page) => shown(&page, form),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
@@ -94,8 +99,9 @@ fn request(report: &str, asked: &Asked, usual: &Usual) -> Result<Request, Report
         report: report.parse()?,
         period: Period::parse(asked.period.as_deref().unwrap_or("last-week"), zone, now)?,
         now,
-        by: by.split(',').filter(|name| !name.is_empty()).map(Dimension::named).collect::<Result<_, _>>()?,
+        by: Dimension::all_named(&by.split(',').filter(|name| !name.is_empty()).collect::<Vec<_>>())?,
         budgets: usual.budgets.clone(),
+        good: usual.good.clone(),
         links: usual.links.clone(),
     })
 }
@@ -105,8 +111,9 @@ async fn published(
     Path((name, period)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
+    let Some(form) = Form::wanted(&headers) else { return Form::refused() };
     match tracewell_report::published_page(&Answers(engine), &name, &period).await {
-        Ok(Some(page)) => shown(&page, &headers),
+        Ok(Some(page)) => shown(&page, form),
         Ok(None) => failure(
             StatusCode::NOT_FOUND,
             &format!("nothing was published of `{period}` as `{name}`; GET /v1/reports lists what was"),
@@ -115,14 +122,14 @@ async fn published(
     }
 }
 
-fn shown(report: &Page, headers: &HeaderMap) -> Response {
-    match wanted(headers) {
-        "text/html" => match render::html(report) {
+fn shown(report: &Page, form: Form) -> Response {
+    match form {
+        Form::Html => match render::html(report) {
             Ok(html) => page(html),
             Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         },
-        "text/markdown" => text(MARKDOWN, markdown(&render::blocks(report)), &[]),
-        _ => json(report),
+        Form::Markdown => text(MARKDOWN, markdown(&render::blocks(report)), &[]),
+        Form::Json => json(report),
     }
 }
 

@@ -37,22 +37,51 @@ async fn list(State(engine): State<Arc<Engine>>, filter: Result<Query<Filter>, Q
 }
 
 async fn show(State(engine): State<Arc<Engine>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let Some(form) = Form::wanted(&headers) else { return Form::refused() };
     let record = match tracewell_runs::open(&engine, &id).await {
         Ok(record) => record,
         Err(error) => return refuse(&error),
     };
-    match wanted(&headers) {
-        "text/html" => page(html(&format!("Run {}", record.trace_id), &story(&record, Detail::ALL))),
-        "text/markdown" => text(MARKDOWN, markdown(&story(&record, Detail::ALL)), &[]),
-        _ => json(&record),
+    match form {
+        Form::Html => page(html(&format!("Run {}", record.trace_id), &story(&record, Detail::ALL))),
+        Form::Markdown => text(MARKDOWN, markdown(&story(&record, Detail::ALL)), &[]),
+        Form::Json => json(&record),
     }
 }
 
-/// The form of a page that `Accept` asks for first.
-pub(crate) fn wanted(headers: &HeaderMap) -> &str {
-    let accept = header(headers, ACCEPT);
-    let mut named = accept.split(',').map(|one| one.split(';').next().unwrap_or_default().trim());
-    named.find(|media| matches!(*media, JSON | "text/html" | "text/markdown" | "*/*")).unwrap_or_default()
+/// A form that pages come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Json,
+    Html,
+    Markdown,
+}
+
+impl Form {
+    /// The form that `Accept` names first; JSON where it names none, `None` where it names only what there is not.
+    pub(crate) fn wanted(headers: &HeaderMap) -> Option<Self> {
+        let accept = header(headers, ACCEPT);
+        if accept.trim().is_empty() {
+            return Some(Self::Json);
+        }
+        accept.split(',').find_map(|one| {
+            let mut parts = one.split(';').map(str::trim);
+            let form = match parts.next()? {
+                JSON | "application/*" | "*/*" => Self::Json,
+                "text/html" | "text/*" => Self::Html,
+                "text/markdown" => Self::Markdown,
+                _ => return None,
+            };
+            let is_refused = |part: &str| part.strip_prefix("q=").is_some_and(|weight| weight.parse() == Ok(0.0));
+            (!parts.any(is_refused)).then_some(form)
+        })
+    }
+
+    /// The answer to whom none of them will do.
+    pub(crate) fn refused() -> Response {
+        let told = "this comes as application/json, text/html or text/markdown; `Accept` names none of them";
+        failure(StatusCode::NOT_ACCEPTABLE, told)
+    }
 }
 
 /// A page in which stands what others wrote: nothing in it may run or be loaded.

@@ -3,10 +3,13 @@
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
 use clap::ValueEnum;
 use serde::Serialize;
+use tracewell_blocks::spreadsheet;
 use tracewell_runs::render::{Block, Look, html, markdown, terminal};
 use tracewell_serve::format::Format as Encoding;
 
@@ -136,6 +139,23 @@ fn encode(out: &mut dyn Write, encoding: Encoding, schema: &SchemaRef, rows: &[R
         out.write_all(&encoder.batch(batch)?)?;
     }
     Ok(out.write_all(&encoder.end()?)?)
+}
+
+/// Rows whose texts no spreadsheet takes for formulas.
+pub(crate) fn for_spreadsheets(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = rows.schema();
+    let columns = schema.fields().iter().zip(rows.columns()).map(|(field, column)| {
+        let column: ArrayRef = match field.data_type() {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
+                let texts = cast(column, &DataType::Utf8)?;
+                let cells = texts.as_string::<i32>().iter().map(|text| text.map(spreadsheet::cell));
+                Arc::new(cells.collect::<StringArray>())
+            }
+            _ => Arc::clone(column),
+        };
+        Ok((field.name(), column, true))
+    });
+    RecordBatch::try_from_iter_with_nullable(columns.collect::<Result<Vec<_>, ArrowError>>()?)
 }
 
 /// Takes for success that whoever reads has seen enough, as with `| head`.

@@ -211,6 +211,7 @@ impl<A: Ask> Desk<A> {
             now,
             by: timetable.by.clone(),
             budgets: self.settings.budgets.clone(),
+            good: self.settings.good_outcome.clone(),
             links: self.settings.links.clone(),
         };
         let page = produce(&self.source, &request).await?;

@@ -97,7 +97,7 @@ async fn from_a_failure_in_production_to_a_rollback() {
     std::fs::write(&file, filled).unwrap();
     let imported = by("bob", &data, &["review", "import", "failures", file.to_str().unwrap()]);
     refused(&imported, "line 3: the queue `failures` has no item `refunds/nobody`");
-    assert!(said(&imported).contains("1 judged, 1 rows are wrong"), "{}", said(&imported));
+    assert!(said(&imported).contains("1 judged, 1 row is wrong"), "{}", said(&imported));
     let corrected = server
         .sql("SELECT trace_id, text, author, source FROM evaluations WHERE data_type = 'correction' ORDER BY trace_id");
     let correction = |case: usize| json!({"trace_id": format!("{:032x}", case + 1), "text": CASES[case].2, "author": "bob", "source": "human"});
@@ -116,6 +116,9 @@ async fn from_a_failure_in_production_to_a_rollback() {
         &data,
         &["release", "live", "refund-helper@1", "--force", "--note", "it was live before there was a record"],
     ));
+    let status = rows(tracewell(&data, &["release", "status", "--format", "json"]));
+    let forced = status.iter().find(|row| row["live"] == "1").unwrap();
+    assert_eq!(forced["forced"], "by ann: it was live before there was a record");
     for revision in 1..=3 {
         let instructions = ["Be kind.", "Be terse.", "Be exact."][revision - 1];
         let tried = candidate(folder, &format!("refund-helper@{revision}"), &url, instructions);
@@ -169,8 +172,8 @@ async fn from_a_failure_in_production_to_a_rollback() {
     send(&server, vec![bad]).await;
     let status = rows(tracewell(&data, &["release", "status", "--format", "json"]));
     assert_eq!(
-        (&status[0]["live"], &status[0]["seen"], &status[0]["calls"]),
-        (&json!("3"), &json!("3"), &json!("1")),
+        (&status[0]["live"], &status[0]["seen"], &status[0]["calls"], &status[0]["forced"]),
+        (&json!("3"), &json!("3"), &json!("1"), &Value::Null),
         "{status:?}"
     );
     let joined = server
@@ -224,6 +227,9 @@ async fn from_a_failure_in_production_to_a_rollback() {
             ("rollback", 1, "live"),
         ]
     );
+    let forced: Vec<&Value> = log.iter().rev().map(|row| &row["forced"]).collect();
+    let (none, no, yes) = (Value::Null, json!(false), json!(true));
+    assert_eq!(forced, [&yes, &none, &none, &none, &none, &no, &no, &none, &none]);
     // The prompt of version 12 that the application names was never recorded.
     let unknown = rows(tracewell(&data, &["prompt", "list", "--unregistered", "--format", "json"]));
     assert_eq!(
@@ -266,13 +272,20 @@ async fn prompts_and_releases_are_kept_over_http_as_well() {
     let (status, said) = post("/v1/releases", step("live", "ann", false)).await;
     assert_eq!((status, said["error"].as_str().unwrap().contains("no gate's verdict")), (409, true), "{said}");
     let (status, live) = post("/v1/releases", step("live", "ann", true)).await;
-    assert_eq!((status, &live["entries"][0]["state"]), (200, &json!("live")));
+    let entry = &live["entries"][0];
+    assert_eq!((status, &entry["state"], &entry["forced"]), (200, &json!("live"), &json!(true)));
+    for (environment, shown) in [("../x", "`../x` is no name"), ("", "`` is no name"), ("a b", "letters, digits")] {
+        let body = json!({"step": "propose", "prompt": "team/helper@1", "author": "ann", "environment": environment});
+        let (status, said) = post("/v1/releases", body).await;
+        assert!(status == 409 && said["error"].as_str().unwrap().contains(shown), "{said}");
+    }
     let unknown = json!({"step": "propose", "prompt": "nobody", "author": "ann"});
     assert_eq!(post("/v1/releases", unknown).await.0, 404);
     let status =
         crate::server::client().get(format!("{}/v1/releases?prompt=team/helper", server.api)).send().await.unwrap();
     let status: Value = status.json().await.unwrap();
     assert_eq!((&status[0]["live"], &status[0]["verdict"]), (&json!("2"), &json!("no traffic")), "{status}");
+    assert_eq!(status[0]["forced"], "by ann: a test");
     // The command sees what came over HTTP, and the other way round.
     let log = rows(tracewell(&data, &["release", "log", "--format", "json"]));
     assert_eq!(log.len(), 3);

@@ -32,6 +32,10 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
+/// What tells trials from traffic, for calls and for runs.
+const IS_TRIAL: &str =
+    "A span of its trace is marked with `tracewell.example.id`: it is of a replay or a test harness, and no traffic.";
+
 /// One row per real model call: what the view `llm_calls` shows, settled.
 pub const CALLS: Table = Table {
     name: "calls",
@@ -136,6 +140,7 @@ pub const CALLS: Table = Table {
             SubtreeUsage,
             "What the nearest span of the same kind around it reported for all calls within; not to be added up.",
         ),
+        column("is_trial", Bool, IS_TRIAL),
     ],
 };
 
@@ -184,5 +189,6 @@ pub const TRACES: Table = Table {
         column("tools", TextList, "The tools that were executed.").dict(),
         column("input_preview", Text, "What went into the root, else into the first model call."),
         column("output_preview", Text, "What came out of the root, else out of the last model call."),
+        column("is_trial", Bool, IS_TRIAL),
     ],
 };

@@ -18,12 +18,14 @@ pub(super) struct OfTrace<'a> {
 /// Brings together what is nested in the trace at `positions` of `rows`.
 pub(super) fn of_trace<'a>(rows: &[Row<'a>], mut positions: Vec<usize>) -> OfTrace<'a> {
     positions.sort_by(|a, b| in_order(&rows[*a], &rows[*b]));
+    let trial = positions.iter().any(|position| rows[*position].trial);
     let whole = whole(positions.iter().map(|position| &rows[*position]));
     let mut nodes: Vec<Node<'a>> = Vec::new();
     for copies in positions.chunk_by(|a, b| rows[*a].id == rows[*b].id) {
         if let Some(id) = rows[copies[0]].id {
             let span = merged(copies.iter().map(|position| &rows[*position]));
-            nodes.push(Node { row: copies[0], id, copies: copies.len(), span, trace_spans: 0, whole, wrapper: None });
+            let (row, copies) = (copies[0], copies.len());
+            nodes.push(Node { row, id, copies, span, trace_spans: 0, whole, trial, wrapper: None });
         }
     }
     let count = nodes.iter().filter(|node| !node.span.record).count();

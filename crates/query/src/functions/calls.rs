@@ -41,8 +41,16 @@ const TEXTS: [&str; 13] = [
     "prompt_version",
     "prompt_label",
 ];
-const COUNTS: [&str; 7] =
-    ["rank", "usage_rank", "rows", "input_tokens", "output_tokens", "wrapper_input_tokens", "wrapper_output_tokens"];
+const COUNTS: [&str; 8] = [
+    "rank",
+    "usage_rank",
+    "rows",
+    "input_tokens",
+    "output_tokens",
+    "wrapper_input_tokens",
+    "wrapper_output_tokens",
+    "trial",
+];
 
 fn fields() -> Fields {
     let texts = TEXTS.iter().map(|name| Field::new(*name, DataType::Utf8View, true));
@@ -118,7 +126,7 @@ impl Columns {
         "message",
     ];
     const COUNTS: [&str; 5] = ["start", "end", "input_tokens", "output_tokens", "usage_parts"];
-    const FLAGS: [&str; 5] = ["pending", "has_content", "doubtful", "record", "tail"];
+    const FLAGS: [&str; 6] = ["pending", "has_content", "doubtful", "record", "tail", "trial"];
 
     fn of(spans: &StructArray) -> Result<Self> {
         let member = |name: &str, data_type: &DataType| match spans.column_by_name(name) {
@@ -165,6 +173,7 @@ impl Columns {
                 doubtful: flag(2),
             }),
             has_content: flag(1),
+            trial: flag(5),
             facts: Facts {
                 conversation: text(11),
                 user: text(12),
@@ -232,5 +241,6 @@ fn numbers(part: &Part<'_>) -> [Option<i64>; COUNTS.len()] {
         usage.output,
         wrapper.input,
         wrapper.output,
+        Some(i64::from(part.trial)),
     ]
 }

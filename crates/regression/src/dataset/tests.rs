@@ -35,6 +35,18 @@ fn at(rows: &[Revision], version: i64) -> Dataset {
 }
 
 #[test]
+fn one_rule_of_names_for_all_that_has_one() {
+    for name in ["refunds", "team/helper", "v1.2-x_y", "größe/1"] {
+        assert_eq!(check_name(name), Ok(()), "{name}");
+    }
+    let long = "x".repeat(201);
+    for name in ["", "../x", "a/../b", "/x", "x/", "a//b", ".hidden", "a/.b", "a b", "a@v1", "a\u{0}", "a:b", &long] {
+        let told = check_name(name).unwrap_err().to_string();
+        assert!(told.starts_with(&format!("`{name}` is no name: ")) && told.contains("`-`, `_` and `.`"), "{told}");
+    }
+}
+
+#[test]
 fn a_pin_is_a_version_or_a_day() {
     let at = |text: &str| text.parse::<Pin>().map(|pin| (pin.at, pin.to_string()));
     assert_eq!(at("refunds@v3"), Ok((At::Version(3), "refunds@v3".to_owned())));

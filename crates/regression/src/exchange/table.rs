@@ -1,10 +1,10 @@
 //! Examples as a table: one a row, with JSON in the cells of what is nested.
 //!
-//! People open it in a spreadsheet, where a cell that begins with `=` and the like is a formula. Such cells get an
-//! apostrophe in front, which is taken off again on the way back.
+//! People open it in a spreadsheet: see [`spreadsheet`] for cells that it would take for formulas.
 
 use csv::{ReaderBuilder, StringRecord, Writer};
 use serde_json::{Map, Value, json};
+use tracewell_blocks::spreadsheet;
 
 use super::{Exported, Read, read};
 use crate::{Answer, Example};
@@ -35,7 +35,9 @@ const NESTED: [&str; 7] =
 
 pub(super) fn export(examples: &[Example]) -> Exported {
     let mut writer = Writer::from_writer(Vec::new());
-    let mut write = |cells: &[String; COLUMNS.len()]| writer.write_record(cells.each_ref().map(|cell| safe(cell)));
+    let mut write = |cells: &[String; COLUMNS.len()]| {
+        writer.write_record(cells.each_ref().map(|cell| spreadsheet::cell(cell).into_owned()))
+    };
     let mut exported = Exported::default();
     let header = COLUMNS.map(str::to_owned);
     let mut failed = write(&header).err();
@@ -92,23 +94,6 @@ fn nested(value: &Value) -> String {
     }
 }
 
-fn is_formula(cell: &str) -> bool {
-    cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
-}
-
-fn safe(cell: &str) -> String {
-    let unquoted = cell.trim_start_matches('\'');
-    if is_formula(unquoted) { format!("'{cell}") } else { cell.to_owned() }
-}
-
-/// Undoes [`safe`].
-fn plain(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(rest) if is_formula(rest.trim_start_matches('\'')) => rest,
-        _ => cell,
-    }
-}
-
 pub(super) fn import(bytes: &[u8]) -> Read {
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
     let header = match reader.headers() {
@@ -146,7 +131,7 @@ fn example(header: &StringRecord, record: &StringRecord) -> Result<Example, Stri
     }
     let mut members = Map::new();
     for (column, cell) in header.iter().zip(record).filter(|(_, cell)| !cell.is_empty()) {
-        let cell = plain(cell);
+        let cell = spreadsheet::text_of(cell);
         let value = match column {
             column if NESTED.contains(&column) => {
                 serde_json::from_str(cell).map_err(|error| format!("`{column}` is not JSON: {error}"))?

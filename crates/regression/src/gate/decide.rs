@@ -115,9 +115,8 @@ impl Gate {
         let mut gaps = Vec::new();
         let rows: Vec<Row> = (0..grid.cases.len())
             .map(|case| {
-                let [baseline, candidate] =
-                    [Side::Baseline, Side::Candidate].map(|side| grid.mean(case, side, 0.0, &mut gaps, &read));
-                Row { case, known: [baseline.0, candidate.0], best: [baseline.1, candidate.1] }
+                let sides = [Side::Baseline, Side::Candidate];
+                Row::new(case, sides.map(|side| grid.mean(case, side, 0.0, &mut gaps, &read)))
             })
             .collect();
         if rows.len() < self.minimum_sample || rows.is_empty() {
@@ -200,8 +199,11 @@ fn comparison(claim: Claim<'_>, rows: &[Row], gaps: &[Gap], compared: Option<Com
     let Claim { about, rule, margin, confidence, is_relative } = claim;
     let finding = Finding::new(about, rule, Decision::NotEnoughEvidence, lacks(gaps)).lacking(gaps);
     let Some(compared) = compared else { return Outcome::Found(finding) };
-    let mean = |side: usize| rows.iter().map(|row| row.best[side]).sum::<f64>() / rows.len() as f64;
-    let bounds = (!is_relative).then_some(compared.interval);
+    let mean = |side: usize| {
+        let mean = rows.iter().map(|row| row.best[side]).sum::<f64>() / rows.len() as f64;
+        rows.iter().any(|row| row.found[side]).then_some(mean)
+    };
+    let bounds = (!is_relative && mean(0).and(mean(1)).is_some()).then_some(compared.interval);
     let measured = Measured {
         baseline: mean(0),
         candidate: mean(1),
@@ -213,7 +215,7 @@ fn comparison(claim: Claim<'_>, rows: &[Row], gaps: &[Gap], compared: Option<Com
         p_fail_corrected: compared.p_fail,
         mcnemar: compared.mcnemar,
     };
-    let value = (!is_relative && gaps.is_empty()).then_some(Value::Share(measured.candidate));
+    let value = measured.candidate.filter(|_| !is_relative && gaps.is_empty()).map(Value::Share);
     let finding = Finding { examples: rows.len(), measured: Some(measured), value, ..finding };
     Outcome::Waits(Comparison { finding, compared, margin, confidence, only_fails: !gaps.is_empty() })
 }
@@ -228,7 +230,12 @@ impl Comparison {
         };
         let lacking = std::mem::take(&mut self.finding.why);
         let told = self.told();
-        self.finding.why = if self.only_fails { format!("{told}; {lacking}, here put at its best") } else { told };
+        let compares = self.finding.measured.is_some_and(|measured| measured.compares());
+        self.finding.why = match (self.only_fails, compares) {
+            (true, true) => format!("{told}; {lacking}, here put at its best"),
+            (true, false) => format!("{told}; {lacking}"),
+            (false, _) => told,
+        };
         if let Some(measured) = &mut self.finding.measured {
             measured.p_fail_corrected = corrected;
         }
@@ -237,6 +244,12 @@ impl Comparison {
 
     fn told(&self) -> String {
         let Some(Measured { baseline, candidate, low, high, .. }) = self.finding.measured else { return String::new() };
+        let (baseline, candidate) = match (baseline, candidate) {
+            (Some(baseline), Some(candidate)) => (baseline, candidate),
+            (None, Some(_)) => return "the baseline has no results to compare with".to_owned(),
+            (Some(_), None) => return "the candidate has no results to compare".to_owned(),
+            (None, None) => return "neither side has results to compare".to_owned(),
+        };
         let sure = self.confidence * 100.0;
         let moved = match (low, high) {
             (Some(low), Some(high)) => {

@@ -90,6 +90,29 @@ pub(super) struct Row {
     pub(super) known: [Option<f64>; 2],
     /// With what is missing put as it would serve the candidate best.
     pub(super) best: [f64; 2],
+    /// Whether any repetition gave a result.
+    pub(super) found: [bool; 2],
+}
+
+/// A value of each repetition, averaged.
+pub(super) struct Mean {
+    /// `None` where a repetition is missing.
+    known: Option<f64>,
+    /// With each missing one put at its best.
+    best: f64,
+    /// Whether any repetition gave a result.
+    found: bool,
+}
+
+impl Row {
+    pub(super) fn new(case: usize, [baseline, candidate]: [Mean; 2]) -> Self {
+        Self {
+            case,
+            known: [baseline.known, candidate.known],
+            best: [baseline.best, candidate.best],
+            found: [baseline.found, candidate.found],
+        }
+    }
 }
 
 impl<'a> Grid<'a> {
@@ -131,8 +154,7 @@ impl<'a> Grid<'a> {
         })
     }
 
-    /// A value of each repetition, averaged; `gaps` takes those that are missing. With each missing one put at `best`,
-    /// too.
+    /// A value of each repetition, averaged; `gaps` takes those that are missing.
     pub(super) fn mean(
         &self,
         case: usize,
@@ -140,7 +162,7 @@ impl<'a> Grid<'a> {
         best: f64,
         gaps: &mut Vec<Gap>,
         read: &dyn Fn(&Trial) -> Result<f64, String>,
-    ) -> (Option<f64>, f64) {
+    ) -> Mean {
         let (mut sum, mut missing) = (0.0, 0_u32);
         for (repetition, trial) in self.trials(case, side) {
             match trial.and_then(read) {
@@ -152,7 +174,11 @@ impl<'a> Grid<'a> {
             }
         }
         let count = f64::from(self.repetitions);
-        ((missing == 0).then_some(sum / count), (sum + best * f64::from(missing)) / count)
+        Mean {
+            known: (missing == 0).then_some(sum / count),
+            best: (sum + best * f64::from(missing)) / count,
+            found: missing < self.repetitions,
+        }
     }
 
     /// What a scorer says of the cases at `places`, on the candidate's side and the baseline's if that is wanted.
@@ -160,9 +186,12 @@ impl<'a> Grid<'a> {
         let mut gaps = Vec::new();
         let read = |trial: &Trial| reading.of(trial, scorer);
         let rows = places.iter().map(|case| {
-            let baseline = if both { self.mean(*case, Side::Baseline, 0.0, &mut gaps, &read) } else { (None, 0.0) };
-            let candidate = self.mean(*case, Side::Candidate, 1.0, &mut gaps, &read);
-            Row { case: *case, known: [baseline.0, candidate.0], best: [baseline.1, candidate.1] }
+            let baseline = if both {
+                self.mean(*case, Side::Baseline, 0.0, &mut gaps, &read)
+            } else {
+                Mean { known: None, best: 0.0, found: false }
+            };
+            Row::new(*case, [baseline, self.mean(*case, Side::Candidate, 1.0, &mut gaps, &read)])
         });
         (rows.collect(), gaps)
     }

@@ -59,14 +59,19 @@ fn findings(findings: &[Finding]) -> Block {
 fn comparisons(findings: &[Finding]) -> Block {
     let rows = findings.iter().filter_map(|finding| {
         let measured = finding.measured.as_ref()?;
-        let p = |p: f64| if p < 0.0001 { "<0.0001".to_owned() } else { format!("{p:.4}") };
+        let mean = |mean: Option<f64>| mean.map_or_else(|| "no results".to_owned(), figure);
+        let p = |p: f64| match measured.compares() {
+            true if p < 0.0001 => "<0.0001".to_owned(),
+            true => format!("{p:.4}"),
+            false => String::new(),
+        };
         let bound = |bound: Option<f64>| bound.map(|bound| format!("{bound:+.3}")).unwrap_or_default();
         Some(vec![
             finding.about.clone(),
             finding.rule.clone(),
             finding.examples.to_string(),
-            figure(measured.baseline),
-            figure(measured.candidate),
+            mean(measured.baseline),
+            mean(measured.candidate),
             bound(measured.low),
             bound(measured.high),
             p(measured.p_pass),

@@ -97,12 +97,14 @@ fn is_zero(count: &usize) -> bool {
 /// A comparison in figures. For scores and passes, what is lower is worse; for cost and latency, what is higher.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// The baseline's mean.
-    pub baseline: f64,
-    /// The candidate's mean.
-    pub candidate: f64,
+    /// The baseline's mean, with what is missing put at its best; absent where that is all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
+    /// The candidate's mean, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<f64>,
     /// Of the candidate's mean less the baseline's: each bound holds alone at the wanted confidence. Absent where the
-    /// margin is relative.
+    /// margin is relative or a side has no results.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// See `low`.
@@ -120,6 +122,13 @@ pub struct Measured {
     /// McNemar's mid-p, two-sided, for what passes or fails once: whether there is any difference at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcnemar: Option<f64>,
+}
+
+impl Measured {
+    /// Both sides have results, so that the figures say something.
+    pub(super) fn compares(&self) -> bool {
+        self.baseline.and(self.candidate).is_some()
+    }
 }
 
 /// A result that is missing.

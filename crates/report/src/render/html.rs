@@ -54,6 +54,7 @@ fn item(item: &Item) -> Value {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tracewell_pricing::Amount;
 
     use super::*;
     use crate::ask::Query;
@@ -73,8 +74,9 @@ mod tests {
             rows: vec![vec![cell]],
             queries: vec![1],
         };
-        let column = Column { label: own(), value: Some(f64::NAN), text: own(), before: Some(2.0) };
-        let step = Step { label: own(), value: f64::INFINITY, text: own(), whole: true };
+        let least = Amount::from_units(1);
+        let column = Column { label: own(), value: Some(Amount::ZERO), text: own(), before: Some(least) };
+        let step = Step { label: own(), value: Amount::from_units(i128::MAX), text: own(), whole: true };
         let estimate = Estimate { label: own(), value: 0.5, low: f64::NAN, high: 1.0, text: own() };
         let items = vec![
             Item::Tiles(vec![tile]),

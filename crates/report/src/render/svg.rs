@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::money::drawn;
 use crate::page::{Chart, Column, Data, Estimate, Step};
 
 /// Draws a chart that is `width` pixels wide.
@@ -26,7 +27,7 @@ fn columns(columns: &[Column], width: f64) -> (f64, String) {
     const BOTTOM: f64 = 22.0;
     let height = if width < 500.0 { 190.0 } else { 240.0 };
     let values = columns.iter().flat_map(|column| [column.value, column.before]).flatten();
-    let (top, step) = scale(values.filter(|value| value.is_finite()).fold(0.0, f64::max));
+    let (top, step) = scale(values.map(drawn).fold(0.0, f64::max));
     let (plot, ground) = (height - TOP - BOTTOM, height - BOTTOM);
     let y = |value: f64| ground - bounded(value, top) / top * plot;
     let mut out = String::new();
@@ -48,7 +49,7 @@ fn columns(columns: &[Column], width: f64) -> (f64, String) {
     let every = (44.0 / slot).ceil().max(1.0) as usize;
     for (position, column) in columns.iter().enumerate() {
         let middle = LEFT + slot * (position as f64 + 0.5);
-        if let Some(value) = column.value.filter(|value| *value > 0.0) {
+        if let Some(value) = column.value.map(drawn).filter(|value| *value > 0.0) {
             let at = y(value);
             let _ = write!(
                 out,
@@ -61,7 +62,7 @@ fn columns(columns: &[Column], width: f64) -> (f64, String) {
             );
         }
         if let Some(before) = column.before {
-            let (at, half) = (y(before), (bar / 2.0 + slot * 0.08).min(slot / 2.0));
+            let (at, half) = (y(drawn(before)), (bar / 2.0 + slot * 0.08).min(slot / 2.0));
             let _ = write!(
                 out,
                 "<line class=\"past\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>",
@@ -99,9 +100,8 @@ fn bridge(steps: &[Step], width: f64) -> (f64, String) {
     let spans: Vec<(f64, f64)> = steps
         .iter()
         .map(|step| {
-            let value = if step.value.is_finite() { step.value } else { 0.0 };
             let from = if step.whole { 0.0 } else { at };
-            at = from + value;
+            at = from + drawn(step.value);
             (from, at)
         })
         .collect();

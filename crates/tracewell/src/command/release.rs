@@ -165,7 +165,8 @@ fn tell(entry: &Entry, prompt: &Prompt) {
     let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
     let change =
         if entry.change.is_empty() { String::new() } else { format!(" (changes {})", entry.change.join(", ")) };
-    super::say!("{}@{} in {}: {state}{change}", prompt.name, entry.revision, entry.environment);
+    let forced = if entry.forced == Some(true) { ", forced" } else { "" };
+    super::say!("{}@{} in {}: {state}{forced}{change}", prompt.name, entry.revision, entry.environment);
 }
 
 impl Rollback {
@@ -216,13 +217,25 @@ impl Status {
         let seconds = self.since.as_secs();
         let since = format!("(now() - INTERVAL '{seconds} seconds')");
         let found = releases::status(&source, self.prompt.as_deref(), &since).await?;
-        let names = ["prompt", "environment", "live", "since", "seen", "last_seen", "calls", "other_calls", "verdict"];
+        let names = [
+            "prompt",
+            "environment",
+            "live",
+            "since",
+            "forced",
+            "seen",
+            "last_seen",
+            "calls",
+            "other_calls",
+            "verdict",
+        ];
         let table = output::table(&names, found, |one| {
             [
                 Some(one.prompt),
                 Some(one.environment),
                 one.live,
                 one.since,
+                one.forced,
                 one.seen,
                 one.last_seen,
                 Some(one.calls.to_string()),

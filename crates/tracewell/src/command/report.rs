@@ -145,8 +145,9 @@ impl Make {
             report,
             period: Period::parse(&self.period, zone, now)?,
             now,
-            by: self.by.iter().map(|name| Dimension::named(name)).collect::<Result<_, _>>()?,
+            by: Dimension::all_named(&self.by)?,
             budgets: settings.budgets,
+            good: settings.good_outcome,
             links: settings.links,
         };
         if self.publish && !request.is_over() {
@@ -176,9 +177,14 @@ impl Make {
             Report::Leadership => {
                 let page = produce(answers, request).await?;
                 let rows = figures(&page)?;
-                return output::write(&mut out, format, &rows.schema(), std::slice::from_ref(&rows));
+                (rows.schema(), vec![rows])
             }
         };
+        if format != Format::Csv {
+            return output::write(&mut out, format, &schema, &rows);
+        }
+        let rows = rows.iter().map(output::for_spreadsheets).collect::<Result<Vec<_>, _>>()?;
+        let schema = rows.first().map_or(schema, RecordBatch::schema);
         output::write(&mut out, format, &schema, &rows)
     }
 }

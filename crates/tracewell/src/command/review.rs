@@ -339,8 +339,10 @@ impl Import {
                 }
             }
         }
-        eprintln!("{judged} judged, {wrong} rows are wrong");
-        anyhow::ensure!(wrong == 0, "{wrong} rows are wrong; the others are judged");
+        let told = super::score::wrong_rows(wrong);
+        anyhow::ensure!(wrong == 0 || judged > 0, "{told}, and nothing was judged");
+        eprintln!("{judged} judged, {told}");
+        anyhow::ensure!(wrong == 0, "{told}; the others are judged");
         Ok(())
     }
 }

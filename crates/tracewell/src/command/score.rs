@@ -167,11 +167,25 @@ impl Import {
                 }
             }
         }
-        ensure!(wrong == 0 || !self.strict, "{wrong} rows are wrong, and nothing was imported");
+        let told = wrong_rows(wrong);
+        ensure!(wrong == 0 || (!self.strict && !scores.is_empty()), "{told}, and nothing was imported");
         keep(&self.place, &scores).await?;
-        eprintln!("{} scores imported, {wrong} rows are wrong", scores.len());
-        ensure!(wrong == 0, "{wrong} rows are wrong; the others are imported");
+        let imported = match scores.len() {
+            1 => "1 score imported".to_owned(),
+            count => format!("{count} scores imported"),
+        };
+        eprintln!("{imported}, {told}");
+        ensure!(wrong == 0, "{told}; the others are imported");
         Ok(())
+    }
+}
+
+/// How many rows are wrong, in words.
+pub(super) fn wrong_rows(count: usize) -> String {
+    match count {
+        0 => "no row is wrong".to_owned(),
+        1 => "1 row is wrong".to_owned(),
+        count => format!("{count} rows are wrong"),
     }
 }
 

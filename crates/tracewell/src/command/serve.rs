@@ -249,7 +249,7 @@ impl Serve {
 
 fn usual(settings: &crate::config::Config) -> Usual {
     let report = settings.report.clone();
-    Usual { time_zone: report.time_zone, budgets: report.budgets, links: report.links }
+    Usual { time_zone: report.time_zone, budgets: report.budgets, good: report.good_outcome, links: report.links }
 }
 
 /// A number of threads, where 0 means one per core.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use tracewell_model::schema::every_table;
-use tracewell_report::Budget;
 use tracewell_report::deliver::Destination;
 use tracewell_report::schedule::Schedule;
+use tracewell_report::{Budget, GoodOutcome};
 
 use super::TimeSpan;
 
@@ -20,6 +20,8 @@ pub(crate) struct ReportSettings {
     pub(crate) links: String,
     /// Between two looks at what is due.
     pub(crate) interval: TimeSpan,
+    /// What a good outcome is: a run that did not fail, and was not scored low.
+    pub(crate) good_outcome: GoodOutcome,
     /// What calls may cost.
     pub(crate) budgets: Vec<Budget>,
     /// What is produced by itself.
@@ -34,6 +36,7 @@ impl Default for ReportSettings {
             time_zone: "UTC".into(),
             links: String::new(),
             interval: TimeSpan::seconds(30),
+            good_outcome: GoodOutcome::default(),
             budgets: Vec::new(),
             schedules: Vec::new(),
             destinations: Vec::new(),
@@ -50,6 +53,7 @@ impl ReportSettings {
     /// What is wrong, if anything is.
     pub(super) fn check(&self) -> Result<(), String> {
         tracewell_report::zone(&self.time_zone).map_err(|error| error.to_string())?;
+        self.good_outcome.check()?;
         self.budgets.iter().try_for_each(|budget| budget.amount().map(|_| ()))?;
         self.schedules.iter().try_for_each(|schedule| {
             name(&schedule.name)?;

@@ -1,6 +1,6 @@
 //! The table of releases: the ledger of a prompt's life.
 
-use super::super::ColumnType::{Date, Int64, Text, TextList, Timestamp};
+use super::super::ColumnType::{Bool, Date, Int64, Text, TextList, Timestamp};
 use super::super::{Table, column};
 
 /// One row per step of a release.
@@ -33,5 +33,10 @@ pub const RELEASES: Table = Table {
         column("verdict", Text, "Verdict of a gate that it rests on."),
         column("decision", Text, "What the gate decided.").dict(),
         column("approvals", Int64, "Approvals that were needed."),
+        column(
+            "forced",
+            Bool,
+            "Whether `author` took the step without the approvals or the verdict that it needs, for the reason in `why`; NULL for steps that need none, and in rows of before schema 0.5.",
+        ),
     ],
 };

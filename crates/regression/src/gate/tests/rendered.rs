@@ -65,6 +65,31 @@ fn every_form_tells_every_finding_and_no_text_is_markup() {
 }
 
 #[test]
+fn a_side_without_results_has_no_mean() {
+    let gate = gate(COMPARED);
+    for (side, column, told) in [
+        (Side::Baseline, "baseline", "the baseline has no results to compare with"),
+        (Side::Candidate, "candidate", "the candidate has no results to compare"),
+    ] {
+        let rest: Vec<Trial> = trials(60, |_, _| 1.0).into_iter().filter(|trial| trial.side != side).collect();
+        let verdict = decide(&gate, &cases(60), &rest);
+        let finding = &verdict.findings[0];
+        assert_eq!(finding.decision, Decision::NotEnoughEvidence);
+        assert!(finding.why.starts_with(told) && finding.why.contains("60 results are missing"), "{}", finding.why);
+        assert!(!finding.why.contains("at its best"), "{}", finding.why);
+        let json = serde_json::to_value(finding).unwrap();
+        for absent in [column, "low", "high"] {
+            assert!(json["measured"].get(absent).is_none(), "{absent}: {json}");
+        }
+        let text = terminal(&page(&verdict), Look { width: 200, color: false });
+        let row =
+            text.split("Compared with the baseline").nth(1).unwrap().lines().find(|line| line.contains("max_pass"));
+        assert!(row.unwrap().contains("no results") && row.unwrap().contains("1.000"), "{text}");
+        assert_eq!(serde_json::from_value::<Finding>(json).unwrap(), *finding);
+    }
+}
+
+#[test]
 fn a_verdict_survives_json() {
     let verdict = verdict();
     let text = serde_json::to_string(&verdict).unwrap();

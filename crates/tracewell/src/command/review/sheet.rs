@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Context;
+use tracewell_blocks::spreadsheet;
 use tracewell_ledger::datasets;
 use tracewell_ledger::reviews::Judgement;
 use tracewell_regression::Answer;
@@ -42,14 +43,14 @@ pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str) -> any
         let asked = example.question().unwrap_or_default();
         let cells = [item.id.clone(), asked, text(&example.output), text(&example.expected)];
         let empty = COLUMNS.len() - cells.len() + queue.questions.len();
-        writer.write_record(cells.into_iter().map(safe).chain(std::iter::repeat_n(String::new(), empty)))?;
+        writer.write_record(
+            cells
+                .into_iter()
+                .map(|cell| spreadsheet::cell(&cell).into_owned())
+                .chain(std::iter::repeat_n(String::new(), empty)),
+        )?;
     }
     Ok(writer.flush()?)
-}
-
-/// What a spreadsheet would take for a formula gets an apostrophe in front.
-fn safe(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }
 
 /// The rows with an outcome, and their lines.
@@ -80,7 +81,7 @@ fn row<'a>(queue: &Queue, outcome: &str, cell: &dyn Fn(&str) -> Option<&'a str>)
     let judgement = Judgement {
         outcome: super::outcome(outcome).map_err(anyhow::Error::msg)?,
         answers: super::read_answers(queue, given)?,
-        expected: cell("expected").map(Answer::of_text),
+        expected: cell("expected").map(spreadsheet::text_of).map(Answer::of_text),
         note: cell("note").map(str::to_owned),
     };
     Ok(Row { item: item.to_owned(), judgement })
