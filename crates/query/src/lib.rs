@@ -26,6 +26,7 @@ mod fresh;
 mod functions;
 mod length;
 pub mod named;
+mod pieces;
 pub mod prices;
 mod provider;
 mod relation;
@@ -40,7 +41,6 @@ mod zone;
 
 pub use engine::{Engine, Limits};
 pub use error::{Location, QueryError, SqlError, SqlErrorKind};
-pub use exact::decimal;
 pub use prices::Prices;
 pub use relation::Relation;
 pub use running::Rows;

@@ -1,39 +1,18 @@
 //! `numeric` without digits: a decimal with those that the value has.
 
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::utils::take_function_args;
-use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+/// Digits behind the point of texts that become numbers, whose types do not say how many.
+const BEHIND: i8 = 18;
+
 pub(super) const NAME: &str = "tracewell_numeric";
-
-/// Digits of the wide decimals.
-const MOST_DIGITS: usize = 76;
-
-/// A decimal from its text, with as many digits behind the point as are written.
-#[must_use]
-pub fn decimal(text: &str) -> Option<ScalarValue> {
-    let (precision, scale) = digits(text)?;
-    let data_type = match precision {
-        ..=38 => DataType::Decimal128(38, scale),
-        _ => DataType::Decimal256(76, scale),
-    };
-    ScalarValue::from(text.trim()).cast_to(&data_type).ok()
-}
-
-/// How many digits a number has, and how many of them behind the point; `None` for what is no plain number.
-pub(super) fn digits(text: &str) -> Option<(u8, i8)> {
-    let text = text.trim().trim_start_matches(['+', '-']);
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let plain = [whole, part].iter().all(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
-    let count = whole.trim_start_matches('0').len() + part.len();
-    if !plain || whole.len() + part.len() == 0 || count > MOST_DIGITS {
-        return None;
-    }
-    Some((u8::try_from(count.max(1)).ok()?, i8::try_from(part.len()).ok()?))
-}
 
 pub(super) fn function() -> ScalarUDF {
     ScalarUDF::from(Numeric(Signature::any(1, Volatility::Immutable)))
@@ -62,6 +41,7 @@ impl ScalarUDFImpl for Numeric {
             [decimal] if decimal.is_decimal() => Ok(decimal.clone()),
             [integer] if integer.is_integer() => Ok(DataType::Decimal128(20, 0)),
             [DataType::Boolean] => plan_err!("a boolean is no numeric"),
+            [text] if text.is_string() => Ok(DataType::Decimal128(38, BEHIND)),
             // What a bare `numeric` is to DataFusion.
             _ => Ok(DataType::Decimal128(38, 10)),
         }
@@ -69,8 +49,27 @@ impl ScalarUDFImpl for Numeric {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [value] = take_function_args(self.name(), &arguments.args)?;
+        if value.data_type().is_string() {
+            let texts =
+                value.to_array(if matches!(value, ColumnarValue::Scalar(_)) { 1 } else { arguments.number_rows })?;
+            let texts = cast(&texts, &DataType::Utf8View)?;
+            if let Some(long) = texts.as_string_view().iter().flatten().find(|text| behind(text) > i64::from(BEHIND)) {
+                return exec_err!(
+                    "`{long}` is out of range: a column of numeric keeps {BEHIND} digits behind the point; say how many, \
+                     as in numeric(38, 30)"
+                );
+            }
+        }
         value.cast_to(arguments.return_field.data_type(), None)
     }
+}
+
+/// How many digits behind the point a number may have that is written with or without an exponent.
+fn behind(text: &str) -> i64 {
+    let (digits, exponent) = text.trim().split_once(['e', 'E']).unwrap_or((text.trim(), "0"));
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    let part = digits.split_once('.').map_or("", |(_, part)| part);
+    i64::try_from(part.trim_end_matches('0').len()).unwrap_or(i64::MAX).saturating_sub(exponent)
 }
 
 #[cfg(test)]
@@ -78,15 +77,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decimal_has_the_digits_that_are_written() {
-        assert_eq!(digits("-0123.4500"), Some((7, 4)));
-        assert_eq!(digits("0"), Some((1, 0)));
-        assert_eq!(digits(".5"), Some((1, 1)));
-        assert_eq!(digits("1e5"), None);
-        assert_eq!(digits("."), None);
-        assert_eq!(decimal("12.30"), Some(ScalarValue::Decimal128(Some(1230), 38, 2)));
-        let long = "9".repeat(50);
-        assert_eq!(decimal(&long).map(|value| value.to_string()), Some(long));
-        assert_eq!(decimal("twelve"), None);
+    fn digits_behind_the_point_are_counted() {
+        for (text, expected) in
+            [("1.5", 1), ("-0.120", 2), ("1e-20", 20), ("1.25e1", 1), ("12", 0), (" 1.5 ", 1), ("x", 0)]
+        {
+            assert_eq!(behind(text), expected, "{text}");
+        }
     }
 }
