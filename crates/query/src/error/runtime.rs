@@ -24,6 +24,10 @@ pub(super) fn is_of_storage(error: &DataFusionError) -> bool {
             cause = Some(&**inner);
             continue;
         }
+        // What DataFusion's reader of Parquet files keeps of it is the text.
+        if matches!(error.downcast_ref(), Some(ParquetError::General(told)) if told.contains("Object Store error")) {
+            return true;
+        }
         let is_arrow = matches!(error.downcast_ref(), Some(ArrowError::IoError(..)));
         if is_arrow || error.is::<object_store::Error>() || error.is::<std::io::Error>() {
             return true;
