@@ -4,9 +4,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::readers;
-use crate::server::{Server, client};
+use crate::server::{BINARY, Server, client};
 use crate::spans::{request, span};
+use crate::{postgres, readers};
 
 async fn ask(server: &Server, sql: &str, headers: &[(&str, &str)]) -> reqwest::Response {
     let mut request = client().post(format!("{}/v1/sql", server.api)).body(sql.to_owned());
@@ -182,4 +182,92 @@ async fn texts_are_compared_and_json_is_looked_into() {
             json!({ "near": 0.364, "unknown": null, "changed": changed, "found": "7", "nothing": null, "good": true, "bad": false })
         ]
     );
+}
+
+/// What the machine fails at is told apart from mistakes, over each protocol.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_store_is_not_the_fault_of_who_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    filled(&server, 10).await;
+    server.stop();
+    let files = std::fs::read_dir(data.join("spans")).unwrap().map(|entry| entry.unwrap().path());
+    let partition = files.into_iter().find(|path| path.to_string_lossy().contains("date=")).unwrap();
+    let file = std::fs::read_dir(partition).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
+    let length = std::fs::metadata(&file).unwrap().len();
+
+    let server = Server::start(&data, &[]).await;
+    let check = async |sql: &str, status: u16, code: &str| {
+        let answer = ask(&server, sql, &[]).await;
+        assert_eq!(answer.status(), status, "{sql}: {}", answer.text().await.unwrap());
+        if postgres::has("psql", "a_broken_store_is_not_the_fault_of_who_asks") {
+            let refused = postgres::psql(&server, &["-c", sql]);
+            let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert!(told.contains(code), "{sql}: {told}");
+        }
+    };
+    std::fs::write(&file, vec![7; usize::try_from(length).unwrap()]).unwrap();
+    check("SELECT name FROM spans", 500, "XX000").await;
+    std::fs::remove_file(&file).unwrap();
+    check("SELECT name FROM spans", 503, "58030").await;
+    check("SELECT 1 / 0", 400, "22012").await;
+    check("SELECT nme FROM spans", 400, "42703").await;
+    check("SELECT 'x'::int", 400, "22P02").await;
+    check("SELECT length(repeat('x', 2000000000))", 422, "53200").await;
+    assert_eq!(ask(&server, "SELECT 1", &[]).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_guards_all_but_health_and_what_comes_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let secret = [("TRACEWELL_HTTP_PASSWORD", "pencil:7")];
+    let server = Server::start_at(data.to_str().unwrap(), &data, &[], &secret).await;
+    filled(&server, 1).await;
+    let asked = [
+        (client().post(format!("{}/v1/sql", server.api)).body("SELECT 1"), 200),
+        (client().get(format!("{}/v1/runs", server.api)), 200),
+        (client().get(format!("{}/v1/queries", server.api)), 200),
+        (client().get(format!("{}/v1/queries/slowest_runs", server.api)), 200),
+        (client().get(format!("{}/v1/reports", server.api)), 200),
+        (client().post(format!("{}/v1/prompts", server.api)), 415),
+        (client().get(format!("{}/v1/prompts/nobody@1", server.api)), 404),
+        (client().get(format!("{}/v1/releases", server.api)), 200),
+        (client().post(format!("{}/v1/releases", server.api)), 415),
+    ];
+    for (request, expected) in asked {
+        let send = async |request: reqwest::RequestBuilder| request.send().await.unwrap();
+        let copy = || request.try_clone().unwrap();
+        let refused = send(copy()).await;
+        assert!(refused.headers()["www-authenticate"].to_str().unwrap().starts_with("Basic"), "{refused:?}");
+        assert_eq!(refused.status(), 401);
+        assert!(refused.text().await.unwrap().contains("http.password"));
+        for wrong in [
+            copy().basic_auth("ada", Some("pencil")),
+            copy().bearer_auth("pencil:"),
+            copy().basic_auth("pencil:7", None::<&str>),
+        ] {
+            assert_eq!(send(wrong).await.status(), 401);
+        }
+        for right in [copy().basic_auth("ada", Some("pencil:7")), copy().bearer_auth("pencil:7")] {
+            assert_eq!(send(right).await.status(), expected, "{request:?}");
+        }
+    }
+    for open in ["healthz", "readyz", "metrics"] {
+        assert_eq!(client().get(format!("{}/{open}", server.api)).send().await.unwrap().status(), 200);
+    }
+    let command = |password: &str| {
+        let mut command = Command::new(BINARY);
+        command.args(["sql", "--format", "json", "--data", data.to_str().unwrap(), "SELECT count(*) AS n FROM spans"]);
+        command.env("TRACEWELL_HTTP_PASSWORD", password).output().unwrap()
+    };
+    assert_eq!(serde_json::from_slice::<Value>(&command("pencil:7").stdout).unwrap(), json!([{"n": 1}]));
+    for (wrong, told) in [("", "http.password"), ("pen", "wrong")] {
+        let refused = command(wrong);
+        assert!(!refused.status.success());
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(told), "{refused:?}");
+    }
+    let log = std::fs::read_to_string(data.with_extension("log")).unwrap();
+    assert!(!log.contains("pencil"), "{log}");
 }

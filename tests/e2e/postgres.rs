@@ -79,7 +79,7 @@ pub(crate) fn printed(output: &str) -> Value {
 }
 
 /// Whether a program is there, or a word that the test is skipped.
-fn has(program: &str, test: &str) -> bool {
+pub(crate) fn has(program: &str, test: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
         println!("SKIPPED {test}: there is no {program}");
@@ -87,14 +87,14 @@ fn has(program: &str, test: &str) -> bool {
     found
 }
 
-fn psql(server: &Server, arguments: &[&str]) -> Output {
+pub(crate) fn psql(server: &Server, arguments: &[&str]) -> Output {
     let mut command = Command::new("psql");
     command.args(["-X", "-d", &server.postgres, "-v", "VERBOSITY=verbose"]).args(arguments).env("PGUSER", "test");
     command.output().unwrap()
 }
 
 /// What psql prints; it has to succeed.
-fn psql_prints(server: &Server, arguments: &[&str]) -> String {
+pub(crate) fn psql_prints(server: &Server, arguments: &[&str]) -> String {
     let output = psql(server, arguments);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && err.is_empty(), "{arguments:?}\n{out}\n{err}");
@@ -129,8 +129,10 @@ async fn psql_asks_and_looks_around() {
         shown(command);
     }
     // Of what there is none of here; where that is told, it is told as a notice.
-    let none = "dd dL dT+ dn+ df+ do dx l+ dp ddp drds dF dX dy di ds dm dD dC dA dew dRp dP da";
-    for command in none.split(' ') {
+    let none = "dd,dL,dT+,dn+,df+,do,dx,dx+,l+,dp,ddp,drds,dF,dFd+,dFp+,dFt+,dX,dy,di,ds,dm,dD,dD+,dC,dC+,dA,dAc+,dAf+,\
+        dAo+,dAp+,db+,dc+,deu,deu+,det+,des+,dew,dew+,dl+,dO,dO+,dOS+,dRp,dRs+,dP,dP+,da,dconfig,dconfig+,\
+        dconfig *time*,sf now,sf+ nothing,sv llm_calls,sv+ llm_calls,z";
+    for command in none.split(',') {
         let output = psql(&server, &["-c", &format!("\\{command}")]);
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(!err.contains("ERROR"), "{command}: {err}");
@@ -355,6 +357,13 @@ impl Raw {
                 _ => {}
             }
         }
+    }
+
+    /// Whether the server has no place for it.
+    fn refused(mut self) -> bool {
+        self.message(None, b"\0\x03\0\0user\0test\0\0");
+        let mut kind = [0];
+        self.0.read_exact(&mut kind).is_err() || kind[0] == b'E'
     }
 
     fn receive(&mut self) -> (u8, Vec<u8>) {

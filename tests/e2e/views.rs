@@ -1,5 +1,8 @@
 //! What the views make of requests written for each rule, in whatever order they come.
 
+use std::collections::BTreeMap;
+use std::process::Command;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -7,7 +10,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::server::{Server, sql};
+use crate::postgres::{has, psql_prints};
+use crate::server::{BINARY, Server, sql};
 use crate::spans::{now, text};
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -591,5 +595,77 @@ async fn every_column_of_every_view_is_listed_and_described() {
         for (column, _) in view.columns {
             assert!(own.contains(column), "{} has no column `{column}`", view.name);
         }
+    }
+}
+
+/// The schema is a contract: the page that is published, what queries see, and what every protocol says of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_protocol_describes_the_schema_as_it_is_published() {
+    type Columns = BTreeMap<String, String>;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]).await;
+    let page = String::from_utf8(Command::new(BINARY).arg("schema").output().unwrap().stdout).unwrap();
+    let mut published: BTreeMap<String, Columns> = BTreeMap::new();
+    let mut table = String::new();
+    for line in page.lines() {
+        if let Some(name) = line.strip_prefix("## `") {
+            table = name.trim_end_matches('`').to_owned();
+        }
+        if let Some((name, rest)) = line.strip_prefix("| `").and_then(|row| row.split_once("` | ")) {
+            let doc = rest.split_once(" | ").unwrap().1.trim_end_matches(" |").replace("\\|", "|");
+            published.entry(table.clone()).or_default().insert(name.to_owned(), doc);
+        }
+    }
+    // Those are read through views of the same names or others, which stand beside them.
+    tracewell_model::schema::DERIVED_TABLES.iter().for_each(|derived| drop(published.remove(derived.name)));
+    assert!(published.len() >= 11 && published.contains_key("verdicts"), "{:?}", published.keys());
+
+    let listed = |rows: Vec<Value>| {
+        let mut listed: BTreeMap<String, Columns> = BTreeMap::new();
+        for row in rows {
+            let cell = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+            listed.entry(cell("table_name")).or_default().insert(cell("column_name"), cell("description"));
+        }
+        listed
+    };
+    let columns = "SELECT table_name, column_name, description FROM information_schema.columns
+        WHERE table_schema = 'public'";
+    let seen = listed(server.sql(columns));
+    for (table, columns) in &published {
+        assert_eq!(seen.get(table), Some(columns), "{table}");
+    }
+    for view in tracewell_query::VIEWS {
+        let columns = &seen[view.name];
+        assert!(columns.iter().all(|(name, doc)| view.column_doc(name) == Some(doc)), "{}", view.name);
+    }
+    assert_eq!(seen.len(), published.len() + tracewell_query::VIEWS.len());
+    for (name, columns) in &seen {
+        let mut rows = server.sql(&format!("DESCRIBE {name}"));
+        rows.iter_mut().for_each(|row| row["table_name"] = name.as_str().into());
+        assert_eq!(listed(rows).get(name), Some(columns), "DESCRIBE {name}");
+    }
+    let docs =
+        server.sql("SELECT table_name, description FROM information_schema.tables WHERE table_schema = 'public'");
+    assert_eq!(docs.len(), seen.len());
+    assert!(docs.iter().all(|row| row["description"].as_str().is_some_and(|doc| !doc.is_empty())), "{docs:?}");
+
+    if !has("psql", "every_protocol_describes_the_schema_as_it_is_published") {
+        return;
+    }
+    for asked in [
+        columns.to_owned(),
+        "SELECT c.relname AS table_name, a.attname AS column_name, d.description FROM pg_catalog.pg_class AS c
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = 'public'
+         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+         JOIN pg_catalog.pg_description AS d ON d.objoid = c.oid AND d.objsubid = a.attnum"
+            .to_owned(),
+    ] {
+        let printed = psql_prints(&server, &["--csv", "-t", "-c", &asked]);
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(printed.as_bytes());
+        let rows = reader.records().map(|row| {
+            let row = row.unwrap();
+            json!({"table_name": &row[0], "column_name": &row[1], "description": &row[2]})
+        });
+        assert_eq!(listed(rows.collect()), seen, "{asked}");
     }
 }

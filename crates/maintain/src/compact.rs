@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use tracewell_lake::scan::Store;
 use tracewell_lake::{DataFile, FactTable, Lake, NewFile, Replaced, Transaction};
@@ -86,7 +86,7 @@ impl Compactor {
     pub fn new(lake: &Lake, options: Options, clock: fn() -> i64) -> Result<Self, MaintainError> {
         let disk = DiskManagerMode::Directories(vec![options.spill.clone()]);
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(GreedyMemoryPool::new(options.memory_bytes)))
+            .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
             .build_arc()?;
         let store = Store::known_to(&runtime, lake.location())?;

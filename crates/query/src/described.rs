@@ -11,6 +11,8 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
 
+use tracewell_model::schema::asked_tables;
+
 use crate::engine::{CATALOG, SCHEMA};
 use crate::relation::{self, Relation};
 use crate::views::VIEWS;
@@ -34,7 +36,7 @@ pub(crate) async fn register(context: &SessionContext) -> Result<()> {
 pub(crate) fn describe(statement: &ast::Statement) -> Option<String> {
     let ast::Statement::ExplainTable { table_name, .. } = statement else { return None };
     let name = &table_name.0.last()?.as_ident()?.value;
-    let tables = tracewell_model::schema::FACT_TABLES.iter().map(|table| table.name);
+    let tables = asked_tables().map(|table| table.name);
     let known = tables.chain(VIEWS.iter().map(|view| view.name)).find(|known| known.eq_ignore_ascii_case(name))?;
     Some(format!(
         "SELECT column_name, data_type, is_nullable, description FROM information_schema.columns \

@@ -26,6 +26,7 @@ use tracewell_model::schema::KEPT_TABLES;
 use crate::dated::DatedProvider;
 use crate::derived::DerivedProvider;
 use crate::error::QueryError;
+use crate::pieces::InPieces;
 use crate::prices::{self, Prices};
 use crate::provider::FactProvider;
 use crate::relation::{self, Relation};
@@ -252,7 +253,7 @@ impl Engine {
     async fn refresh_kept(&self, sql: &str) -> Result<(), QueryError> {
         for table in KEPT_TABLES.iter().filter_map(|table| self.lake.table(table.name)) {
             if views::may_read(sql, table.table()) {
-                table.refresh().await.map_err(|error| QueryError::Failed(error.to_string()))?;
+                table.refresh().await?;
             }
         }
         Ok(())
@@ -343,6 +344,7 @@ pub(crate) fn session(
     options.execution.time_zone = Some(time_zone.to_owned());
     let mut rules = PhysicalOptimizer::new().rules;
     rules.push(Arc::new(Yielding));
+    rules.push(Arc::new(InPieces));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::clone(environment))

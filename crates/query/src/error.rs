@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use datafusion::common::{Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
+use tracewell_lake::LakeError;
 use tracewell_model::schema::asked_tables;
 
 use crate::views::VIEWS;
@@ -26,7 +27,10 @@ pub enum QueryError {
     /// Its answer is larger than one may be.
     #[error("{0}; ask for less with a filter, an aggregate or LIMIT, or raise the limit")]
     TooLarge(String),
-    /// Something failed while it ran.
+    /// The place of the tables, or a disk, cannot be read or written.
+    #[error("{0}; the query is not to blame: ask again, or look at the store and the server's log")]
+    Storage(String),
+    /// Something else failed while it ran.
     #[error("{0}")]
     Failed(String),
 }
@@ -134,8 +138,20 @@ impl QueryError {
     }
 }
 
+impl From<LakeError> for QueryError {
+    fn from(error: LakeError) -> Self {
+        match error {
+            LakeError::Store(_) | LakeError::Delta { .. } | LakeError::Disk { .. } => Self::Storage(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
+        if runtime::is_of_storage(&error) {
+            return Self::Storage(plain(&error));
+        }
         let (kind, message) = match error.find_root() {
             DataFusionError::ResourcesExhausted(message) => return Self::Memory(message.clone()),
             DataFusionError::SQL(parser, _) => {
@@ -159,6 +175,7 @@ impl From<DataFusionError> for QueryError {
             DataFusionError::External(inner) if runtime::is_regex(&inner.to_string()) => {
                 (SqlErrorKind::InvalidRegex, plain(&error))
             }
+            DataFusionError::Execution(message) if runtime::is_internal(message) => return Self::Failed(plain(&error)),
             DataFusionError::Execution(message) => (runtime::kind_of_message(message), plain(&error)),
             _ => return Self::Failed(plain(&error)),
         };

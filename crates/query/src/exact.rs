@@ -9,6 +9,7 @@ mod literals;
 mod numeric;
 mod planner;
 mod sum;
+mod unions;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::SessionContext;
 
 pub(crate) use literals::{rewrite, takes_numeric};
-pub use numeric::decimal;
+pub(crate) use unions::unions;
 
 /// Makes the arithmetic of `context` exact.
 pub(crate) fn register(context: &SessionContext) -> Result<()> {

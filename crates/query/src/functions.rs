@@ -15,6 +15,8 @@ use datafusion::prelude::SessionContext;
 
 use crate::prices::Prices;
 
+pub(crate) use bounded::bytes;
+
 /// Makes the functions known to `context`.
 pub(crate) fn register(context: &SessionContext) -> Result<()> {
     json::register(context)?;

@@ -28,6 +28,7 @@ mod functions;
 mod length;
 mod lookup;
 pub mod named;
+mod pieces;
 pub mod prices;
 mod provider;
 mod relation;
@@ -42,7 +43,6 @@ mod zone;
 
 pub use engine::{Engine, Limits};
 pub use error::{Location, QueryError, SqlError, SqlErrorKind};
-pub use exact::decimal;
 pub use prices::Prices;
 pub use relation::Relation;
 pub use running::Rows;

@@ -144,7 +144,9 @@ impl Session {
             return Err(QueryError::wrong(SqlErrorKind::Parameter, message));
         }
         let read = |(parameter, value): (&Parameter, ScalarValue)| match (&parameter.data_type, &value) {
-            (wanted, ScalarValue::Utf8(Some(text))) if wanted.is_decimal() => exact::decimal(text).unwrap_or(value),
+            (wanted, ScalarValue::Utf8(Some(text))) if wanted.is_decimal() => {
+                tracewell_requests::decimal(text).unwrap_or(value)
+            }
             _ => value,
         };
         let values: Vec<ScalarValue> = prepared.parameters.iter().zip(values).map(read).collect();
@@ -393,7 +395,7 @@ async fn plan(
         plan => plan,
     };
     SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false).verify_plan(&plan)?;
-    Ok(plan)
+    Ok(exact::unions(plan)?)
 }
 
 /// The plan with values in place of parameters.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
-use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
@@ -151,9 +150,8 @@ impl FlightSqlService for Flight {
     ) -> Result<DoPutPreparedStatementResult, Status> {
         // Nothing is read for a statement that is not there.
         self.kept.get(&query.prepared_statement_handle)?;
-        let batches = FlightRecordBatchStream::new_from_flight_data(prepared::small(request.into_inner()));
-        let batches: Vec<RecordBatch> = batches.try_collect().await.map_err(prepared::unreadable)?;
-        self.kept.bind(&query.prepared_statement_handle, &batches)?;
+        let row = tracewell_requests::flight::row(request.into_inner()).await?;
+        self.kept.bind(&query.prepared_statement_handle, &row)?;
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(query.prepared_statement_handle) })
     }
 
@@ -397,6 +395,7 @@ fn status(error: &QueryError) -> Status {
     let message = error.to_string();
     match error {
         QueryError::Sql(_) => Status::invalid_argument(message),
+        QueryError::Storage(_) => Status::unavailable(message),
         QueryError::Timeout(_) => Status::deadline_exceeded(message),
         QueryError::Memory(_) | QueryError::TooLarge(_) => Status::resource_exhausted(message),
         _ => Status::internal(message),

@@ -1,13 +1,16 @@
-//! What keeps other people's web pages away from a server that asks for no password.
+//! Who may ask over HTTP: whoever knows the password, where there is one, and no web page of others.
 //!
 //! A browser sends requests to this machine for any page that it shows. The page cannot read the answer, but a query
 //! costs as much unread; and a page whose name is made to point to this machine (DNS rebinding) can read it too.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tracewell_requests::credentials::{Credentials, credentials, same};
 
 use crate::sql::{failure, header};
 
@@ -26,6 +29,26 @@ pub async fn refuse_other_hosts(request: Request, next: Next) -> Response {
         return failure(StatusCode::FORBIDDEN, message);
     }
     refuse_other_origins(request, next).await
+}
+
+/// Refuses requests that do not show the password, as that of any user or as a token.
+pub async fn ask_password(State(password): State<Arc<str>>, request: Request, next: Next) -> Response {
+    let given = credentials(header(request.headers(), AUTHORIZATION));
+    if let Some(Credentials::Password(given) | Credentials::Token(given)) = &given
+        && same(given, &password)
+    {
+        return next.run(request).await;
+    }
+    let message = match given {
+        None => {
+            "this server asks for a password: send http.password as that of any user (Basic), or as a token (Bearer)"
+        }
+        Some(_) => "the password is wrong",
+    };
+    let mut refused = failure(StatusCode::UNAUTHORIZED, message);
+    let schemes = HeaderValue::from_static("Basic realm=\"tracewell\", charset=\"UTF-8\", Bearer");
+    refused.headers_mut().insert(WWW_AUTHENTICATE, schemes);
+    refused
 }
 
 fn is_foreign(headers: &HeaderMap) -> bool {

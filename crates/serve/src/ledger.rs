@@ -1,7 +1,7 @@
 //! What people keep, over HTTP: `/v1/prompts` and `/v1/releases`. The commands do the same.
 //!
-//! Nobody is asked who they are here: who writes is whom the request names as `author`, as with the command. A proxy that
-//! knows its people can set it.
+//! A password, where there is one, lets everybody in alike: who writes is whom the request names as `author`, as with the
+//! command. A proxy that knows its people can set it.
 
 use std::sync::Arc;
 

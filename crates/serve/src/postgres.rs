@@ -14,28 +14,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracewell_query::{Engine, QueryError};
+use tracewell_requests::Failure;
 
 use self::cancel::Cancels;
 use self::catalog::Catalog;
 use self::connection::Connection;
-use self::failure::Failure;
 use self::wire::{Broken, Wire};
 
 mod cancel;
 mod catalog;
-mod command;
 mod connection;
 mod cursor;
 mod failure;
-mod message;
-mod parameters;
 mod rows;
-mod scram;
-mod settings;
 mod startup;
 mod statement;
 mod tls;
@@ -47,8 +43,14 @@ pub use tls::Tls;
 
 /// A client has so long to say who it is.
 const STARTUP: Duration = Duration::from_secs(10);
+/// A client that has no place is listened to for so long.
+const REFUSAL: Duration = Duration::from_secs(1);
 /// Connections have so long to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Whether a silent client's machine is still there is asked after so long, and so often.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
 
 /// How clients are let in.
 #[derive(Clone, Default)]
@@ -120,10 +122,15 @@ impl Postgres {
     async fn connect(self, stream: TcpStream, stop: CancellationToken) {
         // Answers are small and waited for.
         let _ = stream.set_nodelay(true);
+        // A client whose machine went away says nothing: it must not keep its place for ever.
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
         let mut wire = Wire::new(stream);
         let Ok(_permit) = self.connections.try_acquire() else {
-            let failure = Failure::new("53300", format!("sorry, too many clients already: {} may connect", self.most));
-            let _ = tokio::time::timeout(STARTUP, startup::refuse(&mut wire, failure)).await;
+            let failure = Failure::new("53300", format!("sorry, too many clients already: {} may connect", self.most))
+                .hint("Close connections that are not needed, or raise postgres.connections of the server.");
+            // A connection that is closed before it was listened to may lose what it was told.
+            let _ = tokio::time::timeout(REFUSAL, startup::hear(&mut wire)).await;
+            let _ = tokio::time::timeout(REFUSAL, startup::refuse(&mut wire, failure)).await;
             return;
         };
         let ended = match tokio::time::timeout(STARTUP, startup::start(&mut wire, &self.shared)).await {

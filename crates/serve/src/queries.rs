@@ -12,8 +12,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use tracewell_query::Engine;
 use tracewell_query::named::{Catalogue, NamedQuery};
+use tracewell_requests::body::Asked;
 
-use crate::asked::Asked;
 use crate::sql::{JSON, answer, failure};
 
 /// The named queries of `catalogue` over `engine`.

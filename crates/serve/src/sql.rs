@@ -13,8 +13,9 @@ use futures::{Stream, StreamExt};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tracewell_query::{Engine, QueryError, Rows};
+use tracewell_requests::body::Asked;
 
-use crate::asked::{Asked, Refused};
+use crate::asked::{Refused, run};
 use crate::format::{Encoder, Format, Squeeze, Squeezed};
 
 pub(crate) const JSON: &str = "application/json";
@@ -29,14 +30,7 @@ pub fn sql_router(engine: Arc<Engine>) -> Router {
 }
 
 async fn sql(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Bytes) -> Response {
-    let asked = if header(&headers, CONTENT_TYPE).contains(JSON) {
-        serde_json::from_slice(&body).map_err(|error| {
-            format!("the body is not {{\"sql\": \"…\", \"parameters\": {{\"name\": \"value\"}}}}: {error}")
-        })
-    } else {
-        String::from_utf8(body.into()).map(Asked::plain).map_err(|_| "the query is not UTF-8".to_owned())
-    };
-    match asked {
+    match Asked::read(&body, header(&headers, CONTENT_TYPE).contains(JSON)) {
         Ok(asked) => answer(&engine, asked, &headers).await,
         Err(message) => failure(StatusCode::BAD_REQUEST, &message),
     }
@@ -52,7 +46,7 @@ pub(crate) async fn answer(engine: &Arc<Engine>, mut asked: Asked, headers: &Hea
     if !prices.is_empty() {
         asked.prices = Some(prices.to_owned());
     }
-    match asked.run(engine).await {
+    match run(asked, engine).await {
         Ok(rows) => stream(rows, format, Squeeze::wanted(header(headers, ACCEPT_ENCODING))).await,
         Err(Refused::Query(error)) => failure(status(&error), &error.to_string()),
         Err(Refused::Wrong(message)) => failure(StatusCode::BAD_REQUEST, &message),
@@ -84,6 +78,7 @@ pub(crate) fn status(error: &QueryError) -> StatusCode {
     match error {
         QueryError::Sql(_) => StatusCode::BAD_REQUEST,
         QueryError::Timeout(_) | QueryError::Memory(_) | QueryError::TooLarge(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        QueryError::Storage(_) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) ingest: IngestSettings,
     pub(crate) postgres: PostgresSettings,
     pub(crate) flight: FlightSettings,
+    pub(crate) http: HttpSettings,
     pub(crate) query: QuerySettings,
     pub(crate) prices: PriceSettings,
     pub(crate) maintenance: MaintenanceSettings,
@@ -92,6 +93,8 @@ pub(crate) struct PostgresSettings {
     /// Files in PEM. With them only encrypted connections are taken.
     pub(crate) tls_certificate: PathBuf,
     pub(crate) tls_key: PathBuf,
+    /// Connections at the same time; 0: as half of the files that the process may open, 2,000 at most.
+    pub(crate) connections: usize,
 }
 
 /// Who may speak Arrow Flight SQL.
@@ -99,6 +102,14 @@ pub(crate) struct PostgresSettings {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FlightSettings {
     /// Everybody's password; none is asked for when it is empty, which only an address of this machine may have.
+    pub(crate) password: String,
+}
+
+/// Who may ask over HTTP.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HttpSettings {
+    /// Everybody's password, for all but health and metrics; none is asked for when it is empty.
     pub(crate) password: String,
 }
 
@@ -166,6 +177,7 @@ impl Default for Config {
             ingest: IngestSettings::default(),
             postgres: PostgresSettings::default(),
             flight: FlightSettings::default(),
+            http: HttpSettings::default(),
             query: QuerySettings::default(),
             prices: PriceSettings::default(),
             maintenance: MaintenanceSettings::default(),

@@ -86,6 +86,65 @@ async fn a_function_stops_within_its_batch() {
         while client.receive().0 != b'Z' {}
         falls_silent(&server).await;
     }
+    // A pattern that has to remember where each letter was, over texts without an end in sight.
+    let texts = "(SELECT a || value::text AS b FROM generate_series(1, 4000),
+                  (SELECT string_agg(md5(value::text), '') AS a FROM generate_series(1, 1000)))";
+    let pattern = "'[a-f][a-f0-9]{500}[^a-f0-9]{2}'";
+    for asked in [
+        format!("SELECT count(*) FROM {texts} WHERE b ~ {pattern}"),
+        format!("SELECT count(*) FILTER (WHERE b !~* {pattern}) FROM {texts}"),
+        format!("SELECT max(length(b)) FROM {texts} GROUP BY b ~ {pattern}"),
+    ] {
+        assert_eq!(refused(&mut client, &asked), "57014", "{asked}");
+        while client.receive().0 != b'Z' {}
+        falls_silent(&server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_may_connect_and_a_refusal_names_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = limited(&folder, &[("TRACEWELL_POSTGRES_CONNECTIONS", "3")]).await;
+    let connected = || {
+        let mut client = Raw::connect(&server);
+        client.start();
+        client
+    };
+    let mut idle = [connected(), connected(), connected()];
+    let told = String::from_utf8_lossy(&Raw::connect(&server).rest()).into_owned();
+    assert!(
+        told.contains("53300") && told.contains("3 may connect") && told.contains("postgres.connections"),
+        "{told}"
+    );
+    // Those that are in are served, and so is OTLP.
+    idle[0].message(Some(b'Q'), b"SELECT 42\0");
+    assert_eq!(idle[0].receive().0, b'T');
+    super::filled(&server).await;
+    drop(idle);
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while Raw::connect(&server).refused() {
+        assert!(std::time::Instant::now() < deadline, "their places are not given back");
+    }
+    still_answers(&server);
+}
+
+/// Machines that go away say nothing. The system asks for them: timer 2 of a connection is that of keep-alive.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_client_is_asked_whether_it_is_still_there() {
+    let Ok(_) = std::fs::read_to_string("/proc/net/tcp") else {
+        println!("SKIPPED a_silent_client_is_asked_whether_it_is_still_there: there is no /proc/net/tcp");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let server = limited(&folder, &[]).await;
+    let mut client = Raw::connect(&server);
+    client.start();
+    let port: u16 = server.postgres.rsplit_once(':').unwrap().1.parse().unwrap();
+    let connections = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let fields = connections.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut of_server = fields.filter(|fields| fields[1].ends_with(&format!(":{port:04X}")) && fields[3] == "01");
+    let found = of_server.next().expect("the client's connection");
+    assert!(found[5].starts_with("02:"), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,57 @@
 //! What fails while a query runs because of its values, told apart from what fails because of the machine.
 
+use std::error::Error;
+
 use datafusion::arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use datafusion::parquet::errors::ParquetError;
 
 use super::SqlErrorKind;
+
+/// Whether what failed is the store or a disk, however deep in the error that is said.
+pub(super) fn is_of_storage(error: &DataFusionError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        // Some layers hold the next one without telling of it as their source.
+        if let Some(DataFusionError::Shared(inner)) = error.downcast_ref() {
+            return is_of_storage(inner);
+        }
+        if let Some(DataFusionError::External(inner)) = error.downcast_ref() {
+            cause = Some(&**inner);
+            continue;
+        }
+        if let Some(ParquetError::External(inner)) = error.downcast_ref() {
+            cause = Some(&**inner);
+            continue;
+        }
+        // What DataFusion's reader of Parquet files keeps of it is the text.
+        if matches!(error.downcast_ref(), Some(ParquetError::General(told)) if told.contains("Object Store error")) {
+            return true;
+        }
+        let is_arrow = matches!(error.downcast_ref(), Some(ArrowError::IoError(..)));
+        if is_arrow || error.is::<object_store::Error>() || error.is::<std::io::Error>() {
+            return true;
+        }
+        cause = match error.downcast_ref::<DataFusionError>() {
+            Some(DataFusionError::ObjectStore(_) | DataFusionError::IoError(_)) => return true,
+            Some(DataFusionError::ParquetError(inner)) => Some(&**inner),
+            Some(DataFusionError::ArrowError(inner, _)) => Some(&**inner),
+            Some(DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner)) => Some(&**inner),
+            _ => error.source(),
+        };
+    }
+    false
+}
+
+/// Words by which DataFusion's plans tell that they failed by themselves, in small letters.
+const INTERNAL: [&str; 6] =
+    ["panicked", "spilling disabled", "parquetaccessplan", "failed to downcast", "deadlock", "not found in union"];
+
+/// Whether the message is of a failure that no query is to blame for.
+pub(super) fn is_internal(message: &str) -> bool {
+    let lower = message.to_ascii_lowercase();
+    INTERNAL.iter().any(|words| lower.contains(words))
+}
 
 /// The mistake behind an error of a kernel; `None` where the query is not to blame.
 pub(super) fn kind_of(error: &ArrowError) -> Option<SqlErrorKind> {
@@ -84,6 +133,26 @@ pub(super) fn hint(message: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_store_fails_at_is_no_mistake() {
+        let store = || object_store::Error::NotFound { path: "spans/a.parquet".into(), source: "gone".into() };
+        let of_parquet = ParquetError::External(Box::new(store()));
+        let shared = DataFusionError::Shared(std::sync::Arc::new(DataFusionError::from(store())));
+        let told = [
+            DataFusionError::from(store()),
+            DataFusionError::from(of_parquet).context("while a file was read"),
+            DataFusionError::External(Box::new(store())),
+            DataFusionError::from(ArrowError::IoError("disk".into(), std::io::Error::other("gone"))),
+            shared,
+        ];
+        assert!(told.iter().all(is_of_storage));
+        let corrupt = DataFusionError::from(ParquetError::General("Corrupt footer".into()));
+        assert!(!is_of_storage(&corrupt));
+        assert!(!is_of_storage(&DataFusionError::Execution("step must not be 0".into())));
+        assert!(is_internal("Serialization task panicked or was cancelled"));
+        assert!(!is_internal("step must not be 0"));
+    }
 
     #[test]
     fn mistakes_in_values_are_told_apart() {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     self, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Value, visit_expressions_mut,
+    FunctionArguments, Ident, ObjectName, SetExpr, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
 use super::numeric;
@@ -12,12 +12,78 @@ use super::numeric;
 /// Reads numbers with an exponent as binary, `numeric` without digits as what keeps those of the value, and bytes in
 /// hexadecimal digits.
 pub(crate) fn rewrite(statement: &mut ast::Statement) {
+    let _ = statement.visit(&mut BinaryColumns);
     let _ = visit_expressions_mut(statement, |expression: &mut Expr| {
         if let Some(exact) = rewritten(expression) {
             *expression = exact;
         }
         ControlFlow::<()>::Continue(())
     });
+}
+
+/// Makes the numbers of a column of `VALUES` binary where one of them is: DataFusion would make all of them decimals.
+struct BinaryColumns;
+
+impl VisitorMut for BinaryColumns {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
+        binary_columns(&mut query.body);
+        ControlFlow::Continue(())
+    }
+}
+
+fn binary_columns(body: &mut SetExpr) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            binary_columns(left);
+            binary_columns(right);
+        }
+        SetExpr::Values(values) => {
+            let columns = values.rows.iter().map(|row| row.content.len()).max().unwrap_or(0);
+            for column in 0..columns {
+                if values.rows.iter().filter_map(|row| row.content.get(column)).any(is_binary) {
+                    let cells = values.rows.iter_mut().filter_map(|row| row.content.get_mut(column));
+                    cells.filter(|cell| is_exact(cell)).for_each(|cell| {
+                        let exact = std::mem::replace(cell, Expr::Value(Value::Null.into()));
+                        *cell = cast(exact, DataType::DoublePrecision);
+                    });
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_binary(expression: &Expr) -> bool {
+    match expression {
+        Expr::Value(value) => matches!(&value.value, Value::Number(number, _) if number.contains(['e', 'E'])),
+        Expr::Cast { data_type, .. } => matches!(
+            data_type,
+            DataType::DoublePrecision
+                | DataType::Double(_)
+                | DataType::Real
+                | DataType::Float(_)
+                | DataType::Float4
+                | DataType::Float8
+                | DataType::Float64
+        ),
+        Expr::UnaryOp { expr, .. } | Expr::Nested(expr) => is_binary(expr),
+        Expr::BinaryOp { left, right, .. } => is_binary(left) || is_binary(right),
+        _ => false,
+    }
+}
+
+fn is_exact(expression: &Expr) -> bool {
+    match expression {
+        Expr::Value(value) => matches!(&value.value, Value::Number(number, _) if !number.contains(['e', 'E'])),
+        Expr::Cast { data_type, .. } => {
+            matches!(data_type, DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_))
+        }
+        Expr::UnaryOp { expr, .. } | Expr::Nested(expr) => is_exact(expr),
+        Expr::BinaryOp { left, right, .. } => is_exact(left) && is_exact(right),
+        _ => false,
+    }
 }
 
 fn rewritten(expression: &Expr) -> Option<Expr> {
@@ -30,7 +96,7 @@ fn rewritten(expression: &Expr) -> Option<Expr> {
             _ => None,
         },
         Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } if is_bare(data_type) => {
-            Some(match text(expr).and_then(numeric::digits) {
+            Some(match text(expr).and_then(tracewell_requests::digits) {
                 Some((precision, scale)) => {
                     let digits = ExactNumberInfo::PrecisionAndScale(u64::from(precision), i64::from(scale));
                     cast(expr.as_ref().clone(), DataType::Numeric(digits))

@@ -9,7 +9,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, FieldRef, Int64Type, UInt64Type};
-use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::common::{Result, ScalarValue, internal_err, not_impl_err};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -31,16 +31,10 @@ struct Sum(Arc<AggregateUDF>);
 macro_rules! for_exact {
     ($arguments:expr, $work:ident, $otherwise:expr) => {
         match $arguments.return_field.data_type().clone() {
-            data_type @ DataType::Int64 if !$arguments.is_distinct => Ok(Box::new($work::<Int64Type>::new(data_type))),
-            data_type @ DataType::UInt64 if !$arguments.is_distinct => {
-                Ok(Box::new($work::<UInt64Type>::new(data_type)))
-            }
-            data_type @ DataType::Decimal128(..) if !$arguments.is_distinct => {
-                Ok(Box::new($work::<Decimal128Type>::new(data_type)))
-            }
-            data_type @ DataType::Decimal256(..) if !$arguments.is_distinct => {
-                Ok(Box::new($work::<Decimal256Type>::new(data_type)))
-            }
+            data_type @ DataType::Int64 => Ok(Box::new($work::<Int64Type>::new(data_type))),
+            data_type @ DataType::UInt64 => Ok(Box::new($work::<UInt64Type>::new(data_type))),
+            data_type @ DataType::Decimal128(..) => Ok(Box::new($work::<Decimal128Type>::new(data_type))),
+            data_type @ DataType::Decimal256(..) => Ok(Box::new($work::<Decimal256Type>::new(data_type))),
             _ => $otherwise,
         }
     };
@@ -60,10 +54,17 @@ impl AggregateUDFImpl for Sum {
     }
 
     fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if arguments.is_distinct {
+            let data_type = arguments.return_field.data_type().clone();
+            return Ok(Box::new(Distinct { inner: self.0.accumulator(arguments)?, data_type }));
+        }
         for_exact!(arguments, Total, self.0.accumulator(arguments))
     }
 
     fn create_sliding_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if arguments.is_distinct {
+            return not_impl_err!("sum(DISTINCT …) over a window; sum the distinct values of a subquery");
+        }
         for_exact!(arguments, Total, self.0.create_sliding_accumulator(arguments))
     }
 
@@ -166,6 +167,45 @@ impl<T: ArrowNumericType> Accumulator for Total<T> {
 
     fn size(&self) -> usize {
         size_of::<Self>()
+    }
+}
+
+/// The sum of distinct values: those that the function there was has gathered, added up with care.
+#[derive(Debug)]
+struct Distinct {
+    inner: Box<dyn Accumulator>,
+    data_type: DataType,
+}
+
+impl Accumulator for Distinct {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.inner.update_batch(values)
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.inner.merge_batch(states)
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let state = self.inner.state()?;
+        let [ScalarValue::List(gathered)] = state.as_slice() else { return self.inner.evaluate() };
+        let mut total: Box<dyn Accumulator> = match self.data_type.clone() {
+            data_type @ DataType::Int64 => Box::new(Total::<Int64Type>::new(data_type)),
+            data_type @ DataType::UInt64 => Box::new(Total::<UInt64Type>::new(data_type)),
+            data_type @ DataType::Decimal128(..) => Box::new(Total::<Decimal128Type>::new(data_type)),
+            data_type @ DataType::Decimal256(..) => Box::new(Total::<Decimal256Type>::new(data_type)),
+            _ => return self.inner.evaluate(),
+        };
+        total.update_batch(&[gathered.value(0)])?;
+        total.evaluate()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        self.inner.state()
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.inner.size()
     }
 }
 

@@ -164,15 +164,20 @@ impl Bounded {
 /// How many rows make a piece.
 fn rows_at_once(arguments: &ScalarFunctionArgs) -> usize {
     let sizes = arguments.args.iter().map(|value| match value {
-        ColumnarValue::Array(array) => match array.data_type() {
-            // Their texts are not part of the slice.
-            DataType::Utf8View => array.as_string_view().lengths().map(|length| length as usize).sum(),
-            _ => array.to_data().get_slice_memory_size().unwrap_or(PIECE),
-        },
+        ColumnarValue::Array(array) => bytes(array.as_ref()),
         ColumnarValue::Scalar(_) => 0,
     });
     let bytes: usize = sizes.sum();
     (arguments.number_rows * PIECE / bytes.max(1)).max(1)
+}
+
+/// About how much the values take.
+pub(crate) fn bytes(array: &dyn Array) -> usize {
+    match array.data_type() {
+        // Their texts are not part of the slice.
+        DataType::Utf8View => array.as_string_view().lengths().map(|length| length as usize).sum(),
+        _ => array.to_data().get_slice_memory_size().unwrap_or(PIECE),
+    }
 }
 
 impl Growth {

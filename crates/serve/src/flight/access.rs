@@ -3,12 +3,11 @@
 use std::pin::Pin;
 
 use arrow_flight::HandshakeResponse;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD_NO_PAD;
 use futures::{Stream, StreamExt};
 use ring::rand::{SecureRandom, SystemRandom};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Response, Status};
+use tracewell_requests::credentials::{Credentials, credentials, same};
 
 use super::FlightStartError;
 
@@ -31,10 +30,10 @@ impl Access {
     pub(super) fn check(&self, metadata: &MetadataMap) -> Result<(), Status> {
         let Some(password) = &self.password else { return Ok(()) };
         let given = metadata.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let right = match given.split_once(' ') {
-            Some(("Bearer", token)) => same(token, &self.token),
-            Some(("Basic", pair)) => password_of(pair).is_some_and(|given| same(&given, password)),
-            _ => return Err(Status::unauthenticated("log in with a password: any user name, and flight.password")),
+        let right = match credentials(given) {
+            Some(Credentials::Token(token)) => same(&token, &self.token),
+            Some(Credentials::Password(given)) => same(&given, password),
+            None => return Err(Status::unauthenticated("log in with a password: any user name, and flight.password")),
         };
         if right { Ok(()) } else { Err(Status::unauthenticated("the password or the token is wrong")) }
     }
@@ -49,20 +48,9 @@ impl Access {
     }
 }
 
-fn password_of(pair: &str) -> Option<String> {
-    // Some drivers leave the padding out.
-    let pair = String::from_utf8(BASE64_STANDARD_NO_PAD.decode(pair.trim_end_matches('=')).ok()?).ok()?;
-    Some(pair.split_once(':')?.1.to_owned())
-}
-
-/// Compares without telling by the time where a difference is.
-fn same(given: &str, expected: &str) -> bool {
-    let digest = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest(given).as_ref() == digest(expected).as_ref()
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use base64::prelude::BASE64_STANDARD;
 
     use super::*;

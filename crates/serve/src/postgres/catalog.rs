@@ -20,10 +20,9 @@ use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::oid_type_planner::PgOidTypePlanner;
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables, setup_pg_catalog};
 use tracewell_query::{Dialect, QueryError, Relation};
+use tracewell_requests::postgres::absent::types_of_asyncpg;
+use tracewell_requests::postgres::settings::Settings;
 
-use super::settings::Settings;
-
-pub(super) mod absent;
 mod functions;
 mod names;
 mod rewrite;
@@ -88,7 +87,7 @@ struct View {
 
 impl Dialect for View {
     fn parse(&self, sql: &str) -> Result<Statement, QueryError> {
-        let sql = absent::types_of_asyncpg(sql).unwrap_or(sql);
+        let sql = types_of_asyncpg(sql).unwrap_or(sql);
         let mut statements = DFParser::parse_sql_with_dialect(sql, &PostgreSqlDialect {})?;
         match (statements.pop_front(), statements.is_empty()) {
             (Some(mut statement), true) => {

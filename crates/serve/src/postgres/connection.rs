@@ -14,18 +14,20 @@ use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, ReadyForQu
 use pgwire::messages::startup::ParameterStatus;
 use tokio_util::sync::CancellationToken;
 use tracewell_query::{Parameter, Prepared, QueryError, Rows, Session};
+use tracewell_requests::Failure;
+use tracewell_requests::postgres::absent::types_of_asyncpg;
+use tracewell_requests::postgres::command::{Command, command, statements};
+use tracewell_requests::postgres::message::{Format, Message, Target};
+use tracewell_requests::postgres::settings::Settings;
+use tracewell_requests::postgres::types::of_parameter;
 
 use super::Shared;
 use super::cancel::Registration;
-use super::catalog::absent::types_of_asyncpg;
-use super::command::{Command, command, statements};
 use super::cursor::{Cursor, Delivered};
-use super::failure::Failure;
-use super::message::{Format, Message, Target};
-use super::settings::Settings;
+use super::failure::{error, fatal, of_query, warning};
 use super::startup::Started;
 use super::statement::{Portal, Statement, bind};
-use super::types::{description, of_field, of_parameter};
+use super::types::{description, of_field};
 use super::wire::{Broken, Wire};
 
 /// Prepared statements and portals that one connection may keep.
@@ -103,7 +105,7 @@ impl Connection {
                 message = self.wire.message() => message,
                 () = stop.cancelled() => {
                     let farewell = Failure::new("57P01", "terminating connection: the server is stopping");
-                    self.wire.put(&farewell.fatal())?;
+                    self.wire.put(&fatal(&farewell))?;
                     return Ok(self.wire.flush().await?);
                 }
             };
@@ -111,7 +113,7 @@ impl Connection {
                 Ok(None | Some(Message::Terminate)) => return Ok(()),
                 Ok(Some(message)) => message,
                 Err(Broken::Malformed(why)) => {
-                    self.wire.put(&Failure::new("08P01", why.to_string()).fatal())?;
+                    self.wire.put(&fatal(&Failure::new("08P01", why.to_string())))?;
                     return Ok(self.wire.flush().await?);
                 }
                 Err(broken) => return Err(broken),
@@ -156,7 +158,7 @@ impl Connection {
                 if self.status == TransactionStatus::Transaction {
                     self.status = TransactionStatus::Error;
                 }
-                self.wire.put(&failure.error())
+                self.wire.put(&error(&failure))
             }
         }
     }
@@ -189,7 +191,7 @@ impl Connection {
 
     fn session(&self) -> Session {
         let dialect = self.shared.catalog.session(&self.settings);
-        self.shared.engine.session(self.settings.of_queries()).with_dialect(dialect)
+        self.shared.engine.session(of_queries(&self.settings)).with_dialect(dialect)
     }
 
     async fn simple(&mut self, text: &str) -> Result<(), Stop> {
@@ -205,7 +207,7 @@ impl Connection {
             if command == Command::Query {
                 let session = self.session();
                 let rows = self.attend(session.sql(sql)).await?;
-                let rows = rows.map_err(|error| Failure::of_query(error, sql, offset))?;
+                let rows = rows.map_err(|error| of_query(error, sql, offset))?;
                 let mut cursor = Cursor::new(rows);
                 self.wire.put(&PgWireBackendMessage::RowDescription(description(&cursor.schema(), &[])))?;
                 let delivered = cursor.deliver(self, &[], usize::MAX).await?;
@@ -300,7 +302,7 @@ impl Connection {
         let hints: Vec<Parameter> = declared.collect();
         let session = self.session();
         let prepared = self.attend(session.prepare(query, &hints)).await?;
-        let prepared = prepared.map_err(|error| Failure::of_query(error, query, offset))?;
+        let prepared = prepared.map_err(|error| of_query(error, query, offset))?;
         Ok(Statement { command, prepared: Some(prepared), types })
     }
 
@@ -343,7 +345,7 @@ impl Connection {
         if portal.cursor.is_none() {
             let session = self.session();
             let started = self.attend(session.run(prepared, portal.values.clone())).await?;
-            let started = started.map_err(|error| Failure::of_query(error, prepared.sql(), 0))?;
+            let started = started.map_err(|error| of_query(error, prepared.sql(), 0))?;
             if !same_types(&started.schema(), &prepared.schema()) {
                 // A client that reads binary would take one for the other.
                 return Err(Failure::new("0A000", "cached plan must not change result type").into());
@@ -526,7 +528,7 @@ impl Connection {
             return Err(Failure::new("42P03", format!("cursor \"{name}\" already exists")).into());
         }
         room(self.portals.len())?;
-        let rows = self.attend(rows).await?.map_err(|error| Failure::of_query(error, "", 0))?;
+        let rows = self.attend(rows).await?.map_err(|error| of_query(error, "", 0))?;
         let results = if binary { vec![Format::Binary] } else { Vec::new() };
         self.portals.insert(name.to_owned(), Portal::declared(Cursor::new(rows), results, hold));
         self.complete("DECLARE CURSOR")
@@ -551,7 +553,16 @@ impl Connection {
     }
 
     fn warn(&mut self, code: &'static str, message: &str) -> Result<(), Stop> {
-        Ok(self.wire.put(&Failure::new(code, message).warning())?)
+        Ok(self.wire.put(&warning(&Failure::new(code, message)))?)
+    }
+}
+
+/// What the engine takes from the settings of a connection.
+fn of_queries(settings: &Settings) -> tracewell_query::Settings {
+    tracewell_query::Settings {
+        time_zone: settings.get("timezone").unwrap_or("UTC").to_owned(),
+        timeout: settings.statement_timeout(),
+        prices: settings.get("tracewell.prices").ok().filter(|prices| !prices.is_empty()).map(str::to_owned),
     }
 }
 
@@ -560,7 +571,7 @@ pub(super) fn internal(error: impl std::fmt::Display) -> Stop {
 }
 
 pub(super) fn of_rows(error: QueryError) -> Stop {
-    Failure::of_query(error, "", 0).into()
+    of_query(error, "", 0).into()
 }
 
 /// Whether rows are sent as they were described.

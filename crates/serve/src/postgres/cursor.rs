@@ -4,9 +4,9 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::StreamExt;
 use tracewell_query::Rows;
+use tracewell_requests::postgres::message::Format;
 
 use super::connection::{Connection, Stop, internal, of_rows};
-use super::message::Format;
 use super::rows::Encoded;
 
 /// Rows that are brought into the form of the protocol at once.

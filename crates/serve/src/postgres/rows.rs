@@ -14,10 +14,12 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
 use datafusion::arrow::error::ArrowError;
 use pgwire::api::Type;
+use tracewell_requests::postgres::message::Format;
+use tracewell_requests::postgres::numeric::{EPOCH_DAYS, EPOCH_MICROS, numeric};
+use tracewell_requests::postgres::types::{format_of, of_arrow};
 
-use super::message::Format;
-use super::types::{format_of, of_arrow, of_field};
-use super::value::{self, EPOCH_DAYS, EPOCH_MICROS};
+use super::types::of_field;
+use super::value;
 
 /// A batch whose rows can be written one by one.
 pub(super) struct Encoded {
@@ -229,10 +231,10 @@ fn binary(values: &dyn Array, row: usize, out: &mut BytesMut) {
         DataType::Float32 => out.put_f32(values.as_primitive::<Float32Type>().value(row)),
         DataType::Float64 => out.put_f64(values.as_primitive::<Float64Type>().value(row)),
         DataType::Decimal128(..) => {
-            value::numeric(out, &values.as_primitive::<Decimal128Type>().value_as_string(row));
+            numeric(out, &values.as_primitive::<Decimal128Type>().value_as_string(row));
         }
         DataType::Decimal256(..) => {
-            value::numeric(out, &values.as_primitive::<Decimal256Type>().value_as_string(row));
+            numeric(out, &values.as_primitive::<Decimal256Type>().value_as_string(row));
         }
         DataType::BinaryView => out.put_slice(values.as_binary_view().value(row)),
         DataType::Date32 => out.put_i32(values.as_primitive::<Date32Type>().value(row).saturating_sub(EPOCH_DAYS)),

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use tracewell_query::Prepared;
+use tracewell_requests::Failure;
+use tracewell_requests::postgres::command::Command;
+use tracewell_requests::postgres::message::Format;
+use tracewell_requests::postgres::parameters;
+use tracewell_requests::postgres::types::{format_of, of_arrow};
 
-use super::command::Command;
 use super::cursor::Cursor;
-use super::failure::Failure;
-use super::message::Format;
-use super::parameters;
-use super::types::{format_of, of_arrow};
 
 /// A prepared statement.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use pgwire::messages::PgWireBackendMessage;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
+use tracewell_requests::postgres::message::{Malformed, Message, Opening, length, message, most, opening};
 
-use super::message::{Malformed, Message, Opening, message, most, opening};
 use super::tls::Tls;
 
 /// What is written is sent when there is so much of it.
@@ -70,31 +70,20 @@ impl Wire {
 
     /// A packet with `kinds` bytes before its length, which may be as long as `most` says.
     async fn packet(&mut self, kinds: usize, most: fn(Option<u8>) -> usize) -> Result<Option<(u8, Bytes)>, Broken> {
-        while self.input.len() < kinds + 4 {
-            if self.stream.read_buf(&mut self.input).await? == 0 {
-                return if self.input.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())
-                };
+        let whole = loop {
+            match length(&self.input, kinds, most)? {
+                Some(whole) if whole <= self.input.len() => break whole,
+                _ => {}
             }
-        }
-        let kind = (kinds > 0).then(|| self.input[0]);
-        let length = (&self.input[kinds..]).get_u32() as usize;
-        if length < 4 {
-            return Err(Malformed("a message is shorter than its length").into());
-        }
-        if length > most(kind) {
-            return Err(Malformed("a message is longer than is allowed").into());
-        }
-        while self.input.len() < kinds + length {
             if self.stream.read_buf(&mut self.input).await? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                let eof = || Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                return if self.input.is_empty() { Ok(None) } else { eof() };
             }
-        }
-        let mut packet = self.input.split_to(kinds + length);
+        };
+        let mut packet = self.input.split_to(whole);
+        let kind = if kinds > 0 { packet[0] } else { 0 };
         packet.advance(kinds + 4);
-        Ok(Some((kind.unwrap_or_default(), packet.freeze())))
+        Ok(Some((kind, packet.freeze())))
     }
 
     /// Ends when the client is gone. What it sends meanwhile is kept.

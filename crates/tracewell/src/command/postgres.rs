@@ -33,7 +33,7 @@ pub(super) async fn serve(
     let options = PostgresOptions {
         password: Some(settings.password.clone()).filter(|password| !password.is_empty()),
         tls,
-        connections: connections(),
+        connections: if settings.connections == 0 { connections() } else { settings.connections },
     };
     let server = Postgres::new(Arc::clone(engine), options).await?;
     tracing::info!(address = %listener.local_addr()?, "answering SQL by the PostgreSQL protocol");

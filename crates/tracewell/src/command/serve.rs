@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::middleware::{from_fn, from_fn_with_state};
 use clap::Args;
 use object_store::ObjectStore;
 use tokio::net::TcpListener;
@@ -19,7 +20,7 @@ use tracewell_lake::Lake;
 use tracewell_ledger::Ledger;
 use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
-use tracewell_serve::guard::{refuse_other_hosts, refuse_other_origins};
+use tracewell_serve::guard::{ask_password, refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
     Answers, Health, Usual, health_router, ledger_router, queries_router, reports_router, runs_router, sql_router,
 };
@@ -183,15 +184,8 @@ impl Serve {
             .merge(runs_router(Arc::clone(&engine)))
             .merge(reports_router(Arc::clone(&engine), usual(settings)))
             .merge(ledger_router(Ledger::new(Arc::clone(&engine), lake.clone(), super::now)));
-        if !api.local_addr()?.ip().is_loopback() {
-            tracing::warn!(
-                "whoever reaches listen.http may read everything and record prompts and releases; put a proxy that asks who they are before it"
-            );
-        }
-        let questions = match api.local_addr()?.ip().is_loopback() {
-            true => questions.layer(axum::middleware::from_fn(refuse_other_hosts)),
-            false => questions.layer(axum::middleware::from_fn(refuse_other_origins)),
-        };
+        let loopback = api.local_addr()?.ip().is_loopback();
+        let questions = guarded(questions, &settings.http.password, loopback);
         let questions = questions.merge(health.clone());
         let tasks = [
             tokio::spawn(serve_grpc(grpc, collector.clone(), stop.clone())),
@@ -245,6 +239,24 @@ impl Serve {
         .flatten()
         .collect()
     }
+}
+
+/// Whoever asks has to know the password, where there is one; pages of other origins may not ask.
+fn guarded(questions: axum::Router, password: &str, loopback: bool) -> axum::Router {
+    let questions = match password {
+        "" => questions,
+        password => questions.layer(from_fn_with_state(Arc::<str>::from(password), ask_password)),
+    };
+    if loopback {
+        return questions.layer(from_fn(refuse_other_hosts));
+    }
+    if password.is_empty() {
+        tracing::warn!(
+            "whoever reaches listen.http may read everything and record prompts and releases; set http.password, or put \
+             a proxy that asks who they are before it"
+        );
+    }
+    questions.layer(from_fn(refuse_other_origins))
 }
 
 fn usual(settings: &crate::config::Config) -> Usual {

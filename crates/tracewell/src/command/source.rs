@@ -6,8 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use futures::TryStreamExt;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tracewell_ingest::{ReplayedLog, read_log};
 use tracewell_lake::{Fresh, Lake, Location, NoFresh, without_keys};
 use tracewell_ledger::Ledger;
@@ -46,7 +49,7 @@ impl Asked {
     pub(crate) async fn open(&self) -> anyhow::Result<Source> {
         let settings = Settings { prices: self.prices.clone(), ..Settings::default() };
         match self.find_server().await? {
-            Some(server) => Ok(Source::Server(server, client()?, settings)),
+            Some(server) => Ok(Source::Server(server, client_with(&self.config()?.http.password)?, settings)),
             None => Ok(Source::Local(Arc::new(self.read().await?).session(settings))),
         }
     }
@@ -171,7 +174,20 @@ async fn log(config: &Config, location: &Location, lake: &Lake) -> anyhow::Resul
 }
 
 fn client() -> anyhow::Result<reqwest::Client> {
-    reqwest::Client::builder().no_proxy().build().context("cannot set up the HTTP client")
+    client_with("")
+}
+
+/// A client that shows a password, where there is one.
+fn client_with(password: &str) -> anyhow::Result<reqwest::Client> {
+    let mut shown = HeaderMap::new();
+    if !password.is_empty() {
+        let pair = BASE64_STANDARD.encode(format!("tracewell:{password}"));
+        let mut pair = HeaderValue::try_from(format!("Basic {pair}"))?;
+        pair.set_sensitive(true);
+        shown.insert(AUTHORIZATION, pair);
+    }
+    let builder = reqwest::Client::builder().no_proxy().default_headers(shown);
+    builder.build().context("cannot set up the HTTP client")
 }
 
 async fn ask(

@@ -87,6 +87,7 @@ mod tests {
         let text = |text: &str| Value::String(text.into());
         assert_eq!(shown("postgres.password", &text("hunter2")), text("(hidden)"));
         assert_eq!(shown("flight.password", &text("hunter2")), text("(hidden)"));
+        assert_eq!(shown("http.password", &text("hunter2")), text("(hidden)"));
         assert_eq!(shown("postgres.password", &text("")), text(""));
         assert_eq!(shown("storage.aws_secret_access_key", &text("hunter2")), text("(hidden)"));
         assert_eq!(shown("storage.aws_region", &text("eu-central-1")), text("eu-central-1"));

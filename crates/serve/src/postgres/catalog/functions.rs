@@ -12,8 +12,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
+use tracewell_requests::postgres::settings::{SERVER_VERSION, changes_nothing};
 
-use super::super::settings::{SERVER_VERSION, changes_nothing};
 use super::names::{Names, SCHEMAS, schema_name};
 
 type Work = Arc<dyn Fn(&[ArrayRef], usize) -> Result<ArrayRef> + Send + Sync>;
@@ -130,6 +130,7 @@ pub(super) fn all(names: &Arc<Names>, fixed: &PgCatalogStaticTables) -> Result<V
         constant("pg_get_indexdef", &[1, 3], ScalarValue::Utf8(None)),
         constant("pg_get_triggerdef", &[1, 2], ScalarValue::Utf8(None)),
         constant("pg_get_ruledef", &[1, 2], ScalarValue::Utf8(None)),
+        constant("pg_get_functiondef", &[1], ScalarValue::Utf8(None)),
         constant("pg_get_function_result", &[1], ScalarValue::Utf8(None)),
         constant("pg_get_function_arguments", &[1], ScalarValue::Utf8(None)),
         constant("pg_get_function_identity_arguments", &[1], ScalarValue::Utf8(None)),
@@ -138,6 +139,8 @@ pub(super) fn all(names: &Arc<Names>, fixed: &PgCatalogStaticTables) -> Result<V
         constant("pg_char_to_encoding", &[1], ScalarValue::from(6_i32)),
         constant("shobj_description", &[2], ScalarValue::Utf8(None)),
         constant("pg_tablespace_location", &[1], ScalarValue::Utf8(None)),
+        constant("pg_describe_object", &[3], ScalarValue::Utf8(None)),
+        constant("pg_tablespace_size", &[1], ScalarValue::Int64(None)),
         constant("pg_table_size", &[1], ScalarValue::Int64(None)),
         constant("pg_database_size", &[1], ScalarValue::Int64(None)),
         constant("pg_size_pretty", &[1], ScalarValue::Utf8(None)),

@@ -4,16 +4,17 @@ use std::num::NonZeroU32;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use bytes::{Buf, Bytes};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac, pbkdf2};
 
 /// The name of the mechanism.
-pub(super) const MECHANISM: &str = "SCRAM-SHA-256";
+pub const MECHANISM: &str = "SCRAM-SHA-256";
 
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("it is not zero");
 
 /// An exchange after the client's first message.
-pub(super) struct Exchange {
+pub struct Exchange {
     header: String,
     client_first: String,
     server_first: String,
@@ -23,7 +24,8 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// Answers the client's first message; `None` when it is none.
-    pub(super) fn begin(message: &str) -> Option<Self> {
+    #[must_use]
+    pub fn begin(message: &str) -> Option<Self> {
         let mut random = [0; 18];
         let mut salt = [0; 16];
         let source = SystemRandom::new();
@@ -43,12 +45,14 @@ impl Exchange {
     }
 
     /// What is sent after the client's first message.
-    pub(super) fn challenge(&self) -> &str {
+    #[must_use]
+    pub fn challenge(&self) -> &str {
         &self.server_first
     }
 
     /// What is sent after the client's last message; `None` when the password is wrong.
-    pub(super) fn finish(&self, message: &str, password: &str) -> Option<String> {
+    #[must_use]
+    pub fn finish(&self, message: &str, password: &str) -> Option<String> {
         let (unsigned, proof) = message.rsplit_once(",p=")?;
         let mut fields = unsigned.split(',');
         if fields.next()?.strip_prefix("c=")? != BASE64_STANDARD.encode(&self.header) {
@@ -72,6 +76,18 @@ impl Exchange {
         let server_key = mac(&salted, b"Server Key");
         Some(format!("v={}", BASE64_STANDARD.encode(mac(server_key.as_ref(), signed.as_bytes()))))
     }
+}
+
+/// The client's first message, behind the name of the mechanism and a length.
+#[must_use]
+pub fn initial(mut bytes: Bytes) -> Option<String> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    if bytes.split_to(end) != MECHANISM {
+        return None;
+    }
+    bytes.advance(1);
+    let length = usize::try_from(bytes.try_get_i32().ok()?).ok()?;
+    (length == bytes.len()).then(|| String::from_utf8(bytes.into()).ok())?
 }
 
 fn mac(key: &[u8], data: &[u8]) -> hmac::Tag {

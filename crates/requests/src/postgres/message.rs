@@ -6,28 +6,47 @@ use bytes::{Buf, Bytes};
 
 /// A message of a client after the start-up.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub enum Message {
+    /// Statements in one text.
     Query(String),
+    /// Prepares a statement.
     Parse {
+        /// What it is to be called; the empty name is replaced.
         statement: String,
+        /// Its text.
         sql: String,
+        /// The types of its parameters; 0 where the client leaves it open.
         types: Vec<u32>,
     },
+    /// Gives a statement values.
     Bind {
+        /// What the portal is to be called.
         portal: String,
+        /// Which statement.
         statement: String,
+        /// How the values are written: none, one for all, or one for each.
         formats: Vec<Format>,
+        /// The values; `None` is NULL.
         values: Vec<Option<Bytes>>,
+        /// How the columns of the answer are to be written.
         results: Vec<Format>,
     },
+    /// Asks for types.
     Describe(Target),
+    /// Asks for rows.
     Execute {
+        /// Of which portal.
         portal: String,
+        /// How many at most; 0 for all.
         rows: usize,
     },
+    /// Forgets a name.
     Close(Target),
+    /// Sends what is written.
     Flush,
+    /// Ends a batch of messages.
     Sync,
+    /// The client leaves.
     Terminate,
     /// A password, or a step of SASL.
     Password(Bytes),
@@ -39,32 +58,50 @@ pub(super) enum Message {
 
 /// A prepared statement or a portal, by name.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub enum Target {
+    /// A prepared statement.
     Statement(String),
+    /// A portal.
     Portal(String),
 }
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Format {
+pub enum Format {
+    /// As text.
     #[default]
     Text,
+    /// As its type is laid out.
     Binary,
 }
 
 /// The first packet of a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Opening {
+pub enum Opening {
+    /// Asks for TLS.
     Tls,
+    /// Asks for encryption by Kerberos.
     Gss,
-    Cancel { process: i32, secret: Bytes },
-    Start { minor: u16, parameters: Vec<(String, String)> },
+    /// Asks to stop what another connection does.
+    Cancel {
+        /// The number of that connection.
+        process: i32,
+        /// What only its client knows.
+        secret: Bytes,
+    },
+    /// Says who it is.
+    Start {
+        /// The minor version of the protocol.
+        minor: u16,
+        /// `user`, `database`, settings.
+        parameters: Vec<(String, String)>,
+    },
 }
 
 /// Why bytes are no message.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Malformed(pub(super) &'static str);
+pub struct Malformed(pub &'static str);
 
 /// The longest message that carries SQL.
 const MOST_SQL: usize = 1 << 20;
@@ -78,7 +115,8 @@ const GSS: u32 = 80_877_104;
 const CANCEL: u32 = 80_877_102;
 
 /// How long a packet of this kind may be.
-pub(super) fn most(kind: Option<u8>) -> usize {
+#[must_use]
+pub fn most(kind: Option<u8>) -> usize {
     match kind {
         Some(b'Q' | b'P') => MOST_SQL,
         Some(b'B' | b'd') => MOST_PARAMETERS,
@@ -86,8 +124,28 @@ pub(super) fn most(kind: Option<u8>) -> usize {
     }
 }
 
+/// How many bytes the packet at the start of `input` takes, with `kinds` bytes before its length; `None` when that has not
+/// come yet. It may be as long as `most` says of its kind.
+///
+/// # Errors
+/// When no packet has such a length.
+pub fn length(input: &[u8], kinds: usize, most: fn(Option<u8>) -> usize) -> Result<Option<usize>, Malformed> {
+    let Some(mut digits) = input.get(kinds..kinds + 4) else { return Ok(None) };
+    let length = digits.get_u32() as usize;
+    if length < 4 {
+        return Err(Malformed("a message is shorter than its length"));
+    }
+    if length > most(input.first().copied().filter(|_| kinds > 0)) {
+        return Err(Malformed("a message is longer than is allowed"));
+    }
+    Ok(Some(kinds + length))
+}
+
 /// Reads the first packet of a connection, without its length.
-pub(super) fn opening(body: Bytes) -> Result<Opening, Malformed> {
+///
+/// # Errors
+/// When it is none.
+pub fn opening(body: Bytes) -> Result<Opening, Malformed> {
     let mut fields = Fields(body);
     let code = fields.u32()?;
     match code {
@@ -111,7 +169,10 @@ pub(super) fn opening(body: Bytes) -> Result<Opening, Malformed> {
 }
 
 /// Reads a message of a `kind`, without its length.
-pub(super) fn message(kind: u8, body: Bytes) -> Result<Message, Malformed> {
+///
+/// # Errors
+/// When it is none.
+pub fn message(kind: u8, body: Bytes) -> Result<Message, Malformed> {
     let mut fields = Fields(body);
     let message = match kind {
         b'Q' => Message::Query(fields.text()?),

@@ -1,20 +1,22 @@
 //! Values of parameters, as clients send them.
 
+use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use bytes::Buf;
-use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano};
-use datafusion::common::ScalarValue;
-use pgwire::api::Type;
+use datafusion_common::ScalarValue;
 use postgres_types::Kind;
-use tracewell_query::decimal;
+use postgres_types::Type;
 
-use super::failure::Failure;
 use super::message::Format;
+use super::numeric::{EPOCH_DAYS, EPOCH_MICROS, numeric_digits};
 use super::types::{of_arrow, of_parameter};
-use super::value::{EPOCH_DAYS, EPOCH_MICROS, numeric_digits};
+use crate::{Failure, decimal};
 
 /// A value for a parameter whose declared type is `oid`, 0 when it is not declared, and which the query takes as
 /// `wanted`.
-pub(super) fn read(bytes: Option<&[u8]>, oid: u32, wanted: &DataType, format: Format) -> Result<ScalarValue, Failure> {
+///
+/// # Errors
+/// When the bytes are no such value.
+pub fn read(bytes: Option<&[u8]>, oid: u32, wanted: &DataType, format: Format) -> Result<ScalarValue, Failure> {
     let Some(bytes) = bytes else { return Ok(ScalarValue::Null) };
     match format {
         Format::Text => text(bytes, wanted),

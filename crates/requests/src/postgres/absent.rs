@@ -2,12 +2,14 @@
 //!
 //! Clients ask them in SQL that only PostgreSQL understands. The answer is known without it.
 
-use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, ValueWithSpan,
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Expr, Ident, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value, ValueWithSpan, visit_expressions,
 };
 
 /// Tables of things that are not here, and that psql's commands begin with.
-const OF_NOTHING: [&str; 7] = [
+const OF_NOTHING: [&str; 15] = [
     "pg_catalog.pg_language",
     "pg_catalog.pg_default_acl",
     "pg_catalog.pg_db_role_setting",
@@ -15,10 +17,22 @@ const OF_NOTHING: [&str; 7] = [
     "pg_catalog.pg_statistic_ext",
     "pg_catalog.pg_ts_config",
     "pg_catalog.pg_conversion",
+    "pg_catalog.pg_collation",
+    "pg_catalog.pg_ts_parser",
+    "pg_catalog.pg_ts_template",
+    "pg_catalog.pg_opfamily",
+    "pg_catalog.pg_amop",
+    "pg_catalog.pg_amproc",
+    "pg_catalog.pg_user_mappings",
+    "pg_catalog.pg_largeobject_metadata",
 ];
 
+/// Tables and columns that are not here, and without which these commands do not ask.
+const MISSING: [&str; 2] = ["pg_partition_tree", "pg_parameter_acl"];
+const MISSING_COLUMNS: [&str; 2] = ["tableoid", "boot_val"];
+
 /// Makes a question about nothing one that has no rows, with the same columns.
-pub(super) fn answer(statement: &mut Statement) {
+pub fn answer(statement: &mut Statement) {
     if let Statement::Query(query) = statement
         && let SetExpr::Select(select) = query.body.as_mut()
         && is_of_nothing(select)
@@ -38,11 +52,24 @@ pub(super) fn answer(statement: &mut Statement) {
 fn is_of_nothing(select: &Select) -> bool {
     let Some(first) = select.from.first() else { return false };
     match &first.relation {
-        TableFactor::Table { name, .. } => OF_NOTHING.contains(&name.to_string().as_str()),
+        TableFactor::Table { name, .. } => {
+            let name = name.to_string();
+            OF_NOTHING.contains(&name.as_str()) || name.starts_with("pg_catalog.") && needs_what_is_missing(select)
+        }
         // psql's `\dd`: comments on what is no table and no column.
         TableFactor::Derived { subquery, .. } => subquery.to_string().contains("pgc.tableoid"),
         _ => false,
     }
+}
+
+fn needs_what_is_missing(select: &Select) -> bool {
+    let of_column = visit_expressions(select, |expression: &Expr| match expression {
+        Expr::CompoundIdentifier(path) if path.last().is_some_and(|last| MISSING_COLUMNS.contains(&&*last.value)) => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    of_column.is_break() || select.from.iter().any(|table| MISSING.iter().any(|name| table.to_string().contains(name)))
 }
 
 /// What the columns are called, where all have a name.
@@ -59,7 +86,8 @@ fn names(select: &Select) -> Option<Vec<Ident>> {
 /// What asyncpg asks about types that it has no codec for, of which arrays are the only ones here. It has codecs for the
 /// types of this question alone, so they have to be these: its parameter is declared `oid[]`, and no column is another
 /// array than of text.
-pub(in super::super) fn types_of_asyncpg(sql: &str) -> Option<&'static str> {
+#[must_use]
+pub fn types_of_asyncpg(sql: &str) -> Option<&'static str> {
     sql.contains("WITH RECURSIVE typeinfo_tree(").then_some(
         "SELECT t.oid AS oid, 'pg_catalog' AS ns, t.typname AS name, t.typtype AS kind, CAST(NULL AS oid) AS basetype,
              t.typelem AS elemtype, e.typdelim AS elemdelim, CAST(NULL AS oid) AS range_subtype,

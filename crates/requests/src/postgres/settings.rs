@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use datafusion::arrow::array::timezone::Tz;
+use arrow::array::timezone::Tz;
 
-use super::failure::Failure;
+use crate::Failure;
 
 /// The version of PostgreSQL whose behaviour clients can expect.
-pub(super) const SERVER_VERSION: &str = "16.6";
+pub const SERVER_VERSION: &str = "16.6";
 
 /// A setting: its name, its value at the start, and what it may be set to.
 type Known = (&'static str, &'static str, Allowed);
@@ -101,7 +101,7 @@ const REPORTED: &[(&str, &str)] = &[
 
 /// The settings of one connection.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub struct Settings {
     start: BTreeMap<&'static str, String>,
     now: BTreeMap<&'static str, String>,
     /// In force until the transaction ends.
@@ -109,29 +109,38 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn new(user: &str) -> Self {
+    /// Those of a connection of this user.
+    #[must_use]
+    pub fn new(user: &str) -> Self {
         let mut start: BTreeMap<_, _> = KNOWN.iter().map(|(name, value, _)| (*name, (*value).to_owned())).collect();
         start.insert("session_authorization", user.to_owned());
         Self { now: start.clone(), start, local: BTreeMap::new() }
     }
 
     /// Makes the values of now those that `RESET` brings back.
-    pub(super) fn begin(&mut self) {
+    pub fn begin(&mut self) {
         self.start.clone_from(&self.now);
     }
 
-    pub(super) fn get(&self, name: &str) -> Result<&str, Failure> {
+    /// The value of a setting.
+    ///
+    /// # Errors
+    /// When there is no such setting.
+    pub fn get(&self, name: &str) -> Result<&str, Failure> {
         let (name, _) = known(name)?;
         Ok(self.local.get(name).or_else(|| self.now.get(name)).map_or("", String::as_str))
     }
 
     /// All names and values.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
         KNOWN.iter().map(|(name, ..)| (*name, self.get(name).unwrap_or_default()))
     }
 
     /// Sets a value, for the transaction only when `local`.
-    pub(super) fn set(&mut self, name: &str, value: &str, local: bool) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// When there is no such setting, or it cannot be so.
+    pub fn set(&mut self, name: &str, value: &str, local: bool) -> Result<(), Failure> {
         let (name, allowed) = known(name)?;
         let value = check(name, allowed, value)?;
         if local {
@@ -144,36 +153,38 @@ impl Settings {
     }
 
     /// Brings back a value of the start.
-    pub(super) fn reset(&mut self, name: &str) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// When there is no such setting.
+    pub fn reset(&mut self, name: &str) -> Result<(), Failure> {
         let (name, _) = known(name)?;
         self.local.remove(name);
         self.now.insert(name, self.start[name].clone());
         Ok(())
     }
 
-    pub(super) fn reset_all(&mut self) {
+    /// Brings back all values of the start.
+    pub fn reset_all(&mut self) {
         self.local.clear();
         self.now.clone_from(&self.start);
     }
 
     /// Forgets what was set for the transaction.
-    pub(super) fn end_transaction(&mut self) {
+    pub fn end_transaction(&mut self) {
         self.local.clear();
     }
 
     /// What a client is told of.
-    pub(super) fn reported(&self) -> Vec<(&'static str, String)> {
+    #[must_use]
+    pub fn reported(&self) -> Vec<(&'static str, String)> {
         REPORTED.iter().map(|(name, spelt)| (*spelt, self.get(name).unwrap_or_default().to_owned())).collect()
     }
 
-    /// What the engine takes from them.
-    pub(super) fn of_queries(&self) -> tracewell_query::Settings {
+    /// How long a statement may run, where it is said.
+    #[must_use]
+    pub fn statement_timeout(&self) -> Option<Duration> {
         let timeout = self.get("statement_timeout").ok().and_then(milliseconds).unwrap_or(0);
-        tracewell_query::Settings {
-            time_zone: self.get("timezone").unwrap_or("UTC").to_owned(),
-            timeout: (timeout > 0).then(|| Duration::from_millis(timeout)),
-            prices: self.get("tracewell.prices").ok().filter(|prices| !prices.is_empty()).map(str::to_owned),
-        }
+        (timeout > 0).then(|| Duration::from_millis(timeout))
     }
 }
 
@@ -187,7 +198,8 @@ fn known(name: &str) -> Result<(&'static str, Allowed), Failure> {
 }
 
 /// Whether a setting is known and changes nothing here.
-pub(super) fn changes_nothing(name: &str) -> bool {
+#[must_use]
+pub fn changes_nothing(name: &str) -> bool {
     known(name).is_ok_and(|(name, allowed)| matches!(allowed, Any) && name != "tracewell.prices")
 }
 
@@ -252,13 +264,12 @@ mod tests {
         let mut settings = Settings::new("ada");
         settings.set("statement_timeout", "2s", false).expect("it is a time");
         settings.set("TimeZone", "Europe/Berlin", true).expect("it is a zone");
-        let of_queries = settings.of_queries();
-        assert_eq!(of_queries.timeout, Some(Duration::from_secs(2)));
-        assert_eq!(of_queries.time_zone, "Europe/Berlin");
+        assert_eq!(settings.statement_timeout(), Some(Duration::from_secs(2)));
+        assert_eq!(settings.get("timezone").expect("it is known"), "Europe/Berlin");
         settings.end_transaction();
         assert_eq!(settings.get("timezone").expect("it is known"), "UTC");
         settings.reset_all();
-        assert_eq!(settings.of_queries().timeout, None);
+        assert_eq!(settings.statement_timeout(), None);
         assert_eq!(settings.get("session_authorization").expect("it is known"), "ada");
     }
 

@@ -1,38 +1,60 @@
 //! What a client says beside queries: transactions, settings, cursors. And where one statement ends.
 
-use super::failure::Failure;
+use crate::Failure;
 
 /// A statement that the engine does not see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Command {
+pub enum Command {
+    /// `BEGIN`, `START TRANSACTION`
     Begin,
+    /// `COMMIT`, `END`
     Commit,
+    /// `ROLLBACK`, `ABORT`
     Rollback,
     /// `SAVEPOINT`, `RELEASE`: there is nothing to go back to.
     Savepoint(&'static str),
     /// Goes on after an error within a transaction.
     RollbackTo,
+    /// `SET`, `RESET`
     Set {
+        /// Which setting, in small letters.
         name: String,
+        /// `None` brings back what it was at the start.
         value: Option<String>,
+        /// Until the transaction ends.
         local: bool,
     },
+    /// `RESET ALL`
     ResetAll,
+    /// `SHOW`
     Show(String),
+    /// `SHOW ALL`
     ShowAll,
+    /// `DECLARE … CURSOR`
     Declare {
+        /// Its name.
         cursor: String,
+        /// Its rows are sent in binary.
         binary: bool,
+        /// It outlives the transaction.
         hold: bool,
+        /// What it is over.
         query: String,
     },
+    /// `FETCH`, `MOVE`
     Fetch {
+        /// From which cursor.
         cursor: String,
+        /// How many.
         rows: usize,
+        /// They are left out.
         moves: bool,
     },
+    /// `CLOSE`; `None` means all.
     Close(Option<String>),
+    /// `DEALLOCATE`; `None` means all.
     Deallocate(Option<String>),
+    /// `DISCARD ALL`
     DiscardAll,
     /// Understood, and nothing to do.
     Nothing(&'static str),
@@ -73,7 +95,10 @@ const CHANGES: &[&str] = &[
 ];
 
 /// Reads what a statement is. Its text may end with a semicolon.
-pub(super) fn command(sql: &str) -> Result<Command, Failure> {
+///
+/// # Errors
+/// When it would change something, or is half of a statement.
+pub fn command(sql: &str) -> Result<Command, Failure> {
     let mut words = Words::new(sql);
     let Some(first) = words.find(|word| *word != ";") else { return Ok(Command::Empty) };
     let first = first.to_ascii_lowercase();
@@ -281,22 +306,24 @@ impl<'a> Iterator for Words<'a> {
 /// How many bytes the word, the quoted text, the comment or the sign at the start of `sql` takes.
 fn piece(sql: &str) -> Option<usize> {
     let first = sql.chars().next()?;
-    let until = |end: &str, from: usize| sql[from..].find(end).map_or(sql.len(), |found| from + found + end.len());
+    let until = |end: &str| sql[end.len()..].find(end).map_or(sql.len(), |found| found + 2 * end.len());
     Some(match first {
         '\'' | '"' => quoted(sql, first, false),
-        '-' if sql.starts_with("--") => until("\n", 0),
+        '-' if sql.starts_with("--") => sql.find(['\n', '\r']).map_or(sql.len(), |end| end + 1),
         '/' if sql.starts_with("/*") => comment(sql),
         '$' => match sql[1..].find('$').map(|end| &sql[..end + 2]) {
             Some(tag)
-                if tag[1..tag.len() - 1].chars().all(is_word)
+                if tag[1..tag.len() - 1].chars().all(|character| is_word(character) && character != '.')
                     && !tag[1..].starts_with(|c: char| c.is_ascii_digit()) =>
             {
-                until(tag, tag.len())
+                until(tag)
             }
             _ => 1,
         },
         'e' | 'E' if sql[1..].starts_with('\'') => 1 + quoted(&sql[1..], '\'', true),
-        first if is_word(first) => sql.find(|character| !is_word(character)).unwrap_or(sql.len()),
+        first if first.is_numeric() => sql.find(|character| !is_word(character)).unwrap_or(sql.len()),
+        // A name may have dollars behind its first letter, where they begin no text.
+        first if is_word(first) => sql.find(|character| !is_word(character) && character != '$').unwrap_or(sql.len()),
         other => other.len_utf8(),
     })
 }
@@ -338,7 +365,8 @@ fn comment(sql: &str) -> usize {
 }
 
 /// The statements of a text, each with the number of characters before it.
-pub(super) fn statements(sql: &str) -> Vec<(usize, &str)> {
+#[must_use]
+pub fn statements(sql: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let (mut start, mut at) = (0, 0);
     let (mut counted, mut characters) = (0, 0);
@@ -379,6 +407,9 @@ mod tests {
         assert_eq!(texts("SELECT $a$ ; $a$, E'\\';', $1;x"), ["SELECT $a$ ; $a$, E'\\';', $1", "x"]);
         assert_eq!(statements("é; b"), [(0, "é"), (2, " b")]);
         assert_eq!(texts(" ; \n"), [""; 0]);
+        assert_eq!(texts("SELECT a$b$ ; SELECT $b$"), ["SELECT a$b$ ", " SELECT $b$"]);
+        assert_eq!(texts("SELECT 1 -- ;\r; x"), ["SELECT 1 -- ;\r", " x"]);
+        assert_eq!(texts("SELECT $a.b$ ; $a.b$"), ["SELECT $a.b$ ", " $a.b$"]);
     }
 
     #[test]

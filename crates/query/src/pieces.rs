@@ -1,0 +1,176 @@
+//! Patterns over long texts, a piece at a time.
+//!
+//! Functions look themselves whether their query is to stop (`functions::bounded`). `LIKE` and `~` are operators, which
+//! DataFusion evaluates over a whole batch: thousands of texts, each of which may be long. So their batches are cut.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, internal_err};
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, LikeExpr};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+    SendableRecordBatchStream, replace_children_if_necessary,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::functions::bytes;
+use crate::stop;
+
+/// Bytes between two looks at whether the query is to stop: half a millisecond of `LIKE`, and of the slowest regular
+/// expressions a second.
+const PIECE: usize = 512 << 10;
+
+/// Cuts what is given to plans that match patterns.
+#[derive(Debug)]
+pub(crate) struct InPieces;
+
+impl PhysicalOptimizerRule for InPieces {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let cut = plan.transform_up(|plan| {
+            if plan.children().is_empty() || !has_pattern(plan.as_ref())? {
+                return Ok(Transformed::no(plan));
+            }
+            let cut = |child: &Arc<dyn ExecutionPlan>| Arc::new(Pieces(Arc::clone(child))) as Arc<dyn ExecutionPlan>;
+            let children = plan.children().into_iter().map(cut).collect();
+            Ok(Transformed::yes(replace_children_if_necessary(plan, children)?))
+        })?;
+        Ok(cut.data)
+    }
+
+    fn name(&self) -> &str {
+        "in_pieces"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// Whether an expression of the plan, or a part of one, matches a pattern.
+fn has_pattern(plan: &dyn ExecutionPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply_expressions(&mut |root| {
+        root.apply(|expression| {
+            found |= is_pattern(expression.as_ref());
+            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })
+    })?;
+    Ok(found)
+}
+
+fn is_pattern(expression: &dyn PhysicalExpr) -> bool {
+    use Operator::{
+        ILikeMatch, LikeMatch, NotILikeMatch, NotLikeMatch, RegexIMatch, RegexMatch, RegexNotIMatch, RegexNotMatch,
+    };
+    expression.is::<LikeExpr>()
+        || expression.downcast_ref::<BinaryExpr>().is_some_and(|binary| {
+            matches!(
+                binary.op(),
+                RegexMatch
+                    | RegexIMatch
+                    | RegexNotMatch
+                    | RegexNotIMatch
+                    | LikeMatch
+                    | ILikeMatch
+                    | NotLikeMatch
+                    | NotILikeMatch
+            )
+        })
+}
+
+/// Passes rows on in batches that are soon worked on, until the query is to stop.
+#[derive(Debug)]
+struct Pieces(Arc<dyn ExecutionPlan>);
+
+impl DisplayAs for Pieces {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pieces")
+    }
+}
+
+impl ExecutionPlan for Pieces {
+    fn name(&self) -> &str {
+        "Pieces"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.0.properties()
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.0]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match (children.pop(), children.is_empty()) {
+            (Some(child), true) => Ok(Arc::new(Self(child))),
+            _ => internal_err!("Pieces have one child"),
+        }
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let batches = self.0.execute(partition, Arc::clone(&context))?;
+        let schema = batches.schema();
+        let cut = batches.map_ok(|batch| stream::iter(pieces(&batch).map(Ok))).try_flatten();
+        let watched = cut.map(move |piece| {
+            stop::check(context.session_config().options())?;
+            piece
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, watched)))
+    }
+}
+
+fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
+    let (batch, rows) = (batch.clone(), batch.num_rows());
+    let size: usize = batch.columns().iter().map(|column| bytes(column.as_ref())).sum();
+    let length = (rows * PIECE / size.max(1)).clamp(1, rows.max(1));
+    (0..rows.max(1)).step_by(length).map(move |start| batch.slice(start, length.min(rows - start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{ArrayRef, StringViewArray};
+
+    use super::*;
+
+    #[test]
+    fn a_batch_of_long_texts_is_cut_and_one_of_short_ones_is_not() {
+        let batch = |length: usize, rows: usize| {
+            let texts: StringViewArray = (0..rows).map(|_| Some("x".repeat(length))).collect();
+            RecordBatch::try_from_iter([("a", Arc::new(texts) as ArrayRef)]).expect("one column")
+        };
+        let rows = |length, count| pieces(&batch(length, count)).map(|piece| piece.num_rows()).collect::<Vec<_>>();
+        assert_eq!(rows(100, 1000), [1000]);
+        assert_eq!(rows(1 << 18, 5), [2, 2, 1]);
+        assert_eq!(rows(3 << 20, 2), [1, 1]);
+        assert_eq!(rows(1, 0), [0]);
+    }
+}
