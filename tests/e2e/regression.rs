@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::server::{BINARY, Server};
 use crate::spans::now;
 
+mod judge;
 mod replay;
 mod story;
 
@@ -231,6 +232,18 @@ async fn a_gate_decides_on_the_runs_of_a_harness_of_ones_own() {
     let changed = server.sql("SELECT changes FROM verdicts WHERE decision = 'fail'");
     let changed: Value = serde_json::from_str(changed[0]["changes"].as_str().unwrap()).unwrap();
     assert_eq!((changed.as_array().unwrap().len(), &changed[0]["example"]), (1, &json!("b")));
+
+    // Which days were read is said; what was tried before the dataset began is not looked at unless asked for.
+    let began = rows(tracewell(
+        &data,
+        &["sql", "--format", "json", "SELECT CAST(min(date) - INTERVAL '1 day' AS date) AS day FROM examples"],
+    ));
+    let began = began[0]["day"].as_str().unwrap();
+    assert!(said(&gate("12", &[])).contains(&format!("Trials of {began} and later were read")), "{began}");
+    let tomorrow = chrono::Utc::now().date_naive() + chrono::Days::new(1);
+    let later = gate("12", &["--since", &tomorrow.to_string(), "--dry-run"]);
+    assert_eq!(later.status.code(), Some(2), "{}", said(&later));
+    assert!(said(&later).contains(&format!("Trials of {tomorrow} and later were read, as asked for")));
 
     // What no file is, is no verdict.
     let missing = tracewell(&data, &["gate", "nowhere.toml"]);
