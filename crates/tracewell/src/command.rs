@@ -19,6 +19,7 @@ mod evaluate;
 mod examples;
 mod flight;
 mod gate;
+mod git;
 mod import;
 mod judge;
 mod maintain;
