@@ -26,6 +26,7 @@ use tracewell_serve::{
 
 use super::{Place, flight, maintain, postgres};
 use crate::alerts::{self, States, Watch};
+use crate::capture::Net;
 use crate::config::{Address, Flag, Source};
 use crate::evaluate::Judge;
 use crate::prices;
@@ -137,6 +138,8 @@ impl Serve {
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
 
         let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector)?;
+        let ledger = || Ledger::new(Arc::clone(&engine), lake.clone(), super::now);
+        let net = Net::new(&settings.capture, &catalogue, ledger())?;
 
         let stop = CancellationToken::new();
         let grpc = bind(&settings.listen.otlp_grpc, "OTLP/gRPC").await?;
@@ -179,10 +182,10 @@ impl Serve {
 
         let health = health_router(status);
         let questions = sql_router(Arc::clone(&engine))
-            .merge(queries_router(Arc::clone(&engine), catalogue))
+            .merge(queries_router(Arc::clone(&engine), Arc::clone(&catalogue)))
             .merge(runs_router(Arc::clone(&engine)))
             .merge(reports_router(Arc::clone(&engine), usual(settings)))
-            .merge(ledger_router(Ledger::new(Arc::clone(&engine), lake.clone(), super::now)));
+            .merge(ledger_router(ledger()));
         if !api.local_addr()?.ip().is_loopback() {
             tracing::warn!(
                 "whoever reaches listen.http may read everything and record prompts and releases; put a proxy that asks who they are before it"
@@ -201,6 +204,7 @@ impl Serve {
             flight,
             tokio::spawn(prices::watch(settings.clone(), Arc::clone(&engine), stop.clone())),
             tokio::spawn(judge.watch(stop.clone())),
+            tokio::spawn(net.watch(stop.clone())),
             tokio::spawn(alerts::watch(watch, stop.clone())),
             tokio::spawn(reports::watch(desk, settings.report.interval.get(), stop.clone())),
         ];
