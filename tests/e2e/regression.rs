@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use crate::server::{BINARY, Server};
 use crate::spans::now;
 
+mod grpc;
 mod judge;
 mod replay;
+mod review;
 mod story;
 
 /// Runs a command of the binary over `data`, as Ann.

@@ -58,6 +58,8 @@ pub(crate) struct Config {
 pub(crate) struct Listen {
     pub(crate) otlp_grpc: Address,
     pub(crate) otlp_http: Address,
+    /// Whether prompts and releases are recorded by gRPC also where other machines reach `otlp_grpc`.
+    pub(crate) grpc_records: bool,
     /// SQL, health and metrics. Port 0: any free one.
     pub(crate) http: Address,
     /// SQL by the PostgreSQL protocol; `off`: nowhere.
@@ -188,6 +190,7 @@ impl Default for Listen {
         Self {
             otlp_grpc: local(4317),
             otlp_http: local(4318),
+            grpc_records: false,
             http: local(4320),
             postgres,
             flight,

@@ -17,11 +17,13 @@ use tracewell_ingest::receive::{Collector, GRPC_SERVICE, ReceiveLimits, grpc_rou
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
 use tracewell_ledger::Ledger;
+use tracewell_ledger::reviews::Remark;
 use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
-    Answers, Health, Usual, health_router, ledger_router, queries_router, reports_router, runs_router, sql_router,
+    Answers, Health, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
+    reviews_router, runs_router, sql_router,
 };
 
 use super::{Place, flight, maintain, postgres};
@@ -185,10 +187,11 @@ impl Serve {
             .merge(queries_router(Arc::clone(&engine), Arc::clone(&catalogue)))
             .merge(runs_router(Arc::clone(&engine)))
             .merge(reports_router(Arc::clone(&engine), usual(settings)))
-            .merge(ledger_router(ledger()));
+            .merge(ledger_router(ledger()))
+            .merge(reviews_router(ledger(), Kept(collector.clone())));
         if !api.local_addr()?.ip().is_loopback() {
             tracing::warn!(
-                "whoever reaches listen.http may read everything and record prompts and releases; put a proxy that asks who they are before it"
+                "whoever reaches listen.http may read everything and record prompts, releases and reviews; put a proxy that asks who they are before it"
             );
         }
         let questions = match api.local_addr()?.ip().is_loopback() {
@@ -196,8 +199,11 @@ impl Serve {
             false => questions.layer(axum::middleware::from_fn(refuse_other_origins)),
         };
         let questions = questions.merge(health.clone());
+        // Who may send spans may not say what is live.
+        let records = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
+        let records = records.then(ledger);
         let tasks = [
-            tokio::spawn(serve_grpc(grpc, collector.clone(), stop.clone())),
+            tokio::spawn(serve_grpc(grpc, collector.clone(), records, stop.clone())),
             tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
             tokio::spawn(listen::serve(api, questions, stop.clone())),
             postgres,
@@ -278,11 +284,20 @@ async fn bind(address: &Address, what: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} for {what}; is another collector running?"))
 }
 
-async fn serve_grpc(listener: TcpListener, collector: Collector, stop: CancellationToken) {
+async fn serve_grpc(
+    listener: TcpListener,
+    collector: Collector,
+    records: Option<Ledger<Arc<Engine>>>,
+    stop: CancellationToken,
+) {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     reporter.set_service_status(GRPC_SERVICE, tonic_health::ServingStatus::Serving).await;
-    let routes = tonic::service::Routes::from(grpc_router(collector)).add_service(health);
+    let mut routes = tonic::service::Routes::from(grpc_router(collector)).add_service(health);
+    if let Some(ledger) = records {
+        let (prompts, releases) = ledger_services(ledger);
+        routes = routes.add_service(prompts).add_service(releases);
+    }
     let served = tonic::transport::Server::builder()
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
@@ -365,6 +380,16 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Keeps what reviewers say as scores, the way all scores go.
+#[derive(Clone)]
+struct Kept(Collector);
+
+impl Remarks for Kept {
+    async fn keep(&self, remark: Remark) -> Result<(), String> {
+        self.0.keep(&[super::review::said(remark)]).await
     }
 }
 
