@@ -2,13 +2,18 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::server::{BINARY, Server};
 use crate::spans::now;
 
+mod exchange;
+mod grpc;
+mod judge;
 mod replay;
+mod review;
 mod story;
 
 /// Runs a command of the binary over `data`, as Ann.
@@ -161,6 +166,60 @@ async fn failures_become_examples_without_repeating_themselves() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_takes_failures_once_for_each_of_its_moments() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    let asked = ["The lamp arrived broken", "How long do refunds to a credit card take?", "Thanks"];
+    let spans = asked.iter().zip(1..).map(|(asked, number)| chat(number, asked, "Sure.", number < 3, &[]));
+    send(&server, spans.collect()).await;
+    server.stop();
+
+    let config = temporary.path().join("tracewell.toml");
+    // Due at the beginning of each year, so that all servers of this test see the same moment.
+    let schedule = |cron: &str| {
+        let text = format!(
+            "[capture]\ninterval = '100ms'\n[[capture.schedules]]\nname = 'failures'\nrule = 'error'\n\
+             dataset = 'refunds'\ncron = '{cron}'\ntime_zone = 'Europe/Berlin'\nback = '1d'\nlimit = 1\ntags = ['found']\n"
+        );
+        std::fs::write(&config, text).unwrap();
+    };
+    schedule("0 0 1 1 *");
+    let log = || std::fs::read_to_string(data.with_extension("log")).unwrap();
+    let run = async |said: &str| {
+        let before = log().matches(said).count();
+        let server = Server::start(&data, &["--config", config.to_str().unwrap()]).await;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while log().matches(said).count() == before {
+            assert!(Instant::now() < deadline, "it never says `{said}`: {}", log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let rows = server.sql("SELECT version, author, note, tags FROM examples ORDER BY version");
+        server.stop();
+        rows
+    };
+    let first = run("1 of 2 that were caught are new examples: `refunds@v1`").await;
+    assert_eq!((&first[0]["author"], &first[0]["tags"]), (&json!("schedule/failures"), &json!(["found"])));
+    let note = first[0]["note"].as_str().unwrap();
+    assert!(note.starts_with("due 20") && note.ends_with("-12-31T23:00:00Z"), "midnight in Berlin: {note}");
+    // Another failure waits, and is for another moment.
+    assert_eq!(run("was taken before").await, first);
+    schedule("* * * * *");
+    assert_eq!(run("1 of 2 that were caught are new examples: `refunds@v2`").await.len(), 2);
+
+    let wrong = |from: &str, to: &str, told: &str| {
+        schedule("0 0 * * *");
+        let text = std::fs::read_to_string(&config).unwrap().replace(from, to);
+        std::fs::write(&config, text).unwrap();
+        let output = tracewell(&data, &["serve", "--config", config.to_str().unwrap()]);
+        assert!(!output.status.success() && said(&output).contains(told), "{}", said(&output));
+    };
+    wrong("0 0 * * *", "daily", "is no cron expression");
+    wrong("Europe/Berlin", "Berlin", "is no time zone");
+    wrong("'error'", "'eror'", "there is no rule `eror`");
+}
+
 const CASES: [(&str, &str, &str); 4] = [
     ("a", "How many days?", "Ten days."),
     ("b", "Who pays the parcel?", "We do."),
@@ -231,6 +290,18 @@ async fn a_gate_decides_on_the_runs_of_a_harness_of_ones_own() {
     let changed = server.sql("SELECT changes FROM verdicts WHERE decision = 'fail'");
     let changed: Value = serde_json::from_str(changed[0]["changes"].as_str().unwrap()).unwrap();
     assert_eq!((changed.as_array().unwrap().len(), &changed[0]["example"]), (1, &json!("b")));
+
+    // Which days were read is said; what was tried before the dataset began is not looked at unless asked for.
+    let began = rows(tracewell(
+        &data,
+        &["sql", "--format", "json", "SELECT CAST(min(date) - INTERVAL '1 day' AS date) AS day FROM examples"],
+    ));
+    let began = began[0]["day"].as_str().unwrap();
+    assert!(said(&gate("12", &[])).contains(&format!("Trials of {began} and later were read")), "{began}");
+    let tomorrow = chrono::Utc::now().date_naive() + chrono::Days::new(1);
+    let later = gate("12", &["--since", &tomorrow.to_string(), "--dry-run"]);
+    assert_eq!(later.status.code(), Some(2), "{}", said(&later));
+    assert!(said(&later).contains(&format!("Trials of {tomorrow} and later were read, as asked for")));
 
     // What no file is, is no verdict.
     let missing = tracewell(&data, &["gate", "nowhere.toml"]);

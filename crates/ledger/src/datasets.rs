@@ -99,20 +99,62 @@ impl<A: Ask> Ledger<A> {
         &self,
         name: &str,
         signed: &Signed,
-        mut edits: impl FnMut(&Dataset) -> Result<Vec<Edit>, LedgerError>,
+        edits: impl FnMut(&Dataset) -> Result<Vec<Edit>, LedgerError>,
     ) -> Result<Changed, LedgerError> {
+        let changed = self.try_change(name, signed, false, edits).await?;
+        changed.ok_or_else(|| LedgerError::unreadable("a change that may be repeated was taken for done"))
+    }
+
+    /// As [`change`](Self::change), unless a change signed alike was made before: then `None`.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn change_once(
+        &self,
+        name: &str,
+        signed: &Signed,
+        edits: impl FnMut(&Dataset) -> Result<Vec<Edit>, LedgerError>,
+    ) -> Result<Option<Changed>, LedgerError> {
+        self.try_change(name, signed, true, edits).await
+    }
+
+    async fn try_change(
+        &self,
+        name: &str,
+        signed: &Signed,
+        once: bool,
+        mut edits: impl FnMut(&Dataset) -> Result<Vec<Edit>, LedgerError>,
+    ) -> Result<Option<Changed>, LedgerError> {
         check_name(name).map_err(LedgerError::refused)?;
         for _ in 0..MOST_TRIES {
             let dataset = at(&self.source, &Pin { dataset: name.to_owned(), at: At::Latest }).await?;
+            // After the dataset was read: what is signed alike in between takes the next version away.
+            if once && self.was_changed(name, signed).await? {
+                return Ok(None);
+            }
             let rows = dataset.next(&edits(&dataset)?, signed).map_err(LedgerError::refused)?;
             let version = dataset.version + 1;
             if rows.is_empty() {
-                return Ok(Changed { version: dataset.version, rows });
+                return Ok(Some(Changed { version: dataset.version, rows }));
             }
             if self.append(TABLE, &rows, format!("dataset:{name}"), version).await? {
-                return Ok(Changed { version, rows });
+                return Ok(Some(Changed { version, rows }));
             }
         }
         Err(LedgerError::Crowded(MOST_TRIES))
+    }
+
+    async fn was_changed(&self, name: &str, signed: &Signed) -> Result<bool, LedgerError> {
+        #[derive(Deserialize)]
+        struct Row {
+            changes: i64,
+        }
+        let query = format!(
+            "SELECT count(*) AS changes FROM examples WHERE dataset = {} AND author = {} AND note = {}",
+            quoted(name),
+            quoted(&signed.author),
+            quoted(signed.note.as_deref().unwrap_or_default())
+        );
+        Ok(rows::<Row>(&self.source, &query).await?.iter().any(|row| row.changes > 0))
     }
 }

@@ -63,6 +63,24 @@ pub async fn get(source: &impl Ask, wanted: &str) -> Result<Prompt, LedgerError>
     }
 }
 
+/// A revision, and the commit that it was taken from.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "columns of the published schema")]
+pub struct OfCommit {
+    pub name: String,
+    pub revision: i64,
+    pub commit: String,
+}
+
+/// The revisions that were taken from commits, in their order.
+///
+/// # Errors
+/// When a query fails.
+pub async fn of_commits(source: &impl Ask) -> Result<Vec<OfCommit>, LedgerError> {
+    let query = "SELECT name, revision, commit FROM prompts WHERE commit IS NOT NULL ORDER BY name, revision";
+    Ok(rows(source, query).await?)
+}
+
 async fn missing(source: &impl Ask, name: &str, version: Option<&str>) -> Result<String, LedgerError> {
     #[derive(Deserialize)]
     struct Row {

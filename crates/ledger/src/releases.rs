@@ -91,6 +91,10 @@ pub async fn who(source: &impl Ask, contender: &Contender, candidate: &str) -> R
     let environment = match contender {
         Contender::Run(replay) => return Ok(Who::Replay(replay.clone())),
         Contender::Version(version) => return Ok(Who::Candidate(version.clone())),
+        Contender::Prompt(prompt) => {
+            let prompt = prompts::get(source, prompt).await?;
+            return Ok(Who::Candidate(format!("{}@{}", prompt.name, prompt.version)));
+        }
         Contender::File(_) => return Ok(Who::Candidate(candidate.to_owned())),
         Contender::Live(environment) => environment,
     };

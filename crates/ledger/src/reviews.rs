@@ -11,6 +11,10 @@ use crate::ledger::MOST_TRIES;
 use crate::{Ledger, LedgerError};
 use tracewell_runs::sql::quoted;
 
+mod judged;
+
+pub use judged::{Remark, example};
+
 const TABLE: &str = "reviews";
 
 /// How long an item is kept open for whoever looks at it.
@@ -39,6 +43,20 @@ pub async fn queue(source: &impl Ask, name: &str) -> Result<Queue, LedgerError> 
     );
     let entries: Vec<Entry> = rows(source, &query).await?;
     Queue::read(name, entries).map_err(LedgerError::unreadable)
+}
+
+/// A queue, which has to be there.
+///
+/// # Errors
+/// When there is nothing in it, or a query fails.
+pub async fn existing(source: &impl Ask, name: &str) -> Result<Queue, LedgerError> {
+    let queue = queue(source, name).await?;
+    if queue.items.is_empty() {
+        return Err(LedgerError::NotFound(format!(
+            "there is nothing in a queue `{name}`; `tracewell review add {name} --dataset NAME` puts examples in"
+        )));
+    }
+    Ok(queue)
 }
 
 /// SQL that lists all queues.
@@ -137,9 +155,10 @@ impl<A: Ask> Ledger<A> {
             let queue = queue(&self.source, name).await?;
             let Some(item) = queue.next_for(reviewer, &self.moment(0)).cloned() else { return Ok(None) };
             let mut row = entry(&queue, &item.id, item.next, Step::Open, reviewer);
-            (row.reviewer, row.until) = (Some(reviewer.to_owned()), Some(self.moment(OPEN_MINUTES)));
+            let open = (reviewer.to_owned(), self.moment(OPEN_MINUTES));
+            (row.reviewer, row.until) = (Some(open.0.clone()), Some(open.1.clone()));
             if self.append(TABLE, &[row], format!("review:{name}:{}", item.id), item.next).await? {
-                let item = Item { next: item.next + 1, ..item };
+                let item = Item { next: item.next + 1, open: Some(open), ..item };
                 return Ok(Some((queue, item)));
             }
         }
@@ -154,6 +173,11 @@ impl<A: Ask> Ledger<A> {
         for _ in 0..MOST_TRIES {
             let queue = queue(&self.source, name).await?;
             let item = item(&queue, id)?;
+            if to.is_none()
+                && let Some(other) = item.open_by_other(author, &self.moment(0))
+            {
+                return Err(LedgerError::Refused(format!("{other} has `{id}` open")));
+            }
             let step = if to.is_some() { Step::Assign } else { Step::Release };
             let mut row = entry(&queue, &item.id, item.next, step, author);
             row.reviewer = to.map(str::to_owned);

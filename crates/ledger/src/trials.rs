@@ -93,6 +93,21 @@ pub struct Recorded {
     pub label: Option<String>,
 }
 
+/// From which day on a dataset can have been tried: the day before it began, as clocks differ.
+///
+/// # Errors
+/// When there is no such dataset, or a query fails.
+pub async fn first_day(source: &impl Ask, dataset: &str) -> std::result::Result<NaiveDate, LedgerError> {
+    #[derive(Deserialize)]
+    struct Row {
+        day: Option<i32>,
+    }
+    let query = format!("SELECT CAST(min(date) AS int) - 1 AS day FROM examples WHERE dataset = {}", quoted(dataset));
+    let day = rows::<Row>(source, &query).await?.into_iter().find_map(|row| row.day);
+    let day = day.ok_or_else(|| LedgerError::NotFound(format!("there is no dataset `{dataset}`")))?;
+    Day(day).to_string().parse().map_err(LedgerError::unreadable)
+}
+
 /// The trials of `who` on examples of a dataset, begun on the day `since` or later. A version that a trial names is not
 /// looked at: what counts is the revision of its example.
 ///
@@ -102,9 +117,8 @@ pub async fn find(
     source: &impl Ask,
     dataset: &str,
     who: &Who,
-    since: Option<NaiveDate>,
+    since: NaiveDate,
 ) -> std::result::Result<Found, LedgerError> {
-    let since = since.map_or_else(String::new, |day| format!(" AND date >= DATE '{day}'"));
     let whose = match who {
         Who::Candidate(name) => format!("candidate = {}", quoted(name)),
         Who::Replay(id) => format!("replay = {}", quoted(id)),
@@ -112,7 +126,7 @@ pub async fn find(
     let query = format!(
         "SELECT trace_id, span_id, CAST(date AS int) AS day, start_unix_nano, duration_ns, status, example, revision,
             replay, repetition, output_refs
-        FROM trials WHERE {whose}{since} AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})
+        FROM trials WHERE {whose} AND date >= DATE '{since}' AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})
         ORDER BY start_unix_nano, trace_id, span_id",
         quoted(dataset)
     );

@@ -11,7 +11,7 @@ use tracewell_regression::scorers::{Score, Scorer, Subject};
 use tracewell_runs::Ask;
 
 use crate::trials::{self, Found, Who};
-use crate::{Ledger, LedgerError, datasets};
+use crate::{Ledger, LedgerError, datasets, prompts};
 use tracewell_runs::sql::quoted;
 
 /// What a gate is run with.
@@ -27,7 +27,7 @@ pub struct Request<'a> {
     pub sides: [Option<&'a Who>; 2],
     /// For the dates of flaky cases.
     pub today: NaiveDate,
-    /// Trials of before this day are not looked at.
+    /// Trials of before this day are not looked at; those of before the dataset began where it is not given.
     pub since: Option<NaiveDate>,
 }
 
@@ -85,13 +85,17 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     let pin: Pin = gate.dataset.to_string().parse().map_err(LedgerError::refused)?;
     let dataset = datasets::existing(source, &pin).await?;
     let scorers = scorers(gate)?;
+    let since = match request.since {
+        Some(since) => since,
+        None => trials::first_day(source, &dataset.name).await?,
+    };
     let mut found = [Found::default(), Found::default()];
     let mut trials = Vec::new();
     let mut told = Vec::new();
     let mut others = 0;
     for ((side, who), found) in [Side::Baseline, Side::Candidate].into_iter().zip(request.sides).zip(&mut found) {
         let Some(who) = who else { continue };
-        *found = trials::find(source, &dataset.name, who, request.since).await?;
+        *found = trials::find(source, &dataset.name, who, since).await?;
         let before = found.trials.len();
         let holds = |trial: &trials::Place| match (trial.revision, dataset.get(&trial.example)) {
             (Some(revision), Some(example)) => revision == i64::from(example.revision),
@@ -117,10 +121,16 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
         let words = if others == 1 { "1 result is" } else { &format!("{others} results are") };
         verdict.notes.push(format!("{words} of another revision of its example, and left out"));
     }
+    verdict.notes.push(match request.since {
+        Some(_) => format!("Trials of {since} and later were read, as asked for"),
+        None => format!(
+            "Trials of {since} and later were read, from the day before the dataset began; --since names another"
+        ),
+    });
     verdict.dataset = format!("{}@v{}", dataset.name, dataset.version);
     let id = uuid::Uuid::now_v7().to_string();
     let [baseline, candidate] = found;
-    let (prompt, prompt_revision) = prompt_of(&gate.candidate);
+    let (prompt, prompt_revision) = prompt_of(source, &gate.candidate).await?;
     let row = Row {
         verdict: id.clone(),
         gate: gate.name.clone(),
@@ -145,13 +155,19 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     Ok(Reached { id, verdict, dataset, row })
 }
 
-/// `name@revision`, where a contender is a version of a prompt on record.
-fn prompt_of(contender: &Contender) -> (Option<String>, Option<i64>) {
-    let Contender::Version(version) = contender else { return (None, None) };
-    match version.rsplit_once('@') {
-        Some((name, revision)) => (Some(name.to_owned()), revision.trim_start_matches('v').parse().ok()),
-        None => (None, None),
-    }
+/// Name and revision, where a contender is a version of a prompt.
+async fn prompt_of(source: &impl Ask, contender: &Contender) -> Result<(Option<String>, Option<i64>), LedgerError> {
+    Ok(match contender {
+        Contender::Prompt(prompt) => {
+            let prompt = prompts::get(source, prompt).await?;
+            (Some(prompt.name), Some(prompt.revision))
+        }
+        Contender::Version(version) => match version.rsplit_once('@') {
+            Some((name, revision)) => (Some(name.to_owned()), revision.trim_start_matches('v').parse().ok()),
+            None => (None, None),
+        },
+        _ => (None, None),
+    })
 }
 
 /// A scorer by its name, made ready.

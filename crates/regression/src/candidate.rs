@@ -21,8 +21,8 @@
 //! ```
 //!
 //! Without messages, the example's own are sent as they are. `{{ … }}` are templates in the syntax of Jinja, over
-//! `question`, `variables`, `metadata`, `documents`, `tags` and `messages` of the example; a variable that is not there is
-//! an error, not an empty text. `tools` replaces the tools of the examples, `response_format` asks for structured output.
+//! `question`, `variables`, `metadata`, `documents`, `tags` and `messages` of the example, and over its variables by their
+//! own names; a variable that is not there is an error, not an empty text. `tools` replaces the tools of the examples, `response_format` asks for structured output.
 
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,7 @@ use serde_json::{Map, Value};
 
 use crate::Example;
 use crate::example::Message;
+use crate::prompt::Prompt;
 
 #[cfg(test)]
 mod tests;
@@ -123,16 +124,55 @@ impl Candidate {
     /// When it is no such file, or a template in it cannot be read.
     pub fn parse(text: &str) -> Result<Self, CandidateError> {
         let candidate: Self = toml::from_str(text).map_err(|error| CandidateError::File(error.to_string()))?;
-        let environment = environment();
-        for (number, template) in (1..).zip(&candidate.messages) {
+        candidate.check()?;
+        Ok(candidate)
+    }
+
+    /// The candidate that a prompt on record is. `provider`, `model`, `url` and `key` of its routing say where it goes;
+    /// `tools`, `tool_choice` and `response_format` of its policy are sent.
+    ///
+    /// # Errors
+    /// When its routing names no endpoint that can be called, or a template in it cannot be read.
+    pub fn of_prompt(prompt: &Prompt) -> Result<Self, CandidateError> {
+        let whole = prompt.whole();
+        let text = |name: &str| whole["routing"][name].as_str().map(str::to_owned);
+        let kind = match text("provider").as_deref() {
+            Some("anthropic") => wire::Kind::Anthropic,
+            Some(other) if other != "openai" && text("url").is_none() => {
+                return Err(CandidateError::File(format!(
+                    "the provider `{other}` has no known address: give `url` in the routing of `{}`, where it takes \
+                     OpenAI's chat completions",
+                    prompt.name
+                )));
+            }
+            _ => wire::Kind::OpenAi,
+        };
+        let mut parameters = whole["parameters"].as_object().cloned().unwrap_or_default();
+        let policy = |name: &str| whole["policy"].get(name).cloned();
+        parameters.extend(policy("tool_choice").map(|choice| ("tool_choice".to_owned(), choice)));
+        let candidate = Self {
+            name: Some(format!("{}@{}", prompt.name, prompt.version)),
+            model: text("model"),
+            endpoint: Endpoint { kind, url: text("url"), key: text("key") },
+            parameters,
+            tools: policy("tools").and_then(|tools| tools.as_array().cloned()),
+            response_format: policy("response_format"),
+            messages: prompt.messages(),
+        };
+        candidate.check()?;
+        Ok(candidate)
+    }
+
+    fn check(&self) -> Result<(), CandidateError> {
+        for (number, template) in (1..).zip(&self.messages) {
             if !matches!(template.role.as_str(), "system" | "developer" | "user" | "assistant" | CONVERSATION) {
                 let reason =
                     format!("`{}` is no role; it is system, developer, user, assistant or conversation", template.role);
                 return Err(CandidateError::Template { message: number, reason });
             }
-            environment.template_from_str(&template.content).map_err(|error| wrong(number, &error))?;
+            check_template(&template.content).map_err(|reason| wrong(number, reason))?;
         }
-        Ok(candidate)
+        Ok(())
     }
 
     /// What is sent for an example.
@@ -163,12 +203,6 @@ impl Candidate {
         if self.messages.is_empty() {
             return Ok(example.messages.clone());
         }
-        let environment = environment();
-        let about = context! {
-            question => example.question(), variables => example.metadata.get("variables"),
-            metadata => example.metadata, documents => example.documents, tags => example.tags,
-            messages => example.messages,
-        };
         let is_instruction = |message: &&Message| message.role == "system" || message.role == "developer";
         let conversation = || example.messages.iter().filter(|message| !is_instruction(message)).cloned();
         let mut messages = Vec::new();
@@ -177,7 +211,7 @@ impl Candidate {
                 messages.extend(conversation());
                 continue;
             }
-            let text = environment.render_str(&template.content, &about).map_err(|error| wrong(number, &error))?;
+            let text = render(&template.content, example).map_err(|reason| wrong(number, reason))?;
             messages.push(Message::of_text(template.role.clone(), text));
         }
         // Instructions alone are put before what the example's user says.
@@ -194,6 +228,23 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-fn wrong(message: usize, error: &minijinja::Error) -> CandidateError {
-    CandidateError::Template { message, reason: error.to_string() }
+/// What is wrong with a template, if anything is.
+pub(crate) fn check_template(text: &str) -> Result<(), String> {
+    environment().template_from_str(text).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// A template filled with what there is about an example.
+pub(crate) fn render(text: &str, example: &Example) -> Result<String, String> {
+    let variables = example.metadata.get("variables");
+    let about = context! {
+        question => example.question(), variables => variables,
+        metadata => example.metadata, documents => example.documents, tags => example.tags,
+        messages => example.messages,
+        ..minijinja::Value::from_serialize(variables.and_then(Value::as_object).unwrap_or(&Map::new()))
+    };
+    environment().render_str(text, about).map_err(|error| error.to_string())
+}
+
+fn wrong(message: usize, reason: String) -> CandidateError {
+    CandidateError::Template { message, reason }
 }

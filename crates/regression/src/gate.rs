@@ -100,8 +100,10 @@ pub struct DatasetVersion {
 pub enum Contender {
     /// What is live when the gate runs, in an environment or in the only one.
     Live(Option<String>),
-    /// A version of the prompt on record.
+    /// What trials are marked with: a version that an application or harness reports.
     Version(String),
+    /// A revision of a prompt on record, by its number or version, or the latest.
+    Prompt(String),
     /// A replay that was run before.
     Run(String),
     /// A candidate that is not on record yet.
@@ -240,6 +242,7 @@ impl fmt::Display for Contender {
             Self::Live(None) => f.write_str("live"),
             Self::Live(Some(environment)) => write!(f, "live:{environment}"),
             Self::Version(version) => write!(f, "version:{version}"),
+            Self::Prompt(prompt) => write!(f, "prompt:{prompt}"),
             Self::Run(run) => write!(f, "run:{run}"),
             Self::File(path) => write!(f, "file:{path}"),
         }

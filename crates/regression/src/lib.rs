@@ -6,7 +6,7 @@
 //!   files of other tools ── exchange ─────────────────┘      │
 //!                                                         replay
 //!                                                            │
-//!                         scorers ── trials ── gate ── verdict: text, JSON, JUnit, Markdown, HTML
+//!                 scorers, judge ── trials ── gate ── verdict: text, JSON, JUnit, Markdown, HTML
 //!                                               │
 //!                                          statistics
 //! ```
@@ -28,6 +28,7 @@ pub mod dataset;
 pub mod example;
 pub mod exchange;
 pub mod gate;
+pub mod judge;
 pub mod near_duplicates;
 #[cfg(test)]
 mod oracle;

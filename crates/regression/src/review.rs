@@ -39,6 +39,18 @@ pub enum Outcome {
     Decline,
 }
 
+impl Outcome {
+    /// What it is called.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Correct => "correct",
+            Self::Decline => "decline",
+        }
+    }
+}
+
 /// A row of the table `reviews`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "columns of the published schema")]
@@ -187,6 +199,41 @@ impl Queue {
             }
         }
         Ok(queue)
+    }
+
+    /// Reads answers to the queue's questions; empty ones are none.
+    ///
+    /// # Errors
+    /// When one is of no question, or is no answer to its question.
+    pub fn read_answers<'a>(
+        &self,
+        given: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Map<String, Value>, String> {
+        let mut answers = Map::new();
+        for (name, text) in given.filter(|(_, text)| !text.trim().is_empty()) {
+            let Some(question) = self.questions.iter().find(|question| question.name == name) else {
+                let known: Vec<&str> = self.questions.iter().map(|question| question.name.as_str()).collect();
+                return Err(format!("`{name}` is no question of `{}`; it asks: {}", self.name, known.join(", ")));
+            };
+            answers.insert(name.to_owned(), question.read(text)?);
+        }
+        Ok(answers)
+    }
+
+    /// Where an item is: `waiting`, `undecided`, or what was decided.
+    #[must_use]
+    pub fn state(&self, item: &Item) -> &'static str {
+        match item.outcome(self.reviewers) {
+            Some(outcome) => outcome.word(),
+            None if item.said.len() >= self.reviewers => "undecided",
+            None => "waiting",
+        }
+    }
+
+    /// Whether `reviewer` may see what others said of an item: of a blind queue only what they judged themselves.
+    #[must_use]
+    pub fn shows(&self, item: &Item, reviewer: Option<&str>) -> bool {
+        !self.blind || reviewer.is_some_and(|reviewer| item.said.contains_key(reviewer))
     }
 
     /// What `reviewer` may look at next, at the time `now` (RFC 3339 in UTC): what is assigned to them first.

@@ -1,4 +1,4 @@
-//! When reports are due: cron expressions in a named time zone.
+//! When reports, and other things, are due: cron expressions in a named time zone.
 //!
 //! A schedule is due at the moments of its expression, each time for the period that its `period` names then. Cron may
 //! be more frequent than the periods: each period is due once. What has been produced is kept elsewhere.
@@ -55,6 +55,45 @@ pub struct Due {
 /// Moments that are looked back at most.
 const MOST: usize = 100;
 
+/// The moments of a cron expression in a named time zone.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    cron: Cron,
+    zone: Tz,
+}
+
+impl Moments {
+    /// Reads an expression: minute, hour, day of the month, month, day of the week.
+    ///
+    /// # Errors
+    /// When it or the time zone cannot be read.
+    pub fn parse(cron: &str, time_zone: &str) -> Result<Self, ReportError> {
+        let read = Cron::from_str(cron).map_err(|error| {
+            ReportError::Asked(format!("`{cron}` is no cron expression: {error}; write 0 7 * * MON"))
+        })?;
+        Ok(Self { cron: read, zone: zone(time_zone)? })
+    }
+
+    /// The last one up to `now`.
+    #[must_use]
+    pub fn last(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.before(now, true)
+    }
+
+    /// The first one after `now`.
+    #[must_use]
+    pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let next = self.cron.find_next_occurrence(&now.with_timezone(&self.zone), false).ok()?;
+        Some(next.with_timezone(&Utc))
+    }
+
+    /// The last one before `at`, or at it.
+    fn before(&self, at: DateTime<Utc>, inclusive: bool) -> Option<DateTime<Utc>> {
+        let moment = self.cron.find_previous_occurrence(&at.with_timezone(&self.zone), inclusive).ok()?;
+        Some(moment.with_timezone(&Utc))
+    }
+}
+
 /// A schedule that was read.
 #[derive(Clone, Debug)]
 pub struct Timetable {
@@ -62,8 +101,7 @@ pub struct Timetable {
     pub report: Report,
     /// What costs are broken down by.
     pub by: Vec<Dimension>,
-    cron: Cron,
-    zone: Tz,
+    moments: Moments,
     period: String,
 }
 
@@ -74,16 +112,9 @@ impl Schedule {
     /// When the report, the expression, the time zone or the period cannot be read.
     pub fn timetable(&self, usual_zone: &str) -> Result<Timetable, ReportError> {
         let wrong = |error: ReportError| ReportError::Asked(format!("schedule `{}`: {error}", self.name));
-        let cron = Cron::from_str(&self.cron).map_err(|error| {
-            let cron = &self.cron;
-            ReportError::Asked(format!(
-                "schedule `{}`: `{cron}` is no cron expression: {error}; write 0 7 * * MON",
-                self.name
-            ))
-        })?;
-        let zone = zone(self.time_zone.as_deref().unwrap_or(usual_zone)).map_err(wrong)?;
+        let moments = Moments::parse(&self.cron, self.time_zone.as_deref().unwrap_or(usual_zone)).map_err(wrong)?;
         if !self.period.contains(|c: char| c.is_ascii_alphabetic())
-            || Period::parse(&self.period, zone, Utc::now()).is_err()
+            || Period::parse(&self.period, moments.zone, Utc::now()).is_err()
             || self.period.contains('W')
         {
             return Err(wrong(ReportError::Asked(format!(
@@ -92,7 +123,7 @@ impl Schedule {
             ))));
         }
         let by = Dimension::all_named(&self.by).map_err(wrong)?;
-        Ok(Timetable { report: self.report.parse().map_err(wrong)?, by, cron, zone, period: self.period.clone() })
+        Ok(Timetable { report: self.report.parse().map_err(wrong)?, by, moments, period: self.period.clone() })
     }
 }
 
@@ -102,16 +133,14 @@ impl Timetable {
     #[must_use]
     pub fn due(&self, produced: &BTreeSet<String>, since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Due> {
         let mut due: Vec<Due> = Vec::new();
-        let mut at = now.with_timezone(&self.zone);
-        let mut inclusive = true;
+        let (mut at, mut inclusive) = (now, true);
         for _ in 0..MOST {
-            let Ok(moment) = self.cron.find_previous_occurrence(&at, inclusive) else { break };
+            let Some(moment) = self.moments.before(at, inclusive) else { break };
             (at, inclusive) = (moment, false);
-            let moment = moment.with_timezone(&Utc);
             if since.is_some_and(|since| moment < since) {
                 break;
             }
-            let Ok(period) = Period::parse(&self.period, self.zone, moment) else { break };
+            let Ok(period) = Period::parse(&self.period, self.moments.zone, moment) else { break };
             match due.last_mut() {
                 // Due since the first moment that named it.
                 Some(last) if last.period == period => last.at = moment,
@@ -130,14 +159,13 @@ impl Timetable {
     /// When it is due next.
     #[must_use]
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let next = self.cron.find_next_occurrence(&now.with_timezone(&self.zone), false).ok()?;
-        Some(next.with_timezone(&Utc))
+        self.moments.next(now)
     }
 
     /// Its time zone.
     #[must_use]
     pub fn zone(&self) -> Tz {
-        self.zone
+        self.moments.zone
     }
 }
 

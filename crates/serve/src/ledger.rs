@@ -25,6 +25,13 @@ use tracewell_runs::RunsError;
 
 use crate::sql::{JSON, failure, status};
 
+mod grpc;
+
+pub use grpc::{LedgerService, ledger_services};
+
+/// Since when traffic is looked at.
+const TRAFFIC: &str = "(now() - INTERVAL '1 day')";
+
 type Shared = Arc<Ledger<Arc<Engine>>>;
 
 /// Prompts and releases.
@@ -124,20 +131,20 @@ struct Asked {
 }
 
 async fn release_status(State(ledger): State<Shared>, Query(asked): Query<Asked>) -> Response {
-    match releases::status(&ledger.source, asked.prompt.as_deref(), "(now() - INTERVAL '1 day')").await {
+    match releases::status(&ledger.source, asked.prompt.as_deref(), TRAFFIC).await {
         Ok(found) => answer(&found),
         Err(error) => refuse(&error),
     }
 }
 
-fn answer(value: &impl Serialize) -> Response {
+pub(crate) fn answer(value: &impl Serialize) -> Response {
     match serde_json::to_string(value) {
         Ok(body) => ([(CONTENT_TYPE, JSON)], body).into_response(),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
-fn refuse(error: &LedgerError) -> Response {
+pub(crate) fn refuse(error: &LedgerError) -> Response {
     let status = match error {
         LedgerError::NotFound(_) => StatusCode::NOT_FOUND,
         LedgerError::Refused(_) | LedgerError::Crowded(_) => StatusCode::CONFLICT,

@@ -12,7 +12,10 @@
 //! `GET /v1/reports/REPORT` works out a report over a period, `GET /v1/reports` lists what was published, and
 //! `GET /v1/reports/NAME/PERIOD` gives it, in the same forms.
 //!
-//! `/v1/prompts` and `/v1/releases` read and write what people keep of prompts.
+//! `/v1/prompts` and `/v1/releases` read and write what people keep of prompts; so do the gRPC services `Prompts` and
+//! `Releases`.
+//!
+//! `/v1/reviews` lists review queues and their items, and takes what reviewers do.
 //!
 //! `GET /v1/openapi.json` describes all of this for programs.
 
@@ -27,14 +30,16 @@ mod ledger;
 mod postgres;
 mod queries;
 mod reports;
+mod reviews;
 mod runs;
 mod sql;
 
 pub use flight::{Flight, FlightStartError};
 pub use health::{Health, IDENTITY, health_router};
-pub use ledger::ledger_router;
+pub use ledger::{LedgerService, ledger_router, ledger_services};
 pub use postgres::{Postgres, PostgresOptions, Tls};
 pub use queries::queries_router;
 pub use reports::{Answers, Usual, reports_router};
+pub use reviews::{Remarks, reviews_router};
 pub use runs::runs_router;
 pub use sql::{PRICES, sql_router};

@@ -19,8 +19,11 @@ mod evaluate;
 mod examples;
 mod flight;
 mod gate;
+mod git;
 mod import;
+mod judge;
 mod maintain;
+mod paid;
 mod postgres;
 mod prices;
 mod prompt;
@@ -93,9 +96,14 @@ enum Command {
     Release(release::Release),
     /// Try a candidate on every example of a dataset. What comes back is traffic, marked as trials.
     #[command(
-        after_help = "A candidate is a TOML file:\n\n  name = \"refund-helper@13\"\n  model = \"gpt-4.1-mini\"\n  [endpoint]\n  kind = \"openai\"                  # or \"anthropic\"; also url, and key: the variable that holds it\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ metadata.customer }}.\"\n\nInstructions are followed by the example's conversation; {{ … }} may name question, variables, metadata, documents, tags and messages. The same command goes on with a replay that was stopped.\n\nExamples:\n  tracewell replay --dataset refunds@v3 --candidate better.toml --max-cost 2.50\n  tracewell replay --dataset refunds --candidate better.toml --repetitions 3 --concurrency 20\n  tracewell replay --dataset refunds --candidate better.toml --dry-run"
+        after_help = "A candidate is a TOML file:\n\n  name = \"refund-helper@13\"\n  model = \"gpt-4.1-mini\"\n  [endpoint]\n  kind = \"openai\"                  # or \"anthropic\"; also url, and key: the variable that holds it\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ metadata.customer }}.\"\n\nInstructions are followed by the example's conversation; {{ … }} may name question, variables, metadata, documents, tags and messages, and the variables themselves. The same command goes on with a replay that was stopped.\n\nExamples:\n  tracewell replay --dataset refunds@v3 --candidate better.toml --max-cost 2.50\n  tracewell replay --dataset refunds --candidate better.toml --repetitions 3 --concurrency 20\n  tracewell replay --dataset refunds --candidate prompt:refund-helper@13 --judge polite.toml\n  tracewell replay --dataset refunds --candidate better.toml --dry-run"
     )]
     Replay(Box<replay::Replay>),
+    /// Ask a model about answers by a rubric; what it says is kept as scores, which a gate can read.
+    #[command(
+        after_help = "A judge is a TOML file:\n\n  name = \"polite\"                # the score's\n  model = \"gpt-4.1\"\n  worst = 1                      # the scale; from 0 to 1 otherwise\n  best = 5\n  rubric = \"5: polite, and says what happens next. 1: rude.\"\n  [endpoint]                     # as that of a candidate\n  kind = \"anthropic\"\n\nAn answer is judged once: the same command goes on with what is not judged yet.\n\nExamples:\n  tracewell judge polite.toml --dataset refunds@v3 --candidate refund-helper@13 --max-cost 1\n  tracewell replay --dataset refunds@v3 --candidate better.toml --judge polite.toml"
+    )]
+    Judge(judge::Judge),
     /// May a candidate be released? Ends with 0 (pass), 1 (fail) or 2 (not enough evidence).
     #[command(
         after_help = "A gate is a TOML file: dataset and version, baseline and candidate, scorers with what has to hold, budgets.\nIt looks at trials: spans with the attribute `tracewell.example.id`, as `tracewell replay` and other harnesses write them, with `tracewell.candidate`, `tracewell.dataset`, `tracewell.repetition` and, if they like, `tracewell.replay.id`.\n\nExamples:\n  tracewell gate refunds.toml\n  tracewell gate refunds.toml --format md --write junit=gate.xml --write html=gate.html\n  tracewell gate --list"
@@ -236,6 +244,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Prompt(prompt) => runtime.block_on(prompt.run()),
         Command::Release(release) => runtime.block_on(release.run()),
         Command::Replay(replay) => runtime.block_on(replay.run()),
+        Command::Judge(judge) => runtime.block_on(judge.run()),
         Command::Gate(gate) => runtime.block_on(gate.run()),
         Command::Import(import) => runtime.block_on(import.run()),
         Command::Check(check) => runtime.block_on(check.run()),

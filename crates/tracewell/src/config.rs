@@ -10,6 +10,7 @@ use toml::Value;
 
 mod address;
 mod alert;
+mod capture;
 mod evaluate;
 mod limits;
 mod load;
@@ -20,6 +21,7 @@ mod storage;
 
 pub(crate) use address::{Address, Listening};
 pub(crate) use alert::{AlertSettings, Rule};
+pub(crate) use capture::{CaptureSchedule, CaptureSettings};
 pub(crate) use evaluate::EvaluateSettings;
 pub(crate) use load::load;
 pub(crate) use report::ReportSettings;
@@ -44,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) prices: PriceSettings,
     pub(crate) maintenance: MaintenanceSettings,
     pub(crate) evaluate: EvaluateSettings,
+    pub(crate) capture: CaptureSettings,
     pub(crate) report: ReportSettings,
     pub(crate) alerts: AlertSettings,
     /// Options of the object store by `object_store`'s names, such as `aws_endpoint`.
@@ -56,6 +59,8 @@ pub(crate) struct Config {
 pub(crate) struct Listen {
     pub(crate) otlp_grpc: Address,
     pub(crate) otlp_http: Address,
+    /// Whether prompts and releases are recorded by gRPC also where other machines reach `otlp_grpc`.
+    pub(crate) grpc_records: bool,
     /// SQL, health and metrics. Port 0: any free one.
     pub(crate) http: Address,
     /// SQL by the PostgreSQL protocol; `off`: nowhere.
@@ -182,6 +187,7 @@ impl Default for Config {
             prices: PriceSettings::default(),
             maintenance: MaintenanceSettings::default(),
             evaluate: EvaluateSettings::default(),
+            capture: CaptureSettings::default(),
             report: ReportSettings::default(),
             alerts: AlertSettings::default(),
             storage: BTreeMap::new(),
@@ -193,7 +199,14 @@ impl Default for Listen {
     fn default() -> Self {
         let local = |port| Address::local(port);
         let (postgres, flight) = (Listening::At(local(5432)), Listening::At(local(4321)));
-        Self { otlp_grpc: local(4317), otlp_http: local(4318), http: local(4320), postgres, flight }
+        Self {
+            otlp_grpc: local(4317),
+            otlp_http: local(4318),
+            grpc_records: false,
+            http: local(4320),
+            postgres,
+            flight,
+        }
     }
 }
 

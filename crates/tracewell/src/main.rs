@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod alerts;
+mod capture;
 mod command;
 mod config;
 mod demo;

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::{CASES, dataset, rows, said, tracewell};
+use super::{CASES, dataset, done, rows, said, tracewell};
 use crate::server::{BINARY, Server};
 
 /// A model server: OpenAI's chat completions and Anthropic's messages. It knows the right answers, and gives wrong ones
@@ -20,14 +20,14 @@ use crate::server::{BINARY, Server};
 #[derive(Default)]
 pub(super) struct Model {
     /// What was answered, by the key that tells calls apart.
-    answered: HashMap<String, u32>,
+    pub(super) answered: HashMap<String, u32>,
     /// Bodies of requests that were answered.
-    asked: Vec<Value>,
+    pub(super) asked: Vec<Value>,
     /// Each call is refused this often before it is answered.
-    refusals: u32,
-    refused: HashMap<String, u32>,
+    pub(super) refusals: u32,
+    pub(super) refused: HashMap<String, u32>,
     /// After so many answers none comes any more.
-    silent_after: Option<usize>,
+    pub(super) silent_after: Option<usize>,
 }
 
 pub(super) type Shared = Arc<Mutex<Model>>;
@@ -45,7 +45,8 @@ pub(super) async fn start(model: Model) -> (String, Shared) {
 }
 
 async fn complete(State(model): State<Shared>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+    // Other tools do not tell calls apart.
+    let key = headers.get("idempotency-key").map_or_else(|| body.to_string(), |key| key.to_str().unwrap().to_owned());
     let silent = {
         let mut model = model.lock().unwrap();
         let most = model.refusals;
@@ -66,21 +67,43 @@ async fn complete(State(model): State<Shared>, headers: HeaderMap, Json(body): J
     let text = body.to_string();
     let (id, _, right) = CASES.iter().find(|(_, asked, _)| text.contains(asked)).unwrap();
     let wrong = text.contains("Be terse.") && *id == "b";
-    let said = if wrong { "No." } else { right };
+    let judgement = judgement(&body).map(|judgement| judgement.to_string());
+    let said = judgement.as_deref().unwrap_or(if wrong { "No." } else { right });
     // Anthropic's has its key elsewhere.
     if headers.contains_key("anthropic-version") {
         assert_eq!(headers["x-api-key"], "secret");
+        let content = match &judgement {
+            Some(said) => json!({"type": "tool_use", "id": "t", "name": body["tools"][0]["name"],
+                "input": serde_json::from_str::<Value>(said).unwrap()}),
+            None => json!({"type": "text", "text": said}),
+        };
         return Json(json!({"id": "msg_1", "type": "message", "model": body["model"], "stop_reason": "end_turn",
-            "content": [{"type": "text", "text": said}], "usage": {"input_tokens": 900, "cache_read_input_tokens": 100,
+            "content": [content], "usage": {"input_tokens": 900, "cache_read_input_tokens": 100,
             "output_tokens": 100}}))
         .into_response();
     }
     assert_eq!(headers["authorization"], "Bearer secret");
     let message = json!({"role": "assistant", "content": said});
-    Json(json!({"id": "chatcmpl-1", "object": "chat.completion", "model": "gpt-4.1-mini-2025-04-14",
+    let model = format!("{}-2025-04-14", body["model"].as_str().unwrap());
+    Json(json!({"id": "chatcmpl-1", "object": "chat.completion", "model": model,
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}))
     .into_response()
+}
+
+/// What a request that asks for a judgement is answered: 1 where the answer is the expected one.
+fn judgement(body: &Value) -> Option<Value> {
+    let openai = body["response_format"]["json_schema"]["name"] == "judgement";
+    let anthropic = body["tools"][0]["input_schema"]["properties"]["score"].is_object();
+    let case = match (openai, anthropic) {
+        (true, _) => &body["messages"][1]["content"],
+        (_, true) => &body["messages"][0]["content"][0]["text"],
+        _ => return None,
+    };
+    let case: Value = serde_json::from_str(case.as_str().unwrap()).unwrap();
+    let is_right = case["answer"] == case["expected"];
+    let (why, score) = if is_right { ("as expected", 1.0) } else { ("not as expected", 0.25) };
+    Some(json!({"explanation": why, "score": score}))
 }
 
 pub(super) fn candidate(folder: &Path, name: &str, url: &str, instructions: &str) -> PathBuf {
@@ -93,7 +116,7 @@ pub(super) fn candidate(folder: &Path, name: &str, url: &str, instructions: &str
     path
 }
 
-fn command(data: &Path, candidate: &Path, more: &[&str]) -> Command {
+pub(super) fn command(data: &Path, candidate: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(["replay", "--dataset", "refunds", "--candidate", candidate.to_str().unwrap()]);
     command.args(["--data", data.to_str().unwrap()]).args(more);
@@ -250,4 +273,43 @@ async fn anthropic_is_asked_in_its_own_words() {
     let query = "SELECT count(*) AS n, min(input_tokens) AS input, min(cache_read_tokens) AS cached, min(provider) AS provider FROM llm_calls";
     let calls = rows(tracewell(&data, &["sql", "--format", "json", query]));
     assert_eq!(json!(calls), json!([{"n": 4, "input": 1000, "cached": 100, "provider": "anthropic"}]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_on_record_is_tried_as_it_is_and_a_gate_finds_it_by_its_revision() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    let (url, model) = start(Model::default()).await;
+    for instructions in ["Be terse.", "Be exact."] {
+        let file = folder.join("refund-helper.toml");
+        let text = format!(
+            "[routing]\nmodel = 'gpt-4.1-mini'\nurl = '{url}/v1'\nkey = 'MODEL_KEY'\n[parameters]\ntemperature = 0.5\n\
+             [[message]]\nrole = 'system'\ncontent = '{instructions}'\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        done(tracewell(&data, &["prompt", "add", file.to_str().unwrap()]));
+    }
+    for (prompt, instructions) in [("prompt:refund-helper@1", "Be terse."), ("prompt:refund-helper", "Be exact.")] {
+        let output = replay(&data, Path::new(prompt), &[]).await;
+        assert!(said(&output).contains("4 answered, 0 were there"), "{}", said(&output));
+        let asked = model.lock().unwrap().asked.last().unwrap().clone();
+        assert_eq!((&asked["messages"][0]["content"], &asked["temperature"]), (&json!(instructions), &json!(0.5)));
+    }
+    let again = replay(&data, Path::new("prompt:refund-helper@2"), &[]).await;
+    assert!(said(&again).contains("0 answered, 4 were there"), "the latest is revision 2: {}", said(&again));
+    let gate = folder.join("gate.toml");
+    let text = "name = 'refunds'\ndataset = 'refunds@v1'\nbaseline = 'prompt:refund-helper@1'\n\
+        candidate = 'prompt:refund-helper'\nminimum_sample = 4\n\
+        [[scorer]]\nname = 'right'\nkind = 'exact'\nmin_pass_rate = 1.0\n";
+    std::fs::write(&gate, text).unwrap();
+    let passed = tracewell(&data, &["gate", gate.to_str().unwrap()]);
+    assert_eq!(passed.status.code(), Some(0), "{}", said(&passed));
+    let query = "SELECT prompt, prompt_revision, baseline, candidate FROM verdicts";
+    let verdicts = rows(tracewell(&data, &["sql", "--format", "json", query]));
+    let told = json!({"prompt": "refund-helper", "prompt_revision": 2, "baseline": "prompt:refund-helper@1",
+        "candidate": "prompt:refund-helper"});
+    assert_eq!(json!(verdicts), json!([told]));
+    let unknown = replay(&data, Path::new("prompt:nobody@1"), &[]).await;
+    assert!(said(&unknown).contains("no prompt `nobody` is on record"), "{}", said(&unknown));
 }

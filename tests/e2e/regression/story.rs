@@ -318,6 +318,9 @@ fn prompts_are_taken_over_from_the_history_of_a_folder() {
     let diff = done(tracewell(&data, &["prompt", "diff", "team/helper@1", "team/helper@2"]));
     assert!(diff.contains("changed  content") && diff.contains("Kindly help"), "{diff}");
 
+    // Taken over again, it goes on behind what it told before.
+    assert_eq!(done(by("ann", &data, &["prompt", "sync", prompts, "--history"])), "");
+
     // What is on record is not recorded again; what is no prompt is told, and the rest goes on.
     std::fs::write(folder.join("prompts/broken.toml"), "modell = 1\n").unwrap();
     std::fs::write(folder.join("prompts/other.md"), "Another.").unwrap();
@@ -327,5 +330,70 @@ fn prompts_are_taken_over_from_the_history_of_a_folder() {
         said(&synced).contains("1 revisions were recorded, 1 files say what is on record, 1 are no prompts"),
         "{}",
         said(&synced)
+    );
+}
+
+#[test]
+fn what_was_live_is_taken_over_from_a_git_history() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path().join("repository"));
+    std::fs::create_dir_all(folder.join("prompts")).unwrap();
+    let git = |at: &str, arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(&folder).args(["-c", "user.name=Cleo", "-c", "user.email=cleo@example.org"]);
+        command.env("GIT_COMMITTER_DATE", at).env("GIT_AUTHOR_DATE", at);
+        assert!(command.args(arguments).output().unwrap().status.success(), "git {arguments:?}");
+    };
+    let commit = |name: &str, text: &str, at: &str, why: &str| {
+        std::fs::write(folder.join("prompts").join(name), text).unwrap();
+        git(at, &["add", "-A"]);
+        git(at, &["commit", "-q", "-m", why]);
+    };
+    git("2026-11-01T10:00:00+01:00", &["init", "-q"]);
+    commit("helper.md", "Help.", "2026-11-01T10:00:00+01:00", "begin");
+    git("2026-11-02T10:00:00Z", &["tag", "-a", "v1", "-m", "the first"]);
+    commit("helper.md", "Help kindly.", "2026-11-03T10:00:00Z", "kinder");
+    commit("other.md", "Other.", "2026-11-04T10:00:00Z", "another");
+    git("2026-11-05T10:00:00Z", &["tag", "-a", "v2", "-m", "the second"]);
+    let prompts = folder.join("prompts");
+    let prompts = prompts.to_str().unwrap();
+    let import = |more: &[&str]| by("ann", &data, &[&["release", "import", prompts][..], more].concat());
+    refused(&import(&[]), "nothing of this history is on record");
+    done(by("ann", &data, &["prompt", "sync", prompts, "--history"]));
+    let lines = |output: Output| -> Vec<String> {
+        done(output).lines().map(|line| line.split(" (").next().unwrap().to_owned()).collect()
+    };
+    let told = lines(import(&["--in", "staging", "--tags", "v*"]));
+    assert_eq!(told, ["helper@1 in staging: live", "helper@2 in staging: live", "other@1 in staging: live"]);
+    let told = lines(import(&[]));
+    assert_eq!(told, ["helper@1 in production: live", "helper@2 in production: live", "other@1 in production: live"]);
+    assert_eq!(done(import(&[])), "", "nothing is recorded twice");
+    let query = "SELECT revision, author, why, CAST(extract(epoch FROM effective_at) AS bigint) AS at, environment
+        FROM releases WHERE prompt = 'helper' ORDER BY environment, effective_at";
+    let kept = rows(tracewell(&data, &["sql", "--format", "json", query]));
+    let seconds = |at: &str| at.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp();
+    let entry = |revision: i64, why: &str, at: &str, environment: &str| {
+        json!({"revision": revision, "author": "Cleo", "why": format!("{why} (from the git history)"),
+            "at": seconds(at), "environment": environment})
+    };
+    assert_eq!(
+        json!(kept),
+        json!([
+            entry(1, "begin", "2026-11-01T09:00:00Z", "production"),
+            entry(2, "kinder", "2026-11-03T10:00:00Z", "production"),
+            entry(1, "v1: the first", "2026-11-02T10:00:00Z", "staging"),
+            entry(2, "v2: the second", "2026-11-05T10:00:00Z", "staging"),
+        ])
+    );
+
+    // What came since is added, and what people recorded later stays.
+    commit("helper.md", "Help exactly.", "2026-11-06T10:00:00Z", "exact");
+    done(by("ann", &data, &["prompt", "sync", prompts, "--history"]));
+    let live = ["release", "live", "other@1", "--force", "--note", "by hand", "--in", "canary"];
+    done(by("ann", &data, &live));
+    assert_eq!(lines(import(&[])), ["helper@3 in production: live"]);
+    assert_eq!(
+        lines(import(&["--in", "canary"])),
+        ["helper@1", "helper@2", "helper@3"].map(|of| format!("{of} in canary: live"))
     );
 }

@@ -2,6 +2,8 @@ use serde_json::json;
 
 use super::wire::Kind;
 use super::*;
+use crate::dataset::Signed;
+use crate::prompt::{Origin, PromptFile};
 use crate::{Answer, ToolCall};
 
 fn example() -> Example {
@@ -125,4 +127,42 @@ fn structured_output_is_a_tool_at_anthropic() {
 fn what_was_asked_is_read_back_from_telemetry() {
     let messages = wire::telemetry(&example().messages);
     assert_eq!(crate::sent::messages(&messages.to_string(), None), example().messages);
+}
+
+fn recorded(text: &str) -> Prompt {
+    let file = PromptFile::parse("refund-helper.toml", text).unwrap();
+    file.next(None, &Signed { author: "ann".to_owned(), note: None }, &Origin::default()).unwrap()
+}
+
+#[test]
+fn a_prompt_on_record_is_a_candidate_with_the_names_of_its_own_variables() {
+    let prompt = recorded(
+        "version = '13'\n[routing]\nprovider = 'anthropic'\nmodel = 'm'\nurl = 'http://here'\n[parameters]\ntop_p = 0.5\n\
+         [policy]\ntool_choice = 'auto'\n[[policy.tools]]\ntype = 'function'\n\
+         [[message]]\nrole = 'system'\ncontent = 'Today is {{ today }}, for {{ metadata.customer }}.'\n",
+    );
+    let candidate = Candidate::of_prompt(&prompt).unwrap();
+    assert_eq!((candidate.name.as_deref(), candidate.endpoint.kind), (Some("refund-helper@13"), Kind::Anthropic));
+    assert_eq!(candidate.endpoint.url.as_deref(), Some("http://here"));
+    let request = candidate.request(&example()).unwrap();
+    assert_eq!(request.messages[0], Message::of_text("system", "Today is Monday, for Ann."));
+    assert_eq!(json!(request.parameters), json!({"top_p": 0.5, "tool_choice": "auto"}));
+    assert_eq!(json!(request.tools), json!([{"type": "function"}]));
+
+    // A variable does not hide what a template names otherwise.
+    let mut example = example();
+    example.metadata.insert("variables".to_owned(), json!({"question": "another"}));
+    let asks = recorded("[routing]\nmodel = 'm'\n[[message]]\nrole = 'user'\ncontent = '{{ question }}'\n");
+    let request = Candidate::of_prompt(&asks).unwrap().request(&example).unwrap();
+    assert_eq!(request.messages, [Message::of_text("user", "Where is my parcel?")]);
+}
+
+#[test]
+fn a_provider_without_a_known_address_has_to_have_one() {
+    let message = "[[message]]\nrole = 'system'\ncontent = 'Help.'\n";
+    let prompt = recorded(&format!("[routing]\nprovider = 'mistral'\n{message}"));
+    let error = Candidate::of_prompt(&prompt).unwrap_err().to_string();
+    assert!(error.contains("`mistral` has no known address"), "{error}");
+    let prompt = recorded(&format!("[routing]\nprovider = 'mistral'\nurl = 'https://here/v1'\n{message}"));
+    assert_eq!(Candidate::of_prompt(&prompt).unwrap().endpoint.kind, Kind::OpenAi);
 }

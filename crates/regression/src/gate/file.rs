@@ -4,7 +4,7 @@
 //! name = "refunds"
 //! dataset = "refunds@v3"
 //! baseline = "live:production"          # or "version:12", or "run:ID"
-//! candidate = "version:13"              # or "file:PATH"
+//! candidate = "version:13"              # or "prompt:NAME@REVISION", or "file:PATH"
 //! confidence = 0.95
 //! correction = "holm"                   # or "benjamini-hochberg", or "none"
 //! minimum_sample = 50

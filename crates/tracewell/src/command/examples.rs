@@ -1,27 +1,22 @@
 //! `tracewell examples`: from traffic to a dataset.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tracewell_ledger::capture::{self, Catch};
 use tracewell_ledger::datasets;
-use tracewell_query::named::{Catalogue, NamedQuery};
 use tracewell_regression::Example;
-use tracewell_regression::capture::{Chosen, Sampling, Why, choose};
-use tracewell_regression::dataset::{At, Edit, Pin};
-use tracewell_regression::near_duplicates::NearDuplicates;
+use tracewell_regression::capture::{Chosen, Why};
+use tracewell_regression::dataset::{At, Pin};
 
 use super::author::Author;
 use super::query::{catalogue, parameter};
 use super::source::Asked;
+use crate::capture::{Choice, GROUP, edits, rule, rules};
 use crate::output::{self, Format};
-
-/// The folder of queries whose rows are caught.
-const GROUP: &str = "capture";
 
 #[derive(Debug, Args)]
 pub(crate) struct Examples {
@@ -113,10 +108,6 @@ impl Rules {
     }
 }
 
-fn rules(catalogue: &Catalogue) -> impl Iterator<Item = &NamedQuery> {
-    catalogue.iter().filter(|query| query.group == GROUP)
-}
-
 impl Capture {
     async fn run(self) -> anyhow::Result<()> {
         anyhow::ensure!(self.near > 0.0 && self.near <= 1.0, "--near is above 0 and up to 1, such as 0.8");
@@ -124,12 +115,20 @@ impl Capture {
         let pin = Pin { dataset: self.dataset.clone(), at: At::Latest };
         self.dataset.parse::<Pin>()?;
         let signed = self.author.signed()?;
+        let choice = Choice {
+            limit: self.limit,
+            per_prompt_version: self.per_prompt_version,
+            seed: self.seed,
+            near: self.near,
+            split: self.split.clone(),
+            tags: self.tags.clone(),
+        };
         if self.dry_run {
             let source = self.asked.open().await?;
             let catch = capture::ask(&source, &rule).await?;
             tell(&catch);
             let known: Vec<Example> = datasets::at(&source, &pin).await?.examples().cloned().collect();
-            let chosen = self.choose(&known, &catch);
+            let chosen = choice.choose(&known, &catch);
             self.show(&chosen)?;
             let count = chosen.examples.len();
             eprintln!("{count} example{} would be taken; nothing was", if count == 1 { "" } else { "s" });
@@ -142,8 +141,8 @@ impl Capture {
         let changed = ledger
             .change(&self.dataset, &signed, |dataset| {
                 let known: Vec<Example> = dataset.everything().cloned().collect();
-                chosen = self.choose(&known, &catch);
-                Ok(chosen.examples.iter().cloned().map(|example| Edit::Put(Box::new(example))).collect())
+                chosen = choice.choose(&known, &catch);
+                Ok(edits(&chosen))
             })
             .await?;
         self.show(&chosen)?;
@@ -166,29 +165,7 @@ impl Capture {
             true => catalogue.add_file(path, GROUP).with_context(|| format!("the rule `{}`", self.rule))?,
             false => self.rule.clone(),
         };
-        match catalogue.get(&name) {
-            Some(rule) => Ok(rule.bind(&values)?),
-            None => {
-                let known: Vec<String> = rules(&catalogue).map(|rule| format!("`{}`", rule.name)).collect();
-                bail!("there is no rule `{name}`; there are {}, and files that end in .sql", known.join(", "))
-            }
-        }
-    }
-
-    fn choose(&self, known: &[Example], catch: &Catch) -> Chosen {
-        let near = NearDuplicates { threshold: self.near, words: NonZero::<usize>::MIN.saturating_add(2) };
-        let sampling = Sampling {
-            limit: self.limit,
-            per_prompt_version: self.per_prompt_version,
-            seed: self.seed,
-            near: Some(near),
-        };
-        let mut chosen = choose(known, catch.caught.clone(), &sampling);
-        for example in &mut chosen.examples {
-            example.split.clone_from(&self.split);
-            example.tags.clone_from(&self.tags);
-        }
-        chosen
+        rule(&catalogue, &name, &values)
     }
 
     fn show(&self, chosen: &Chosen) -> anyhow::Result<()> {

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use tracewell_ledger::releases;
 use tracewell_ledger::verdicts::{self, Request};
+use tracewell_ledger::{prompts, releases};
 use tracewell_regression::candidate::Candidate;
 use tracewell_regression::gate::{Contender, Decision, Gate as Declared, Verdict, junit, page};
+use tracewell_runs::Ask;
 use tracewell_runs::render::{html, markdown};
 
 use super::Ended;
@@ -30,7 +31,7 @@ pub(crate) struct Gate {
     /// Write the verdict to a file as well; may be given several times
     #[arg(long = "write", value_name = "FORMAT=FILE", value_parser = written)]
     write: Vec<(Shape, PathBuf)>,
-    /// Look only at trials of this UTC day and later, which is faster
+    /// Look only at trials of this UTC day and later [default: the day before the dataset began]
     #[arg(long, value_name = "DAY")]
     since: Option<chrono::NaiveDate>,
     /// Decide, and keep no record of it
@@ -87,11 +88,12 @@ impl Gate {
         let gate = Declared::parse(&file).with_context(|| format!("`{}` is no gate", path.display()))?;
         let author = self.author.name()?;
         let ledger = self.asked.ledger().await?;
-        let name = named(&gate.candidate)?;
-        let candidate = releases::who(&ledger.source, &gate.candidate, &name).await?;
+        let source = &ledger.source;
+        let name = named(source, &gate.candidate).await?;
+        let candidate = releases::who(source, &gate.candidate, &name).await?;
         let baseline = match &gate.baseline {
-            Some(file @ Contender::File(_)) => Some(releases::who(&ledger.source, file, &named(file)?).await?),
-            Some(baseline) => Some(releases::who(&ledger.source, baseline, &name).await?),
+            Some(file @ Contender::File(_)) => Some(releases::who(source, file, &named(source, file).await?).await?),
+            Some(baseline) => Some(releases::who(source, baseline, &name).await?),
             None => None,
         };
         let request = Request {
@@ -139,12 +141,16 @@ fn shaped(shape: Shape, verdict: &Verdict) -> anyhow::Result<String> {
 }
 
 /// What the trials of a contender are marked with, as far as the gate's file tells.
-fn named(contender: &Contender) -> anyhow::Result<String> {
+async fn named(source: &impl Ask, contender: &Contender) -> anyhow::Result<String> {
     Ok(match contender {
         Contender::File(path) => {
             let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
             let candidate = Candidate::parse(&text).with_context(|| format!("`{path}` is no candidate"))?;
             candidate.name.unwrap_or_else(|| format!("file:{path}"))
+        }
+        Contender::Prompt(prompt) => {
+            let prompt = prompts::get(source, prompt).await?;
+            format!("{}@{}", prompt.name, prompt.version)
         }
         Contender::Version(version) => version.clone(),
         other => other.to_string(),

@@ -1,9 +1,9 @@
 //! `tracewell prompt`: the prompts on record.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use tracewell_ledger::prompts;
 use tracewell_regression::dataset::Signed;
@@ -11,6 +11,7 @@ use tracewell_regression::prompt::{Origin, Prompt as Recorded, PromptFile};
 use tracewell_runs::render::Block;
 
 use super::author::Author;
+use super::git::{self, Commit, is_prompt};
 use super::source::{Asked, Source};
 use crate::output::{self, Form, Format};
 
@@ -232,7 +233,9 @@ impl Sync {
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
         let (mut added, mut same, mut wrong) = (0, 0, 0);
-        for commit in self.commits(&signed)? {
+        let commits = self.commits(&signed)?;
+        let recorded = recorded(&ledger.source, &commits).await?;
+        for (place, commit) in commits.into_iter().enumerate() {
             for (path, text) in commit.files {
                 let file = match read(&path, &text) {
                     Ok(file) => file,
@@ -242,6 +245,13 @@ impl Sync {
                         continue;
                     }
                 };
+                // A history that is taken over again goes on behind what it told before.
+                if self.history
+                    && recorded.get(file.name.as_deref().unwrap_or_default()).is_some_and(|last| place <= *last)
+                {
+                    same += 1;
+                    continue;
+                }
                 let origin = Origin { source: Some(path), commit: commit.id.clone() };
                 match ledger.add_prompt(&file, &commit.signed, &origin).await? {
                     Some(prompt) => {
@@ -259,42 +269,28 @@ impl Sync {
 
     /// What is to be recorded: the files as they are, or as each commit had them.
     fn commits(&self, signed: &Signed) -> anyhow::Result<Vec<Commit>> {
-        if !self.history {
-            let id = git(&self.folder, &["log", "-1", "--format=%H", "--", "."]).ok();
-            let id = id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
-            let mut files = Vec::new();
-            collect(&self.folder, "", &mut files)?;
-            return Ok(vec![Commit { id, signed: signed.clone(), files }]);
+        if self.history {
+            return git::history(&self.folder);
         }
-        let log = git(&self.folder, &["log", "--reverse", "--format=%H%x09%an%x09%s", "--", "."])?;
-        let mut commits = Vec::new();
-        for line in log.lines() {
-            let mut fields = line.splitn(3, '\t');
-            let (Some(id), Some(author)) = (fields.next(), fields.next()) else { continue };
-            let names = git(
-                &self.folder,
-                &["diff-tree", "--root", "--no-commit-id", "--name-only", "--diff-filter=d", "-r", "--relative", id],
-            )?;
-            let mut files = Vec::new();
-            for name in names.lines().filter(|name| is_prompt(name)) {
-                files.push((name.to_owned(), git(&self.folder, &["show", &format!("{id}:./{name}")])?));
-            }
-            let signed = Signed { author: author.to_owned(), note: fields.next().map(str::to_owned) };
-            commits.push(Commit { id: Some(id.to_owned()), signed, files });
-        }
-        Ok(commits)
+        let mut files = Vec::new();
+        collect(&self.folder, "", &mut files)?;
+        let signed = signed.clone();
+        Ok(vec![Commit { id: git::last(&self.folder), signed, at: super::moment(), files }])
     }
 }
 
-struct Commit {
-    id: Option<String>,
-    signed: Signed,
-    /// Paths below the folder, and texts.
-    files: Vec<(String, String)>,
-}
-
-fn is_prompt(path: &str) -> bool {
-    [".toml", ".md", ".txt", ".prompt"].iter().any(|ending| path.ends_with(ending)) && !path.ends_with("README.md")
+/// Of each prompt the last of the commits that is on record.
+async fn recorded(source: &Source, commits: &[Commit]) -> anyhow::Result<HashMap<String, usize>> {
+    let revisions = prompts::of_commits(source).await?;
+    let place = |id: &str| commits.iter().position(|commit| commit.id.as_deref() == Some(id));
+    let mut last = HashMap::new();
+    for revision in revisions {
+        if let Some(place) = place(&revision.commit) {
+            let known: &mut usize = last.entry(revision.name).or_default();
+            *known = place.max(*known);
+        }
+    }
+    Ok(last)
 }
 
 fn collect(folder: &Path, below: &str, files: &mut Vec<(String, String)>) -> anyhow::Result<()> {
@@ -317,12 +313,4 @@ fn collect(folder: &Path, below: &str, files: &mut Vec<(String, String)>) -> any
         }
     }
     Ok(())
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().context("cannot run git")?;
-    if !output.status.success() {
-        bail!("git {}: {}", arguments[0], String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

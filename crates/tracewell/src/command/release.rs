@@ -14,6 +14,8 @@ use super::author::Author;
 use super::source::Asked;
 use crate::output::{self, Form, Format};
 
+mod import;
+
 #[derive(Debug, Args)]
 pub(crate) struct Release {
     #[command(subcommand)]
@@ -46,6 +48,11 @@ enum What {
     Status(Status),
     /// Every step: who, when, why.
     Log(Log),
+    /// Record what was live before there was a record, as a git history tells it.
+    #[command(
+        after_help = "The prompts have to be on record, by `tracewell prompt sync FOLDER --history`. What goes live this way is forced: no approvals and no verdicts are known of it. The same command goes on with what came since.\n\nExamples:\n  tracewell release import prompts\n  tracewell release import prompts --tags 'v*' --in staging"
+    )]
+    Import(import::Import),
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +136,7 @@ impl Release {
             What::Live(taken) => taken.run(Step::Live).await,
             What::Rollback(rollback) => rollback.run().await,
             What::Status(status) => status.run().await,
+            What::Import(import) => import.run().await,
             What::Log(log) => {
                 let (schema, rows) = log.asked.open().await?.sql(&releases::log(log.prompt.as_deref())).await?;
                 output::write(&mut std::io::stdout().lock(), Format::or_usual(log.format), &schema, &rows)

@@ -2,24 +2,25 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use tracewell_ledger::datasets;
-use tracewell_ledger::reviews::{self, Judgement};
-use tracewell_regression::dataset::{At, Pin, check_name};
-use tracewell_regression::review::{Item, Outcome, Question, Queue};
+use tracewell_ledger::reviews::{self, Judgement, example, existing};
+use tracewell_regression::dataset::{Pin, check_name};
+use tracewell_regression::review::{Outcome, Question};
 use tracewell_regression::{Answer, Example};
 
 use super::author::Author;
-use super::source::{Asked, Source};
+use super::source::Asked;
 use crate::output::{self, Format};
 
 mod judge;
 mod sheet;
 mod terminal;
 
-use judge::{judge, outcome, read_answers, word};
+pub(crate) use judge::said;
+use judge::{judge, outcome};
 
 #[derive(Debug, Args)]
 pub(crate) struct Review {
@@ -193,22 +194,6 @@ impl Review {
     }
 }
 
-/// The queue, which has to be there.
-async fn existing(source: &Source, name: &str) -> anyhow::Result<Queue> {
-    let queue = reviews::queue(source, name).await?;
-    if queue.items.is_empty() {
-        bail!("there is nothing in a queue `{name}`; `tracewell review add {name} --dataset NAME` puts examples in");
-    }
-    Ok(queue)
-}
-
-/// The example of an item as it is now.
-async fn example(source: &Source, item: &Item) -> anyhow::Result<Example> {
-    let dataset = datasets::existing(source, &Pin { dataset: item.dataset.clone(), at: At::Latest }).await?;
-    let found = dataset.get(&item.example).cloned();
-    found.with_context(|| format!("`{}` has no example `{}` any more", item.dataset, item.example))
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Questions {
@@ -256,15 +241,10 @@ impl List {
         let queue = existing(&source, name).await?;
         let names = ["item", "state", "answers", "assigned", "open_by", "trace_id"];
         let table = output::table(&names, queue.items.values(), |item| {
-            let state = match item.outcome(queue.reviewers) {
-                Some(outcome) => word(outcome).to_owned(),
-                None if item.said.len() >= queue.reviewers => "undecided".to_owned(),
-                None => "waiting".to_owned(),
-            };
             let open = item.open.as_ref().map(|(who, _)| who.clone());
             [
                 Some(item.id.clone()),
-                Some(state),
+                Some(queue.state(item).to_owned()),
                 Some(item.said.len().to_string()),
                 item.assigned.clone(),
                 open,
@@ -286,7 +266,8 @@ impl Answered {
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
         let queue = existing(&ledger.source, &self.queue).await?;
-        let answers = read_answers(&queue, self.answers.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
+        let given = self.answers.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let answers = queue.read_answers(given).map_err(anyhow::Error::msg)?;
         let expected = self.expected.map(Answer::of_text);
         let judgement = Judgement { outcome: self.outcome, answers, expected, note: signed.note.clone() };
         judge(&self.asked, &ledger, &self.queue, &self.item, &signed, &judgement).await

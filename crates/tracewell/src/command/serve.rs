@@ -18,15 +18,18 @@ use tracewell_ingest::receive::{Collector, GRPC_SERVICE, ReceiveLimits, grpc_rou
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
 use tracewell_ledger::Ledger;
+use tracewell_ledger::reviews::Remark;
 use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{ask_password, refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
-    Answers, Health, Usual, health_router, ledger_router, queries_router, reports_router, runs_router, sql_router,
+    Answers, Health, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
+    reviews_router, runs_router, sql_router,
 };
 
 use super::{Place, flight, maintain, postgres};
 use crate::alerts::{self, States, Watch};
+use crate::capture::Net;
 use crate::config::{Address, Flag, Source};
 use crate::evaluate::Judge;
 use crate::prices;
@@ -138,6 +141,8 @@ impl Serve {
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
 
         let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector)?;
+        let ledger = || Ledger::new(Arc::clone(&engine), lake.clone(), super::now);
+        let net = Net::new(&settings.capture, &catalogue, ledger())?;
 
         let stop = CancellationToken::new();
         let grpc = bind(&settings.listen.otlp_grpc, "OTLP/gRPC").await?;
@@ -180,21 +185,26 @@ impl Serve {
 
         let health = health_router(status);
         let questions = sql_router(Arc::clone(&engine))
-            .merge(queries_router(Arc::clone(&engine), catalogue))
+            .merge(queries_router(Arc::clone(&engine), Arc::clone(&catalogue)))
             .merge(runs_router(Arc::clone(&engine)))
             .merge(reports_router(Arc::clone(&engine), usual(settings)))
-            .merge(ledger_router(Ledger::new(Arc::clone(&engine), lake.clone(), super::now)));
+            .merge(ledger_router(ledger()))
+            .merge(reviews_router(ledger(), Kept(collector.clone())));
         let loopback = api.local_addr()?.ip().is_loopback();
         let questions = guarded(questions, &settings.http.password, loopback);
         let questions = questions.merge(health.clone());
+        // Who may send spans may not say what is live.
+        let records = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
+        let records = records.then(ledger);
         let tasks = [
-            tokio::spawn(serve_grpc(grpc, collector.clone(), stop.clone())),
+            tokio::spawn(serve_grpc(grpc, collector.clone(), records, stop.clone())),
             tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
             tokio::spawn(listen::serve(api, questions, stop.clone())),
             postgres,
             flight,
             tokio::spawn(prices::watch(settings.clone(), Arc::clone(&engine), stop.clone())),
             tokio::spawn(judge.watch(stop.clone())),
+            tokio::spawn(net.watch(stop.clone())),
             tokio::spawn(alerts::watch(watch, stop.clone())),
             tokio::spawn(reports::watch(desk, settings.report.interval.get(), stop.clone())),
         ];
@@ -286,11 +296,20 @@ async fn bind(address: &Address, what: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} for {what}; is another collector running?"))
 }
 
-async fn serve_grpc(listener: TcpListener, collector: Collector, stop: CancellationToken) {
+async fn serve_grpc(
+    listener: TcpListener,
+    collector: Collector,
+    records: Option<Ledger<Arc<Engine>>>,
+    stop: CancellationToken,
+) {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     reporter.set_service_status(GRPC_SERVICE, tonic_health::ServingStatus::Serving).await;
-    let routes = tonic::service::Routes::from(grpc_router(collector)).add_service(health);
+    let mut routes = tonic::service::Routes::from(grpc_router(collector)).add_service(health);
+    if let Some(ledger) = records {
+        let (prompts, releases) = ledger_services(ledger);
+        routes = routes.add_service(prompts).add_service(releases);
+    }
     let served = tonic::transport::Server::builder()
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
@@ -373,6 +392,16 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Keeps what reviewers say as scores, the way all scores go.
+#[derive(Clone)]
+struct Kept(Collector);
+
+impl Remarks for Kept {
+    async fn keep(&self, remark: Remark) -> Result<(), String> {
+        self.0.keep(&[super::review::said(remark)]).await
     }
 }
 

@@ -14,7 +14,7 @@ const LONGEST: TimeSpan = TimeSpan::seconds(366 * 24 * 3600);
 impl Config {
     /// What is wrong, if anything is.
     pub(super) fn check(&self) -> Result<(), String> {
-        let Self { ingest, query, maintenance, report, alerts, .. } = self;
+        let Self { ingest, query, maintenance, capture, report, alerts, .. } = self;
         if self.data.is_empty() {
             return Err("a folder or a URL is needed".into());
         }
@@ -44,6 +44,8 @@ impl Config {
         time(maintenance.interval, Duration::from_millis(10))?;
         time(report.interval, Duration::from_millis(100))?;
         report.check()?;
+        time(capture.interval, Duration::from_millis(100))?;
+        capture.check()?;
         time(alerts.interval, Duration::from_millis(100))?;
         alerts.check()?;
         time(query.timeout, Duration::from_millis(1))

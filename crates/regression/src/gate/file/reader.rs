@@ -104,10 +104,12 @@ impl<'a> Reader<'a> {
         match (kind, rest.filter(|rest| !rest.is_empty())) {
             ("live", environment) => Contender::Live(environment),
             ("version", Some(version)) => Contender::Version(version),
+            ("prompt", Some(prompt)) => Contender::Prompt(prompt),
             ("run", Some(run)) => Contender::Run(run),
             ("file", Some(path)) => Contender::File(path),
             _ => {
-                let forms = "`live`, `live:ENVIRONMENT`, `version:VERSION`, `run:ID` or `file:PATH`";
+                let forms =
+                    "`live`, `live:ENVIRONMENT`, `version:VERSION`, `prompt:NAME@REVISION`, `run:ID` or `file:PATH`";
                 self.wrong("", 0, key, format!("`{key} = \"{text}\"` is none of {forms}"));
                 Contender::Live(None)
             }

@@ -4,23 +4,21 @@
 //! by sending what its journal holds and the tables do not. Without a server the whole file is imported at the end.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Mutex;
 
-use anyhow::Context;
 use serde_json::Value;
 use tracewell_ingest::Importer;
 use tracewell_lake::{Lake, Location};
 use tracewell_ledger::trials::attributes;
 use tracewell_model::schema::TABLES;
 
-use super::{Known, lock};
+use super::Known;
+use crate::command::paid::{Kept, lock};
 use crate::command::source::send;
+use crate::config::Config;
 
 pub(super) struct Journal {
-    path: PathBuf,
-    file: Mutex<std::fs::File>,
+    file: Mutex<Kept>,
     /// What was answered before.
     before: BTreeMap<Known, Vec<u8>>,
     known: HashSet<Known>,
@@ -29,30 +27,14 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of a replay, beside the write-ahead log. A line that was cut is cut off.
-    pub(super) fn open(
-        wal: &anyhow::Result<PathBuf>,
-        location: &Location,
-        id: &str,
-        server: Option<String>,
-    ) -> anyhow::Result<Self> {
-        let folder = match (location.folder(), wal) {
-            (Some(data), _) => data.join("replays"),
-            (None, Ok(wal)) => wal.join("replays"),
-            (None, Err(_)) => PathBuf::from("tracewell-replays"),
-        };
-        let path = folder.join(format!("{id}.jsonl"));
-        let what = || format!("the journal `{}`", path.display());
-        std::fs::create_dir_all(&folder).with_context(what)?;
-        let file = std::fs::OpenOptions::new().create(true).append(true).read(true).open(&path).with_context(what)?;
-        let text = std::fs::read(&path).with_context(what)?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        file.set_len(whole as u64).with_context(what)?;
-        let lines = text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    /// Opens the journal of a replay.
+    pub(super) fn open(config: &Config, location: &Location, id: &str, server: Option<String>) -> anyhow::Result<Self> {
+        let (file, text) = Kept::open(config, location, &format!("{id}.jsonl"))?;
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let before: BTreeMap<Known, Vec<u8>> =
             lines.filter_map(|line| Some((answered(line)?, line.to_vec()))).collect();
         let known = before.keys().cloned().collect();
-        Ok(Self { path, file: Mutex::new(file), before, known, server, added: Mutex::new(false) })
+        Ok(Self { file: Mutex::new(file), before, known, server, added: Mutex::new(false) })
     }
 
     /// What was answered before.
@@ -76,13 +58,7 @@ impl Journal {
     /// Keeps what came of a call, and sends it on.
     pub(super) async fn add(&self, span: &Value, is_answered: bool) -> anyhow::Result<()> {
         let line = span.to_string();
-        {
-            let mut file = lock(&self.file);
-            let kept = file.write_all(format!("{line}\n").as_bytes());
-            // What is paid for is not lost with the machine.
-            let kept = if is_answered { kept.and_then(|()| file.sync_data()) } else { kept };
-            kept.with_context(|| format!("the journal `{}`", self.path.display()))?;
-        }
+        lock(&self.file).add(&line, is_answered)?;
         *lock(&self.added) = true;
         match &self.server {
             Some(server) => send(server, "/v1/traces", line.into_bytes()).await,
@@ -96,7 +72,8 @@ impl Journal {
             return Ok(());
         }
         let lake = Lake::open(location.clone(), TABLES, true).await?;
-        Importer::new(&lake, crate::command::now).file(&self.path, &mut |_| {}).await?;
+        let path = lock(&self.file).path().to_owned();
+        Importer::new(&lake, crate::command::now).file(&path, &mut |_| {}).await?;
         Ok(())
     }
 }

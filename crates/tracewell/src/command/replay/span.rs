@@ -5,15 +5,7 @@ use tracewell_ledger::trials::attributes;
 use tracewell_regression::Example;
 use tracewell_regression::candidate::{Request, wire};
 
-use super::call::Failed;
-
-/// What came of a call.
-pub(super) struct Outcome {
-    /// Of the try that was answered, in nanoseconds since 1970.
-    pub(super) start: i64,
-    pub(super) end: i64,
-    pub(super) response: wire::Response,
-}
+use super::super::paid::{Failed, Outcome};
 
 /// What all trials of a replay are marked with.
 pub(super) struct Marks {

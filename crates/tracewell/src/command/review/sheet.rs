@@ -80,7 +80,7 @@ fn row<'a>(queue: &Queue, outcome: &str, cell: &dyn Fn(&str) -> Option<&'a str>)
     let given = queue.questions.iter().filter_map(|question| Some((question.name.as_str(), cell(&question.name)?)));
     let judgement = Judgement {
         outcome: super::outcome(outcome).map_err(anyhow::Error::msg)?,
-        answers: super::read_answers(queue, given)?,
+        answers: queue.read_answers(given).map_err(anyhow::Error::msg)?,
         expected: cell("expected").map(spreadsheet::text_of).map(Answer::of_text),
         note: cell("note").map(str::to_owned),
     };

@@ -44,10 +44,10 @@ pub(super) fn ask(queue: &Queue, item: &Item, example: &Example) -> anyhow::Resu
 
 fn shown(queue: &Queue, item: &Item, example: &Example) -> Vec<Block> {
     let mut blocks = story(example);
-    if !queue.blind {
+    if queue.shows(item, None) {
         for (reviewer, said) in &item.said {
             let note = said.note.clone().map_or_else(String::new, |note| format!(": {note}"));
-            blocks.push(Block::Note(format!("{reviewer}: {}{note}", super::word(said.outcome))));
+            blocks.push(Block::Note(format!("{reviewer}: {}{note}", said.outcome.word())));
         }
     }
     blocks

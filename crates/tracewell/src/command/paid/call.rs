@@ -7,26 +7,32 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
-use tracewell_regression::candidate::{Candidate, Request, wire};
-
-use super::span::Outcome;
+use tracewell_regression::candidate::{Endpoint, Request, wire};
 
 /// The first wait before a call is tried again; each one after is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Calls an endpoint.
-pub(super) struct Caller {
+pub(crate) struct Caller {
     client: reqwest::Client,
-    kind: wire::Kind,
+    pub(crate) kind: wire::Kind,
     url: String,
     headers: HeaderMap,
     retries: u32,
 }
 
+/// What came of a call.
+pub(crate) struct Outcome {
+    /// Of the try that was answered, in nanoseconds since 1970.
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    pub(crate) response: wire::Response,
+}
+
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failed {
+pub(crate) enum Failed {
     /// It was stopped before it was answered.
     #[error("stopped")]
     Stopped,
@@ -43,7 +49,7 @@ pub(super) enum Failed {
 
 impl Failed {
     /// Whether other requests would fare no better.
-    pub(super) fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         matches!(self, Self::Refused { status, .. } if matches!(status.as_u16(), 401..=404))
     }
 
@@ -56,7 +62,7 @@ impl Failed {
     }
 
     /// What the error is called, as OpenTelemetry's `error.type` wants it.
-    pub(super) fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         match self {
             Self::Refused { status, .. } => status.as_u16().to_string(),
             Self::Silent(_) => "timeout".to_owned(),
@@ -67,8 +73,7 @@ impl Failed {
 }
 
 impl Caller {
-    pub(super) fn new(candidate: &Candidate, timeout: Duration, retries: u32) -> anyhow::Result<Self> {
-        let endpoint = &candidate.endpoint;
+    pub(crate) fn new(endpoint: &Endpoint, timeout: Duration, retries: u32) -> anyhow::Result<Self> {
         let name = endpoint.key.as_deref().unwrap_or(endpoint.kind.usual_key());
         let key = std::env::var(name).ok().filter(|key| !key.is_empty());
         // An endpoint of one's own may want no key.
@@ -86,7 +91,7 @@ impl Caller {
     }
 
     /// Calls, again and again where that is worth it. `idempotency` tells tries of one call from other calls.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         &self,
         request: &Request,
         idempotency: &str,

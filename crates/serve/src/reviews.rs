@@ -1,0 +1,209 @@
+//! Review over HTTP: `/v1/reviews`. As with the command, an item is open for one reviewer at a time, and in a blind queue
+//! nobody sees what others said before they answer themselves.
+//!
+//! As with prompts, who reviews is whom the request names as `author`.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracewell_ledger::reviews::{self, Judgement, Remark};
+use tracewell_ledger::{Ledger, LedgerError};
+use tracewell_query::Engine;
+use tracewell_regression::Answer;
+use tracewell_regression::dataset::Signed;
+use tracewell_regression::review::{Item, Outcome, Queue};
+
+use crate::ledger::{answer, refuse};
+use crate::sql::failure;
+
+/// Keeps what reviewers say of spans.
+pub trait Remarks: Clone + Send + Sync + 'static {
+    /// Keeps it as a score; the error says why it cannot be.
+    fn keep(&self, remark: Remark) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+#[derive(Clone)]
+struct Desk<R> {
+    ledger: Arc<Ledger<Arc<Engine>>>,
+    remarks: R,
+}
+
+/// Queues: list them, look at one, take the next item, judge it.
+pub fn reviews_router<R: Remarks>(ledger: Ledger<Arc<Engine>>, remarks: R) -> Router {
+    Router::new()
+        .route("/v1/reviews", get(queues::<R>))
+        .route("/v1/reviews/{*queue}", get(items::<R>).post(step::<R>))
+        .with_state(Desk { ledger: Arc::new(ledger), remarks })
+}
+
+async fn queues<R: Remarks>(State(desk): State<Desk<R>>) -> Response {
+    match tracewell_runs::rows::<Value>(&desk.ledger.source, reviews::LIST).await {
+        Ok(queues) => answer(&queues),
+        Err(error) => refuse(&error.into()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    author: Option<String>,
+}
+
+async fn items<R: Remarks>(
+    State(desk): State<Desk<R>>,
+    Path(queue): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    match reviews::existing(&desk.ledger.source, &queue).await {
+        Ok(queue) => answer(&json!({
+            "queue": queue.name, "questions": queue.questions, "reviewers": queue.reviewers, "blind": queue.blind,
+            "agreement": queue.agreement(),
+            "items": queue.items.values().map(|item| told(&queue, item, asked.author.as_deref())).collect::<Vec<_>>(),
+        })),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// What is done with a queue's items.
+#[derive(Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
+enum TakeStep {
+    /// Opens the next item for whoever asks.
+    Next { author: String },
+    /// Lets go of an item that is open.
+    Release { author: String, item: String },
+    /// Gives an item to a reviewer.
+    Assign { author: String, item: String, to: String },
+    /// Judges an item.
+    Answer {
+        author: String,
+        item: String,
+        outcome: Outcome,
+        expected: Option<Expected>,
+        #[serde(default)]
+        answers: BTreeMap<String, Value>,
+        note: Option<String>,
+    },
+}
+
+/// What the output should have been: a text, or an answer with tool calls.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Expected {
+    Text(String),
+    Whole(Answer),
+}
+
+async fn step<R: Remarks>(
+    State(desk): State<Desk<R>>,
+    Path(queue): Path<String>,
+    body: Result<Json<TakeStep>, JsonRejection>,
+) -> Response {
+    let asked = match body {
+        Ok(Json(body)) => body,
+        Err(error) => return failure(error.status(), &error.body_text()),
+    };
+    match desk.step(&queue, asked).await {
+        Ok(Some(told)) => answer(&told),
+        Ok(None) => StatusCode::NO_CONTENT.into_response(),
+        Err(Refusal::Ledger(error)) => refuse(&error),
+        Err(Refusal::Wrong(reason)) => failure(StatusCode::BAD_REQUEST, &reason),
+        Err(Refusal::Unkept(reason)) => failure(StatusCode::SERVICE_UNAVAILABLE, &reason),
+    }
+}
+
+enum Refusal {
+    Ledger(LedgerError),
+    Wrong(String),
+    Unkept(String),
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl<R: Remarks> Desk<R> {
+    /// Takes a step; `None` where nothing waits.
+    async fn step(&self, name: &str, asked: TakeStep) -> Result<Option<Value>, Refusal> {
+        let author = match &asked {
+            TakeStep::Next { author }
+            | TakeStep::Release { author, .. }
+            | TakeStep::Assign { author, .. }
+            | TakeStep::Answer { author, .. } => author.clone(),
+        };
+        if author.trim().is_empty() {
+            return Err(Refusal::Wrong("`author` says who does this".to_owned()));
+        }
+        let queue = reviews::existing(&self.ledger.source, name).await?;
+        let (queue, item) = match asked {
+            TakeStep::Next { .. } => match self.ledger.open_next(name, &author).await? {
+                Some(open) => open,
+                None => return Ok(None),
+            },
+            TakeStep::Release { item, .. } => {
+                self.ledger.hand(name, &item, &author, None).await?;
+                return Ok(None);
+            }
+            TakeStep::Assign { item, to, .. } => {
+                self.ledger.hand(name, &item, &author, Some(&to)).await?;
+                return Ok(None);
+            }
+            TakeStep::Answer { item, outcome, expected, answers, note, .. } => {
+                let texts: Vec<(&str, String)> =
+                    answers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+                let answers = queue
+                    .read_answers(texts.iter().map(|(name, text)| (*name, text.as_str())))
+                    .map_err(Refusal::Wrong)?;
+                let expected = expected.map(|expected| match expected {
+                    Expected::Text(text) => Answer::of_text(text),
+                    Expected::Whole(answer) => answer,
+                });
+                let judgement = Judgement { outcome, answers, expected, note: note.clone() };
+                let signed = Signed { author: author.clone(), note };
+                let (queue, item, remark) = self.ledger.review(name, &item, &signed, &judgement).await?;
+                if let Some(remark) = remark {
+                    self.remarks.keep(remark).await.map_err(Refusal::Unkept)?;
+                }
+                (queue, item)
+            }
+        };
+        let example = reviews::example(&self.ledger.source, &item).await?;
+        Ok(Some(json!({
+            "queue": queue.name, "questions": queue.questions, "item": told(&queue, &item, Some(&author)),
+            "example": example,
+        })))
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn told(queue: &Queue, item: &Item, author: Option<&str>) -> Value {
+    let mut told = json!({
+        "item": item.id, "dataset": item.dataset, "example": item.example, "trace_id": item.trace_id,
+        "span_id": item.span_id, "state": queue.state(item), "answers": item.said.len(), "assigned": item.assigned,
+        "open_by": item.open.as_ref().map(|(who, _)| who), "open_until": item.open.as_ref().map(|(_, until)| until),
+    });
+    if queue.shows(item, author) {
+        let said = item.said.iter().map(|(reviewer, said)| {
+            json!({
+                "reviewer": reviewer, "outcome": said.outcome, "answers": said.answers, "expected": said.expected,
+                "note": said.note,
+            })
+        });
+        told["said"] = said.collect();
+    }
+    told
+}
