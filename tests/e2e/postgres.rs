@@ -129,8 +129,8 @@ async fn psql_asks_and_looks_around() {
         shown(command);
     }
     // Of what there is none of here; where that is told, it is told as a notice.
-    let none = "dd,dL,dT+,dn+,df+,do,dx,dx+,l+,dp,ddp,drds,dF,dFd+,dFp+,dFt+,dX,dy,di,ds,dm,dD,dD+,dC,dC+,dA,dAc+,dAf+,\
-        dAo+,dAp+,db+,dc+,deu,deu+,det+,des+,dew,dew+,dl+,dO,dO+,dOS+,dRp,dRs+,dP,dP+,da,dconfig,dconfig+,\
+    let none = "dd,dL,dT+,dn+,df+,do,dx,dx+,l+,dp,ddp,drds,dF,dFd+,dFp+,dFt+,dX,dy,di,ds,dm,dD,dD+,dC,dC+,dA,dAf+,\
+        dAo+,dAp+,dc+,deu,deu+,det+,des+,dew,dew+,dl+,dO,dO+,dOS+,dRp,dRs+,dP,dP+,da,dconfig,dconfig+,\
         dconfig *time*,sf now,sf+ nothing,sv llm_calls,sv+ llm_calls,z";
     for command in none.split(',') {
         let output = psql(&server, &["-c", &format!("\\{command}")]);
