@@ -364,9 +364,19 @@ fn what_was_live_is_taken_over_from_a_git_history() {
         done(output).lines().map(|line| line.split(" (").next().unwrap().to_owned()).collect()
     };
     let told = lines(import(&["--in", "staging", "--tags", "v*"]));
-    assert_eq!(told, ["helper@1 in staging: live", "helper@2 in staging: live", "other@1 in staging: live"]);
+    assert_eq!(
+        told,
+        ["helper@1 in staging: live, forced", "helper@2 in staging: live, forced", "other@1 in staging: live, forced"]
+    );
     let told = lines(import(&[]));
-    assert_eq!(told, ["helper@1 in production: live", "helper@2 in production: live", "other@1 in production: live"]);
+    assert_eq!(
+        told,
+        [
+            "helper@1 in production: live, forced",
+            "helper@2 in production: live, forced",
+            "other@1 in production: live, forced"
+        ]
+    );
     assert_eq!(done(import(&[])), "", "nothing is recorded twice");
     let query = "SELECT revision, author, why, CAST(extract(epoch FROM effective_at) AS bigint) AS at, environment
         FROM releases WHERE prompt = 'helper' ORDER BY environment, effective_at";
