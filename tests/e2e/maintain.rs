@@ -144,7 +144,9 @@ async fn a_server_compacts_while_it_is_killed_and_another_process_compacts_too()
     let data = folder.path().join("data");
     let arguments = ["--commit-interval", "30ms", "--maintenance-interval", "30ms", "--shards", "2"];
     let mut acked = 0_u64;
-    for round in 0..6 {
+    let log = || std::fs::read_to_string(data.with_extension("log")).unwrap_or_default();
+    // On a busy machine a round may end before anything is worth compacting.
+    for round in (0..30).take_while(|round| *round < 6 || !log().contains("compacted")) {
         let server = Server::start(&data, &arguments).await;
         let url = format!("{}/v1/traces", server.http);
         let client = client();
@@ -161,9 +163,8 @@ async fn a_server_compacts_while_it_is_killed_and_another_process_compacts_too()
         }
         if round % 2 == 0 { server.kill() } else { server.stop() }
     }
-    let log = std::fs::read_to_string(data.with_extension("log")).unwrap();
-    assert!(log.contains("compacted"), "nothing was compacted:\n{log}");
-    assert!(!log.contains("maintenance failed"), "{log}");
+    assert!(log().contains("compacted"), "nothing was compacted:\n{}", log());
+    assert!(!log().contains("maintenance failed"), "{}", log());
     tracewell(&data, &["compact"]);
     let rows = sql(&data, "SELECT count(*) AS rows, count(DISTINCT span_id) AS spans FROM spans");
     assert_eq!(rows[0], json!({ "rows": acked, "spans": acked }));

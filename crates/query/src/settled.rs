@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
+use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlanBuilder;
@@ -157,6 +158,10 @@ impl Settled {
     }
 }
 
+/// Rows of a batch, and memory that a sort keeps for its merge, where memory is short.
+const SHORT_BATCH: usize = 1024;
+const MERGE_BYTES: usize = 2 << 20;
+
 /// How rows that belong together are brought together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joins {
@@ -183,9 +188,18 @@ pub async fn rows(
     let order = table.sort.iter().map(|key| col(*key).sort(true, true)).collect::<Vec<_>>();
     let columns = table.columns[1..].iter().map(|column| col(column.name));
     let plan = LogicalPlanBuilder::from(plan).sort(order)?.project(columns)?.build()?;
+    let sorted = joins == Joins::Sorted;
     // Joins of one partition are never sorted.
-    let context = session(if joins == Joins::Sorted { 2 } else { 1 }, runtime, "UTC")?;
-    context.state_ref().write().config_mut().options_mut().optimizer.prefer_hash_join = joins == Joins::Hashed;
+    let context = session(if sorted { 2 } else { 1 }, runtime, "UTC")?;
+    if sorted {
+        let state = context.state_ref();
+        let mut state = state.write();
+        let options = state.config_mut().options_mut();
+        options.optimizer.prefer_hash_join = false;
+        // Some dozen sorts share the memory, and rows are wide.
+        options.execution.batch_size = ConfigNonZeroUsize::try_new(SHORT_BATCH)?;
+        options.execution.sort_spill_reservation_bytes = MERGE_BYTES;
+    }
     context.execute_logical_plan(plan).await?.execute_stream().await
 }
 

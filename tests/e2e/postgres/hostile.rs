@@ -20,7 +20,7 @@ pub(super) fn still_answers(server: &Server) {
 
 /// Waits until the server does nothing any more.
 pub(super) async fn falls_silent(server: &Server) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(180);
     loop {
         let before = server.processor_ticks();
         tokio::time::sleep(Duration::from_secs(1)).await;

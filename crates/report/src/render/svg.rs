@@ -239,8 +239,13 @@ mod tests {
 
     #[test]
     fn a_bridge_goes_from_end_to_end() {
-        let step = |value: f64, whole: bool| Step { label: "x".into(), value, text: "y".into(), whole };
-        let (height, out) = bridge(&[step(10.0, true), step(-4.0, false), step(6.0, true)], 300.0);
+        let step = |value: &str, whole: bool| Step {
+            label: "x".into(),
+            value: value.parse().expect("it is an amount"),
+            text: "y".into(),
+            whole,
+        };
+        let (height, out) = bridge(&[step("10", true), step("-4", false), step("6", true)], 300.0);
         assert_eq!(height, 83.0);
         // The plot is 124 wide for 10: the fall begins at 6 tenths of it and is 4 tenths wide.
         assert!(out.contains("class=\"down\" x=\"166.4\" y=\"31.0\" width=\"49.6\""), "{out}");
