@@ -6,6 +6,7 @@ that is not counted, and its figure is the median. What is looked up is another 
 
 import argparse
 import atexit
+import decimal
 import http.client
 import json
 import pathlib
@@ -247,6 +248,8 @@ def plain(table):
     def value(one):
         if isinstance(one, bytes):
             one = one.decode()
+        if isinstance(one, decimal.Decimal) and one == int(one):
+            one = int(one)
         return str(one) if not isinstance(one, (int, float)) else one
     return [[value(cell) for cell in row.values()] for row in table.to_pylist()]
 

@@ -25,9 +25,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::functions::bytes;
 use crate::stop;
 
-/// Bytes between two looks at whether the query is to stop: half a millisecond of `LIKE`, and of the slowest regular
-/// expressions a second.
-const PIECE: usize = 512 << 10;
+/// Bytes between two looks at whether the query is to stop.
+const PIECE: usize = 64 << 10;
 
 /// Cuts what is given to plans that match patterns.
 #[derive(Debug)]

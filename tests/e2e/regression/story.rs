@@ -401,7 +401,7 @@ fn what_was_live_is_taken_over_from_a_git_history() {
     done(by("ann", &data, &["prompt", "sync", prompts, "--history"]));
     let live = ["release", "live", "other@1", "--force", "--note", "by hand", "--in", "canary"];
     done(by("ann", &data, &live));
-    assert_eq!(lines(import(&[])), ["helper@3 in production: live"]);
+    assert_eq!(lines(import(&[])), ["helper@3 in production: live, forced"]);
     assert_eq!(
         lines(import(&["--in", "canary"])),
         ["helper@1", "helper@2", "helper@3"].map(|of| format!("{of} in canary: live"))
