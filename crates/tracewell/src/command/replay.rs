@@ -35,7 +35,7 @@ pub(crate) struct Replay {
     /// The dataset: NAME, NAME@v3, NAME@2026-11-20
     #[arg(long, value_name = "DATASET")]
     dataset: Pin,
-    /// What is tried: a file with prompt, model, parameters and endpoint; or prompt:NAME[@REVISION], as it is on record
+    /// What is tried: a file with prompt, model, parameters and endpoint; or prompt:NAME@REVISION, as it is on record
     #[arg(long, value_name = "FILE|prompt:NAME")]
     candidate: String,
     /// How often each example is tried
