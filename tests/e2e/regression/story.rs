@@ -404,6 +404,6 @@ fn what_was_live_is_taken_over_from_a_git_history() {
     assert_eq!(lines(import(&[])), ["helper@3 in production: live, forced"]);
     assert_eq!(
         lines(import(&["--in", "canary"])),
-        ["helper@1", "helper@2", "helper@3"].map(|of| format!("{of} in canary: live"))
+        ["helper@1", "helper@2", "helper@3"].map(|of| format!("{of} in canary: live, forced"))
     );
 }
