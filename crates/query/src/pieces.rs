@@ -167,9 +167,9 @@ mod tests {
             RecordBatch::try_from_iter([("a", Arc::new(texts) as ArrayRef)]).expect("one column")
         };
         let rows = |length, count| pieces(&batch(length, count)).map(|piece| piece.num_rows()).collect::<Vec<_>>();
-        assert_eq!(rows(100, 1000), [1000]);
-        assert_eq!(rows(1 << 18, 5), [2, 2, 1]);
-        assert_eq!(rows(3 << 20, 2), [1, 1]);
+        assert_eq!(rows(20, 1000), [1000]);
+        assert_eq!(rows(PIECE / 4, 5), [4, 1]);
+        assert_eq!(rows(3 * PIECE, 2), [1, 1]);
         assert_eq!(rows(1, 0), [0]);
     }
 }
