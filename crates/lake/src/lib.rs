@@ -17,6 +17,7 @@
 
 pub mod durable;
 mod error;
+mod filters;
 pub mod fresh;
 pub mod kept;
 mod location;

@@ -1,4 +1,4 @@
-//! Reading files of a table again: footers and small ranges, such as bloom filters and single pages, are kept in memory.
+//! Reading files of a table again: footers, bloom filters and small ranges, such as single pages, are kept in memory.
 //!
 //! A file never changes once it is in a table, so what was read of it stays true.
 
@@ -22,6 +22,8 @@ use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::file::metadata::ParquetMetaData;
 
+use crate::filters::{Filter, Filters};
+
 /// What needs more bytes at a time is read again each time: a scan would push everything else out.
 const SMALL: u64 = 256 * 1024;
 
@@ -29,14 +31,24 @@ const SMALL: u64 = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct KeepingReaders {
     files: CachedParquetFileReaderFactory,
+    filters: Filters,
     ranges: Arc<Ranges>,
 }
 
 impl KeepingReaders {
-    /// Readers of `store` that keep footers in `footers`, and `bytes` of small ranges.
+    /// Readers of `store` that keep footers in `footers`, and `bytes` of the rest.
     pub(crate) fn new(store: &Arc<dyn ObjectStore>, footers: Arc<FileMetadataCache>, bytes: usize) -> Self {
         let files = CachedParquetFileReaderFactory::new(Arc::clone(store), footers);
-        Self { files, ranges: Arc::new(Ranges(DefaultCache::new(bytes))) }
+        let ranges = Arc::new(Ranges(DefaultCache::new(bytes / 2)));
+        Self { files, filters: Filters::new(bytes / 2), ranges }
+    }
+
+    /// The bloom filters of `column` in `file`.
+    pub(crate) async fn filter(&self, file: PartitionedFile, column: &str) -> Result<Arc<Filter>> {
+        let open = || -> Result<Box<dyn AsyncFileReader>> {
+            Ok(self.files.create_reader(0, file.clone(), None, &ExecutionPlanMetricsSet::new())?)
+        };
+        self.filters.of(&file, column, open).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Plain Parquet scans over a snapshot, pruned by the log's statistics.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
@@ -15,13 +16,17 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
-use std::collections::HashSet;
+use futures::{StreamExt, TryStreamExt, stream};
 use tracewell_model::schema::Table;
 
 use crate::Location;
+use crate::filters::Filter;
 use crate::reader::KeepingReaders;
 use crate::schema::{partition_field, scan_schema, table_schema};
 use crate::snapshot::DataFile;
+
+/// Files whose bloom filters are read at the same time.
+const FILTERS_AT_ONCE: usize = 16;
 
 /// The store of the files, as sessions of DataFusion know it.
 #[derive(Clone, Debug)]
@@ -42,7 +47,8 @@ impl Store {
         Ok(Self { url, readers: None })
     }
 
-    /// The same; `environment` keeps the footers of its files, and `bytes` of small ranges are kept beside.
+    /// The same; `environment` keeps the footers of its files, and `bytes` of bloom filters and small ranges are kept
+    /// beside.
     ///
     /// # Errors
     /// When the location has no place in a URL.
@@ -68,36 +74,49 @@ pub struct ScanRequest {
     pub pushdown: bool,
 }
 
-/// Those of `files` that may hold rows satisfying `predicate`.
-#[must_use]
-pub fn prune(
+/// Those of `files` that may hold rows satisfying `predicate`: by the log's statistics, and for ids by the files'
+/// bloom filters.
+async fn prune(
+    table: &Table,
     files: &[Arc<DataFile>],
     schema: &SchemaRef,
+    store: &Store,
     predicate: Option<&Arc<dyn PhysicalExpr>>,
-) -> Vec<Arc<DataFile>> {
-    let all = || files.to_vec();
-    let Some(predicate) = predicate else { return all() };
-    let Some(pruning) =
+) -> Result<Vec<Arc<DataFile>>> {
+    let pruning = predicate.and_then(|predicate| {
         PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(Arc::clone(predicate))
-    else {
-        return all();
+    });
+    let Some(pruning) = pruning else { return Ok(files.to_vec()) };
+    let left = |known: &Known<'_>| -> Vec<Arc<DataFile>> {
+        let Ok(keep) = pruning.prune(known) else { return known.files.to_vec() };
+        known.files.iter().zip(keep).filter(|(_, keep)| *keep).map(|(file, _)| Arc::clone(file)).collect()
     };
-    let Ok(keep) = pruning.prune(&Bounds(files)) else { return all() };
-    files.iter().zip(keep).filter(|(_, keep)| *keep).map(|(file, _)| Arc::clone(file)).collect()
+    let files = left(&Known { files, filters: HashMap::new() });
+    let looked_up = pruning.literal_columns();
+    let looked_up = table.columns.iter().filter(|column| column.bloom && looked_up.iter().any(|name| name == column.name));
+    let mut filters = HashMap::new();
+    if let Some(readers) = &store.readers {
+        for column in looked_up {
+            let of_file = |file: &Arc<DataFile>| readers.filter(partitioned(file, schema), column.name);
+            let of_files = stream::iter(files.iter().map(of_file).collect::<Vec<_>>()).buffered(FILTERS_AT_ONCE);
+            filters.insert(column.name, of_files.try_collect().await?);
+        }
+    }
+    Ok(if filters.is_empty() { files } else { left(&Known { files: &files, filters }) })
 }
 
 /// A Parquet scan over files of a snapshot.
 ///
 /// # Errors
-/// When the projection is out of range.
-pub fn plan(
+/// When the projection is out of range, or a bloom filter cannot be read.
+pub async fn plan(
     table: &Table,
     files: &[Arc<DataFile>],
     store: &Store,
     request: &ScanRequest,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let schema = table_schema(table);
-    let files = prune(files, &schema, request.predicate.as_ref());
+    let files = prune(table, files, &schema, store, request.predicate.as_ref()).await?;
     if files.is_empty() {
         return Ok(None);
     }
@@ -172,25 +191,30 @@ fn groups(files: &[Arc<DataFile>], schema: &SchemaRef, partitions: usize) -> Vec
     dealt.into_iter().map(|(_, files)| FileGroup::new(files)).collect()
 }
 
-/// The log's statistics, file by file.
-struct Bounds<'a>(&'a [Arc<DataFile>]);
+/// What is known of files without reading their rows.
+struct Known<'a> {
+    files: &'a [Arc<DataFile>],
+    /// By column, those of each file.
+    filters: HashMap<&'static str, Vec<Arc<Filter>>>,
+}
 
-impl Bounds<'_> {
+impl Known<'_> {
+    /// One side of the log's statistics, file by file.
     fn collect(&self, column: &Column, side: impl Fn(&(ScalarValue, ScalarValue)) -> &ScalarValue) -> Option<ArrayRef> {
         if column.name == "date" {
-            return ScalarValue::iter_to_array(self.0.iter().map(|file| ScalarValue::Date32(Some(file.day.0)))).ok();
+            return ScalarValue::iter_to_array(self.files.iter().map(|file| ScalarValue::Date32(Some(file.day.0)))).ok();
         }
-        let null = self.0.iter().find_map(|file| file.bounds.get(&column.name))?;
+        let null = self.files.iter().find_map(|file| file.bounds.get(&column.name))?;
         let null = ScalarValue::try_from(&side(null).data_type()).ok()?;
         let values = self
-            .0
+            .files
             .iter()
             .map(|file| file.bounds.get(&column.name).map_or_else(|| null.clone(), |both| side(both).clone()));
         ScalarValue::iter_to_array(values).ok()
     }
 }
 
-impl PruningStatistics for Bounds<'_> {
+impl PruningStatistics for Known<'_> {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
         self.collect(column, |(low, _)| low)
     }
@@ -198,15 +222,17 @@ impl PruningStatistics for Bounds<'_> {
         self.collect(column, |(_, high)| high)
     }
     fn num_containers(&self) -> usize {
-        self.0.len()
+        self.files.len()
     }
     fn null_counts(&self, _column: &Column) -> Option<ArrayRef> {
         None
     }
     fn row_counts(&self) -> Option<ArrayRef> {
-        Some(Arc::new(self.0.iter().map(|file| file.rows).collect::<UInt64Array>()))
+        Some(Arc::new(self.files.iter().map(|file| file.rows).collect::<UInt64Array>()))
     }
-    fn contained(&self, _column: &Column, _values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
-        None
+    fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        let filters = self.filters.get(column.name.as_str())?;
+        // A filter can only say that there is none.
+        Some(filters.iter().map(|filter| (!filter.may_hold(values)).then_some(false)).collect())
     }
 }

@@ -16,6 +16,12 @@ impl Day {
         Self(unix_nanos.div_euclid(NANOS_PER_DAY) as i32)
     }
 
+    /// Its first moment, in microseconds since 1970.
+    #[must_use]
+    pub fn start_micros(self) -> i64 {
+        i64::from(self.0) * (NANOS_PER_DAY / 1_000)
+    }
+
     /// `(year, month, day)` in the proleptic Gregorian calendar.
     ///
     /// Howard Hinnant's `civil_from_days` (<https://howardhinnant.github.io/date_algorithms.html>).

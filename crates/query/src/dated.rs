@@ -16,7 +16,7 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use datafusion::prelude::col;
+use datafusion::prelude::{SessionContext, col};
 use tracewell_lake::scan::Store;
 use tracewell_model::schema::CONTENTS;
 use tracewell_model::time::Day;
@@ -59,10 +59,31 @@ impl DatedProvider {
         Self { view, reach, read, store, environment, prices, schema }
     }
 
+    /// Whether it is the view `traces`.
+    pub(crate) fn is_traces(&self) -> bool {
+        self.view.name == "traces"
+    }
+
+    /// Every date of which there is anything.
+    pub(crate) fn days(&self) -> BTreeSet<Day> {
+        self.read.days()
+    }
+
+    /// The latest time of a span or a log record, in microseconds since 1970.
+    pub(crate) fn last_start(&self) -> Option<i64> {
+        self.read.sources().last_start
+    }
+
+    /// The tables of spans and log records alone.
+    pub(crate) fn facts(&self) -> Result<SessionContext> {
+        lookup::facts(&self.read, &self.store, &self.environment)
+    }
+
     /// What there is of the traces that `filters` ask for by their ids; `None` where they ask otherwise.
     async fn looked_up(&self, filters: &[Expr]) -> Result<Option<Found>> {
         let Some(traces) = lookup::traces_of(filters) else { return Ok(None) };
-        lookup::find(&traces, &self.read, &self.store, &self.environment).await.map(Some)
+        let facts = self.facts()?;
+        lookup::find(&traces, &facts, self.view.name == "messages").await.map(Some)
     }
 
     /// The view over what lies within reach of `days`, of contents those that match the condition.
@@ -132,7 +153,7 @@ impl TableProvider for DatedProvider {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         // A message's record is of the span's own trace; what belongs to other views may name none.
-        let contents = found.filter(|_| self.view.name == "messages").and_then(|found| found.contents());
+        let contents = found.and_then(|found| found.contents());
         let mut plan = LogicalPlanBuilder::from(self.plan(&wanted, contents).await?);
         if let Some(predicate) = predicate {
             plan = plan.filter(predicate)?;

@@ -145,7 +145,7 @@ impl TableProvider for DerivedProvider {
             partitions: session.config().target_partitions(),
             pushdown: is_lookup(filters),
         };
-        inputs.extend(scan::plan(self.table, &self.settled.files, &self.store, &request)?);
+        inputs.extend(scan::plan(self.table, &self.settled.files, &self.store, &request).await?);
         Ok(match inputs.len() {
             0 => Arc::new(EmptyExec::new(schema)),
             1 => inputs.remove(0),

@@ -34,7 +34,7 @@ use crate::running::{Clock, Places, Rows, Running, Sent, stopping};
 use crate::session::{Dialect, Session, Settings};
 use crate::view::{ReadView, TableView};
 use crate::yielding::Yielding;
-use crate::{ahead, described, exact, functions, length, stop, views, zone};
+use crate::{ahead, described, exact, functions, length, newest, stop, views, zone};
 
 /// What queries may take.
 #[derive(Clone, Debug)]
@@ -78,9 +78,9 @@ impl Default for Limits {
 pub(crate) const CATALOG: &str = "tracewell";
 pub(crate) const SCHEMA: &str = "public";
 
-/// Footers of files with their page indexes, and small ranges of files, that are kept at hand.
+/// Footers of files with their page indexes, and bloom filters and small ranges of files, that are kept at hand.
 const FOOTERS_BYTES: usize = 128 << 20;
-const RANGES_BYTES: usize = 64 << 20;
+const RANGES_BYTES: usize = 96 << 20;
 
 /// Prices of before that are kept at hand.
 const MOST_EARLIER: usize = 16;
@@ -299,6 +299,7 @@ impl Engine {
                 let (context, plan) = plan.await?;
                 stop::watch(&context, &stop);
                 let plan = ahead::answer(&context, plan).await?;
+                let plan = newest::answer(&context, &plan).await?.unwrap_or(plan);
                 let rows = context.execute_logical_plan(plan).await?.execute_stream().await?;
                 let _ = started.send(rows.schema());
                 running.send(rows, &batches).await

@@ -28,6 +28,7 @@ mod functions;
 mod length;
 mod lookup;
 pub mod named;
+mod newest;
 mod pieces;
 pub mod prices;
 mod provider;

@@ -12,7 +12,7 @@ use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, Operator, lit};
-use datafusion::prelude::col;
+use datafusion::prelude::{SessionContext, col};
 use tracewell_lake::scan::Store;
 use tracewell_model::schema::{LOGS, SPANS};
 use tracewell_model::time::Day;
@@ -31,7 +31,7 @@ const REFERENCES: [&str; 4] = ["input_refs", "output_refs", "system_ref", "tools
 pub(crate) struct Found {
     /// The days that have spans or records of them.
     pub(crate) days: BTreeSet<Day>,
-    /// The contents that these name; `None` where there are too many to list.
+    /// The contents that these name; `None` where they are not wanted, or too many to list.
     pub(crate) hashes: Option<BTreeSet<String>>,
 }
 
@@ -52,19 +52,25 @@ pub(crate) fn traces_of(filters: &[Expr]) -> Option<Expr> {
     })
 }
 
-/// Looks in `view` for the rows of `traces`.
-pub(crate) async fn find(
-    traces: &Expr,
-    view: &ReadView,
-    store: &Store,
-    environment: &Arc<RuntimeEnv>,
-) -> Result<Found> {
+/// The tables that traces are looked up in, over `view`.
+pub(crate) fn facts(view: &ReadView, store: &Store, environment: &Arc<RuntimeEnv>) -> Result<SessionContext> {
     let context = engine::session(2, environment, "UTC")?;
-    let mut found = Found { hashes: Some(BTreeSet::new()), ..Found::default() };
     for (source, facts) in view.facts().filter(|(name, _)| [SPANS.name, LOGS.name].contains(name)) {
         engine::register_facts(&context, source, facts.clone(), store)?;
-        let columns = ["date"].iter().chain(&REFERENCES).map(|name| Expr::Column(Column::from_name(*name)));
-        let rows = context.table(source).await?.filter(traces.clone())?.select(columns)?;
+    }
+    Ok(context)
+}
+
+/// Looks in [`facts`] for the rows of `traces`, and for the contents they name only where those are wanted.
+pub(crate) async fn find(traces: &Expr, facts: &SessionContext, contents: bool) -> Result<Found> {
+    let mut found = Found { hashes: contents.then(BTreeSet::new), ..Found::default() };
+    let references = if contents { &REFERENCES[..] } else { &[] };
+    for source in [SPANS.name, LOGS.name] {
+        if !facts.table_exist(source)? {
+            continue;
+        }
+        let columns = ["date"].iter().chain(references).map(|name| Expr::Column(Column::from_name(*name)));
+        let rows = facts.table(source).await?.filter(traces.clone())?.select(columns)?;
         for batch in rows.collect().await? {
             found.add(&batch)?;
         }

@@ -63,7 +63,7 @@ impl TableProvider for FactProvider {
             partitions: session.config().target_partitions(),
             pushdown: is_lookup(filters),
         };
-        let stored = scan::plan(self.view.table.table(), &self.view.files, &self.store, &request)?;
+        let stored = scan::plan(self.view.table.table(), &self.view.files, &self.store, &request).await?;
         let fresh = fresh::plan(&self.view.fresh, &self.schema, projection, session.config().target_partitions())?;
         Ok(match (stored, fresh) {
             (Some(stored), Some(fresh)) => UnionExec::try_new(vec![stored, fresh])?,

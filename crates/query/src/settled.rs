@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::array::{AsArray, PrimitiveArray, RecordBatch};
+use datafusion::arrow::compute::{max, min};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::common::{Result, ScalarValue};
@@ -66,26 +67,31 @@ pub struct Sources {
     /// Days whose results may differ from what was settled because of rows not yet in a file.
     fresh: BTreeSet<Day>,
     rules: u64,
+    /// The latest time of a row, in microseconds since 1970.
+    pub(crate) last_start: Option<i64>,
 }
 
 impl Sources {
     pub(crate) fn of(tables: &HashMap<&'static str, TableView>) -> Self {
         let mut files = [BTreeMap::new(), BTreeMap::new()];
         let mut fresh = BTreeSet::new();
+        let mut last_start = None;
         for ((name, nanos), files) in SOURCES.into_iter().zip(&mut files) {
             let Some(table) = tables.get(name) else { continue };
             for file in &table.files {
                 let (head, rest) = files.entry(file.day).or_default();
                 *(if begins_in_head(file) { head } else { rest }) ^= file.lineage();
+                last_start = last_start.max(times(file).map(|(_, last)| last));
             }
             for (day, rows) in &table.fresh {
                 fresh.extend([*day, Day(day.0 + 1)]);
-                if in_head(*day, least(rows, nanos)) {
+                last_start = last_start.max(nanos_of(rows, nanos).and_then(max).map(|last| last / 1_000));
+                if in_head(*day, nanos_of(rows, nanos).and_then(min)) {
                     fresh.insert(Day(day.0 - 1));
                 }
             }
         }
-        Self { files, fresh, rules: rules() }
+        Self { files, fresh, rules: rules(), last_start }
     }
 
     /// Every date that has facts.
@@ -228,11 +234,14 @@ fn short(hasher: &blake3::Hasher) -> u64 {
 /// before depends on them alone.
 #[must_use]
 pub fn begins_in_head(file: &DataFile) -> bool {
-    match file.bounds.get("start_time").or_else(|| file.bounds.get("time")) {
-        Some((ScalarValue::TimestampMicrosecond(Some(micros), _), _)) => {
-            in_head(file.day, Some(micros.saturating_mul(1_000)))
-        }
-        _ => true,
+    times(file).is_none_or(|(first, _)| in_head(file.day, Some(first.saturating_mul(1_000))))
+}
+
+/// The first and the last time in a file of facts, in microseconds since 1970.
+fn times(file: &DataFile) -> Option<(i64, i64)> {
+    match file.bounds.get("start_time").or_else(|| file.bounds.get("time"))? {
+        (ScalarValue::TimestampMicrosecond(first, _), ScalarValue::TimestampMicrosecond(last, _)) => (*first).zip(*last),
+        _ => None,
     }
 }
 
@@ -240,6 +249,6 @@ fn in_head(day: Day, first: Option<i64>) -> bool {
     first.is_none_or(|first| first < i64::from(day.0) * NANOS_PER_DAY + HEAD_NANOS)
 }
 
-fn least(rows: &RecordBatch, column: &str) -> Option<i64> {
-    datafusion::arrow::compute::min(rows.column_by_name(column)?.as_primitive_opt::<Int64Type>()?)
+fn nanos_of<'a>(rows: &'a RecordBatch, column: &str) -> Option<&'a PrimitiveArray<Int64Type>> {
+    rows.column_by_name(column)?.as_primitive_opt()
 }

@@ -115,8 +115,8 @@ mod tests {
             [Ok(None), Ok(Some(usd("-0.05"))), Ok(Some(usd("0.25")))]
         );
         assert_eq!(
-            [read("1e-7").map(|amount| amount.map(dollars)), read("true").map(|_| None)],
-            [Ok(Some("$0.000000100".into())), Err(())]
+            [read("2e-7").map(|amount| amount.map(dollars)), read("true").map(|_| None)],
+            [Ok(Some("$0.000000200".into())), Err(())]
         );
         assert!(read_known(&mut serde_json::Deserializer::from_str("null")).is_err());
     }
