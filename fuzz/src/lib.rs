@@ -14,7 +14,9 @@ mod normalize;
 #[path = "../../crates/otlp/tests/it/oracle.rs"]
 #[allow(dead_code, reason = "the crate's tests use all of it")]
 mod oracle;
+mod postgres;
 mod regression;
+mod requests;
 #[path = "../../crates/otlp/tests/it/scramble.rs"]
 mod scramble;
 mod seeds;
@@ -45,6 +47,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wal_built", check: wal::check_built, seeds: seeds::noise },
     Target { name: "exchange", check: regression::check_exchange, seeds: regression::exchange_seeds },
     Target { name: "gate", check: regression::check_gate, seeds: regression::gate_seeds },
+    Target { name: "postgres", check: postgres::check_stream, seeds: postgres::stream_seeds },
+    Target { name: "postgres_value", check: postgres::check_values, seeds: postgres::value_seeds },
+    Target { name: "postgres_sql", check: postgres::check_text, seeds: postgres::text_seeds },
+    Target { name: "sql_body", check: requests::check_body, seeds: requests::body_seeds },
+    Target { name: "flight", check: requests::check_flight, seeds: requests::flight_seeds },
 ];
 
 /// Runs the target called `name`.

@@ -2,8 +2,10 @@
 
 use tracewell_fuzz::TARGETS;
 
-/// Mutations of each target's seeds.
-const MUTATIONS: usize = 3000;
+/// Mutations of each target's seeds, and the number they begin with: others give other mutations.
+fn from_environment(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
+}
 
 /// A small generator of numbers.
 struct Random(u64);
@@ -45,9 +47,9 @@ fn replay(name: &str) {
     for seed in &seeds {
         (target.check)(seed);
     }
-    let mut random = Random(7);
-    for i in 0..MUTATIONS {
-        let mut data = seeds[i % seeds.len()].clone();
+    let mut random = Random(from_environment("TRACEWELL_FUZZ_START", 7).max(1));
+    for _ in 0..from_environment("TRACEWELL_FUZZ_MUTATIONS", 3000) {
+        let mut data = seeds[random.below(seeds.len())].clone();
         mutate(&mut data, &seeds[random.below(seeds.len())], &mut random);
         (target.check)(&data);
     }
@@ -101,4 +103,29 @@ fn exchange() {
 #[test]
 fn gate() {
     replay("gate");
+}
+
+#[test]
+fn postgres() {
+    replay("postgres");
+}
+
+#[test]
+fn postgres_value() {
+    replay("postgres_value");
+}
+
+#[test]
+fn postgres_sql() {
+    replay("postgres_sql");
+}
+
+#[test]
+fn sql_body() {
+    replay("sql_body");
+}
+
+#[test]
+fn flight() {
+    replay("flight");
 }

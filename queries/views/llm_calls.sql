@@ -26,7 +26,8 @@ SELECT
         'input_tokens', c.wrapper_input_tokens, 'output_tokens', c.wrapper_output_tokens) END AS reported_subtree_usage,
     c.is_trial
 FROM call_spans AS c
-JOIN span_records AS s ON s.tenant = c.tenant AND s.trace_id = c.trace_id AND s.span_id = c.span_id
+JOIN span_records AS s
+    ON s.tenant = c.tenant AND s.trace_id = c.trace_id AND s.span_id = c.span_id AND s.date = c.date
 WHERE c.role = 'call' AND c.call_rows = 1 AND s.kind IN ('chat', 'completion', 'embedding', 'rerank')
 UNION ALL
 SELECT

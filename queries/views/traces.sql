@@ -3,7 +3,8 @@
 -- Rule: the parts of the run on its dates (see `trace_parts`), put together. What names the run comes from the root,
 -- which may be missing, else from what all spans agree on. A trace that only log records tell of has no span and no
 -- root. One that holds nothing but duplicates of other traces' calls is flagged, not left out. Where a query asks for
--- dates, the parts of a run count that lie within a week of them.
+-- dates, the parts of a run count that lie within a week of them; so do they where it asks for the newest runs of a
+-- filter that few of them pass.
 SELECT
     whole.tenant, whole.trace_id, date, start_time, end_time, end_unix_nano - start_unix_nano AS duration_ns,
     root_name, root_kind, missing_root, service, environment, release, conversation_id, user_id, team, workflow_name,

@@ -134,3 +134,40 @@ async fn a_filter_finds_the_same_rows_wherever_they_are() {
     });
     checked.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_runs_are_the_same_whether_few_or_all_are_put_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut found = 0;
+    for (state, server) in &in_all_states(folder.path()).await {
+        for condition in [
+            "true",
+            "call_count > 1",
+            "root_name = 'answer'",
+            "start_time >= arrow_cast(1777906800000000, 'Timestamp(Microsecond, Some(\"UTC\"))')",
+            "start_time < '2026-05-05T00:00:00Z' AND date >= '2026-05-04'",
+            "start_time BETWEEN '2026-05-04T05:00:00Z' AND '2026-05-04T11:00:00Z'",
+            "trace_id IN (SELECT trace_id FROM llm_calls WHERE request_model = 'small')",
+        ] {
+            for (of, rows) in
+                [("runs", "LIMIT 1"), ("runs", "LIMIT 3 OFFSET 2"), ("traces", "LIMIT 7"), ("runs", "LIMIT 50")]
+            {
+                // What is sorted by an expression is sorted as a whole.
+                let sorted = |by: &str| {
+                    format!(
+                        "SELECT trace_id, start_time, date, span_count, input_tokens, cost_usd FROM {of} AS r
+                        WHERE {condition} ORDER BY {by} DESC, trace_id {rows}"
+                    )
+                };
+                let newest = ask(server, &sorted("start_time")).await;
+                assert_eq!(
+                    newest,
+                    ask(server, &sorted("extract(epoch FROM start_time)")).await,
+                    "{state} {of} {condition} {rows}"
+                );
+                found += newest.as_array().map_or(0, Vec::len);
+            }
+        }
+    }
+    assert!(found > 400, "the questions found {found} rows");
+}

@@ -93,7 +93,8 @@ async fn prune(
     };
     let files = left(&Known { files, filters: HashMap::new() });
     let looked_up = pruning.literal_columns();
-    let looked_up = table.columns.iter().filter(|column| column.bloom && looked_up.iter().any(|name| name == column.name));
+    let looked_up =
+        table.columns.iter().filter(|column| column.bloom && looked_up.iter().any(|name| name == column.name));
     let mut filters = HashMap::new();
     if let Some(readers) = &store.readers {
         for column in looked_up {
@@ -202,7 +203,8 @@ impl Known<'_> {
     /// One side of the log's statistics, file by file.
     fn collect(&self, column: &Column, side: impl Fn(&(ScalarValue, ScalarValue)) -> &ScalarValue) -> Option<ArrayRef> {
         if column.name == "date" {
-            return ScalarValue::iter_to_array(self.files.iter().map(|file| ScalarValue::Date32(Some(file.day.0)))).ok();
+            return ScalarValue::iter_to_array(self.files.iter().map(|file| ScalarValue::Date32(Some(file.day.0))))
+                .ok();
         }
         let null = self.files.iter().find_map(|file| file.bounds.get(&column.name))?;
         let null = ScalarValue::try_from(&side(null).data_type()).ok()?;

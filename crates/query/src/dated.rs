@@ -23,6 +23,7 @@ use tracewell_model::time::Day;
 
 use crate::derived::{DerivedProvider, among, of_dates};
 use crate::lookup::{self, Found};
+use crate::prepared::nullable;
 use crate::prices::Prices;
 use crate::provider::{physical_predicate, projected};
 use crate::view::ReadView;
@@ -54,8 +55,7 @@ impl DatedProvider {
         prices: Arc<Prices>,
     ) -> Self {
         // Over other dates the planner may know less of a column.
-        let nullable = columns.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
-        let schema = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
+        let schema = nullable(columns);
         Self { view, reach, read, store, environment, prices, schema }
     }
 
@@ -102,7 +102,7 @@ impl DatedProvider {
                 LogicalPlanBuilder::scan(CONTENTS.name, provider_as_source(all), None)?.filter(condition)?.build()?;
             context.register_table(CONTENTS.name, Arc::new(ViewTable::new(plan, None)))?;
         }
-        views::register_plain(&context, self.view, |table| {
+        views::plain(&context, self.view, |table| {
             let (read, environment) = (Arc::clone(&self.read), Arc::clone(&self.environment));
             let whole = DerivedProvider::new(table, read, self.store.clone(), environment);
             if self.read.days().is_subset(&near) {
@@ -113,8 +113,7 @@ impl DatedProvider {
                 .build()?;
             Ok(Arc::new(ViewTable::new(plan, None)))
         })
-        .await?;
-        Ok(context.table(self.view.name).await?.into_unoptimized_plan())
+        .await
     }
 }
 

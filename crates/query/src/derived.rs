@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Date32Array};
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, Result, ScalarValue};
@@ -24,6 +24,7 @@ use tracewell_lake::schema::table_schema;
 use tracewell_model::schema::Table;
 use tracewell_model::time::Day;
 
+use crate::prepared::nullable;
 use crate::provider::{is_lookup, physical_predicate, projected};
 use crate::settled::{Settled, beside};
 use crate::view::ReadView;
@@ -43,10 +44,7 @@ pub(crate) struct DerivedProvider {
 impl DerivedProvider {
     pub(crate) fn new(table: &'static Table, view: Arc<ReadView>, store: Store, environment: Arc<RuntimeEnv>) -> Self {
         let settled = view.settled(table);
-        // What is worked out may be NULL as far as the planner knows.
-        let columns = table_schema(table);
-        let nullable = columns.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
-        let schema = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
+        let schema = nullable(&table_schema(table));
         Self { table, view, settled, store, environment, schema }
     }
 
@@ -94,16 +92,13 @@ pub(crate) async fn work_out(
     for (name, facts) in view.facts() {
         engine::register_facts(&context, name, facts.of(&beside), store)?;
     }
-    let source = views::register_sources(&context, table).await?;
+    let source = views::source(&context, table).await?;
     let columns = table_schema(table);
     let columns = columns
         .fields()
         .iter()
         .map(|field| cast(col(field.name().as_str()), field.data_type().clone()).alias(field.name().as_str()));
-    LogicalPlanBuilder::from(context.table(source).await?.into_unoptimized_plan())
-        .filter(of_dates(days))?
-        .project(columns)?
-        .build()
+    LogicalPlanBuilder::from(source).filter(of_dates(days))?.project(columns)?.build()
 }
 
 #[async_trait]

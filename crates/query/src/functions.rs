@@ -4,6 +4,7 @@ mod answers;
 mod bounded;
 mod calls;
 mod json;
+mod percentile;
 mod price;
 mod scalars;
 mod texts;
@@ -11,16 +12,19 @@ mod texts;
 use std::sync::Arc;
 
 use datafusion::common::Result;
+use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::SessionContext;
 
 use crate::prices::Prices;
 
 pub(crate) use bounded::bytes;
+pub(crate) use price::NAMES as PRICING;
 
 /// Makes the functions known to `context`.
 pub(crate) fn register(context: &SessionContext) -> Result<()> {
     json::register(context)?;
     context.register_udwf(calls::function());
+    context.register_udaf(percentile::function(context.udaf("approx_percentile_cont")?));
     scalars::functions()
         .into_iter()
         .chain(texts::functions())

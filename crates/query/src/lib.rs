@@ -30,6 +30,7 @@ mod lookup;
 pub mod named;
 mod newest;
 mod pieces;
+mod prepared;
 pub mod prices;
 mod provider;
 mod relation;

@@ -7,16 +7,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use datafusion::arrow::datatypes::{DataType, Schema, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{Column, Result, ScalarValue, internal_err};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue, internal_err};
 use datafusion::datasource::{MemTable, provider_as_source, source_as_provider};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
-    Expr, FetchType, JoinType, Limit, LogicalPlan, LogicalPlanBuilder, Projection, SkipType, Sort, SubqueryAlias,
-    TableScan, lit,
+    ColumnarValue, Expr, ExprSchemable, FetchType, JoinType, Limit, LogicalPlan, LogicalPlanBuilder, Operator,
+    Projection, SkipType, Sort, SubqueryAlias, TableScan, lit,
 };
 use datafusion::prelude::{SessionContext, col};
 use futures::future::BoxFuture;
@@ -48,7 +48,7 @@ pub(crate) fn answer<'a>(
         if matches!(plan, LogicalPlan::Explain(_)) {
             return Ok(None);
         }
-        if let Some(newest) = Newest::of(plan)? {
+        if let Some(newest) = Newest::of(context, plan)? {
             return newest.answer(context).await;
         }
         let mut inputs: Vec<_> = plan.inputs().into_iter().cloned().collect();
@@ -68,42 +68,64 @@ struct Newest<'a> {
     sort: &'a Sort,
     traces: Arc<DatedProvider>,
     rows: usize,
+    /// No earlier runs are wanted, and no later ones, in microseconds since 1970.
+    first: Option<i64>,
+    last: Option<i64>,
 }
 
 impl<'a> Newest<'a> {
-    fn of(plan: &'a LogicalPlan) -> Result<Option<Self>> {
+    fn of(context: &SessionContext, plan: &'a LogicalPlan) -> Result<Option<Self>> {
         let LogicalPlan::Limit(limit) = plan else { return Ok(None) };
         let LogicalPlan::Sort(sort) = limit.input.as_ref() else { return Ok(None) };
-        let (SkipType::Literal(skip), FetchType::Literal(Some(fetch))) = (limit.get_skip_type()?, limit.get_fetch_type()?)
+        let (SkipType::Literal(skip), FetchType::Literal(Some(fetch))) =
+            (limit.get_skip_type()?, limit.get_fetch_type()?)
         else {
             return Ok(None);
         };
-        let by = sort.expr.first().filter(|by| !by.asc).and_then(|by| column(&by.expr));
-        let traces = by.and_then(|by| traces(&sort.input, by));
+        let Some(start) = sort.expr.first().filter(|by| !by.asc).and_then(|by| column(&by.expr)) else {
+            return Ok(None);
+        };
+        let mut conditions = Vec::new();
+        let Some(traces) = traces(&sort.input, start, &mut conditions) else { return Ok(None) };
         let rows = skip.saturating_add(fetch);
-        Ok(traces.filter(|_| (1..=MOST_ROWS).contains(&rows)).map(|traces| Self { limit, sort, traces, rows }))
+        if !(1..=MOST_ROWS).contains(&rows) {
+            return Ok(None);
+        }
+        let mut newest = Self { limit, sort, traces, rows, first: None, last: None };
+        for (operator, bound) in conditions.iter().filter_map(|(condition, start)| bound(condition, start)) {
+            match moment(context, bound) {
+                Some(first) if matches!(operator, Operator::Gt | Operator::GtEq) => {
+                    newest.first = newest.first.max(Some(first))
+                }
+                Some(last) => newest.last = Some(newest.last.map_or(last, |before| before.min(last))),
+                None => {}
+            }
+        }
+        Ok(Some(newest))
     }
 
     async fn answer(&self, context: &SessionContext) -> Result<Option<LogicalPlan>> {
         let days = self.traces.days();
         let (Some(first), Some(last)) = (days.first(), self.traces.last_start()) else { return Ok(None) };
+        let (first, last) = (first.start_micros(), self.last.map_or(last, |wanted| wanted.min(last)));
         let facts = self.traces.facts()?;
         let mut back = FIRST_MICROS;
         loop {
             let since = last.saturating_sub(back);
-            let Some(runs) = began_since(&facts, since).await? else { break };
-            if runs.len() >= self.rows {
+            let Some(runs) = began(&facts, since, last).await? else { break };
+            if runs.len() >= self.rows || self.first.is_some_and(|first| since <= first) {
                 let wanted = |traces: &TableScan| of(traces, "trace_id").in_list(runs.clone(), false);
                 if let Some(found) = self.found(context, &wanted, since).await? {
                     return Ok(Some(found));
                 }
             }
-            if since <= first.start_micros() {
+            if since <= first {
                 // There is nothing before.
                 return Ok(None);
             }
             back = back.saturating_mul(TIMES);
         }
+        let days: Vec<_> = days.into_iter().filter(|day| day.start_micros() <= last).collect();
         for count in DATES.into_iter().filter(|count| *count < days.len()) {
             let newest: Vec<_> = days.iter().rev().take(count).collect();
             let Some(since) = newest.last().map(|day| day.start_micros()) else { break };
@@ -116,8 +138,8 @@ impl<'a> Newest<'a> {
         Ok(None)
     }
 
-    /// The plan with its rows in place, if those of the traces that are `wanted` are enough: when the last of them
-    /// began at `since` or later, for the others began before.
+    /// The plan with its rows in place, if those of the traces that are `wanted` are all that are asked for: the others
+    /// began before `since`.
     async fn found(
         &self,
         context: &SessionContext,
@@ -126,6 +148,7 @@ impl<'a> Newest<'a> {
     ) -> Result<Option<LogicalPlan>> {
         let (few, start) = few(&self.sort.input, wanted)?;
         let few = LogicalPlanBuilder::from(few).sort(self.sort.expr.clone())?.limit(0, Some(self.rows))?.build()?;
+        let few_schema = Arc::clone(few.schema().inner());
         let at = few.schema().index_of_column(&start)?;
         let columns = self.sort.input.schema().columns();
         let columns = columns.iter().map(|column| few.schema().index_of_column(column)).collect::<Result<Vec<_>>>()?;
@@ -135,11 +158,14 @@ impl<'a> Newest<'a> {
             starts.value(rows.num_rows() - 1)
         });
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
-        if count < self.rows || earliest.is_none_or(|earliest| earliest < since) {
+        let enough = count == self.rows && earliest.is_some_and(|earliest| earliest >= since);
+        if !enough && self.first.is_none_or(|first| first < since) {
             return Ok(None);
         }
         let rows = rows.iter().map(|rows| rows.project(&columns)).collect::<Result<Vec<_>, _>>()?;
-        let table = Arc::new(MemTable::try_new(rows[0].schema(), vec![rows])?);
+        let schema =
+            rows.first().map_or_else(|| few_schema.project(&columns).map(Arc::new), |rows| Ok(rows.schema()))?;
+        let table = Arc::new(MemTable::try_new(schema, vec![rows])?);
         let names = self.sort.input.schema().iter();
         let scan = LogicalPlanBuilder::scan("newest", provider_as_source(table), None)?;
         let columns = scan.schema().columns();
@@ -151,17 +177,19 @@ impl<'a> Newest<'a> {
     }
 }
 
-/// The ids of the traces that have rows of `since` or later; `None` when they are too many.
-async fn began_since(facts: &SessionContext, since: i64) -> Result<Option<Vec<Expr>>> {
-    let since = lit(ScalarValue::TimestampMicrosecond(Some(since), Some("UTC".into())));
+/// The ids of the traces that may have begun between `first` and `last`; `None` when they are too many.
+async fn began(facts: &SessionContext, first: i64, last: i64) -> Result<Option<Vec<Expr>>> {
+    let time = |micros| lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())));
+    let spans = col("start_time").between(time(first), time(last));
+    // A record is written when what it tells of is over.
+    let records = col("time").gt_eq(time(first)).and(col("record_id").is_not_null()).and(col("trace_id").is_not_null());
     let mut ids = BTreeSet::new();
-    for (table, time) in [(SPANS.name, "start_time"), (LOGS.name, "time")] {
+    for (table, condition) in [(SPANS.name, spans), (LOGS.name, records)] {
         if !facts.table_exist(table)? {
             continue;
         }
-        let rows = facts.table(table).await?.filter(col(time).gt_eq(since.clone()).and(col("trace_id").is_not_null()))?;
-        let rows = rows.select_columns(&["trace_id"])?.distinct()?.limit(0, Some(MOST_IDS + 1))?;
-        for rows in rows.collect().await? {
+        let rows = facts.table(table).await?.filter(condition)?.select_columns(&["trace_id"])?;
+        for rows in rows.distinct()?.limit(0, Some(MOST_IDS + 1))?.collect().await? {
             let found = cast(rows.column(0), &DataType::Utf8View)?;
             ids.extend(found.as_string_view().iter().flatten().map(str::to_owned));
         }
@@ -171,24 +199,61 @@ async fn began_since(facts: &SessionContext, since: i64) -> Result<Option<Vec<Ex
 }
 
 /// The provider of the view `traces`, if `plan` does no more than filter it and add to it, and `start` is its start.
-fn traces(plan: &LogicalPlan, start: &Column) -> Option<Arc<DatedProvider>> {
+/// What rows are filtered by goes to `conditions`, with the start as each knows it.
+fn traces<'a>(
+    plan: &'a LogicalPlan,
+    start: &Column,
+    conditions: &mut Vec<(&'a Expr, Column)>,
+) -> Option<Arc<DatedProvider>> {
     let at = plan.schema().maybe_index_of_column(start)?;
     match plan {
-        LogicalPlan::Projection(projection) => traces(&projection.input, column(&projection.expr[at])?),
+        LogicalPlan::Projection(projection) => traces(&projection.input, column(&projection.expr[at])?, conditions),
         LogicalPlan::Filter(filter) => {
-            // Whoever names a run has few of them; and what asks anew would be asked several times.
-            let predicate = &filter.predicate;
-            let plain = !predicate.is_volatile() && !predicate.exists(|part| Ok(is_subquery(part))).unwrap_or(true);
-            let lookup = split_conjunction(predicate).into_iter().any(|part| is_lookup(std::slice::from_ref(part)));
-            (plain && !lookup).then(|| traces(&filter.input, start)).flatten()
+            for condition in split_conjunction(&filter.predicate) {
+                // Whoever names a run has few of them; and what asks anew would be asked several times.
+                let asks = condition.is_volatile() || condition.exists(|part| Ok(is_subquery(part))).unwrap_or(true);
+                if asks || is_lookup(std::slice::from_ref(condition)) {
+                    return None;
+                }
+                conditions.push((condition, start.clone()));
+            }
+            traces(&filter.input, start, conditions)
         }
-        LogicalPlan::SubqueryAlias(alias) => traces(&alias.input, &alias.input.schema().columns()[at]),
-        LogicalPlan::Join(join) if join.join_type == JoinType::Left => traces(&join.left, start),
+        LogicalPlan::SubqueryAlias(alias) => traces(&alias.input, &alias.input.schema().columns()[at], conditions),
+        LogicalPlan::Join(join) if join.join_type == JoinType::Left => traces(&join.left, start, conditions),
         LogicalPlan::TableScan(scan) if start.name == "start_time" => {
             let provider = source_as_provider(&scan.source).ok()?;
             let provider = (provider as Arc<dyn std::any::Any + Send + Sync>).downcast::<DatedProvider>().ok()?;
             Some(provider).filter(|provider| provider.is_traces())
         }
+        _ => None,
+    }
+}
+
+/// What `condition` compares `start` with, and how.
+fn bound<'a>(condition: &'a Expr, start: &Column) -> Option<(Operator, &'a Expr)> {
+    use Operator::{Gt, GtEq, Lt, LtEq};
+    let Expr::BinaryExpr(binary) = condition else { return None };
+    let is_start = |side: &Expr| column(side).is_some_and(|column| column.name == start.name);
+    let (operator, bound) = match (is_start(&binary.left), is_start(&binary.right)) {
+        (true, false) => (binary.op, binary.right.as_ref()),
+        (false, true) => (binary.op.swap()?, binary.left.as_ref()),
+        _ => return None,
+    };
+    (matches!(operator, Gt | GtEq | Lt | LtEq) && bound.column_refs().is_empty()).then_some((operator, bound))
+}
+
+/// The moment that an expression without columns says, in microseconds since 1970.
+fn moment(context: &SessionContext, expression: &Expr) -> Option<i64> {
+    // What a time without a zone means is not for us to say.
+    let DataType::Timestamp(_, Some(_)) = expression.get_type(&DFSchema::empty()).ok()? else { return None };
+    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let expression = expression.clone().cast_to(&utc, &DFSchema::empty()).ok()?;
+    let said = context.create_physical_expr(expression, &DFSchema::empty()).ok()?;
+    let nothing = RecordBatchOptions::new().with_row_count(Some(1));
+    let nothing = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &nothing).ok()?;
+    match said.evaluate(&nothing).ok()? {
+        ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(micros, _)) => micros,
         _ => None,
     }
 }

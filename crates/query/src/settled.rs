@@ -240,7 +240,9 @@ pub fn begins_in_head(file: &DataFile) -> bool {
 /// The first and the last time in a file of facts, in microseconds since 1970.
 fn times(file: &DataFile) -> Option<(i64, i64)> {
     match file.bounds.get("start_time").or_else(|| file.bounds.get("time"))? {
-        (ScalarValue::TimestampMicrosecond(first, _), ScalarValue::TimestampMicrosecond(last, _)) => (*first).zip(*last),
+        (ScalarValue::TimestampMicrosecond(first, _), ScalarValue::TimestampMicrosecond(last, _)) => {
+            (*first).zip(*last)
+        }
         _ => None,
     }
 }

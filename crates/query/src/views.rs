@@ -8,8 +8,11 @@ use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, plan_err};
 use datafusion::datasource::ViewTable;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::SessionContext;
 use tracewell_model::schema::{CALLS, RELEASES, SCORES, SPANS, TRACES, Table};
+
+use crate::prepared::{self, Over};
 
 /// One view.
 #[derive(Clone, Copy, Debug)]
@@ -23,11 +26,11 @@ pub struct View {
     /// Its own columns and what they mean; the others are those of `spans`.
     pub columns: &'static [(&'static str, &'static str)],
     /// Other views it reads; they stand before it in [`VIEWS`].
-    uses: &'static [&'static str],
+    pub(crate) uses: &'static [&'static str],
     /// The table that holds its rows of settled dates.
-    derived: Option<&'static Table>,
+    pub(crate) derived: Option<&'static Table>,
     /// Where its rows have a date and are put together from several: how many days apart those are at most.
-    reach: Option<i32>,
+    pub(crate) reach: Option<i32>,
 }
 
 impl View {
@@ -449,48 +452,45 @@ pub(crate) async fn register(
     for view in mentioned(sql, lists) {
         let table = match (view.derived, view.reach) {
             (Some(table), _) => derived(table),
-            (None, Some(reach)) => dated(view, reach, &columns(context, view).await?),
-            (None, None) => planned(context, view).await?,
+            (None, Some(reach)) => {
+                let columns = prepared::columns(view).await?;
+                dated(view, reach, &columns)
+            }
+            (None, None) => planned(context, view, Over::Providers).await?,
         };
         context.register_table(view.name, table)?;
     }
     Ok(())
 }
 
-/// Makes `view` known to `context` as plain SQL, and those that it uses; `derived` gives the table behind one that is
-/// settled by date.
+/// The plan of `view` over derived tables and facts; those tables among what it uses become known to `context` as
+/// `derived` gives them.
 ///
 /// # Errors
-/// When a view cannot be planned.
-pub(crate) async fn register_plain(
+/// When it cannot be planned.
+pub(crate) async fn plain(
     context: &SessionContext,
     view: &View,
     derived: impl Fn(&'static Table) -> Result<Arc<dyn TableProvider>>,
-) -> Result<()> {
-    for view in VIEWS.iter().filter(|other| other.name == view.name || view.uses.contains(&other.name)) {
-        let table = match view.derived {
-            Some(table) => derived(table)?,
-            None => planned(context, view).await?,
-        };
-        context.register_table(view.name, table)?;
+) -> Result<LogicalPlan> {
+    for used in VIEWS.iter().filter(|other| view.uses.contains(&other.name)) {
+        if let Some(table) = used.derived {
+            context.register_table(used.name, derived(table)?)?;
+        }
     }
-    Ok(())
+    named(prepared::plan(context, view, Over::Derived).await?, view)
 }
 
-/// Makes the view behind the derived `table`, and all it uses, known to `context` as plain SQL over the facts; the
-/// view's name.
+/// The plan of the view behind the derived `table`, over the facts alone.
 ///
 /// # Errors
-/// When a view cannot be planned.
-pub(crate) async fn register_sources(context: &SessionContext, table: &Table) -> Result<&'static str> {
+/// When it cannot be planned.
+pub(crate) async fn source(context: &SessionContext, table: &Table) -> Result<LogicalPlan> {
     let behind = |view: &&View| view.derived.is_some_and(|derived| derived.name == table.name);
-    let Some(wanted) = VIEWS.iter().find(behind) else {
-        return plan_err!("no view stands behind the table `{}`", table.name);
-    };
-    for view in VIEWS.iter().filter(|view| view.name == wanted.name || wanted.uses.contains(&view.name)) {
-        context.register_table(view.name, planned(context, view).await?)?;
+    match VIEWS.iter().find(behind) {
+        Some(view) => named(prepared::plan(context, view, Over::Facts).await?, view),
+        None => plan_err!("no view stands behind the table `{}`", table.name),
     }
-    Ok(wanted.name)
 }
 
 /// The views that decide what the derived tables hold.
@@ -499,17 +499,13 @@ pub(crate) fn behind_derived() -> impl Iterator<Item = &'static View> {
     VIEWS.iter().filter(move |view| derived().any(|other| other.name == view.name || other.uses.contains(&view.name)))
 }
 
-async fn planned(context: &SessionContext, view: &View) -> Result<Arc<dyn TableProvider>> {
-    let plan = context.state().create_logical_plan(view.sql).await?;
-    Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_owned()))))
+fn named(plan: LogicalPlan, view: &View) -> Result<LogicalPlan> {
+    LogicalPlanBuilder::from(plan).alias(view.name)?.build()
 }
 
-/// The columns of a view, of the types that they have once its plan is analyzed.
-async fn columns(context: &SessionContext, view: &View) -> Result<Schema> {
-    let state = context.state();
-    let plan = state.create_logical_plan(view.sql).await?;
-    let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
-    Ok(plan.schema().as_arrow().clone())
+async fn planned(context: &SessionContext, view: &View, over: Over) -> Result<Arc<dyn TableProvider>> {
+    let plan = prepared::plan(context, view, over).await?;
+    Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_owned()))))
 }
 
 /// Whether `sql` may read `table`, by its name or through a view.

@@ -90,8 +90,12 @@ pub(crate) async fn place(source: &impl Ask, prefix: &str) -> Result<Place, Runs
 }
 
 async fn nothing(source: &impl Ask, prefix: &str) -> Result<RunsError, RunsError> {
+    Ok(if is_empty(source).await? { RunsError::Empty } else { RunsError::NotFound(prefix.to_owned()) })
+}
+
+/// Whether no span has come yet.
+pub(crate) async fn is_empty(source: &impl Ask) -> Result<bool, RunsError> {
     #[derive(Deserialize)]
     struct One {}
-    let any = rows::<One>(source, "SELECT 1 AS one FROM spans LIMIT 1").await?;
-    Ok(if any.is_empty() { RunsError::Empty } else { RunsError::NotFound(prefix.to_owned()) })
+    Ok(rows::<One>(source, "SELECT 1 AS one FROM spans LIMIT 1").await?.is_empty())
 }

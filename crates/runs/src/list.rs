@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use tracewell_model::time::Day;
 
 use crate::ask::{Ask, RunsError, rows};
+use crate::find::is_empty;
 use crate::moment::parse_moment;
-use crate::sql::{Days, is_hex, over, quoted};
+use crate::sql::{is_hex, quoted};
 
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// Rows of a page at most.
 const MOST: usize = 10_000;
 
@@ -151,9 +151,25 @@ impl Filter {
             if !id.is_empty() && !is_hex(id) {
                 return Err(RunsError::Filter(format!("`{cursor}` is no cursor; take it from the page before")));
             }
+            // The second says no more than the first, in a form that leaves files out.
             add(format!("(start_time < {at} OR (start_time = {at} AND trace_id < '{id}'))"));
+            add(format!("start_time <= {at}"));
         }
         Ok(conditions)
+    }
+
+    /// The conditions on the date, which leave days out before runs are put together.
+    fn dates(&self, now: i64) -> Result<Vec<String>, RunsError> {
+        let day = |moment: &str, more: i32| -> Result<String, RunsError> {
+            let nanos = parse_moment(moment, now)?.saturating_mul(1_000);
+            Ok(format!("DATE '{}'", Day(Day::of(nanos).0 + more)))
+        };
+        let since = self.since.as_deref().map(|since| Ok(format!("date >= {}", day(since, 0)?)));
+        // A record is of the day on which it was written; what it tells of may have begun on the day before.
+        let cursor = self.before.as_deref().and_then(|before| before.split('/').next());
+        let until = [self.until.as_deref(), cursor].into_iter().flatten();
+        let until = until.map(|until| Ok(format!("date <= {}", day(until, 1)?)));
+        since.into_iter().chain(until).collect()
     }
 }
 
@@ -166,65 +182,21 @@ pub async fn list(source: &impl Ask, filter: &Filter, now: i64) -> Result<Page, 
     if limit == 0 || limit > MOST {
         return Err(RunsError::Filter(format!("a page has 1 to {MOST} runs")));
     }
-    let conditions = filter.conditions(now)?;
-    let dates = dates(source, filter, now).await?;
-    // The newest dates first, and more of them only where these have too few runs.
-    let mut wanted = 1;
-    loop {
-        let Some(days) = newest(&dates, wanted) else { return Ok(Page::default()) };
-        let all = wanted >= dates.len();
-        // A run that began on the day before has its first part there.
-        let parts = Days { first: Day(days.first.0 - 1), ..days.beside() }.condition();
-        let views = over(&[("trace_parts", parts), ("scores", "false".to_owned())], &["traces", "runs"]);
-        let began = if all {
-            Vec::new()
-        } else {
-            vec![format!("start_time >= {}", time(i64::from(days.first.0) * MICROS_PER_DAY))]
-        };
-        let conditions: Vec<&str> = conditions.iter().chain(&began).map(String::as_str).collect();
-        let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
-        let query = format!(
-            "{views} SELECT {COLUMNS} FROM runs WHERE {condition} ORDER BY start_time DESC, trace_id DESC LIMIT {}",
-            limit + 1
-        );
-        let mut runs = rows::<RunRow>(source, &query).await?;
-        if runs.len() > limit || all {
-            let more = runs.len() > limit;
-            runs.truncate(limit);
-            let next = runs.last().filter(|_| more).map(|last| format!("{}/{}", last.start_time, last.trace_id));
-            return Ok(Page { runs, next });
-        }
-        wanted *= 4;
-    }
-}
-
-/// The dates that have spans and may have runs of the filter, the newest first.
-async fn dates(source: &impl Ask, filter: &Filter, now: i64) -> Result<Vec<Day>, RunsError> {
-    #[derive(Deserialize)]
-    struct Date {
-        day: i32,
-    }
-    let day = |micros: i64| micros.div_euclid(MICROS_PER_DAY);
-    let first = filter.since.as_deref().map(|since| parse_moment(since, now)).transpose()?.map(day);
-    let until = filter.until.as_deref().map(|until| parse_moment(until, now)).transpose()?.map(day);
-    let cursor = filter.before.as_deref().and_then(|before| before.split('/').next());
-    let before = cursor.map(|cursor| parse_moment(cursor, now)).transpose()?.map(day);
-    let query = "SELECT DISTINCT CAST(date AS int) AS day FROM spans ORDER BY day DESC";
-    let dates = rows::<Date>(source, query).await?;
-    if dates.is_empty() {
+    let mut conditions = filter.conditions(now)?;
+    conditions.extend(filter.dates(now)?);
+    let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
+    let query = format!(
+        "SELECT {COLUMNS} FROM runs WHERE {condition} ORDER BY start_time DESC, trace_id DESC LIMIT {}",
+        limit + 1
+    );
+    let mut runs = rows::<RunRow>(source, &query).await?;
+    if runs.is_empty() && is_empty(source).await? {
         return Err(RunsError::Empty);
     }
-    // A day more on either side: a run is of the date of its first span, which may not be believed.
-    let within = |day: i32| {
-        let day = i64::from(day);
-        first.is_none_or(|first| day >= first - 1) && [until, before].into_iter().flatten().all(|last| day <= last + 1)
-    };
-    Ok(dates.into_iter().map(|date| date.day).filter(|day| within(*day)).map(Day).collect())
-}
-
-fn newest(dates: &[Day], count: usize) -> Option<Days> {
-    let first = dates.get(count.min(dates.len()).checked_sub(1)?)?;
-    Some(Days { first: *first, last: *dates.first()? })
+    let more = runs.len() > limit;
+    runs.truncate(limit);
+    let next = runs.last().filter(|_| more).map(|last| format!("{}/{}", last.start_time, last.trace_id));
+    Ok(Page { runs, next })
 }
 
 /// A literal of a point in time.

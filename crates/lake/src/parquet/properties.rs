@@ -24,6 +24,8 @@ const FRESH_LEVEL: i32 = 1;
 const COMPACTED_LEVEL: i32 = 3;
 /// A bloom filter answers "maybe" wrongly this often.
 const BLOOM_FPP: f64 = 0.01;
+/// The same where values repeat, so that filters are small: hundreds of traces are looked up at a time.
+const REPEATED_FPP: f64 = 0.0001;
 
 pub(super) fn properties(table: &Table, schema: &SchemaRef, most_rows: usize, effort: Effort) -> WriterProperties {
     let level = match effort {
@@ -57,7 +59,7 @@ pub(super) fn properties(table: &Table, schema: &SchemaRef, most_rows: usize, ef
         if column.bloom {
             builder = builder
                 .set_column_bloom_filter_enabled(path.clone(), true)
-                .set_column_bloom_filter_fpp(path.clone(), BLOOM_FPP)
+                .set_column_bloom_filter_fpp(path.clone(), if column.dictionary { REPEATED_FPP } else { BLOOM_FPP })
                 .set_column_bloom_filter_max_ndv(path, distinct);
         }
     }

@@ -20,6 +20,9 @@ use tracewell_pricing::{Amount, Kind, Plan, Pricer, Provenance, Quote, Route, Un
 
 use crate::prices::Prices;
 
+/// What the functions are called.
+pub(crate) const NAMES: [&str; 3] = ["tracewell_cost", "tracewell_cost_parts", "tracewell_price"];
+
 /// The functions, which price by `prices`.
 pub(super) fn functions(prices: &Arc<Prices>) -> [ScalarUDF; 3] {
     [Answer::Cost, Answer::Parts, Answer::Price].map(|answer| {
@@ -91,9 +94,9 @@ impl std::hash::Hash for Price {
 impl ScalarUDFImpl for Price {
     fn name(&self) -> &str {
         match self.answer {
-            Answer::Cost => "tracewell_cost",
-            Answer::Parts => "tracewell_cost_parts",
-            Answer::Price => "tracewell_price",
+            Answer::Cost => NAMES[0],
+            Answer::Parts => NAMES[1],
+            Answer::Price => NAMES[2],
         }
     }
 
