@@ -70,9 +70,13 @@ FROM (
             coalesce(array_has(flags, 'trial'), false) AS trial,
             conversation_id, user_id, team, agent_name, workflow_name, workflow_version,
             prompt_name, prompt_version, prompt_label
-        FROM span_records
-        -- Traces without a model call have no part in this, and are most of what services send.
-        WHERE trace_id IN (SELECT trace_id FROM span_records WHERE kind IN ('chat', 'completion', 'embedding', 'rerank'))
+        -- Traces without a model call have no part in this, and are most of what services send. A join, and its ids
+        -- first: an engine keeps the left side in memory.
+        FROM (
+            SELECT DISTINCT trace_id AS called FROM span_records
+            WHERE kind IN ('chat', 'completion', 'embedding', 'rerank')
+        ) AS calling
+        JOIN span_records ON trace_id = called
         UNION ALL
         SELECT
             tenant, trace_id, NULL AS span_id, date, NULL AS parent_span_id, time_unix_nano AS start_ns,

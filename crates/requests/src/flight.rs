@@ -1,12 +1,14 @@
 //! Parameters of a prepared statement of Arrow Flight SQL: one row of columns, as an Arrow stream.
 
+use std::panic::AssertUnwindSafe;
+
 use arrow::array::RecordBatch;
 use arrow::ipc::root_as_message;
 use arrow_flight::FlightData;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
 use datafusion_common::ScalarValue;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use tonic::Status;
 
 /// Bytes that the values of one statement may take.
@@ -18,7 +20,11 @@ const MOST_BYTES: usize = 16 << 20;
 /// When there is not one row, or too much of it.
 pub async fn row(data: impl Stream<Item = Result<FlightData, Status>> + Send + 'static) -> Result<RecordBatch, Status> {
     let batches = FlightRecordBatchStream::new_from_flight_data(small(data));
-    let batches: Vec<RecordBatch> = batches.try_collect().await.map_err(unreadable)?;
+    // Arrow's reader panics where lengths within a message contradict each other.
+    let batches = AssertUnwindSafe(batches.try_collect::<Vec<RecordBatch>>()).catch_unwind().await;
+    let contradiction =
+        |_| Status::invalid_argument("the parameters cannot be read: their lengths contradict each other");
+    let batches = batches.map_err(contradiction)?.map_err(unreadable)?;
     let mut with_rows = batches.into_iter().filter(|batch| batch.num_rows() > 0);
     match (with_rows.next(), with_rows.next()) {
         (Some(batch), None) if batch.num_rows() == 1 => Ok(batch),
