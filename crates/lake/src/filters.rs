@@ -4,17 +4,18 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{Result, ScalarValue, TableReference};
+use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::execution::cache::default_cache::DefaultCache;
-use datafusion::execution::cache::{Cache, CacheKey, CacheValue};
-use object_store::path::Path;
+use datafusion::execution::cache::{Cache, CacheValue};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::bloom_filter::Sbbf;
 
+use crate::reader::Place;
+
 /// Filters of columns of files, the latest used.
-pub(crate) struct Filters(DefaultCache<Place, Kept>);
+pub(crate) struct Filters(DefaultCache<Place<&'static str>, Kept>);
 
 impl std::fmt::Debug for Filters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -32,10 +33,10 @@ impl Filters {
     pub(crate) async fn of(
         &self,
         file: &PartitionedFile,
-        column: &str,
+        column: &'static str,
         open: impl FnOnce() -> Result<Box<dyn AsyncFileReader>>,
     ) -> Result<Arc<Filter>> {
-        let place = Place { path: file.object_meta.location.clone(), column: column.to_owned() };
+        let place = Place { path: file.object_meta.location.clone(), part: column };
         if let Some(Kept(filter)) = self.0.get(&place) {
             return Ok(filter);
         }
@@ -76,23 +77,6 @@ impl Filter {
 
     fn size(&self) -> usize {
         self.0.iter().flatten().map(|filter| filter.num_blocks() * 32).sum()
-    }
-}
-
-/// A column of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Place {
-    path: Path,
-    column: String,
-}
-
-impl CacheKey for Place {
-    fn size(&self) -> usize {
-        size_of::<Self>() + self.path.as_ref().len() + self.column.len()
-    }
-
-    fn table_ref(&self) -> Option<&TableReference> {
-        None
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A file never changes once it is in a table, so what was read of it stays true.
 
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -44,7 +46,7 @@ impl KeepingReaders {
     }
 
     /// The bloom filters of `column` in `file`.
-    pub(crate) async fn filter(&self, file: PartitionedFile, column: &str) -> Result<Arc<Filter>> {
+    pub(crate) async fn filter(&self, file: PartitionedFile, column: &'static str) -> Result<Arc<Filter>> {
         let open = || -> Result<Box<dyn AsyncFileReader>> {
             Ok(self.files.create_reader(0, file.clone(), None, &ExecutionPlanMetricsSet::new())?)
         };
@@ -115,7 +117,7 @@ impl AsyncFileReader for KeepingReader {
 }
 
 /// Small ranges of files, the latest used.
-struct Ranges(DefaultCache<Place, Kept>);
+struct Ranges(DefaultCache<Place<Range<u64>>, Kept>);
 
 impl std::fmt::Debug for Ranges {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -125,24 +127,24 @@ impl std::fmt::Debug for Ranges {
 
 impl Ranges {
     fn get(&self, path: &Path, range: &Range<u64>) -> Option<Bytes> {
-        self.0.get(&Place { path: path.clone(), range: range.clone() }).map(|kept| kept.0)
+        self.0.get(&Place { path: path.clone(), part: range.clone() }).map(|kept| kept.0)
     }
 
     fn keep(&self, path: &Path, range: Range<u64>, bytes: &Bytes) {
         // What was read together may be a part of something larger.
         let kept = Kept(Bytes::copy_from_slice(bytes));
-        self.0.put(&Place { path: path.clone(), range }, kept);
+        self.0.put(&Place { path: path.clone(), part: range }, kept);
     }
 }
 
-/// Where a range is.
+/// A part of a file that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Place {
-    path: Path,
-    range: Range<u64>,
+pub(crate) struct Place<P> {
+    pub(crate) path: Path,
+    pub(crate) part: P,
 }
 
-impl CacheKey for Place {
+impl<P: Clone + Debug + Eq + Hash + Send + Sync + 'static> CacheKey for Place<P> {
     fn size(&self) -> usize {
         size_of::<Self>() + self.path.as_ref().len()
     }

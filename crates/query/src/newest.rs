@@ -7,23 +7,24 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Schema, TimeUnit, TimestampMicrosecondType};
+use datafusion::arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, Result, ScalarValue, internal_err};
 use datafusion::datasource::{MemTable, provider_as_source, source_as_provider};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, FetchType, JoinType, Limit, LogicalPlan, LogicalPlanBuilder, Operator,
-    Projection, SkipType, Sort, SubqueryAlias, TableScan, lit,
+    Expr, ExprSchemable, FetchType, JoinType, Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType,
+    Sort, SubqueryAlias, TableScan, lit,
 };
 use datafusion::prelude::{SessionContext, col};
 use futures::future::BoxFuture;
 use tracewell_model::schema::{LOGS, SPANS};
+use tracewell_model::time::Day;
 
 use crate::dated::DatedProvider;
-use crate::provider::is_lookup;
+use crate::provider::{constant, is_lookup};
 
 /// Rows that a query may want, those that it skips counted.
 const MOST_ROWS: usize = 500;
@@ -125,7 +126,8 @@ impl<'a> Newest<'a> {
             }
             back = back.saturating_mul(TIMES);
         }
-        let days: Vec<_> = days.into_iter().filter(|day| day.start_micros() <= last).collect();
+        // What a record tells of may have begun on the day before its date.
+        let days: Vec<_> = days.into_iter().filter(|day| Day(day.0 - 1).start_micros() <= last).collect();
         for count in DATES.into_iter().filter(|count| *count < days.len()) {
             let newest: Vec<_> = days.iter().rev().take(count).collect();
             let Some(since) = newest.last().map(|day| day.start_micros()) else { break };
@@ -250,10 +252,8 @@ fn moment(context: &SessionContext, expression: &Expr) -> Option<i64> {
     let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let expression = expression.clone().cast_to(&utc, &DFSchema::empty()).ok()?;
     let said = context.create_physical_expr(expression, &DFSchema::empty()).ok()?;
-    let nothing = RecordBatchOptions::new().with_row_count(Some(1));
-    let nothing = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &nothing).ok()?;
-    match said.evaluate(&nothing).ok()? {
-        ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(micros, _)) => micros,
+    match constant(said.as_ref())? {
+        ScalarValue::TimestampMicrosecond(micros, _) => micros,
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::SessionContext;
-use tokio::sync::Mutex;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use tracewell_lake::schema::table_schema;
 use tracewell_model::schema::{FACT_TABLES, KEPT_TABLES};
 
@@ -41,13 +41,7 @@ const PRICED: &str = "span_costs";
 struct Kept {
     /// Tables without rows, and the views before.
     context: SessionContext,
-    views: HashMap<&'static str, Prepared>,
-}
-
-#[derive(Clone)]
-struct Prepared {
-    plan: LogicalPlan,
-    columns: SchemaRef,
+    plans: HashMap<&'static str, LogicalPlan>,
 }
 
 static KEPT: [Mutex<Option<Kept>>; 3] = [const { Mutex::const_new(None) }; 3];
@@ -57,15 +51,21 @@ static KEPT: [Mutex<Option<Kept>>; 3] = [const { Mutex::const_new(None) }; 3];
 /// # Errors
 /// When it cannot be planned.
 pub(crate) async fn plan(context: &SessionContext, view: &View, over: Over) -> Result<LogicalPlan> {
-    bind(context, prepared(view, over).await?.plan, view.name == PRICED || view.uses.contains(&PRICED)).await
+    let plan = match kept(over).await?.prepare(view, over).await?.plans.get(view.name) {
+        Some(plan) => plan.clone(),
+        None => return internal_err!("`{}` is a table here", view.name),
+    };
+    bind(context, plan, view.name == PRICED || view.uses.contains(&PRICED)).await
 }
 
-/// The columns of `view`, which is not derived, of the types that they have once its plan is analyzed.
+/// The columns of `view`, which reads only what lies near the dates asked for, of the types that they have once its
+/// plan is analyzed.
 ///
 /// # Errors
 /// When it cannot be planned.
 pub(crate) async fn columns(view: &View) -> Result<SchemaRef> {
-    Ok(prepared(view, Over::Providers).await?.columns)
+    let mut kept = kept(Over::Providers).await?;
+    Ok(kept.prepare(view, Over::Providers).await?.context.table_provider(view.name).await?.schema())
 }
 
 /// `columns`, any of which may be NULL as far as the planner knows.
@@ -74,15 +74,12 @@ pub(crate) fn nullable(columns: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-async fn prepared(view: &View, over: Over) -> Result<Prepared> {
+async fn kept(over: Over) -> Result<MappedMutexGuard<'static, Kept>> {
     let mut kept = KEPT[over as usize].lock().await;
     if kept.is_none() {
         *kept = Some(Kept::new()?);
     }
-    match kept.as_mut() {
-        Some(kept) => kept.prepare(view, over).await,
-        None => internal_err!("plans are kept once they are begun"),
-    }
+    MutexGuard::try_map(kept, Option::as_mut).or_else(|_| internal_err!("plans are kept once they are begun"))
 }
 
 impl Kept {
@@ -92,42 +89,38 @@ impl Kept {
         for table in FACT_TABLES.iter().chain(KEPT_TABLES) {
             context.register_table(table.name, Arc::new(EmptyTable::new(table_schema(table))))?;
         }
-        Ok(Self { context, views: HashMap::new() })
+        Ok(Self { context, plans: HashMap::new() })
     }
 
-    /// The plan of `view`, once those that it uses stand.
-    async fn prepare(&mut self, view: &View, over: Over) -> Result<Prepared> {
+    /// Itself, once it knows `view` and those that it uses.
+    async fn prepare(&mut self, view: &View, over: Over) -> Result<&Self> {
         for view in VIEWS.iter().filter(|other| view.uses.contains(&other.name) || other.name == view.name) {
             if self.context.table_exist(view.name)? {
                 continue;
             }
-            let table: Arc<dyn TableProvider> = match (view.derived, over) {
-                (Some(table), Over::Providers | Over::Derived) => {
-                    Arc::new(EmptyTable::new(nullable(&table_schema(table))))
-                }
-                _ => {
-                    let Prepared { plan, columns } = self.read(view).await?;
-                    match (view.reach, over) {
-                        (Some(_), Over::Providers) => Arc::new(EmptyTable::new(nullable(&columns))),
-                        _ => Arc::new(ViewTable::new(plan, None)),
-                    }
-                }
+            let columns = match (view.derived, over) {
+                (Some(table), Over::Providers | Over::Derived) => Some(table_schema(table)),
+                _ => self.read(view, over).await?,
+            };
+            let table: Arc<dyn TableProvider> = match columns {
+                Some(columns) => Arc::new(EmptyTable::new(nullable(&columns))),
+                None => Arc::new(ViewTable::new(self.plans[view.name].clone(), None)),
             };
             self.context.register_table(view.name, table)?;
         }
-        match self.views.get(view.name) {
-            Some(prepared) => Ok(prepared.clone()),
-            None => internal_err!("`{}` is a table here", view.name),
-        }
+        Ok(self)
     }
 
-    async fn read(&mut self, view: &View) -> Result<Prepared> {
+    /// Plans `view`; its columns, where others read it as a table.
+    async fn read(&mut self, view: &'static View, over: Over) -> Result<Option<SchemaRef>> {
         let state = self.context.state();
         let plan = state.create_logical_plan(view.sql).await?;
-        let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
-        let prepared = Prepared { plan, columns: Arc::clone(analyzed.schema().inner()) };
-        self.views.insert(view.name, prepared.clone());
-        Ok(prepared)
+        self.plans.insert(view.name, plan.clone());
+        if view.reach.is_none() || !matches!(over, Over::Providers) {
+            return Ok(None);
+        }
+        let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+        Ok(Some(Arc::clone(analyzed.schema().inner())))
     }
 }
 

@@ -452,10 +452,7 @@ pub(crate) async fn register(
     for view in mentioned(sql, lists) {
         let table = match (view.derived, view.reach) {
             (Some(table), _) => derived(table),
-            (None, Some(reach)) => {
-                let columns = prepared::columns(view).await?;
-                dated(view, reach, &columns)
-            }
+            (None, Some(reach)) => dated(view, reach, prepared::columns(view).await?.as_ref()),
             (None, None) => planned(context, view, Over::Providers).await?,
         };
         context.register_table(view.name, table)?;

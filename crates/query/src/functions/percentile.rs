@@ -9,16 +9,14 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Float64Builder, ListBuilder, RecordBatch, RecordBatchOptions,
-    UInt64Builder,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Float64Builder, ListBuilder, UInt64Builder,
 };
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Schema, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type, UInt64Type};
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, EmitTo, GroupsAccumulator, Signature,
-};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature};
+
+use crate::provider::constant;
 
 /// The function; what it cannot do is left to the one that there was.
 pub(super) fn function(inner: Arc<AggregateUDF>) -> AggregateUDF {
@@ -36,17 +34,13 @@ impl Percentile {
             return Ok(None);
         }
         let descending = arguments.order_bys.first().is_some_and(|by| by.options.descending);
-        Ok(literal(percentile)?.map(|percentile| if descending { 1.0 - percentile } else { percentile }))
+        Ok(match constant(percentile.as_ref()) {
+            Some(ScalarValue::Float64(Some(percentile))) => {
+                Some(if descending { 1.0 - percentile } else { percentile })
+            }
+            _ => None,
+        })
     }
-}
-
-fn literal(expression: &Arc<dyn PhysicalExpr>) -> Result<Option<f64>> {
-    let nothing = RecordBatchOptions::new().with_row_count(Some(1));
-    let nothing = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &nothing)?;
-    Ok(match expression.evaluate(&nothing) {
-        Ok(ColumnarValue::Scalar(ScalarValue::Float64(value))) => value,
-        _ => None,
-    })
 }
 
 impl AggregateUDFImpl for Percentile {
