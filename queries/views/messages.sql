@@ -5,75 +5,81 @@
 -- is for the instructions where they are no message of the input. `content` is the message as sent, NULL once it has
 -- expired. Of a span that was sent again the longest version counts, and log records that are equal count once. A
 -- history that is sent again at each step is listed again: equal `hash` is equal content.
-WITH told AS (
-    SELECT s.*
+WITH repeated AS (
+    SELECT tenant, date, trace_id, span_id, max(duration_ns) AS longest,
+        last_value(seq ORDER BY duration_ns, seq) AS last_seq
+    FROM spans
+    GROUP BY tenant, date, trace_id, span_id
+    HAVING count(*) > 1
+),
+told AS (
+    SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, input_refs, output_refs,
+        CASE WHEN system_ref IS NOT NULL AND (input_refs IS NULL OR system_ref['hash'] <> input_refs[1]['hash'])
+            THEN make_array(system_ref) END AS system_refs,
+        system_ref IS NULL AS lacks_system
     FROM (
-        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, seq, kind, input_refs, output_refs,
-            CASE WHEN system_ref IS NOT NULL AND (input_refs IS NULL OR system_ref['hash'] <> input_refs[1]['hash'])
-                THEN make_array(system_ref) END AS system_refs,
-            system_ref IS NULL AS lacks_system
-        FROM spans
-    ) AS s
-    LEFT JOIN (
-        SELECT tenant, date, trace_id, span_id, max(duration_ns) AS longest,
-            last_value(seq ORDER BY duration_ns, seq) AS last_seq
-        FROM spans
-        GROUP BY tenant, date, trace_id, span_id
-        HAVING count(*) > 1
-    ) AS a ON a.tenant = s.tenant AND a.date = s.date AND a.trace_id = s.trace_id AND a.span_id = s.span_id
-    WHERE a.span_id IS NULL OR (s.duration_ns = a.longest AND s.seq = a.last_seq)
+        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, input_refs, output_refs, system_ref
+        FROM spans AS s
+        WHERE NOT EXISTS (
+            SELECT 1
+            FROM repeated AS r
+            WHERE r.tenant = s.tenant AND r.date = s.date AND r.trace_id = s.trace_id AND r.span_id = s.span_id)
+        UNION ALL
+        -- Grouped by all that is read, for two may be the same in what tells them apart.
+        SELECT s.tenant, s.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, s.input_refs,
+            s.output_refs, s.system_ref
+        FROM repeated AS r
+        JOIN spans AS s ON s.tenant = r.tenant AND s.date = r.date AND s.trace_id = r.trace_id
+            AND s.span_id = r.span_id AND s.duration_ns = r.longest AND s.seq = r.last_seq
+        GROUP BY s.tenant, s.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, s.input_refs,
+            s.output_refs, s.system_ref
+    ) AS each_once
 )
 SELECT
-    tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, position, role, hash, bytes, source, form,
-    max(content) AS content
+    m.tenant, m.date, m.trace_id, m.span_id, m.parent_span_id, m.start_time, m.kind, m.direction, m.position,
+    m.ref['role'] AS role, m.ref['hash'] AS hash, m.ref['bytes'] AS bytes, m.ref['source'] AS source,
+    m.ref['form'] AS form, t.content
 FROM (
-    SELECT
-        m.tenant, m.date, m.trace_id, m.span_id, m.parent_span_id, m.start_time, m.kind, m.direction, m.position,
-        m.ref['role'] AS role, m.ref['hash'] AS hash, m.ref['bytes'] AS bytes, m.ref['source'] AS source,
-        m.ref['form'] AS form, c.content
+    SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction,
+        unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS position
     FROM (
-        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction,
-            unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS position
+        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind,
+            unnest(make_array('input', 'output', 'system')) AS direction,
+            unnest(make_array(input_refs, output_refs, system_refs)) AS refs
+        FROM told
+        WHERE kind NOT IN ('tool', 'retrieval', 'rerank', 'mcp', 'http')
+    ) AS of_spans
+    UNION ALL
+    SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, ref,
+        row_number() OVER (PARTITION BY tenant, trace_id, span_id, start_time, direction ORDER BY time_unix_nano, seq, event_name, at)
+    FROM (
+        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, time_unix_nano, seq, event_name,
+            unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS at
         FROM (
-            SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind,
-                unnest(make_array('input', 'output', 'system')) AS direction,
-                unnest(make_array(input_refs, output_refs, system_refs)) AS refs
-            FROM told
-            WHERE kind NOT IN ('tool', 'retrieval', 'rerank', 'mcp', 'http')
-        ) AS of_spans
-        UNION ALL
-        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, ref,
-            row_number() OVER (PARTITION BY tenant, trace_id, span_id, start_time, direction ORDER BY time_unix_nano, seq, event_name, at)
-        FROM (
-            SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, time_unix_nano, seq, event_name,
-                unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS at
+            SELECT s.tenant, l.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, l.direction, l.refs,
+                l.time_unix_nano, l.seq, l.event_name
             FROM (
-                SELECT s.tenant, l.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, l.direction, l.refs,
-                    l.time_unix_nano, l.seq, l.event_name
+                SELECT tenant, date, trace_id, span_id, time_unix_nano, seq, event_name,
+                    unnest(make_array('input', 'output', 'system')) AS direction,
+                    unnest(make_array(input_refs, output_refs,
+                        CASE WHEN system_ref IS NOT NULL THEN make_array(system_ref) END)) AS refs
                 FROM (
-                    SELECT tenant, date, trace_id, span_id, time_unix_nano, seq, event_name,
-                        unnest(make_array('input', 'output', 'system')) AS direction,
-                        unnest(make_array(input_refs, output_refs,
-                            CASE WHEN system_ref IS NOT NULL THEN make_array(system_ref) END)) AS refs
-                    FROM (
-                        SELECT tenant, date, trace_id, span_id, time_unix_nano, event_name, input_refs, output_refs,
-                            system_ref, min(seq) AS seq
-                        FROM logs
-                        WHERE span_id IS NOT NULL
-                            AND (input_refs IS NOT NULL OR output_refs IS NOT NULL OR system_ref IS NOT NULL)
-                        GROUP BY tenant, date, trace_id, span_id, time_unix_nano, event_name, input_refs, output_refs,
-                            system_ref, body, attributes
-                    ) AS records
-                ) AS l
-                JOIN (
-                    SELECT DISTINCT tenant, trace_id, span_id, parent_span_id, start_time, kind,
-                        input_refs IS NULL AS lacks_input, output_refs IS NULL AS lacks_output, lacks_system
-                    FROM told
-                ) AS s ON s.tenant = l.tenant AND s.trace_id = l.trace_id AND s.span_id = l.span_id
-                WHERE CASE l.direction WHEN 'input' THEN s.lacks_input WHEN 'output' THEN s.lacks_output ELSE s.lacks_system END
-            ) AS of_logs
-        ) AS listed
-    ) AS m
-    LEFT JOIN contents AS c ON c.tenant = m.tenant AND c.date = m.date AND c.hash = m.ref['hash']
-) AS found
-GROUP BY tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, position, role, hash, bytes, source, form
+                    SELECT tenant, date, trace_id, span_id, time_unix_nano, event_name, input_refs, output_refs,
+                        system_ref, min(seq) AS seq
+                    FROM logs
+                    WHERE span_id IS NOT NULL
+                        AND (input_refs IS NOT NULL OR output_refs IS NOT NULL OR system_ref IS NOT NULL)
+                    GROUP BY tenant, date, trace_id, span_id, time_unix_nano, event_name, input_refs, output_refs,
+                        system_ref, body, attributes
+                ) AS records
+            ) AS l
+            JOIN (
+                SELECT DISTINCT tenant, trace_id, span_id, parent_span_id, start_time, kind,
+                    input_refs IS NULL AS lacks_input, output_refs IS NULL AS lacks_output, lacks_system
+                FROM told
+            ) AS s ON s.tenant = l.tenant AND s.trace_id = l.trace_id AND s.span_id = l.span_id
+            WHERE CASE l.direction WHEN 'input' THEN s.lacks_input WHEN 'output' THEN s.lacks_output ELSE s.lacks_system END
+        ) AS of_logs
+    ) AS listed
+) AS m
+LEFT JOIN texts AS t ON t.tenant = m.tenant AND t.date = m.date AND t.hash = m.ref['hash']

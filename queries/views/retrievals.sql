@@ -4,64 +4,57 @@
 -- retrieval that found nothing has one row without a document, so that it is seen. `content` is the document as sent;
 -- its id, score and text are read from it where it is an object of a known form.
 SELECT
-    tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release, team, conversation_id,
-    user_id, dialect, scope_name, status, error_class, retrieval_query, position, hash,
+    d.tenant, d.date, d.trace_id, d.span_id, d.parent_span_id, d.start_time, d.duration_ns, d.kind, d.service,
+    d.environment, d.release, d.team, d.conversation_id, d.user_id, d.dialect, d.scope_name, d.status, d.error_class,
+    d.retrieval_query, d.position, d.ref['hash'] AS hash,
     coalesce(
-        tracewell_member(max(content), 'document.id', 'id', 'doc_id', 'node_id', 'node.id_', 'metadata.id', 'metadata.doc_id'),
+        tracewell_member(t.content, 'document.id', 'id', 'doc_id', 'node_id', 'node.id_', 'metadata.id', 'metadata.doc_id'),
         -- OpenInference writes metadata as text.
-        tracewell_member(tracewell_member(max(content), 'document.metadata'), 'id', 'doc_id'),
-        tracewell_member(max(content), 'metadata.source')) AS document_id,
+        tracewell_member(tracewell_member(t.content, 'document.metadata'), 'id', 'doc_id'),
+        tracewell_member(t.content, 'metadata.source')) AS document_id,
     TRY_CAST(coalesce(
-        tracewell_member(max(content), 'document.score', 'score', 'relevance_score', 'similarity', 'metadata.score',
+        tracewell_member(t.content, 'document.score', 'score', 'relevance_score', 'similarity', 'metadata.score',
             'metadata.relevance_score'),
-        tracewell_member(tracewell_member(max(content), 'document.metadata'), 'score', 'relevance_score')) AS double) AS score,
-    tracewell_member(max(content), 'document.content', 'page_content', 'content', 'text', 'node.text') AS text,
-    max(content) AS content
+        tracewell_member(tracewell_member(t.content, 'document.metadata'), 'score', 'relevance_score')) AS double) AS score,
+    tracewell_member(t.content, 'document.content', 'page_content', 'content', 'text', 'node.text') AS text,
+    t.content AS content
 FROM (
     SELECT
-        d.tenant, d.date, d.trace_id, d.span_id, d.parent_span_id, d.start_time, d.duration_ns, d.kind, d.service, d.environment,
-        d.release, d.team, d.conversation_id, d.user_id, d.dialect, d.scope_name, d.status, d.error_class, d.retrieval_query,
-        d.position, d.ref['hash'] AS hash, c.content
+        tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release, team,
+        conversation_id, user_id, dialect, scope_name, status, error_class, retrieval_query,
+        unnest(coalesce(refs, make_array(NULL))) AS ref,
+        unnest(CASE WHEN refs IS NULL THEN make_array(NULL) ELSE range(1, cardinality(refs)::bigint + 1) END) AS position
     FROM (
         SELECT
-            tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release, team,
-            conversation_id, user_id, dialect, scope_name, status, error_class, retrieval_query,
-            unnest(coalesce(refs, make_array(NULL))) AS ref,
-            unnest(CASE WHEN refs IS NULL THEN make_array(NULL) ELSE range(1, cardinality(refs)::bigint + 1) END) AS position
+            tenant, trace_id, span_id,
+            first_value(s.date ORDER BY shorter, seq) AS date,
+            first_value(s.parent_span_id ORDER BY shorter, seq) AS parent_span_id,
+            first_value(s.start_time ORDER BY shorter, seq) AS start_time,
+            first_value(s.duration_ns ORDER BY shorter, seq) AS duration_ns,
+            first_value(s.kind ORDER BY shorter, seq) AS kind,
+            first_value(s.service ORDER BY shorter, seq) AS service,
+            first_value(s.environment ORDER BY shorter, seq) AS environment,
+            first_value(s.release ORDER BY shorter, seq) AS release,
+            first_value(s.team ORDER BY shorter, seq) FILTER (WHERE s.team IS NOT NULL) AS team,
+            first_value(s.conversation_id ORDER BY shorter, seq) FILTER (WHERE s.conversation_id IS NOT NULL) AS conversation_id,
+            first_value(s.user_id ORDER BY shorter, seq) FILTER (WHERE s.user_id IS NOT NULL) AS user_id,
+            first_value(s.dialect ORDER BY shorter, seq) AS dialect,
+            first_value(s.scope_name ORDER BY shorter, seq) AS scope_name,
+            first_value(s.status ORDER BY shorter, seq) FILTER (WHERE s.status IS NOT NULL) AS status,
+            first_value(s.error_class ORDER BY shorter, seq) FILTER (WHERE s.error_class IS NOT NULL) AS error_class,
+            first_value(s.retrieval_query ORDER BY shorter, seq) FILTER (WHERE s.retrieval_query IS NOT NULL) AS retrieval_query,
+            first_value(s.output_refs ORDER BY shorter, seq) FILTER (WHERE s.output_refs IS NOT NULL) AS refs
         FROM (
-            SELECT
-                tenant, trace_id, span_id,
-                first_value(s.date ORDER BY shorter, seq) AS date,
-                first_value(s.parent_span_id ORDER BY shorter, seq) AS parent_span_id,
-                first_value(s.start_time ORDER BY shorter, seq) AS start_time,
-                first_value(s.duration_ns ORDER BY shorter, seq) AS duration_ns,
-                first_value(s.kind ORDER BY shorter, seq) AS kind,
-                first_value(s.service ORDER BY shorter, seq) AS service,
-                first_value(s.environment ORDER BY shorter, seq) AS environment,
-                first_value(s.release ORDER BY shorter, seq) AS release,
-                first_value(s.team ORDER BY shorter, seq) FILTER (WHERE s.team IS NOT NULL) AS team,
-                first_value(s.conversation_id ORDER BY shorter, seq) FILTER (WHERE s.conversation_id IS NOT NULL) AS conversation_id,
-                first_value(s.user_id ORDER BY shorter, seq) FILTER (WHERE s.user_id IS NOT NULL) AS user_id,
-                first_value(s.dialect ORDER BY shorter, seq) AS dialect,
-                first_value(s.scope_name ORDER BY shorter, seq) AS scope_name,
-                first_value(s.status ORDER BY shorter, seq) FILTER (WHERE s.status IS NOT NULL) AS status,
-                first_value(s.error_class ORDER BY shorter, seq) FILTER (WHERE s.error_class IS NOT NULL) AS error_class,
-                first_value(s.retrieval_query ORDER BY shorter, seq) FILTER (WHERE s.retrieval_query IS NOT NULL) AS retrieval_query,
-                first_value(s.output_refs ORDER BY shorter, seq) FILTER (WHERE s.output_refs IS NOT NULL) AS refs
-            FROM (
-                SELECT *, -duration_ns AS shorter
-                FROM spans
-                WHERE kind IN ('retrieval', 'rerank')
-            ) AS s
-            GROUP BY tenant, trace_id, span_id
-        ) AS one
-        WHERE NOT EXISTS (
-            SELECT 1
-            FROM spans AS outer_span
-            WHERE outer_span.tenant = one.tenant AND outer_span.trace_id = one.trace_id
-                AND outer_span.span_id = one.parent_span_id AND outer_span.kind = one.kind)
-    ) AS d
-    LEFT JOIN contents AS c ON c.tenant = d.tenant AND c.date = d.date AND c.hash = d.ref['hash']
-) AS found
-GROUP BY tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release, team,
-    conversation_id, user_id, dialect, scope_name, status, error_class, retrieval_query, position, hash
+            SELECT *, -duration_ns AS shorter
+            FROM spans
+            WHERE kind IN ('retrieval', 'rerank')
+        ) AS s
+        GROUP BY tenant, trace_id, span_id
+    ) AS one
+    WHERE NOT EXISTS (
+        SELECT 1
+        FROM spans AS outer_span
+        WHERE outer_span.tenant = one.tenant AND outer_span.trace_id = one.trace_id
+            AND outer_span.span_id = one.parent_span_id AND outer_span.kind = one.kind)
+) AS d
+LEFT JOIN texts AS t ON t.tenant = d.tenant AND t.date = d.date AND t.hash = d.ref['hash']

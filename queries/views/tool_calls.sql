@@ -3,24 +3,11 @@
 -- Rule: see `tool_executions` for which spans and log records are one execution. `arguments` and `result` are as sent,
 -- NULL once they have expired.
 SELECT
-    tenant, date, trace_id, span_id, parent_span_id, name, start_time, end_time, start_unix_nano, duration_ns,
-    service, environment, release, team, conversation_id, user_id, agent_name, dialect, scope_name, tool_name,
-    tool_call_id, tool_type, status, status_message, error_type, error_class, decision, decision_source, input_hash,
-    output_hash, max(content) FILTER (WHERE side = 'input') AS arguments,
-    max(content) FILTER (WHERE side = 'output') AS result, duplicate_spans
-FROM (
-    -- A row for the arguments and one for the result: contents may be stored more than once, and must not multiply.
-    SELECT t.*, c.content
-    FROM (
-        SELECT *, unnest(make_array('input', 'output')) AS side,
-            unnest(make_array(input_date, output_date)) AS ref_date,
-            unnest(make_array(input_hash, output_hash)) AS ref_hash
-        FROM tool_executions
-    ) AS t
-    LEFT JOIN contents AS c ON c.tenant = t.tenant AND c.date = t.ref_date AND c.hash = t.ref_hash
-) AS found
-GROUP BY
-    tenant, date, trace_id, span_id, parent_span_id, name, start_time, end_time, start_unix_nano, duration_ns,
-    service, environment, release, team, conversation_id, user_id, agent_name, dialect, scope_name, tool_name,
-    tool_call_id, tool_type, status, status_message, error_type, error_class, decision, decision_source, input_hash,
-    output_hash, duplicate_spans
+    e.tenant, e.date, e.trace_id, e.span_id, e.parent_span_id, e.name, e.start_time, e.end_time, e.start_unix_nano,
+    e.duration_ns, e.service, e.environment, e.release, e.team, e.conversation_id, e.user_id, e.agent_name, e.dialect,
+    e.scope_name, e.tool_name, e.tool_call_id, e.tool_type, e.status, e.status_message, e.error_type, e.error_class,
+    e.decision, e.decision_source, e.input_hash, e.output_hash, i.content AS arguments, o.content AS result,
+    e.duplicate_spans
+FROM tool_executions AS e
+LEFT JOIN texts AS i ON i.tenant = e.tenant AND i.date = e.input_date AND i.hash = e.input_hash
+LEFT JOIN texts AS o ON o.tenant = e.tenant AND o.date = e.output_date AND o.hash = e.output_hash

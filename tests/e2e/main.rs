@@ -32,4 +32,5 @@ mod spans;
 mod sqllogic;
 mod states;
 mod stores;
+mod texts;
 mod views;

@@ -3,6 +3,8 @@
 //! A row of such a view is put together from rows of several dates, so the planner cannot push a filter on its date
 //! down. Here the view is planned anew for each scan, over the facts of the dates asked for and of those beside.
 
+mod day_by_day;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
@@ -18,20 +21,20 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::prelude::{SessionContext, col};
 use tracewell_lake::scan::Store;
-use tracewell_model::schema::CONTENTS;
 use tracewell_model::time::Day;
 
 use crate::derived::{DerivedProvider, among, of_dates};
-use crate::lookup::{self, Found};
 use crate::prepared::nullable;
 use crate::prices::Prices;
 use crate::provider::{physical_predicate, projected};
+use crate::texts::TEXTS;
 use crate::view::ReadView;
 use crate::views::View;
-use crate::{engine, functions, views};
+use crate::{engine, functions, lookup, views};
+use day_by_day::DayByDay;
 
 /// One view as one query sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct DatedProvider {
     view: &'static View,
     /// How many days a row's facts may lie from its date.
@@ -79,28 +82,22 @@ impl DatedProvider {
         lookup::facts(&self.read, &self.store, &self.environment)
     }
 
-    /// What there is of the traces that `filters` ask for by their ids; `None` where they ask otherwise.
-    async fn looked_up(&self, filters: &[Expr]) -> Result<Option<Found>> {
-        let Some(traces) = lookup::traces_of(filters) else { return Ok(None) };
-        let facts = self.facts()?;
-        lookup::find(&traces, &facts, self.view.name == "messages").await.map(Some)
+    /// The days that may have rows for `filters`.
+    async fn asked(&self, filters: &[Expr]) -> Result<BTreeSet<Day>> {
+        match lookup::traces_of(filters) {
+            Some(traces) => lookup::days(&traces, &self.facts()?).await,
+            None => Ok(self.read.days()),
+        }
     }
 
-    /// The view over what lies within reach of `days`, of contents those that match the condition.
-    async fn plan(&self, days: &BTreeSet<Day>, contents: Option<Expr>) -> Result<LogicalPlan> {
+    /// The view over what lies within reach of `days`.
+    async fn plan(&self, days: &BTreeSet<Day>) -> Result<LogicalPlan> {
         let near: BTreeSet<Day> =
             days.iter().flat_map(|day| (-self.reach..=self.reach).map(|by| Day(day.0 + by))).collect();
         let context = engine::session(1, &self.environment, "UTC")?;
         functions::register_prices(&context, &self.prices);
         for (name, facts) in self.read.facts() {
             engine::register_facts(&context, name, facts.of(&near), &self.store)?;
-        }
-        if let Some(condition) = contents
-            && let Some(all) = context.deregister_table(CONTENTS.name)?
-        {
-            let plan =
-                LogicalPlanBuilder::scan(CONTENTS.name, provider_as_source(all), None)?.filter(condition)?.build()?;
-            context.register_table(CONTENTS.name, Arc::new(ViewTable::new(plan, None)))?;
         }
         views::plain(&context, self.view, |table| {
             let (read, environment) = (Arc::clone(&self.read), Arc::clone(&self.environment));
@@ -115,6 +112,27 @@ impl DatedProvider {
         })
         .await
     }
+
+    /// What a scan is asked for, of `days`.
+    async fn rows(&self, days: &BTreeSet<Day>, asked: &Asked, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut plan = LogicalPlanBuilder::from(self.plan(days).await?).filter(of_dates(days))?;
+        if let Some(filter) = &asked.filter {
+            plan = plan.filter(filter.clone())?;
+        }
+        let columns = asked.schema.fields().iter().map(|field| {
+            let name = field.name().as_str();
+            cast(col(name), field.data_type().clone()).alias(name)
+        });
+        session.create_physical_plan(&plan.project(columns)?.limit(0, asked.limit)?.build()?).await
+    }
+}
+
+/// What a scan is asked for.
+#[derive(Clone, Debug)]
+struct Asked {
+    schema: SchemaRef,
+    filter: Option<Expr>,
+    limit: Option<usize>,
 }
 
 #[async_trait]
@@ -142,25 +160,18 @@ impl TableProvider for DatedProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let predicate = conjunction(filters.to_vec());
-        let physical = physical_predicate(session, filters, &self.schema)?;
-        let found = self.looked_up(filters).await?;
-        let days = found.as_ref().map_or_else(|| self.read.days(), |found| found.days.clone());
-        let wanted = among(&days, physical.as_ref(), &self.schema);
+        let predicate = physical_predicate(session, filters, &self.schema)?;
+        let wanted = among(&self.asked(filters).await?, predicate.as_ref(), &self.schema);
         let schema = projected(&self.schema, projection)?;
         if wanted.is_empty() {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        // A message's record is of the span's own trace; what belongs to other views may name none.
-        let contents = found.and_then(|found| found.contents());
-        let mut plan = LogicalPlanBuilder::from(self.plan(&wanted, contents).await?);
-        if let Some(predicate) = predicate {
-            plan = plan.filter(predicate)?;
+        let asked = Asked { schema, filter: conjunction(filters.to_vec()), limit };
+        match session.as_any().downcast_ref::<SessionState>() {
+            Some(session) if wanted.len() > 1 && self.view.uses.contains(&TEXTS) => {
+                Ok(Arc::new(DayByDay::new(self.clone(), wanted, asked, session.clone())))
+            }
+            _ => self.rows(&wanted, &asked, session).await,
         }
-        let columns = schema.fields().iter().map(|field| {
-            let name = field.name().as_str();
-            cast(col(name), field.data_type().clone()).alias(name)
-        });
-        session.create_physical_plan(&plan.project(columns)?.limit(0, limit)?.build()?).await
     }
 }

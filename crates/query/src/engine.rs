@@ -32,6 +32,7 @@ use crate::provider::FactProvider;
 use crate::relation::{self, Relation};
 use crate::running::{Clock, Places, Rows, Running, Sent, stopping};
 use crate::session::{Dialect, Session, Settings};
+use crate::texts::{FewerTexts, Planner};
 use crate::view::{ReadView, TableView};
 use crate::yielding::Yielding;
 use crate::{ahead, described, exact, functions, length, newest, stop, views, zone};
@@ -350,6 +351,8 @@ pub(crate) fn session(
         .with_config(config)
         .with_runtime_env(Arc::clone(environment))
         .with_default_features()
+        .with_optimizer_rules(FewerTexts::among_others())
+        .with_query_planner(Arc::new(Planner))
         .with_physical_optimizer_rules(rules)
         .build();
     let context = SessionContext::new_with_state(state);

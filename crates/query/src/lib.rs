@@ -38,6 +38,7 @@ mod running;
 mod session;
 pub mod settled;
 mod stop;
+mod texts;
 mod view;
 mod views;
 mod yielding;

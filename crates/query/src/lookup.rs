@@ -1,17 +1,16 @@
-//! What the rows of some traces need: their days, and the contents that they name.
+//! The days of some traces.
 //!
 //! A view that puts rows together from several tables reads all of a table that it joins, for the planner cannot know
-//! which rows will be met. Where traces are asked for by their ids, a few rows of the facts tell.
+//! which rows will be met. Where traces are asked for by their ids, a few rows of the facts tell their days.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StructArray};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Date32Type};
-use datafusion::common::{Column, Result, ScalarValue};
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::Date32Type;
+use datafusion::common::Result;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::{Expr, Operator, lit};
+use datafusion::logical_expr::{Expr, Operator};
 use datafusion::prelude::{SessionContext, col};
 use tracewell_lake::scan::Store;
 use tracewell_model::schema::{LOGS, SPANS};
@@ -19,21 +18,6 @@ use tracewell_model::time::Day;
 
 use crate::engine;
 use crate::view::ReadView;
-
-/// A list of more hashes is no better than a join.
-const MOST_HASHES: usize = 50_000;
-
-/// Columns of references, in both sources.
-const REFERENCES: [&str; 4] = ["input_refs", "output_refs", "system_ref", "tools_ref"];
-
-/// What there is of some traces.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// The days that have spans or records of them.
-    pub(crate) days: BTreeSet<Day>,
-    /// The contents that these name; `None` where they are not wanted, or too many to list.
-    pub(crate) hashes: Option<BTreeSet<String>>,
-}
 
 /// The traces that `filters` ask for by their ids, as a condition on `trace_id`.
 pub(crate) fn traces_of(filters: &[Expr]) -> Option<Expr> {
@@ -61,51 +45,17 @@ pub(crate) fn facts(view: &ReadView, store: &Store, environment: &Arc<RuntimeEnv
     Ok(context)
 }
 
-/// Looks in [`facts`] for the rows of `traces`, and for the contents they name only where those are wanted.
-pub(crate) async fn find(traces: &Expr, facts: &SessionContext, contents: bool) -> Result<Found> {
-    let mut found = Found { hashes: contents.then(BTreeSet::new), ..Found::default() };
-    let references = if contents { &REFERENCES[..] } else { &[] };
+/// Looks in [`facts`] for the days that have spans or records of `traces`.
+pub(crate) async fn days(traces: &Expr, facts: &SessionContext) -> Result<BTreeSet<Day>> {
+    let mut days = BTreeSet::new();
     for source in [SPANS.name, LOGS.name] {
         if !facts.table_exist(source)? {
             continue;
         }
-        let columns = ["date"].iter().chain(references).map(|name| Expr::Column(Column::from_name(*name)));
-        let rows = facts.table(source).await?.filter(traces.clone())?.select(columns)?;
+        let rows = facts.table(source).await?.filter(traces.clone())?.select([col("date")])?;
         for batch in rows.collect().await? {
-            found.add(&batch)?;
+            days.extend(batch.column(0).as_primitive::<Date32Type>().iter().flatten().map(Day));
         }
     }
-    Ok(found)
-}
-
-impl Found {
-    fn add(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.days.extend(rows.column(0).as_primitive::<Date32Type>().iter().flatten().map(Day));
-        for references in &rows.columns()[1..] {
-            let references = match references.data_type() {
-                DataType::List(_) => references.as_list::<i32>().values().as_struct(),
-                _ => references.as_struct(),
-            };
-            let Some(hashes) = &mut self.hashes else { continue };
-            hashes.extend(texts(references)?.as_string_view().iter().flatten().map(str::to_owned));
-            if hashes.len() > MOST_HASHES {
-                self.hashes = None;
-            }
-        }
-        Ok(())
-    }
-
-    /// The condition on `contents` that leaves what these traces name.
-    pub(crate) fn contents(&self) -> Option<Expr> {
-        let hashes = self.hashes.as_ref()?;
-        let list = hashes.iter().map(|hash| lit(ScalarValue::Utf8View(Some(hash.clone())))).collect();
-        Some(col("hash").in_list(list, false))
-    }
-}
-
-fn texts(references: &StructArray) -> Result<ArrayRef> {
-    match references.column_by_name("hash") {
-        Some(hashes) => Ok(cast(hashes, &DataType::Utf8View)?),
-        None => datafusion::common::internal_err!("a reference has no hash"),
-    }
+    Ok(days)
 }

@@ -147,7 +147,8 @@ impl ExecutionPlan for Pieces {
     }
 }
 
-fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
+/// A batch in pieces that are soon worked on.
+pub(crate) fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
     let (batch, rows) = (batch.clone(), batch.num_rows());
     let size: usize = batch.columns().iter().map(|column| bytes(column.as_ref())).sum();
     let length = (rows * PIECE / size.max(1)).clamp(1, rows.max(1));

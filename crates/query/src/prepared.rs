@@ -18,10 +18,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::SessionContext;
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use tracewell_lake::schema::table_schema;
-use tracewell_model::schema::{FACT_TABLES, KEPT_TABLES};
+use tracewell_model::schema::{CONTENTS, FACT_TABLES, KEPT_TABLES};
 
 use crate::views::{VIEWS, View};
-use crate::{engine, functions};
+use crate::{engine, functions, texts};
 
 /// What a view is read over, besides the tables of facts and those that people keep.
 #[derive(Clone, Copy, Debug)]
@@ -139,6 +139,7 @@ async fn bind(context: &SessionContext, plan: LogicalPlan, priced: bool) -> Resu
     for (name, table) in &mut tables {
         *table = Some(context.table_provider(name.clone()).await?);
     }
+    let contents = tables.iter().find_map(|(name, table)| table.as_ref().filter(|_| name.table() == CONTENTS.name));
     let bound = plan.transform_up_with_subqueries(|node| match &node {
         LogicalPlan::TableScan(scan) => match tables.get(&scan.table_name) {
             Some(Some(table)) => {
@@ -147,6 +148,10 @@ async fn bind(context: &SessionContext, plan: LogicalPlan, priced: bool) -> Resu
                 Ok(Transformed::yes(scan.build()?))
             }
             _ => Ok(Transformed::no(node)),
+        },
+        LogicalPlan::Join(_) if !priced => match contents {
+            Some(contents) => texts::beside(node, contents),
+            None => Ok(Transformed::no(node)),
         },
         _ if priced => node.map_expressions(|expression| {
             expression.transform_up(|part| match part {

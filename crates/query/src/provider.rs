@@ -1,5 +1,6 @@
 //! A fact table to DataFusion: a plain Parquet scan over the snapshot, united with the fresh rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,12 +16,13 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use tracewell_lake::scan::{self, ScanRequest, Store};
 use tracewell_lake::schema::table_schema;
+use tracewell_model::time::Day;
 
 use crate::fresh;
 use crate::view::TableView;
 
 /// One fact table as one query sees it. It has no way to insert: read-only by construction.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FactProvider {
     view: TableView,
     store: Store,
@@ -31,6 +33,23 @@ impl FactProvider {
     pub(crate) fn new(view: TableView, store: Store) -> Self {
         let schema = table_schema(view.table.table());
         Self { view, store, schema }
+    }
+
+    /// What there is of `days`.
+    pub(crate) fn of(&self, days: &BTreeSet<Day>) -> Self {
+        Self { view: self.view.of(days), ..self.clone() }
+    }
+
+    /// A plan of the rows that may satisfy what `request` asks for.
+    pub(crate) async fn plan(&self, request: &ScanRequest) -> Result<Arc<dyn ExecutionPlan>> {
+        let (projection, partitions) = (request.projection.as_ref(), request.partitions);
+        let stored = scan::plan(self.view.table.table(), &self.view.files, &self.store, request).await?;
+        let fresh = fresh::plan(&self.view.fresh, &self.schema, projection, partitions)?;
+        Ok(match (stored, fresh) {
+            (Some(stored), Some(fresh)) => UnionExec::try_new(vec![stored, fresh])?,
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => Arc::new(EmptyExec::new(projected(&self.schema, projection)?)),
+        })
     }
 }
 
@@ -64,13 +83,7 @@ impl TableProvider for FactProvider {
             partitions: session.config().target_partitions(),
             pushdown: is_lookup(filters),
         };
-        let stored = scan::plan(self.view.table.table(), &self.view.files, &self.store, &request).await?;
-        let fresh = fresh::plan(&self.view.fresh, &self.schema, projection, session.config().target_partitions())?;
-        Ok(match (stored, fresh) {
-            (Some(stored), Some(fresh)) => UnionExec::try_new(vec![stored, fresh])?,
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => Arc::new(EmptyExec::new(projected(&self.schema, projection)?)),
-        })
+        self.plan(&request).await
     }
 }
 

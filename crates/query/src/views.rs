@@ -94,6 +94,18 @@ const TOOL: [(&str, &str); 7] = [
 /// All views. A view stands behind those it uses.
 pub const VIEWS: &[View] = &[
     View {
+        name: "texts",
+        doc: "One row is one text that was sent or received: a message, a payload of a tool, a document.",
+        sql: include_str!("../../../queries/views/texts.sql"),
+        columns: &[
+            ("hash", "First 128 bits of the BLAKE3 hash of the exact bytes, as 32 hexadecimal digits."),
+            ("content", "The bytes, exactly as sent."),
+        ],
+        uses: &[],
+        derived: None,
+        reach: None,
+    },
+    View {
         name: "span_records",
         doc: "One row is one span, or one log record that stands for a model call or a tool execution as a span would.",
         sql: include_str!("../../../queries/views/span_records.sql"),
@@ -333,7 +345,7 @@ pub const VIEWS: &[View] = &[
             ("arguments", "The arguments as sent."),
             ("result", "The result as sent."),
         ],
-        uses: &["span_records", "tool_executions"],
+        uses: &["texts", "span_records", "tool_executions"],
         derived: None,
         reach: Some(1),
     },
@@ -349,7 +361,7 @@ pub const VIEWS: &[View] = &[
             ("text", "Text of the document, where it is an object of a known form."),
             ("content", "The document as sent."),
         ],
-        uses: &[],
+        uses: &["texts"],
         derived: None,
         reach: Some(1),
     },
@@ -367,7 +379,7 @@ pub const VIEWS: &[View] = &[
             ("form", "How it was cut out of there."),
             ("content", "The message as sent; NULL once it has expired."),
         ],
-        uses: &[],
+        uses: &["texts"],
         derived: None,
         reach: Some(1),
     },
