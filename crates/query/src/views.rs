@@ -558,7 +558,7 @@ mod tests {
         assert_eq!(names("SELECT * FROM merged_calls"), ["span_records", "call_spans", "merged_calls"]);
         assert_eq!(
             names("SELECT * FROM traces JOIN messages USING (trace_id)"),
-            ["llm_calls", "span_costs", "trace_parts", "traces", "messages"]
+            ["texts", "llm_calls", "span_costs", "trace_parts", "traces", "messages"]
         );
         assert_eq!(names(" SHOW TABLES").len(), VIEWS.len());
     }
