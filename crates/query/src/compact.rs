@@ -7,18 +7,67 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, ByteView, GenericByteViewArray, RecordBatch, RecordBatchOptions,
+    Array, ArrayRef, AsArray, ByteView, GenericByteViewArray, ListArray, MapArray, RecordBatch, RecordBatchOptions,
+    StructArray,
 };
+use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, replace_children_if_necessary};
+use futures::TryStreamExt;
+
+use crate::through::Through;
 
 /// Buffers may be this much larger than the text in use.
 const SLACK: usize = 2;
 /// Buffers smaller than this stay as they are.
 const SMALL: usize = 64 << 10;
 
+/// Compacts what a plan keeps in memory: the rows of a sort, those of a join that the others are looked up in, and
+/// those that a recursive query goes on with.
+#[derive(Debug)]
+pub(crate) struct Compacting;
+
+impl PhysicalOptimizerRule for Compacting {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let compacted = plan.transform_up(|plan| {
+            let kept = if plan.is::<SortExec>() || plan.is::<HashJoinExec>() {
+                1
+            } else if plan.is::<RecursiveQueryExec>() {
+                2
+            } else {
+                return Ok(Transformed::no(plan));
+            };
+            let mut children: Vec<_> = plan.children().into_iter().cloned().collect();
+            for child in children.iter_mut().take(kept) {
+                if child.schema().fields().iter().any(|field| has_text(field.data_type())) {
+                    *child = Arc::new(Through::new("Compact", Arc::clone(child), |rows, _| compacted(rows)));
+                }
+            }
+            Ok(Transformed::yes(replace_children_if_necessary(plan, children)?))
+        })?;
+        Ok(compacted.data)
+    }
+
+    fn name(&self) -> &str {
+        "compacting"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
 /// The same rows, with the text of no others.
 pub(crate) fn compact(batch: RecordBatch) -> RecordBatch {
-    if !batch.columns().iter().any(|column| is_view(column.data_type())) {
+    if !batch.columns().iter().any(|column| has_text(column.data_type())) {
         return batch;
     }
     let columns = batch.columns().iter().map(compact_column).collect();
@@ -26,20 +75,51 @@ pub(crate) fn compact(batch: RecordBatch) -> RecordBatch {
     RecordBatch::try_new_with_options(batch.schema(), columns, &options).unwrap_or(batch)
 }
 
-fn is_view(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8View | DataType::BinaryView)
+fn has_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8View | DataType::BinaryView => true,
+        DataType::List(item) | DataType::Map(item, _) => has_text(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| has_text(field.data_type())),
+        _ => false,
+    }
 }
 
 fn compact_column(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         DataType::Utf8View => compact_views(column.as_byte_view::<StringViewType>(), column),
         DataType::BinaryView => compact_views(column.as_byte_view::<BinaryViewType>(), column),
+        DataType::List(item) if has_text(item.data_type()) => {
+            let list = column.as_list::<i32>();
+            let (offsets, values) = members(list.offsets(), list.values());
+            Arc::new(ListArray::new(Arc::clone(item), offsets, values, list.nulls().cloned()))
+        }
+        DataType::Map(item, sorted) if has_text(item.data_type()) => {
+            let map = column.as_map();
+            let entries: ArrayRef = Arc::new(map.entries().clone());
+            let (offsets, entries) = members(map.offsets(), &entries);
+            let entries = entries.as_struct().clone();
+            Arc::new(MapArray::new(Arc::clone(item), offsets, entries, map.nulls().cloned(), *sorted))
+        }
+        DataType::Struct(fields) if has_text(column.data_type()) => {
+            let row = column.as_struct();
+            let columns = row.columns().iter().map(compact_column).collect();
+            Arc::new(StructArray::new(fields.clone(), columns, row.nulls().cloned()))
+        }
         _ => Arc::clone(column),
     }
 }
 
+/// The members of lists, without those of other lists.
+fn members(offsets: &OffsetBuffer<i32>, values: &ArrayRef) -> (OffsetBuffer<i32>, ArrayRef) {
+    let (first, last) = (offsets[0], offsets[offsets.len() - 1]);
+    let lengths = OffsetBuffer::from_lengths(offsets.lengths());
+    let length = |of: i32| usize::try_from(of).unwrap_or_default();
+    (lengths, compact_column(&values.slice(length(first), length(last - first))))
+}
+
 fn compact_views<T: ByteViewType>(views: &GenericByteViewArray<T>, column: &ArrayRef) -> ArrayRef {
-    let held: usize = views.data_buffers().iter().map(|buffer| buffer.len()).sum();
+    // Whoever puts texts together makes room for more than come.
+    let held: usize = views.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
     if held <= SMALL || held <= SLACK * used(views) { Arc::clone(column) } else { Arc::new(views.gc()) }
 }
 
@@ -52,9 +132,16 @@ fn used<T: ByteViewType>(views: &GenericByteViewArray<T>) -> usize {
     views.views().iter().map(long).sum()
 }
 
+/// Rows as they come, each batch compacted.
+fn compacted(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows.map_ok(compact)))
+}
+
 #[cfg(test)]
 mod tests {
     use datafusion::arrow::array::StringViewArray;
+    use datafusion::arrow::datatypes::Field;
 
     use super::*;
 
@@ -65,7 +152,7 @@ mod tests {
     }
 
     fn held(batch: &RecordBatch) -> usize {
-        batch.column(0).as_string_view().data_buffers().iter().map(|buffer| buffer.len()).sum()
+        batch.column(0).as_string_view().data_buffers().iter().map(|buffer| buffer.capacity()).sum()
     }
 
     #[test]
@@ -74,6 +161,21 @@ mod tests {
         let slice = compact(whole.slice(5_000, 10));
         assert_eq!(slice, whole.slice(5_000, 10));
         assert!(held(&slice) < 1_000, "{}", held(&slice));
+    }
+
+    #[test]
+    fn so_does_text_within_lists() {
+        let text = rows(10_000).column(0).clone();
+        let member = Arc::new(Field::new("text", DataType::Utf8View, true));
+        let members: ArrayRef = Arc::new(StructArray::from(vec![(member, text)]));
+        let item = Arc::new(Field::new("item", members.data_type().clone(), true));
+        let list = ListArray::new(item, OffsetBuffer::from_lengths([2; 5_000]), members, None);
+        let whole = RecordBatch::try_from_iter([("list", Arc::new(list) as ArrayRef)]).expect("one column");
+        let slice = compact(whole.slice(2_500, 5));
+        assert_eq!(slice, whole.slice(2_500, 5));
+        let values = slice.column(0).as_list::<i32>().values().as_struct().column(0).clone();
+        let held = values.as_string_view().data_buffers().iter().map(|buffer| buffer.capacity()).sum::<usize>();
+        assert!(held < 1_000, "{held}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use tracewell_lake::scan::Store;
 use tracewell_lake::{Fresh, Lake};
 use tracewell_model::schema::KEPT_TABLES;
 
+use crate::compact::Compacting;
 use crate::dated::DatedProvider;
 use crate::derived::DerivedProvider;
 use crate::error::QueryError;
@@ -347,6 +348,7 @@ pub(crate) fn session(
     let mut rules = PhysicalOptimizer::new().rules;
     rules.push(Arc::new(Yielding));
     rules.push(Arc::new(InPieces));
+    rules.push(Arc::new(Compacting));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::clone(environment))

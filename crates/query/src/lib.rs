@@ -39,6 +39,7 @@ mod session;
 pub mod settled;
 mod stop;
 mod texts;
+mod through;
 mod view;
 mod views;
 mod yielding;

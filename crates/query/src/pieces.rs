@@ -3,27 +3,24 @@
 //! Functions look themselves whether their query is to stop (`functions::bounded`). `LIKE` and `~` are operators, which
 //! DataFusion evaluates over a whole batch: thousands of texts, each of which may be long. So their batches are cut.
 
-use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, internal_err};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, LikeExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
-    SendableRecordBatchStream, replace_children_if_necessary,
-};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, replace_children_if_necessary};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::functions::bytes;
 use crate::stop;
+use crate::through::Through;
 
 /// Bytes between two looks at whether the query is to stop.
 const PIECE: usize = 64 << 10;
@@ -38,7 +35,7 @@ impl PhysicalOptimizerRule for InPieces {
             if plan.children().is_empty() || !has_pattern(plan.as_ref())? {
                 return Ok(Transformed::no(plan));
             }
-            let cut = |child: &Arc<dyn ExecutionPlan>| Arc::new(Pieces(Arc::clone(child))) as Arc<dyn ExecutionPlan>;
+            let cut = |child| Arc::new(Through::new("Pieces", Arc::clone(child), cut)) as Arc<dyn ExecutionPlan>;
             let children = plan.children().into_iter().map(cut).collect();
             Ok(Transformed::yes(replace_children_if_necessary(plan, children)?))
         })?;
@@ -86,65 +83,15 @@ fn is_pattern(expression: &dyn PhysicalExpr) -> bool {
         })
 }
 
-/// Passes rows on in batches that are soon worked on, until the query is to stop.
-#[derive(Debug)]
-struct Pieces(Arc<dyn ExecutionPlan>);
-
-impl DisplayAs for Pieces {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pieces")
-    }
-}
-
-impl ExecutionPlan for Pieces {
-    fn name(&self) -> &str {
-        "Pieces"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.0.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.0]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(child), true) => Ok(Arc::new(Self(child))),
-            _ => internal_err!("Pieces have one child"),
-        }
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let batches = self.0.execute(partition, Arc::clone(&context))?;
-        let schema = batches.schema();
-        let cut = batches.map_ok(|batch| stream::iter(pieces(&batch).map(Ok))).try_flatten();
-        let watched = cut.map(move |piece| {
-            stop::check(context.session_config().options())?;
-            piece
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, watched)))
-    }
+/// Rows in batches that are soon worked on, until the query is to stop.
+fn cut(batches: SendableRecordBatchStream, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+    let schema = batches.schema();
+    let cut = batches.map_ok(|batch| stream::iter(pieces(&batch).map(Ok))).try_flatten();
+    let watched = cut.map(move |piece| {
+        stop::check(context.session_config().options())?;
+        piece
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, watched))
 }
 
 /// A batch in pieces that are soon worked on.
