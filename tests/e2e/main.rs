@@ -12,6 +12,7 @@ mod flight;
 mod hostile;
 mod http;
 mod import;
+mod lookups;
 mod maintain;
 mod postgres;
 mod prices;

@@ -72,7 +72,7 @@ pub(crate) fn run(data: &Path, arguments: &[&str]) -> String {
 /// Whether a query of the calls has to work anything out.
 pub(crate) fn is_settled(data: &Path, condition: &str) -> bool {
     let plan = sql(data, &format!("EXPLAIN SELECT * FROM llm_calls {condition}"));
-    !Value::from(plan).to_string().contains("tracewell_call")
+    !Value::from(plan).to_string().contains("InTurn: calls")
 }
 
 async fn post(server: &Server, body: Vec<u8>) {

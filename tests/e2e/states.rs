@@ -104,7 +104,7 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
-async fn ask(server: &Server, sql: &str) -> Value {
+pub(crate) async fn ask(server: &Server, sql: &str) -> Value {
     let answer = client().post(format!("{}/v1/sql", server.api)).body(sql.to_owned()).send().await.unwrap();
     let status = answer.status();
     let rows = answer.json().await.unwrap();

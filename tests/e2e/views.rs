@@ -101,13 +101,13 @@ pub(crate) fn requests(spans: &[Sent]) -> Vec<u8> {
 }
 
 /// One rule: the spans of a service of its own, and the calls they are: `[span, tokens in, tokens out, others merged in]`.
-struct Rule {
+pub(crate) struct Rule {
     service: &'static str,
-    spans: Vec<Sent>,
+    pub(crate) spans: Vec<Sent>,
     calls: Value,
 }
 
-fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let mut rules = Vec::new();
     let mut rule = |service, spans, calls| rules.push(Rule { service, spans, calls });
 

@@ -11,7 +11,7 @@ use tracewell_lake::{DataFile, FactTable, Lake, NoFresh, Replaced, Transaction};
 use tracewell_model::schema::{LOGS, SPANS, Table};
 use tracewell_model::time::{Day, NANOS_PER_DAY};
 use tracewell_query::ReadView;
-use tracewell_query::settled::{self, Joins};
+use tracewell_query::settled;
 
 use crate::MaintainError;
 
@@ -85,16 +85,10 @@ impl Settler {
         let view = self.look(table).await?;
         let before: Vec<Arc<DataFile>> =
             table.snapshot().files.iter().filter(|file| file.day == day).cloned().collect();
-        let file = match self.work_out(table.table(), day, &view, Joins::Hashed).await {
-            Err(error) if error.is_memory() => {
-                tracing::debug!(table = table.table().name, %day, "joining by sorting: memory is short");
-                self.work_out(table.table(), day, &view, Joins::Sorted).await?
-            }
-            file => file?,
-        };
+        let facts = view.sources().facts(day).to_string();
+        let file = self.work_out(table.table(), day, view).await?;
         let done = Settled { day, rows: file.rows as u64, bytes: file.bytes.len() as u64 };
         let now_ms = (self.clock)() / 1_000_000;
-        let facts = view.sources().facts(day).to_string();
         let added = table.put_marked(day, &facts, file, now_ms, true).await?;
         let transaction = Transaction { app, version: reached + 1 };
         match table.replace(vec![added], &before, true, &transaction, now_ms).await? {
@@ -104,14 +98,8 @@ impl Settler {
     }
 
     /// The rows of `day` of `table` as a file.
-    async fn work_out(
-        &self,
-        table: &'static Table,
-        day: Day,
-        view: &ReadView,
-        joins: Joins,
-    ) -> Result<Encoded, MaintainError> {
-        let mut rows = settled::rows(table, day, view, &self.lake, &self.runtime, joins).await?;
+    async fn work_out(&self, table: &'static Table, day: Day, view: ReadView) -> Result<Encoded, MaintainError> {
+        let mut rows = settled::rows(table, day, view, &self.lake, &self.runtime).await?;
         let mut writer = Writer::new(table, &rows.schema(), MANY_ROWS, Effort::Compacted)?;
         while let Some(batch) = rows.try_next().await? {
             writer.write(&batch)?;

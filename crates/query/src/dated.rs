@@ -3,35 +3,33 @@
 //! A row of such a view is put together from rows of several dates, so the planner cannot push a filter on its date
 //! down. Here the view is planned anew for each scan, over the facts of the dates asked for and of those beside.
 
-mod day_by_day;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{Result, internal_err};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::SessionState;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::prelude::{SessionContext, col};
-use tracewell_lake::scan::Store;
 use tracewell_model::time::Day;
 
 use crate::derived::{DerivedProvider, among, of_dates};
+use crate::in_turn::InTurn;
+use crate::lookup::{self, Places};
+use crate::parts::{Part, Ties};
 use crate::prepared::nullable;
 use crate::prices::Prices;
 use crate::provider::{physical_predicate, projected};
+use crate::source::Source;
 use crate::texts::TEXTS;
-use crate::view::ReadView;
 use crate::views::View;
-use crate::{engine, functions, lookup, views};
-use day_by_day::DayByDay;
+use crate::{functions, views};
 
 /// One view as one query sees it.
 #[derive(Clone, Debug)]
@@ -39,27 +37,17 @@ pub(crate) struct DatedProvider {
     view: &'static View,
     /// How many days a row's facts may lie from its date.
     reach: i32,
-    read: Arc<ReadView>,
-    store: Store,
-    environment: Arc<RuntimeEnv>,
+    source: Source,
     prices: Arc<Prices>,
     schema: SchemaRef,
 }
 
 impl DatedProvider {
     /// `view`, whose rows are put together from facts of at most `reach` days before and after; `columns` are its own.
-    pub(crate) fn new(
-        view: &'static View,
-        reach: i32,
-        columns: &Schema,
-        read: Arc<ReadView>,
-        store: Store,
-        environment: Arc<RuntimeEnv>,
-        prices: Arc<Prices>,
-    ) -> Self {
+    pub(crate) fn new(view: &'static View, reach: i32, columns: &Schema, source: Source, prices: Arc<Prices>) -> Self {
         // Over other dates the planner may know less of a column.
         let schema = nullable(columns);
-        Self { view, reach, read, store, environment, prices, schema }
+        Self { view, reach, source, prices, schema }
     }
 
     /// Whether it is the view `traces`.
@@ -69,40 +57,34 @@ impl DatedProvider {
 
     /// Every date of which there is anything.
     pub(crate) fn days(&self) -> BTreeSet<Day> {
-        self.read.days()
+        self.source.view.days()
     }
 
     /// The latest time of a span or a log record, in microseconds since 1970.
     pub(crate) fn last_start(&self) -> Option<i64> {
-        self.read.sources().last_start
+        self.source.view.sources().last_start
     }
 
     /// The tables of spans and log records alone.
     pub(crate) fn facts(&self) -> Result<SessionContext> {
-        lookup::facts(&self.read, &self.store, &self.environment)
+        self.source.lookups()
     }
 
-    /// The days that may have rows for `filters`.
-    async fn asked(&self, filters: &[Expr]) -> Result<BTreeSet<Day>> {
-        match lookup::traces_of(filters) {
-            Some(traces) => lookup::days(&traces, &self.facts()?).await,
-            None => Ok(self.read.days()),
-        }
-    }
-
-    /// The view over what lies within reach of `days`.
-    async fn plan(&self, days: &BTreeSet<Day>) -> Result<LogicalPlan> {
+    /// The view over what lies within reach of `days`, and has a say in `traces`.
+    async fn plan(&self, days: &BTreeSet<Day>, traces: Option<&Places>) -> Result<LogicalPlan> {
         let near: BTreeSet<Day> =
             days.iter().flat_map(|day| (-self.reach..=self.reach).map(|by| Day(day.0 + by))).collect();
-        let context = engine::session(1, &self.environment, "UTC")?;
+        let context = match traces {
+            // A filter on the trace does not reach the facts by itself.
+            Some(traces) if self.view.uses.contains(&"span_records") => {
+                Part::around(traces.clone(), &near, Ties::Tools, &self.source).await?.facts(&near, &self.source)?
+            }
+            _ => self.source.facts(1, |facts| facts.of(&near))?,
+        };
         functions::register_prices(&context, &self.prices);
-        for (name, facts) in self.read.facts() {
-            engine::register_facts(&context, name, facts.of(&near), &self.store)?;
-        }
         views::plain(&context, self.view, |table| {
-            let (read, environment) = (Arc::clone(&self.read), Arc::clone(&self.environment));
-            let whole = DerivedProvider::new(table, read, self.store.clone(), environment);
-            if self.read.days().is_subset(&near) {
+            let whole = DerivedProvider::new(table, self.source.clone());
+            if self.source.view.days().is_subset(&near) {
                 return Ok(Arc::new(whole));
             }
             let plan = LogicalPlanBuilder::scan(table.name, provider_as_source(Arc::new(whole)), None)?
@@ -114,8 +96,9 @@ impl DatedProvider {
     }
 
     /// What a scan is asked for, of `days`.
-    async fn rows(&self, days: &BTreeSet<Day>, asked: &Asked, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut plan = LogicalPlanBuilder::from(self.plan(days).await?).filter(of_dates(days))?;
+    async fn rows(self, days: BTreeSet<Day>, asked: Asked, session: SessionState) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = self.plan(&days, asked.traces.as_ref()).await?;
+        let mut plan = LogicalPlanBuilder::from(plan).filter(of_dates(&days))?;
         if let Some(filter) = &asked.filter {
             plan = plan.filter(filter.clone())?;
         }
@@ -131,6 +114,8 @@ impl DatedProvider {
 #[derive(Clone, Debug)]
 struct Asked {
     schema: SchemaRef,
+    /// The only traces that are asked for.
+    traces: Option<Places>,
     filter: Option<Expr>,
     limit: Option<usize>,
 }
@@ -161,17 +146,28 @@ impl TableProvider for DatedProvider {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let predicate = physical_predicate(session, filters, &self.schema)?;
-        let wanted = among(&self.asked(filters).await?, predicate.as_ref(), &self.schema);
+        let traces = match lookup::traces_of(filters) {
+            Some(traces) => Some(lookup::places(traces, &self.source).await?),
+            None => None,
+        };
+        let days = traces.as_ref().map_or_else(|| self.days(), |traces| traces.days.clone());
+        let wanted = among(&days, predicate.as_ref(), &self.schema);
         let schema = projected(&self.schema, projection)?;
         if wanted.is_empty() {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let asked = Asked { schema, filter: conjunction(filters.to_vec()), limit };
-        match session.as_any().downcast_ref::<SessionState>() {
-            Some(session) if wanted.len() > 1 && self.view.uses.contains(&TEXTS) => {
-                Ok(Arc::new(DayByDay::new(self.clone(), wanted, asked, session.clone())))
-            }
-            _ => self.rows(&wanted, &asked, session).await,
+        let Some(session) = session.as_any().downcast_ref::<SessionState>().cloned() else {
+            return internal_err!("queries run in sessions of DataFusion's own");
+        };
+        let view = self.clone();
+        let asked = Asked { schema: Arc::clone(&schema), traces, filter: conjunction(filters.to_vec()), limit };
+        if wanted.len() == 1 || !self.view.uses.contains(&TEXTS) {
+            return view.rows(wanted, asked, session).await;
         }
+        // Texts of many days have no place in memory, and rows of all days beside each other would have each day's
+        // texts read again and again.
+        let what = format!("{} of {} dates", self.view.name, wanted.len());
+        let of_day = move |day| view.clone().rows(BTreeSet::from([day]), asked.clone(), session.clone());
+        Ok(Arc::new(InTurn::new(what, schema, &self.source.environment, wanted, of_day)))
     }
 }

@@ -33,6 +33,7 @@ use crate::provider::FactProvider;
 use crate::relation::{self, Relation};
 use crate::running::{Clock, Places, Rows, Running, Sent, stopping};
 use crate::session::{Dialect, Session, Settings};
+use crate::source::Source;
 use crate::texts::{FewerTexts, Planner};
 use crate::view::{ReadView, TableView};
 use crate::yielding::Yielding;
@@ -213,7 +214,7 @@ impl Engine {
     ) -> Result<SessionContext, QueryError> {
         let time_zone = settings.time_zone.as_str();
         self.refresh_kept(sql).await?;
-        let view = Arc::new(ReadView::take(&self.lake, self.fresh.as_ref())?);
+        let view = ReadView::take(&self.lake, self.fresh.as_ref())?;
         let context = session(self.limits.threads, &self.environment, time_zone)?;
         let prices = self.prices_as_of(settings.prices.as_deref()).await?;
         functions::register_prices(&context, &prices);
@@ -229,14 +230,10 @@ impl Engine {
                 }
             }
         }
-        let parts = || (Arc::clone(&view), self.store.clone(), Arc::clone(&self.environment));
-        let derived = |table| -> Arc<dyn TableProvider> {
-            let (view, store, environment) = parts();
-            Arc::new(DerivedProvider::new(table, view, store, environment))
-        };
-        let dated = |of, reach, columns: &Schema| -> Arc<dyn TableProvider> {
-            let (view, store, environment) = parts();
-            Arc::new(DatedProvider::new(of, reach, columns, view, store, environment, Arc::clone(&prices)))
+        let source = Source::new(view, self.store.clone(), Arc::clone(&self.environment));
+        let derived = |table| -> Arc<dyn TableProvider> { Arc::new(DerivedProvider::new(table, source.clone())) };
+        let dated = |view, reach, columns: &Schema| -> Arc<dyn TableProvider> {
+            Arc::new(DatedProvider::new(view, reach, columns, source.clone(), Arc::clone(&prices)))
         };
         // What a protocol adds holds its own lists of tables.
         views::register(&context, sql, dialect.is_none(), derived, dated).await?;

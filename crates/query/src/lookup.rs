@@ -1,61 +1,69 @@
-//! The days of some traces.
+//! Where the rows of some traces lie.
 //!
 //! A view that puts rows together from several tables reads all of a table that it joins, for the planner cannot know
 //! which rows will be met. Where traces are asked for by their ids, a few rows of the facts tell their days.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::Date32Type;
+use datafusion::arrow::datatypes::{Date32Type, Int64Type};
 use datafusion::common::Result;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, Operator};
-use datafusion::prelude::{SessionContext, col};
-use tracewell_lake::scan::Store;
-use tracewell_model::schema::{LOGS, SPANS};
+use datafusion::prelude::col;
 use tracewell_model::time::Day;
 
-use crate::engine;
-use crate::view::ReadView;
+use crate::one_of::listed;
+use crate::settled::SOURCES;
+use crate::source::Source;
 
-/// The traces that `filters` ask for by their ids, as a condition on `trace_id`.
-pub(crate) fn traces_of(filters: &[Expr]) -> Option<Expr> {
+/// The ids of the traces that `filters` ask for; `None` where they ask otherwise.
+pub(crate) fn traces_of(filters: &[Expr]) -> Option<BTreeSet<String>> {
     let is_trace = |side: &Expr| matches!(side, Expr::Column(column) if column.name == "trace_id");
-    let is_literal = |side: &Expr| matches!(side, Expr::Literal(..));
+    let id = |side: &Expr| match side {
+        Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
+        _ => None,
+    };
     filters.iter().find_map(|filter| match filter {
         Expr::BinaryExpr(binary) if binary.op == Operator::Eq => {
             let sides = [(&binary.left, &binary.right), (&binary.right, &binary.left)];
-            let (_, id) = sides.into_iter().find(|(trace, id)| is_trace(trace) && is_literal(id))?;
-            Some(col("trace_id").eq(id.as_ref().clone()))
+            sides
+                .into_iter()
+                .find(|(trace, _)| is_trace(trace))
+                .and_then(|(_, other)| Some(BTreeSet::from([id(other)?])))
         }
-        Expr::InList(list) if !list.negated && is_trace(&list.expr) && list.list.iter().all(is_literal) => {
-            Some(col("trace_id").in_list(list.list.clone(), false))
-        }
+        Expr::InList(list) if !list.negated && is_trace(&list.expr) => list.list.iter().map(id).collect(),
         _ => None,
     })
 }
 
-/// The tables that traces are looked up in, over `view`.
-pub(crate) fn facts(view: &ReadView, store: &Store, environment: &Arc<RuntimeEnv>) -> Result<SessionContext> {
-    let context = engine::session(2, environment, "UTC")?;
-    for (source, facts) in view.facts().filter(|(name, _)| [SPANS.name, LOGS.name].contains(name)) {
-        engine::register_facts(&context, source, facts.clone(), store)?;
-    }
-    Ok(context)
+/// Some traces, and where their rows lie.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    pub(crate) traces: BTreeSet<String>,
+    pub(crate) days: BTreeSet<Day>,
+    /// The first start of a span or time of a record, and the last, in nanoseconds since 1970.
+    pub(crate) times: (i64, i64),
 }
 
-/// Looks in [`facts`] for the days that have spans or records of `traces`.
-pub(crate) async fn days(traces: &Expr, facts: &SessionContext) -> Result<BTreeSet<Day>> {
-    let mut days = BTreeSet::new();
-    for source in [SPANS.name, LOGS.name] {
-        if !facts.table_exist(source)? {
+/// Looks for the spans and records of `traces`.
+///
+/// # Errors
+/// When they cannot be read.
+pub(crate) async fn places(traces: BTreeSet<String>, source: &Source) -> Result<Places> {
+    let context = source.lookups()?;
+    let mut places = Places { traces, days: BTreeSet::new(), times: (i64::MAX, i64::MIN) };
+    for (table, time) in SOURCES {
+        if !context.table_exist(table)? {
             continue;
         }
-        let rows = facts.table(source).await?.filter(traces.clone())?.select([col("date")])?;
+        let rows =
+            context.table(table).await?.filter(listed("trace_id", &places.traces))?.select([col("date"), col(time)])?;
         for batch in rows.collect().await? {
-            days.extend(batch.column(0).as_primitive::<Date32Type>().iter().flatten().map(Day));
+            places.days.extend(batch.column(0).as_primitive::<Date32Type>().iter().flatten().map(Day));
+            for time in batch.column(1).as_primitive::<Int64Type>().iter().flatten() {
+                places.times = (places.times.0.min(time), places.times.1.max(time));
+            }
         }
     }
-    Ok(days)
+    Ok(places)
 }

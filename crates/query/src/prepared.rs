@@ -20,7 +20,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use tracewell_lake::schema::table_schema;
 use tracewell_model::schema::{CONTENTS, FACT_TABLES, KEPT_TABLES};
 
-use crate::views::{VIEWS, View};
+use crate::views::{CALL_SPANS, VIEWS, View};
 use crate::{engine, functions, texts};
 
 /// What a view is read over, besides the tables of facts and those that people keep.
@@ -30,7 +30,7 @@ pub(crate) enum Over {
     Providers,
     /// Derived tables.
     Derived,
-    /// Nothing else: so derived tables are worked out.
+    /// The part that each span has in a call, as a table: so derived tables are worked out.
     Facts,
 }
 
@@ -116,7 +116,12 @@ impl Kept {
         let state = self.context.state();
         let plan = state.create_logical_plan(view.sql).await?;
         self.plans.insert(view.name, plan.clone());
-        if view.reach.is_none() || !matches!(over, Over::Providers) {
+        let is_table = match over {
+            Over::Providers => view.reach.is_some(),
+            Over::Derived => false,
+            Over::Facts => view.name == CALL_SPANS,
+        };
+        if !is_table {
             return Ok(None);
         }
         let analyzed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;

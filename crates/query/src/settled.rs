@@ -11,9 +11,10 @@ use std::sync::Arc;
 use datafusion::arrow::array::{AsArray, PrimitiveArray, RecordBatch};
 use datafusion::arrow::compute::{max, min};
 use datafusion::arrow::datatypes::Int64Type;
-use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::common::{Result, ScalarValue};
-use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryLimit};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::col;
@@ -22,8 +23,9 @@ use tracewell_lake::{DataFile, Lake};
 use tracewell_model::schema::{LOGS, SPANS, Table};
 use tracewell_model::time::{Day, NANOS_PER_DAY, NANOS_PER_SECOND};
 
-use crate::derived::work_out;
+use crate::derived::DerivedProvider;
 use crate::engine::session;
+use crate::source::Source;
 use crate::view::{ReadView, TableView};
 use crate::views;
 
@@ -35,7 +37,7 @@ const RULES: u32 = 2;
 const HEAD_NANOS: i64 = 3600 * NANOS_PER_SECOND;
 
 /// The tables that derived ones are worked out from, with the column of a row's time.
-const SOURCES: [(&str, &str); 2] = [(SPANS.name, "start_unix_nano"), (LOGS.name, "time_unix_nano")];
+pub(crate) const SOURCES: [(&str, &str); 2] = [(SPANS.name, "start_unix_nano"), (LOGS.name, "time_unix_nano")];
 
 /// The facts that a date was worked out from, as two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,7 @@ pub struct Sources {
     /// Days whose results may differ from what was settled because of rows not yet in a file.
     fresh: BTreeSet<Day>,
     rules: u64,
+    rows: BTreeMap<Day, u64>,
     /// The latest time of a row, in microseconds since 1970.
     pub(crate) last_start: Option<i64>,
 }
@@ -74,24 +77,26 @@ pub struct Sources {
 impl Sources {
     pub(crate) fn of(tables: &HashMap<&'static str, TableView>) -> Self {
         let mut files = [BTreeMap::new(), BTreeMap::new()];
-        let mut fresh = BTreeSet::new();
+        let (mut fresh, mut counts) = (BTreeSet::new(), BTreeMap::new());
         let mut last_start = None;
         for ((name, nanos), files) in SOURCES.into_iter().zip(&mut files) {
             let Some(table) = tables.get(name) else { continue };
             for file in &table.files {
                 let (head, rest) = files.entry(file.day).or_default();
+                *counts.entry(file.day).or_default() += file.rows;
                 *(if begins_in_head(file) { head } else { rest }) ^= file.lineage();
                 last_start = last_start.max(times(file).map(|(_, last)| last));
             }
             for (day, rows) in &table.fresh {
                 fresh.extend([*day, Day(day.0 + 1)]);
+                *counts.entry(*day).or_default() += rows.num_rows() as u64;
                 last_start = last_start.max(nanos_of(rows, nanos).and_then(max).map(|last| last / 1_000));
                 if in_head(*day, nanos_of(rows, nanos).and_then(min)) {
                     fresh.insert(Day(day.0 - 1));
                 }
             }
         }
-        Self { files, fresh, rules: rules(), last_start }
+        Self { files, fresh, rules: rules(), rows: counts, last_start }
     }
 
     /// Every date that has facts.
@@ -120,6 +125,11 @@ impl Sources {
             }
         }
         Facts { near: short(&near), all: short(&all) }
+    }
+
+    /// How many spans and records there are of `day`.
+    pub(crate) fn rows(&self, day: Day) -> u64 {
+        self.rows.get(&day).copied().unwrap_or_default()
     }
 
     fn is_empty(&self, day: Day) -> bool {
@@ -164,18 +174,8 @@ impl Settled {
     }
 }
 
-/// Rows of a batch, and memory that a sort keeps for its merge, where memory is short.
-const SHORT_BATCH: usize = 1024;
-const MERGE_BYTES: usize = 2 << 20;
-
-/// How rows that belong together are brought together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joins {
-    /// Quickly, with one side in memory.
-    Hashed,
-    /// By sorting both sides, which spill to disk where memory is short.
-    Sorted,
-}
+/// Small ranges of files that are kept at hand: the parts of a day are read from the same files.
+const RANGES_BYTES: usize = 32 << 20;
 
 /// The rows of the derived `table` on `day`, worked out from the facts of `view`, in the order of its files.
 ///
@@ -184,29 +184,31 @@ pub enum Joins {
 pub async fn rows(
     table: &'static Table,
     day: Day,
-    view: &ReadView,
+    view: ReadView,
     lake: &Lake,
     runtime: &Arc<RuntimeEnv>,
-    joins: Joins,
 ) -> Result<SendableRecordBatchStream> {
-    let store = Store::known_to(runtime, lake.location())?;
-    let plan = work_out(table, &BTreeSet::from([day]), view, &store, runtime).await?;
+    let store = Store::kept_by(runtime, lake.location(), RANGES_BYTES)?;
+    // A sort takes what memory there is, and gives nothing back to those who need it to give the sort its rows.
+    let (sorting, environment) = (half(runtime)?, half(runtime)?);
+    let source = Source::new(view, store, environment);
+    let rows = provider_as_source(Arc::new(DerivedProvider::of_day(table, day, source)));
     let order = table.sort.iter().map(|key| col(*key).sort(true, true)).collect::<Vec<_>>();
     let columns = table.columns[1..].iter().map(|column| col(column.name));
-    let plan = LogicalPlanBuilder::from(plan).sort(order)?.project(columns)?.build()?;
-    let sorted = joins == Joins::Sorted;
-    // Joins of one partition are never sorted.
-    let context = session(if sorted { 2 } else { 1 }, runtime, "UTC")?;
-    if sorted {
-        let state = context.state_ref();
-        let mut state = state.write();
-        let options = state.config_mut().options_mut();
-        options.optimizer.prefer_hash_join = false;
-        // Some dozen sorts share the memory, and rows are wide.
-        options.execution.batch_size = ConfigNonZeroUsize::try_new(SHORT_BATCH)?;
-        options.execution.sort_spill_reservation_bytes = MERGE_BYTES;
-    }
+    let plan = LogicalPlanBuilder::scan(table.name, rows, None)?.sort(order)?.project(columns)?.build()?;
+    let context = session(1, &sorting, "UTC")?;
     context.execute_logical_plan(plan).await?.execute_stream().await
+}
+
+/// The same with half of the memory.
+fn half(runtime: &Arc<RuntimeEnv>) -> Result<Arc<RuntimeEnv>> {
+    match runtime.memory_pool.memory_limit() {
+        MemoryLimit::Finite(bytes) => {
+            let pool = Arc::new(FairSpillPool::new(bytes / 2));
+            RuntimeEnvBuilder::from_runtime_env(runtime).with_memory_pool(pool).build_arc()
+        }
+        _ => Ok(Arc::clone(runtime)),
+    }
 }
 
 /// The days whose facts have a part in the results of `days`.

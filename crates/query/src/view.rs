@@ -26,6 +26,10 @@ impl TableView {
         let fresh = self.fresh.iter().filter(|(day, _)| days.contains(day)).cloned().collect();
         Self { table: Arc::clone(&self.table), files, fresh }
     }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.fresh.is_empty()
+    }
 }
 
 /// Every table at one moment.

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, plan_err};
-use datafusion::datasource::ViewTable;
+use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::SessionContext;
+use futures::TryStreamExt;
 use tracewell_model::schema::{CALLS, RELEASES, SCORES, SPANS, TRACES, Table};
 
-use crate::prepared::{self, Over};
+use crate::compact::compact;
+use crate::prepared::{self, Over, nullable};
 
 /// One view.
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +124,7 @@ pub const VIEWS: &[View] = &[
         reach: None,
     },
     View {
-        name: "call_spans",
+        name: CALL_SPANS,
         doc: "One row is one span, or log record that stands for one, that has a part in a model call: the call itself, a duplicate of it, or a wrapper around calls.",
         sql: include_str!("../../../queries/views/call_spans.sql"),
         columns: &[
@@ -448,6 +450,9 @@ pub const VIEWS: &[View] = &[
     },
 ];
 
+/// The view that says which spans are one call.
+pub(crate) const CALL_SPANS: &str = "call_spans";
+
 /// Makes the views that `sql` mentions known to `context`, and those that they use. Lists of all tables get all of
 /// them if `lists`. `derived` gives the table behind a view that is settled by date, `dated` one for a view with these
 /// columns that reads only what lies so many days from the dates asked for.
@@ -490,16 +495,34 @@ pub(crate) async fn plain(
     named(prepared::plan(context, view, Over::Derived).await?, view)
 }
 
-/// The plan of the view behind the derived `table`, over the facts alone.
+/// The plan of the view behind the derived `table`, over the facts alone. Which spans are one call is worked out at
+/// once: several views ask it, and few rows say it.
 ///
 /// # Errors
-/// When it cannot be planned.
+/// When it cannot be planned, or the facts cannot be read.
 pub(crate) async fn source(context: &SessionContext, table: &Table) -> Result<LogicalPlan> {
     let behind = |view: &&View| view.derived.is_some_and(|derived| derived.name == table.name);
+    register_facts(context, CALL_SPANS).await?;
+    let rows = context.table(CALL_SPANS).await?.execute_stream().await?;
+    let columns = nullable(&rows.schema());
+    let rows = rows.map_ok(compact).try_collect().await?;
+    context.deregister_table(CALL_SPANS)?;
+    context.register_table(CALL_SPANS, Arc::new(MemTable::try_new(columns, vec![rows])?))?;
     match VIEWS.iter().find(behind) {
         Some(view) => named(prepared::plan(context, view, Over::Facts).await?, view),
         None => plan_err!("no view stands behind the table `{}`", table.name),
     }
+}
+
+/// Makes the view `name` known to `context`, over the facts alone.
+///
+/// # Errors
+/// When it cannot be planned.
+pub(crate) async fn register_facts(context: &SessionContext, name: &str) -> Result<()> {
+    for view in VIEWS.iter().filter(|view| view.name == name) {
+        context.register_table(view.name, planned(context, view, Over::Facts).await?)?;
+    }
+    Ok(())
 }
 
 /// The views that decide what the derived tables hold.

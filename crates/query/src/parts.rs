@@ -1,0 +1,177 @@
+//! Parts of the facts that are worked out apart.
+//!
+//! One model call may have left spans in several traces, so which spans are one call shows only beside other traces. Few
+//! have a say in each other, though. Here those are brought together that may, told by less than what makes calls one
+//! (`calls`), so that none is missing:
+//!
+//! - calls that name one response or have equal input, and records of one conversation, seen by two instrumentations
+//!   within one time;
+//! - executions of tools and records of them that name one call, within one time or in one conversation;
+//! - what Logfire writes when a stream begins and ends, of one last message.
+//!
+//! ```text
+//!   rows of a day and of those beside ──> signs ── equal ones ──> traces that are tied ── by their time ──> parts
+//! ```
+//!
+//! A lookup of a trace reads what is tied to it alone, and a day is worked out part by part, however large it is.
+
+mod ties;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::execution::memory_pool::MemoryLimit;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
+use datafusion::prelude::{SessionContext, col};
+use tokio::sync::Mutex;
+use tracewell_model::schema::LOGS;
+use tracewell_model::time::Day;
+
+use crate::lookup::{self, Places};
+use crate::one_of::one_of;
+use crate::settled::{SOURCES, beside};
+use crate::source::Source;
+pub(crate) use ties::Ties;
+use ties::{Facts, Group};
+
+/// About what working out a row takes, of the memory that there is, and the fewest rows of a part that is not the last.
+const ROW_BYTES: usize = 32 << 10;
+const FEWEST_ROWS: usize = 1 << 10;
+/// Rows of a part where memory is not limited.
+const MANY_ROWS: usize = 1 << 18;
+
+/// The parts that a query has looked for: what it reads by one it often reads by another table, too.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    around: Mutex<HashMap<(BTreeSet<String>, BTreeSet<Day>, Ties), Part>>,
+    of_days: Mutex<HashMap<BTreeSet<Day>, Vec<Part>>>,
+}
+
+/// Traces that no others have a say in, and the time of their rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    traces: Arc<HashSet<String>>,
+    /// From the first start of a span or a record to the last start of a span or time of a record, in nanoseconds
+    /// since 1970.
+    first: i64,
+    last: i64,
+}
+
+impl Part {
+    /// The traces at `places` and what is tied to them, as far as it has rows of `days`.
+    ///
+    /// # Errors
+    /// When the facts cannot be read.
+    pub(crate) async fn around(places: Places, days: &BTreeSet<Day>, ties: Ties, source: &Source) -> Result<Self> {
+        let mut known = source.known.around.lock().await;
+        let key = (places.traces.clone(), days.clone(), ties);
+        if let Some(part) = known.get(&key) {
+            return Ok(part.clone());
+        }
+        let part = Self::look_around(places, days, ties, source).await?;
+        known.insert(key, part.clone());
+        Ok(part)
+    }
+
+    async fn look_around(mut places: Places, days: &BTreeSet<Day>, ties: Ties, source: &Source) -> Result<Self> {
+        let facts = Facts::of(days, source).await?;
+        if facts.tie_whenever() {
+            let groups = facts.groups(ties).await?.into_iter();
+            return Ok(Self::of(groups.filter(|group| group.has_any(&places.traces))));
+        }
+        loop {
+            let tied = match ties {
+                Ties::All => facts.near(places.times, days, source)?.groups(ties).await?,
+                // Records alone tell of a tool's execution in another trace.
+                Ties::Tools => Vec::new(),
+            };
+            let tied = tied.into_iter().filter(|group| group.has_any(&places.traces)).flat_map(|group| group.traces);
+            let tied = &places.traces | &tied.collect();
+            if tied.len() == places.traces.len() {
+                let (first, last) = places.times;
+                return Ok(Self { traces: Arc::new(tied.into_iter().collect()), first, last });
+            }
+            places = lookup::places(tied, source).await?;
+        }
+    }
+
+    /// All traces that have rows of `days`, and what is tied to them on the days beside, in parts in the order of time.
+    ///
+    /// # Errors
+    /// When the facts cannot be read.
+    pub(crate) async fn of_days(days: &BTreeSet<Day>, source: &Source) -> Result<Vec<Self>> {
+        let mut known = source.known.of_days.lock().await;
+        if let Some(parts) = known.get(days) {
+            return Ok(parts.clone());
+        }
+        let mut groups = Facts::of(&beside(days), source).await?.groups(Ties::All).await?;
+        groups.retain(|group| days.range(group.first_day..=group.last_day).next().is_some());
+        groups.sort_by_key(|group| group.first);
+        let most = rows_of_a_part(&source.environment);
+        let (mut parts, mut groups) = (Vec::new(), groups.into_iter().peekable());
+        while groups.peek().is_some() {
+            let mut rows = 0;
+            let mut fits = |group: &Group| {
+                let fits = rows == 0 || rows + group.rows <= most;
+                rows += group.rows;
+                fits
+            };
+            parts.push(Self::of(std::iter::from_fn(|| groups.next_if(&mut fits))));
+        }
+        known.insert(days.clone(), parts.clone());
+        Ok(parts)
+    }
+
+    fn of(groups: impl Iterator<Item = Group>) -> Self {
+        let (mut traces, mut first, mut last) = (HashSet::new(), i64::MAX, i64::MIN);
+        for group in groups {
+            traces.extend(group.traces);
+            (first, last) = (first.min(group.first), last.max(group.last));
+        }
+        Self { traces: Arc::new(traces), first, last }
+    }
+
+    /// No row begins earlier, and no span begins later, in nanoseconds since 1970.
+    pub(crate) fn times(&self) -> (i64, i64) {
+        (self.first, self.last)
+    }
+
+    /// Its facts of `days`, by the names of their tables.
+    ///
+    /// # Errors
+    /// When they cannot be planned.
+    pub(crate) fn facts(&self, days: &BTreeSet<Day>, source: &Source) -> Result<SessionContext> {
+        let context = source.facts(2, |facts| facts.of(days))?;
+        for (name, time) in SOURCES {
+            let of_traces = one_of("trace_id", &self.traces);
+            let of_time = col(time).between(lit(self.first), lit(self.last));
+            let wanted = if name == LOGS.name {
+                // A record without a trace goes by its own id; and people decide on calls of tools elsewhere.
+                of_time.and(of_traces.or(one_of("record_id", &self.traces))).or(col("kind").eq(lit("human")))
+            } else {
+                of_time.and(of_traces)
+            };
+            restrict(&context, name, wanted)?;
+        }
+        Ok(context)
+    }
+}
+
+/// Leaves the rows of the table `name` that are `wanted`.
+fn restrict(context: &SessionContext, name: &str, wanted: Expr) -> Result<()> {
+    if let Some(all) = context.deregister_table(name)? {
+        let few = LogicalPlanBuilder::scan(name, provider_as_source(all), None)?.filter(wanted)?.build()?;
+        context.register_table(name, Arc::new(ViewTable::new(few, None)))?;
+    }
+    Ok(())
+}
+
+fn rows_of_a_part(environment: &RuntimeEnv) -> usize {
+    match environment.memory_pool.memory_limit() {
+        MemoryLimit::Finite(bytes) => (bytes / ROW_BYTES).max(FEWEST_ROWS),
+        _ => MANY_ROWS,
+    }
+}

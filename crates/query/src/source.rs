@@ -1,0 +1,47 @@
+//! What a plan reads, and with what.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::SessionContext;
+use tracewell_lake::scan::Store;
+use tracewell_model::schema::{LOGS, SPANS};
+
+use crate::engine;
+use crate::parts::Known;
+use crate::view::{ReadView, TableView};
+
+/// The tables of one query, where their files are, and the memory to read them with.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) view: Arc<ReadView>,
+    pub(crate) store: Store,
+    pub(crate) environment: Arc<RuntimeEnv>,
+    /// The parts that were looked for already.
+    pub(crate) known: Arc<Known>,
+}
+
+impl Source {
+    pub(crate) fn new(view: ReadView, store: Store, environment: Arc<RuntimeEnv>) -> Self {
+        Self { view: Arc::new(view), store, environment, known: Arc::default() }
+    }
+
+    /// A context with the tables of facts as `part` of them leaves them.
+    pub(crate) fn facts(&self, threads: usize, part: impl Fn(&TableView) -> TableView) -> Result<SessionContext> {
+        let context = engine::session(threads, &self.environment, "UTC")?;
+        for (name, facts) in self.view.facts() {
+            engine::register_facts(&context, name, part(facts), &self.store)?;
+        }
+        Ok(context)
+    }
+
+    /// A context with the tables that traces are looked up in.
+    pub(crate) fn lookups(&self) -> Result<SessionContext> {
+        let context = engine::session(2, &self.environment, "UTC")?;
+        for (name, facts) in self.view.facts().filter(|(name, _)| [SPANS.name, LOGS.name].contains(name)) {
+            engine::register_facts(&context, name, facts.clone(), &self.store)?;
+        }
+        Ok(context)
+    }
+}
