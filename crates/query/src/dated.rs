@@ -77,7 +77,11 @@ impl DatedProvider {
         let context = match traces {
             // A filter on the trace does not reach the facts by itself.
             Some(traces) if self.view.uses.contains(&"span_records") => {
-                Part::around(traces.clone(), &near, Ties::Tools, &self.source).await?.facts(&near, &self.source)?
+                Part::around(traces.clone(), &near, Ties::Tools, &self.source).await?.facts(
+                    &near,
+                    Ties::Tools,
+                    &self.source,
+                )?
             }
             _ => self.source.facts(1, |facts| facts.of(&near))?,
         };

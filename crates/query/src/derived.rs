@@ -161,7 +161,7 @@ impl Work {
     }
 
     async fn part(self, (part, days): (Part, BTreeSet<Day>)) -> Result<Arc<dyn ExecutionPlan>> {
-        let context = part.facts(&beside(&days), &self.source)?;
+        let context = part.facts(&beside(&days), Ties::All, &self.source)?;
         let rows = views::source(&context, self.table).await?;
         let of_table = table_schema(self.table);
         let columns = self.schema.fields().iter().map(|field| {

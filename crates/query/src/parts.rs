@@ -7,13 +7,14 @@
 //! - calls that name one response or have equal input, and records of one conversation, seen by two instrumentations
 //!   within one time;
 //! - executions of tools and records of them that name one call, within one time or in one conversation;
-//! - what Logfire writes when a stream begins and ends, of one last message.
+//! - what Logfire writes when a stream begins and when it ends, of one last message.
 //!
 //! ```text
 //!   rows of a day and of those beside ──> signs ── equal ones ──> traces that are tied ── by their time ──> parts
 //! ```
 //!
-//! A lookup of a trace reads what is tied to it alone, and a day is worked out part by part, however large it is.
+//! A lookup of a trace reads what is tied to it alone, and a day is worked out part by part, however large it is. What
+//! of a trace lies more than a day from the days that are asked for has no say, whether they are settled or not.
 
 mod ties;
 
@@ -37,7 +38,7 @@ use crate::source::Source;
 pub(crate) use ties::Ties;
 use ties::{Facts, Group};
 
-/// About what working out a row takes, of the memory that there is, and the fewest rows of a part that is not the last.
+/// About what working out a row takes, of the memory that there is; and what a part may have however little there is.
 const ROW_BYTES: usize = 32 << 10;
 const FEWEST_ROWS: usize = 1 << 10;
 /// Rows of a part where memory is not limited.
@@ -49,6 +50,9 @@ pub(crate) struct Known {
     around: Mutex<HashMap<(BTreeSet<String>, BTreeSet<Day>, Ties), Part>>,
     of_days: Mutex<HashMap<BTreeSet<Day>, Vec<Part>>>,
 }
+
+/// Traces that are tied to some are looked for near them so many times, then everywhere.
+const MOST_ROUNDS: usize = 4;
 
 /// Traces that no others have a say in, and the time of their rows.
 #[derive(Clone, Debug)]
@@ -77,25 +81,28 @@ impl Part {
     }
 
     async fn look_around(mut places: Places, days: &BTreeSet<Day>, ties: Ties, source: &Source) -> Result<Self> {
-        let facts = Facts::of(days, source).await?;
-        if facts.tie_whenever() {
-            let groups = facts.groups(ties).await?.into_iter();
-            return Ok(Self::of(groups.filter(|group| group.has_any(&places.traces))));
+        let facts = Facts::of(days, ties, source).await?;
+        if !facts.may_tie() {
+            return Ok(Self::at(places));
         }
-        loop {
-            let tied = match ties {
-                Ties::All => facts.near(places.times, days, source)?.groups(ties).await?,
-                // Records alone tell of a tool's execution in another trace.
-                Ties::Tools => Vec::new(),
-            };
-            let tied = tied.into_iter().filter(|group| group.has_any(&places.traces)).flat_map(|group| group.traces);
-            let tied = &places.traces | &tied.collect();
-            if tied.len() == places.traces.len() {
-                let (first, last) = places.times;
-                return Ok(Self { traces: Arc::new(tied.into_iter().collect()), first, last });
+        if !facts.tie_whenever() {
+            for _ in 0..MOST_ROUNDS {
+                let near = facts.near(places.times, days, source)?.groups().await?.into_iter();
+                let tied = near.filter(|group| group.has_any(&places.traces)).flat_map(|group| group.traces);
+                let tied = &places.traces | &tied.collect();
+                if tied.len() == places.traces.len() {
+                    return Ok(Self::at(places));
+                }
+                places = lookup::places(tied, source).await?;
             }
-            places = lookup::places(tied, source).await?;
         }
+        let groups = facts.groups().await?.into_iter();
+        Ok(Self::of(groups.filter(|group| group.has_any(&places.traces))))
+    }
+
+    fn at(places: Places) -> Self {
+        let (first, last) = places.times;
+        Self { traces: Arc::new(places.traces.into_iter().collect()), first, last }
     }
 
     /// All traces that have rows of `days`, and what is tied to them on the days beside, in parts in the order of time.
@@ -107,7 +114,7 @@ impl Part {
         if let Some(parts) = known.get(days) {
             return Ok(parts.clone());
         }
-        let mut groups = Facts::of(&beside(days), source).await?.groups(Ties::All).await?;
+        let mut groups = Facts::of(&beside(days), Ties::All, source).await?.groups().await?;
         groups.retain(|group| days.range(group.first_day..=group.last_day).next().is_some());
         groups.sort_by_key(|group| group.first);
         let most = rows_of_a_part(&source.environment);
@@ -143,16 +150,18 @@ impl Part {
     ///
     /// # Errors
     /// When they cannot be planned.
-    pub(crate) fn facts(&self, days: &BTreeSet<Day>, source: &Source) -> Result<SessionContext> {
+    pub(crate) fn facts(&self, days: &BTreeSet<Day>, ties: Ties, source: &Source) -> Result<SessionContext> {
         let context = source.facts(2, |facts| facts.of(days))?;
         for (name, time) in SOURCES {
             let of_traces = one_of("trace_id", &self.traces);
             let of_time = col(time).between(lit(self.first), lit(self.last));
-            let wanted = if name == LOGS.name {
-                // A record without a trace goes by its own id; and people decide on calls of tools elsewhere.
-                of_time.and(of_traces.or(one_of("record_id", &self.traces))).or(col("kind").eq(lit("human")))
-            } else {
-                of_time.and(of_traces)
+            // A record without a trace goes by its own id.
+            let of_records = || col("trace_id").is_null().and(one_of("record_id", &self.traces));
+            let wanted = match (name == LOGS.name, ties) {
+                (false, _) => of_time.and(of_traces),
+                (true, Ties::All) => of_time.and(of_traces.or(of_records())),
+                // People decide on calls of tools elsewhere.
+                (true, Ties::Tools) => of_time.and(of_traces.or(of_records())).or(col("kind").eq(lit("human"))),
             };
             restrict(&context, name, wanted)?;
         }

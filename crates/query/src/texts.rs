@@ -75,11 +75,12 @@ fn is_texts(plan: &LogicalPlan) -> bool {
 
 impl Texts {
     fn of(join: &Join, contents: &Arc<dyn TableProvider>) -> Result<Self> {
-        let filter = join.filter.iter().flat_map(split_conjunction).filter_map(|condition| match condition {
+        let filter: Vec<_> = join.filter.iter().flat_map(split_conjunction).collect();
+        let equal = filter.iter().filter_map(|condition| match condition {
             Expr::BinaryExpr(equal) if equal.op == Operator::Eq => Some((equal.left.as_ref(), equal.right.as_ref())),
             _ => None,
         });
-        let pairs: Vec<_> = join.on.iter().map(|(left, right)| (left, right)).chain(filter).collect();
+        let pairs: Vec<_> = join.on.iter().map(|(left, right)| (left, right)).chain(equal).collect();
         let texts = join.right.schema();
         let is_key = |side: &Expr, key: &str| matches!(side, Expr::Column(column) if column.name == key && texts.has_column(column));
         let named_by = |key: &str| {
@@ -89,7 +90,8 @@ impl Texts {
                 _ => None,
             })
         };
-        let (Some(tenant), Some(date), Some(hash), 3) = (named_by(TENANT), named_by(DATE), named_by(HASH), pairs.len())
+        let conditions = join.on.len() + filter.len();
+        let (Some(tenant), Some(date), Some(hash), 3) = (named_by(TENANT), named_by(DATE), named_by(HASH), conditions)
         else {
             return plan_err!("texts are joined by tenant, date and hash");
         };
