@@ -47,9 +47,12 @@ const MANY_ROWS: usize = 1 << 18;
 /// The parts that a query has looked for: what it reads by one it often reads by another table, too.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    around: Mutex<HashMap<(BTreeSet<String>, BTreeSet<Day>, Ties), Part>>,
+    around: Mutex<HashMap<Looked, Part>>,
     of_days: Mutex<HashMap<BTreeSet<Day>, Vec<Part>>>,
 }
+
+/// The traces that were looked up, on which days and how they may be tied.
+type Looked = (BTreeSet<String>, BTreeSet<Day>, Ties);
 
 /// Traces that are tied to some are looked for near them so many times, then everywhere.
 const MOST_ROUNDS: usize = 4;
