@@ -73,7 +73,7 @@ fn run(number: u64) -> Vec<Sent> {
             .used(100, 10),
         span("shop", "app", (trace, id + 2), id, (from + 80, from + 90)),
     ];
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         let twin = span("shop", "gateway", (trace + (1 << 64), id + 3), 0, (from + 11, from + 79));
         spans.push(twin.chat().response(&format!("response-{number}")).used(100, 10));
     }
