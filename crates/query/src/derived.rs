@@ -95,7 +95,7 @@ impl DerivedProvider {
             let of_day = self.source.view.sources().rows(*day);
             rows += of_day;
             match runs.last_mut() {
-                Some(run) if rows <= MANY_ROWS => {
+                Some(run) if rows <= ROWS_AT_ONCE => {
                     run.insert(*day);
                 }
                 _ => {
@@ -109,7 +109,7 @@ impl DerivedProvider {
 }
 
 /// Rows of days that are looked through at once.
-const MANY_ROWS: u64 = 1 << 19;
+const ROWS_AT_ONCE: u64 = 1 << 19;
 
 /// Works out rows of a derived table.
 #[derive(Clone)]

@@ -42,7 +42,7 @@ use ties::{Facts, Group};
 const ROW_BYTES: usize = 32 << 10;
 const FEWEST_ROWS: usize = 1 << 10;
 /// Rows of a part where memory is not limited.
-const MANY_ROWS: usize = 1 << 18;
+const ROWS_WITHOUT_LIMIT: usize = 1 << 18;
 
 /// The parts that a query has looked for: what it reads by one it often reads by another table, too.
 #[derive(Debug, Default)]
@@ -184,6 +184,6 @@ fn restrict(context: &SessionContext, name: &str, wanted: Expr) -> Result<()> {
 fn rows_of_a_part(environment: &RuntimeEnv) -> usize {
     match environment.memory_pool.memory_limit() {
         MemoryLimit::Finite(bytes) => (bytes / ROW_BYTES).max(FEWEST_ROWS),
-        _ => MANY_ROWS,
+        _ => ROWS_WITHOUT_LIMIT,
     }
 }
