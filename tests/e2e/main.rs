@@ -29,6 +29,7 @@ mod scores;
 mod senders;
 mod server;
 mod settled;
+mod skipped;
 mod spans;
 mod sqllogic;
 mod states;

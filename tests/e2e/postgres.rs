@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::readers::{python, run, script};
 use crate::server::Server;
+use crate::skipped::skipped;
 use crate::spans::{request, span, text};
 use crate::views::int;
 
@@ -82,7 +83,7 @@ pub(crate) fn printed(output: &str) -> Value {
 pub(crate) fn has(program: &str, test: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
-        println!("SKIPPED {test}: there is no {program}");
+        skipped(test, &format!("there is no {program}"));
     }
     found
 }
@@ -185,7 +186,7 @@ async fn python_drivers_agree() {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_postgres_agrees() {
     let Ok(modules) = std::env::var("TRACEWELL_NODE_MODULES") else {
-        println!("SKIPPED node_postgres_agrees: set TRACEWELL_NODE_MODULES to the node_modules of tests/node");
+        skipped("node_postgres_agrees", "set TRACEWELL_NODE_MODULES to the node_modules of tests/node");
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -199,7 +200,7 @@ async fn node_postgres_agrees() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jdbc_agrees() {
     let Ok(driver) = std::env::var("TRACEWELL_JDBC") else {
-        println!("SKIPPED jdbc_agrees: set TRACEWELL_JDBC to the driver's jar (.ci/run fetches it)");
+        skipped("jdbc_agrees", "set TRACEWELL_JDBC to the driver's jar (.ci/run fetches it)");
         return;
     };
     if !has("java", "jdbc_agrees") {

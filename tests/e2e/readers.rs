@@ -3,14 +3,13 @@
 use std::process::Command;
 
 use crate::server::Server;
+use crate::skipped::skipped;
 
 /// The Python that has `tests/python/requirements.txt`, or a word that the test is skipped.
 pub(crate) fn python(test: &str) -> Option<String> {
     let python = std::env::var("TRACEWELL_PYTHON").ok();
     if python.is_none() {
-        println!(
-            "SKIPPED {test}: set TRACEWELL_PYTHON to a Python that has tests/python/requirements.txt (.ci/run makes one)"
-        );
+        skipped(test, "set TRACEWELL_PYTHON to a Python that has tests/python/requirements.txt (.ci/run makes one)");
     }
     python
 }

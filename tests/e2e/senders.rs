@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::readers::{python, run, script};
 use crate::server::Server;
+use crate::skipped::skipped;
 
 /// The answer to a query.
 fn rows(server: &Server, query: &str) -> Value {
@@ -258,8 +259,9 @@ async fn the_python_sdk_exports_logs_within_spans() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_javascript_sdks_export_as_json() {
     let Ok(modules) = std::env::var("TRACEWELL_NODE_MODULES") else {
-        println!(
-            "SKIPPED the_javascript_sdks_export_as_json: set TRACEWELL_NODE_MODULES to the node_modules of tests/node (.ci/run installs them)"
+        skipped(
+            "the_javascript_sdks_export_as_json",
+            "set TRACEWELL_NODE_MODULES to the node_modules of tests/node (.ci/run installs them)",
         );
         return;
     };

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::readers::{python, run, script};
 use crate::server::{BINARY, Server, free_port, rows};
+use crate::skipped::skipped;
 use crate::spans::{request, span};
 
 /// A store that is stopped when the test is over.
@@ -56,9 +57,7 @@ async fn tables_live_on_s3() {
 async fn tables_live_on_azure() {
     let Some(python) = python("tables_live_on_azure") else { return };
     let Ok(azurite) = std::env::var("TRACEWELL_AZURITE") else {
-        println!(
-            "SKIPPED tables_live_on_azure: set TRACEWELL_AZURITE to azurite-blob of npm's azurite (.ci/run installs it)"
-        );
+        skipped("tables_live_on_azure", "set TRACEWELL_AZURITE to azurite-blob of npm's azurite (.ci/run installs it)");
         return;
     };
     let port = free_port();

@@ -11,7 +11,7 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
@@ -37,13 +37,15 @@ use crate::source::Source;
 use crate::texts::{FewerTexts, Planner};
 use crate::view::{ReadView, TableView};
 use crate::yielding::Yielding;
-use crate::{ahead, described, exact, functions, length, newest, stop, views, zone};
+use crate::{ahead, described, exact, functions, length, memory, newest, stop, views, zone};
 
 /// What queries may take.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Memory of all queries together; sorts and aggregates beyond it spill to disk.
+    /// Memory of all queries together.
     pub memory_bytes: usize,
+    /// Memory of one query; sorts and aggregates beyond it spill to disk.
+    pub memory_per_query: usize,
     /// A query that runs longer is stopped.
     pub timeout: Duration,
     /// Queries that run at the same time; more wait.
@@ -58,6 +60,8 @@ pub struct Limits {
     pub threads: usize,
     /// Where sorts and aggregates spill to; nowhere when `None`.
     pub spill: Option<PathBuf>,
+    /// Bytes of what all queries together have spilled.
+    pub spill_bytes: u64,
 }
 
 impl Default for Limits {
@@ -66,6 +70,7 @@ impl Default for Limits {
             // What can spill shares it evenly, whether it holds anything or not; a plan of `messages` has more than a
             // dozen such operators, and two messages of 16 MiB are sorted in 75 MiB.
             memory_bytes: 2 << 30,
+            memory_per_query: 3 << 29,
             timeout: Duration::from_secs(300),
             concurrent: 16,
             long: 4,
@@ -73,6 +78,7 @@ impl Default for Limits {
             bytes: 16 << 30,
             threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             spill: Some(std::env::temp_dir()),
+            spill_bytes: 64 << 30,
         }
     }
 }
@@ -109,18 +115,16 @@ impl Engine {
     /// # Errors
     /// When the runtime or the spill folder cannot be set up.
     pub fn new(lake: Lake, fresh: Arc<dyn Fresh>, limits: Limits) -> Result<Self, QueryError> {
-        let pool = TrackConsumersPool::new(
-            FairSpillPool::new(limits.memory_bytes),
-            std::num::NonZero::new(3).expect("three is not zero"),
-        );
         let disk = match &limits.spill {
-            Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
-            None => DiskManagerMode::Disabled,
+            Some(folder) => DiskManagerBuilder::default()
+                .with_mode(DiskManagerMode::Directories(vec![folder.clone()]))
+                .with_max_temp_directory_size(limits.spill_bytes),
+            None => DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
         };
         let environment = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(pool))
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory_bytes)))
             .with_metadata_cache_limit(FOOTERS_BYTES)
-            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(disk))
+            .with_disk_manager_builder(disk)
             .build_arc()?;
         let store = Store::kept_by(&environment, lake.location(), RANGES_BYTES)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -215,7 +219,8 @@ impl Engine {
         let time_zone = settings.time_zone.as_str();
         self.refresh_kept(sql).await?;
         let view = ReadView::take(&self.lake, self.fresh.as_ref())?;
-        let context = session(self.limits.threads, &self.environment, time_zone)?;
+        let environment = memory::of_query(&self.environment, self.limits.memory_per_query)?;
+        let context = session(self.limits.threads, &environment, time_zone)?;
         let prices = self.prices_as_of(settings.prices.as_deref()).await?;
         functions::register_prices(&context, &prices);
         for (name, facts) in view.facts() {
@@ -230,7 +235,7 @@ impl Engine {
                 }
             }
         }
-        let source = Source::new(view, self.store.clone(), Arc::clone(&self.environment));
+        let source = Source::new(view, self.store.clone(), environment);
         let derived = |table| -> Arc<dyn TableProvider> { Arc::new(DerivedProvider::new(table, source.clone())) };
         let dated = |view, reach, columns: &Schema| -> Arc<dyn TableProvider> {
             Arc::new(DatedProvider::new(view, reach, columns, source.clone(), Arc::clone(&prices)))
@@ -294,12 +299,15 @@ impl Engine {
         let mut rows = Rows::new(receiver, cancel.clone().drop_guard());
         self.runtime().spawn(async move {
             let work = async {
-                let running = Running::begin(&places, &limits, pool, clock).await?;
-                let (context, plan) = plan.await?;
-                stop::watch(&context, &stop);
-                let plan = ahead::answer(&context, plan).await?;
-                let plan = newest::answer(&context, &plan).await?.unwrap_or(plan);
-                let rows = context.execute_logical_plan(plan).await?.execute_stream().await?;
+                let mut running = Running::begin(&places, &limits, pool, clock).await?;
+                let begin = async {
+                    let (context, plan) = plan.await?;
+                    stop::watch(&context, &stop);
+                    let plan = ahead::answer(&context, plan).await?;
+                    let plan = newest::answer(&context, &plan).await?.unwrap_or(plan);
+                    Ok::<_, QueryError>(context.execute_logical_plan(plan).await?.execute_stream().await?)
+                };
+                let rows = running.at_work(begin).await??;
                 let _ = started.send(rows.schema());
                 running.send(rows, &batches).await
             };

@@ -21,8 +21,8 @@ pub enum QueryError {
     /// It ran too long.
     #[error("the query ran longer than {}s and was stopped; narrow it, for instance by `date`, or raise query.timeout", .0.as_secs_f64())]
     Timeout(Duration),
-    /// It needed more memory than all queries may take.
-    #[error("{0}; narrow the query, or raise query.memory")]
+    /// It needed more memory than one query may take, or than all may.
+    #[error("{0}; narrow the query, or raise query.memory and query.memory_per_query")]
     Memory(String),
     /// Its answer is larger than one may be.
     #[error("{0}; ask for less with a filter, an aggregate or LIMIT, or raise the limit")]
@@ -149,6 +149,10 @@ impl From<LakeError> for QueryError {
 
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
+        if runtime::has_spilled_too_much(&error) {
+            let message = "queries have spilled as much to disk as they may, the limit query.spill_size";
+            return Self::TooLarge(message.into());
+        }
         if runtime::is_of_storage(&error) {
             return Self::Storage(plain(&error));
         }

@@ -28,6 +28,7 @@ mod functions;
 mod in_turn;
 mod length;
 mod lookup;
+mod memory;
 pub mod named;
 mod newest;
 mod one_of;

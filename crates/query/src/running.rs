@@ -4,7 +4,7 @@
 //! long ones, so that however many long ones are asked, short ones find a place at once. What works for a reader that
 //! is busy with the rows it has holds no place, and its time stands still.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -46,6 +46,8 @@ pub(crate) struct Running<'a> {
     held: Option<SemaphorePermit<'a>>,
     long: bool,
     clock: Clock,
+    /// Of what the clock tells: the time without a place.
+    waited: Duration,
     rows: u64,
     bytes: u64,
 }
@@ -58,7 +60,8 @@ impl<'a> Running<'a> {
         pool: Arc<dyn MemoryPool>,
         clock: Clock,
     ) -> Result<Self, QueryError> {
-        let mut running = Self { places, limits, pool, held: None, long: false, clock, rows: 0, bytes: 0 };
+        let mut running =
+            Self { places, limits, pool, held: None, long: false, clock, waited: Duration::ZERO, rows: 0, bytes: 0 };
         running.clock.goes_on();
         running.take_place().await?;
         Ok(running)
@@ -66,7 +69,9 @@ impl<'a> Running<'a> {
 
     async fn take_place(&mut self) -> Result<(), QueryError> {
         let places = if self.long { &self.places.long } else { &self.places.quick };
+        let since = Instant::now();
         self.held = Some(places.acquire().await.map_err(|_| stopping())?);
+        self.waited += since.elapsed();
         Ok(())
     }
 
@@ -77,7 +82,7 @@ impl<'a> Running<'a> {
         batches: &mpsc::Sender<Result<Sent, QueryError>>,
     ) -> Result<(), QueryError> {
         let mut before = 0;
-        while let Some(batch) = self.next(&mut rows).await? {
+        while let Some(batch) = self.at_work(rows.next()).await?.transpose()? {
             let batch = compact(batch);
             let bytes = batch.get_array_memory_size();
             self.count(batch.num_rows(), bytes)?;
@@ -100,18 +105,19 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// The next rows; on the way a query may become a long one.
-    async fn next(&mut self, rows: &mut SendableRecordBatchStream) -> Result<Option<RecordBatch>, QueryError> {
+    /// What `work` gives; on the way a query may become a long one.
+    pub(crate) async fn at_work<T>(&mut self, work: impl Future<Output = T>) -> Result<T, QueryError> {
+        let mut work = pin!(work);
         if !self.long {
-            let left = QUICK.saturating_sub(self.clock.worked());
-            if let Ok(next) = tokio::time::timeout(left, rows.next()).await {
-                return Ok(next.transpose()?);
+            let left = QUICK.saturating_sub(self.clock.worked().saturating_sub(self.waited));
+            if let Ok(done) = tokio::time::timeout(left, &mut work).await {
+                return Ok(done);
             }
             self.long = true;
             self.held = None;
             self.take_place().await?;
         }
-        Ok(rows.next().await.transpose()?)
+        Ok(work.await)
     }
 
     fn count(&mut self, rows: usize, bytes: usize) -> Result<(), QueryError> {

@@ -122,8 +122,14 @@ pub(crate) struct HttpSettings {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct QuerySettings {
-    /// Memory of all queries; beyond it they spill to disk.
+    /// Memory of all queries.
     pub(crate) memory: ByteSize,
+    /// Memory of one query, beyond which it spills to disk; 0B: three quarters of `memory`.
+    pub(crate) memory_per_query: ByteSize,
+    /// The folder that queries spill to; the system's folder for temporary files when it is empty.
+    pub(crate) spill: PathBuf,
+    /// What all queries may spill together.
+    pub(crate) spill_size: ByteSize,
     /// A query that runs longer is stopped.
     pub(crate) timeout: TimeSpan,
     /// Queries that run at the same time.
@@ -228,6 +234,9 @@ impl Default for QuerySettings {
     fn default() -> Self {
         Self {
             memory: ByteSize::mib(2048),
+            memory_per_query: ByteSize::mib(0),
+            spill: PathBuf::new(),
+            spill_size: ByteSize::mib(64 << 10),
             timeout: TimeSpan::seconds(300),
             concurrent: 16,
             long: 4,

@@ -33,7 +33,7 @@ pub(super) async fn falls_silent(server: &Server) {
 }
 
 /// Waits until the server works.
-async fn works(server: &Server) {
+pub(super) async fn works(server: &Server) {
     let before = server.processor_ticks();
     let deadline = Instant::now() + Duration::from_secs(60);
     while server.processor_ticks() - before < 50 {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::hostile::{falls_silent, still_answers};
+use super::hostile::{ENDLESS, falls_silent, still_answers, works};
 use super::{Raw, psql_prints, started};
 use crate::server::{Server, client};
+use crate::skipped::skipped;
 
 async fn limited(folder: &tempfile::TempDir, environment: &[(&str, &str)]) -> Server {
     let data = folder.path().join("data");
@@ -56,17 +57,67 @@ async fn long_queries_leave_the_places_of_short_ones() {
     let folder = tempfile::tempdir().unwrap();
     let environment = [("TRACEWELL_QUERY_CONCURRENT", "1"), ("TRACEWELL_QUERY_LONG", "1")];
     let server = limited(&folder, &environment).await;
-    let asking = || {
+    let asking = |sql: &[u8]| {
         let mut client = Raw::connect(&server);
         client.start();
-        client.message(Some(b'Q'), super::hostile::ENDLESS);
+        client.message(Some(b'Q'), sql);
         client
     };
     // One goes on as the long one, the others wait to.
-    let _long = [asking(), asking(), asking()];
+    let _long = [asking(ENDLESS), asking(ENDLESS_AHEAD), asking(ENDLESS_AHEAD), asking(ENDLESS)];
     for _ in 0..3 {
         still_answers(&server);
     }
+}
+
+/// Its subquery is answered before the query begins, which takes for ever.
+const ENDLESS_AHEAD: &[u8] = b"SELECT count(*) FROM spans WHERE trace_id IN (SELECT CAST(a.value + b.value AS text)
+    FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b WHERE a.value + b.value < 0)\0";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_has_memory_and_disk_of_its_own_and_leaves_the_rest_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [
+        ("TRACEWELL_QUERY_MEMORY", "256MiB"),
+        ("TRACEWELL_QUERY_MEMORY_PER_QUERY", "32MiB"),
+        ("TRACEWELL_QUERY_SPILL", folder.path().join("spill").to_str().unwrap()),
+        ("TRACEWELL_QUERY_SPILL_SIZE", "128MiB"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()));
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let server = limited(&folder, &environment).await;
+    let ask = async |sql: &str| {
+        let answer = client().post(format!("{}/v1/sql", server.api)).body(sql.to_owned()).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    // 60 MB of texts: as many distinct ones are sorted on the disk, but cannot be kept for a join.
+    let texts =
+        |rows: u32| format!("(SELECT value, repeat(md5(value::text), 30) AS text FROM generate_series(1, {rows}))");
+    let sorted =
+        |rows| format!("SELECT max(n) AS n FROM (SELECT row_number() OVER (ORDER BY text) AS n FROM {})", texts(rows));
+    let (status, rows) = ask(&sorted(60_000)).await;
+    assert_eq!((status, &rows[0]["n"]), (200, &60_000.into()), "{rows}");
+    let spilled = std::fs::read_dir(folder.path().join("spill")).unwrap().count();
+    assert!(spilled > 0, "nothing was spilled where it should be");
+    let joined = format!("SELECT count(*) FROM {0} AS a JOIN {0} AS b ON a.text = b.text", texts(60_000));
+    let (status, error) = ask(&joined).await;
+    let told = error["error"].as_str().unwrap();
+    assert!(status == 422 && told.contains("query.memory_per_query"), "{told}");
+    let (status, error) = ask(&sorted(400_000)).await;
+    let told = error["error"].as_str().unwrap();
+    assert!(status == 422 && told.contains("query.spill_size"), "{told}");
+    still_answers(&server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_over_http_ends_with_its_client() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = limited(&folder, &[]).await;
+    let endless = String::from_utf8_lossy(ENDLESS).trim_end_matches('\0').to_owned();
+    let asked = tokio::spawn(client().post(format!("{}/v1/sql", server.api)).body(endless).send());
+    works(&server).await;
+    asked.abort();
+    falls_silent(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +182,7 @@ async fn so_many_may_connect_and_a_refusal_names_the_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_client_is_asked_whether_it_is_still_there() {
     let Ok(_) = std::fs::read_to_string("/proc/net/tcp") else {
-        println!("SKIPPED a_silent_client_is_asked_whether_it_is_still_there: there is no /proc/net/tcp");
+        skipped("a_silent_client_is_asked_whether_it_is_still_there", "there is no /proc/net/tcp");
         return;
     };
     let folder = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::replay::{Model, start};
 use super::{CASES, done, tracewell};
+use crate::skipped::skipped;
 
 /// The cases with instructions that make the model answer one of them wrongly, exported.
 fn exported(folder: &Path, format: &str, name: &str) -> PathBuf {
@@ -36,7 +37,7 @@ async fn run(mut command: Command) -> std::process::Output {
 #[tokio::test(flavor = "multi_thread")]
 async fn promptfoo_runs_an_exported_dataset() {
     let Ok(promptfoo) = std::env::var("TRACEWELL_PROMPTFOO") else {
-        println!("SKIPPED promptfoo_runs_an_exported_dataset: set TRACEWELL_PROMPTFOO to promptfoo's executable");
+        skipped("promptfoo_runs_an_exported_dataset", "set TRACEWELL_PROMPTFOO to promptfoo's executable");
         return;
     };
     let temporary = tempfile::tempdir().unwrap();
@@ -67,8 +68,9 @@ async fn promptfoo_runs_an_exported_dataset() {
 #[tokio::test(flavor = "multi_thread")]
 async fn inspect_runs_an_exported_dataset() {
     let Ok(python) = std::env::var("TRACEWELL_INSPECT_PYTHON") else {
-        println!(
-            "SKIPPED inspect_runs_an_exported_dataset: set TRACEWELL_INSPECT_PYTHON to a Python that has tests/python/requirements-inspect.txt"
+        skipped(
+            "inspect_runs_an_exported_dataset",
+            "set TRACEWELL_INSPECT_PYTHON to a Python that has tests/python/requirements-inspect.txt",
         );
         return;
     };

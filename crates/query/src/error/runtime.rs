@@ -8,6 +8,11 @@ use datafusion::parquet::errors::ParquetError;
 
 use super::SqlErrorKind;
 
+/// Whether a query wanted to spill more than queries may: DataFusion tells it as a failure of the disk.
+pub(super) fn has_spilled_too_much(error: &DataFusionError) -> bool {
+    error.to_string().contains("max_temp_directory_size")
+}
+
 /// Whether what failed is the store or a disk, however deep in the error that is said.
 pub(super) fn is_of_storage(error: &DataFusionError) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);

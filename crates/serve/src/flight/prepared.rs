@@ -16,11 +16,17 @@ use tracewell_requests::flight::values;
 
 /// Statements that are kept for all clients together.
 const MOST: usize = 10_000;
+/// Bytes of the values of their parameters.
+const MOST_BYTES: usize = 256 << 20;
 /// One that is unused for so long may be forgotten for another's sake.
 const IDLE: Duration = Duration::from_secs(3600);
 
 #[derive(Default)]
 pub(super) struct Kept(Mutex<HashMap<Bytes, Statement>>);
+
+fn forget_idle(all: &mut HashMap<Bytes, Statement>) {
+    all.retain(|_, statement| statement.used.elapsed() < IDLE);
+}
 
 struct Statement {
     prepared: Prepared,
@@ -36,7 +42,7 @@ impl Kept {
         let handle = Bytes::copy_from_slice(&handle);
         let mut all = self.0.lock();
         if all.len() >= MOST {
-            all.retain(|_, statement| statement.used.elapsed() < IDLE);
+            forget_idle(&mut all);
         }
         if all.len() >= MOST {
             let message = format!("{MOST} prepared statements are kept, and no more; close those no longer needed");
@@ -64,9 +70,27 @@ impl Kept {
         let statement = all.get_mut(handle).ok_or_else(unknown)?;
         let names = statement.prepared.parameters().iter().map(|parameter| parameter.name.as_str());
         let values = values(row, names).map_err(super::internal)?;
-        (statement.values, statement.used) = (values, Instant::now());
+        (statement.values, statement.used) = (Vec::new(), Instant::now());
+        let bytes = bytes(&values);
+        let fits = |all: &HashMap<Bytes, Statement>| {
+            all.values().map(|statement| self::bytes(&statement.values)).sum::<usize>() + bytes <= MOST_BYTES
+        };
+        if !fits(&all) {
+            forget_idle(&mut all);
+        }
+        if !fits(&all) {
+            let message = format!(
+                "values of prepared statements take {MOST_BYTES} bytes, and no more are kept; close statements no longer needed"
+            );
+            return Err(Status::resource_exhausted(message));
+        }
+        all.get_mut(handle).ok_or_else(unknown)?.values = values;
         Ok(())
     }
+}
+
+fn bytes(values: &[ScalarValue]) -> usize {
+    values.iter().map(ScalarValue::size).sum()
 }
 
 /// The parameters of a statement as columns.

@@ -27,9 +27,8 @@ pub(super) fn of_query(error: QueryError, sql: &str, offset: usize) -> Failure {
                 "Narrow the query, for instance by date, or raise statement_timeout, up to query.timeout of the server.",
             )
         }
-        QueryError::Memory(message) => {
-            Failure::new("53200", message).hint("Narrow the query, or raise query.memory of the server.")
-        }
+        QueryError::Memory(message) => Failure::new("53200", message)
+            .hint("Narrow the query, or raise query.memory and query.memory_per_query of the server."),
         QueryError::TooLarge(message) => Failure::new("54000", message)
             .hint("Ask for less with a filter, an aggregate or LIMIT, or raise the limit of the server."),
         QueryError::Storage(message) => Failure::new("58030", message)

@@ -30,7 +30,7 @@ use tracewell_serve::{
 use super::{Place, flight, maintain, postgres};
 use crate::alerts::{self, States, Watch};
 use crate::capture::Net;
-use crate::config::{Address, Flag, Source};
+use crate::config::{Address, Flag, QuerySettings, Source};
 use crate::evaluate::Judge;
 use crate::prices;
 use crate::reports::{self, Counters, Desk};
@@ -125,17 +125,7 @@ impl Serve {
             in_flight_bytes: settings.ingest.in_flight.usize(),
         };
         let collector = Collector::new(Arc::clone(&ingest), receive);
-        let limits = Limits {
-            memory_bytes: settings.query.memory.usize(),
-            timeout: settings.query.timeout.get(),
-            concurrent: settings.query.concurrent,
-            long: settings.query.long,
-            rows: settings.query.rows,
-            bytes: settings.query.bytes.get(),
-            threads: or_cores(settings.query.threads),
-            ..Limits::default()
-        };
-        let engine = Arc::new(Engine::new(lake.clone(), ingest.clone(), limits)?);
+        let engine = Arc::new(Engine::new(lake.clone(), ingest.clone(), query_limits(&settings.query))?);
         prices::take(settings, &engine).await?;
 
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
@@ -275,6 +265,26 @@ fn usual(settings: &crate::config::Config) -> Usual {
 }
 
 /// A number of threads, where 0 means one per core.
+fn query_limits(settings: &QuerySettings) -> Limits {
+    let memory = settings.memory.usize();
+    let others = Limits::default();
+    Limits {
+        memory_bytes: memory,
+        memory_per_query: match settings.memory_per_query.usize() {
+            0 => memory / 4 * 3,
+            bytes => bytes.min(memory),
+        },
+        timeout: settings.timeout.get(),
+        concurrent: settings.concurrent,
+        long: settings.long,
+        rows: settings.rows,
+        bytes: settings.bytes.get(),
+        threads: or_cores(settings.threads),
+        spill: if settings.spill.as_os_str().is_empty() { others.spill } else { Some(settings.spill.clone()) },
+        spill_bytes: settings.spill_size.get(),
+    }
+}
+
 fn or_cores(threads: usize) -> usize {
     match threads {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),

@@ -32,6 +32,7 @@ impl Config {
             ingest.commit_bytes,
             ingest.request_size,
             query.memory,
+            query.spill_size,
             query.bytes,
             maintenance.memory,
             maintenance.file_size,
