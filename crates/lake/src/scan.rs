@@ -57,6 +57,19 @@ impl Store {
         let readers = Some(Arc::new(KeepingReaders::new(location.store(), footers, bytes)));
         Ok(Self { readers, ..Self::known_to(environment, location)? })
     }
+
+    /// Reads the footer and the bloom filters of a file, so that they are kept when it is asked about.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn warm(&self, table: &Table, file: &DataFile) -> Result<()> {
+        let Some(readers) = &self.readers else { return Ok(()) };
+        let schema = table_schema(table);
+        for column in table.columns.iter().filter(|column| column.bloom) {
+            readers.filter(partitioned(file, &schema), column.name).await?;
+        }
+        Ok(())
+    }
 }
 
 /// What a scan is to read.

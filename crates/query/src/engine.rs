@@ -37,7 +37,7 @@ use crate::source::Source;
 use crate::texts::{FewerTexts, Planner};
 use crate::view::{ReadView, TableView};
 use crate::yielding::Yielding;
-use crate::{ahead, described, exact, functions, length, memory, newest, stop, views, zone};
+use crate::{ahead, described, exact, functions, length, memory, newest, stop, views, warm, zone};
 
 /// What queries may take.
 #[derive(Clone, Debug)]
@@ -90,6 +90,9 @@ pub(crate) const SCHEMA: &str = "public";
 /// Footers of files with their page indexes, and bloom filters and small ranges of files, that are kept at hand.
 const FOOTERS_BYTES: usize = 128 << 20;
 const RANGES_BYTES: usize = 96 << 20;
+
+/// New files are looked for so often.
+const WARM_EVERY: Duration = Duration::from_secs(1);
 
 /// Prices of before that are kept at hand.
 const MOST_EARLIER: usize = 16;
@@ -180,6 +183,11 @@ impl Engine {
             known.insert(version.to_owned(), Arc::clone(&prices));
         }
         Ok(prices)
+    }
+
+    /// Reads footers and bloom filters of new files as they come, before anybody asks; until the engine is dropped.
+    pub fn keep_warm(&self) {
+        self.runtime().spawn(warm::keep(self.lake.clone(), self.store.clone(), WARM_EVERY));
     }
 
     /// Queries of one client.

@@ -47,6 +47,7 @@ mod texts;
 mod through;
 mod view;
 mod views;
+mod warm;
 mod yielding;
 mod zone;
 

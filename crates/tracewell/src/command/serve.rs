@@ -126,6 +126,7 @@ impl Serve {
         };
         let collector = Collector::new(Arc::clone(&ingest), receive);
         let engine = Arc::new(Engine::new(lake.clone(), ingest.clone(), query_limits(&settings.query))?);
+        engine.keep_warm();
         prices::take(settings, &engine).await?;
 
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
