@@ -32,7 +32,7 @@ use crate::source::Source;
 use crate::views;
 
 /// One derived table as one query sees it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct DerivedProvider {
     table: &'static Table,
     settled: Arc<Settled>,

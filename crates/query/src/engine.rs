@@ -27,6 +27,7 @@ use crate::compact::Compacting;
 use crate::dated::DatedProvider;
 use crate::derived::DerivedProvider;
 use crate::error::QueryError;
+use crate::parts::Seen;
 use crate::pieces::InPieces;
 use crate::prices::{self, Prices};
 use crate::provider::FactProvider;
@@ -106,6 +107,7 @@ pub struct Engine {
     environment: Arc<RuntimeEnv>,
     store: Store,
     places: Arc<Places>,
+    seen: Arc<Seen>,
     prices: RwLock<Arc<Prices>>,
     /// Prices of before that were asked for, by version.
     earlier: Mutex<HashMap<String, Arc<Prices>>>,
@@ -139,8 +141,8 @@ impl Engine {
             .build()
             .map_err(|error| QueryError::Failed(format!("cannot start the query threads: {error}")))?;
         let places = Arc::new(Places::new(&limits));
-        let (prices, earlier) = Default::default();
-        Ok(Self { lake, fresh, limits, environment, store, places, prices, earlier, runtime: Some(runtime) })
+        let (seen, prices, earlier) = Default::default();
+        Ok(Self { lake, fresh, limits, environment, store, places, seen, prices, earlier, runtime: Some(runtime) })
     }
 
     /// The tables.
@@ -243,7 +245,7 @@ impl Engine {
                 }
             }
         }
-        let source = Source::new(view, self.store.clone(), environment);
+        let source = Source::new(view, self.store.clone(), environment, Arc::clone(&self.seen));
         let derived = |table| -> Arc<dyn TableProvider> { Arc::new(DerivedProvider::new(table, source.clone())) };
         let dated = |view, reach, columns: &Schema| -> Arc<dyn TableProvider> {
             Arc::new(DatedProvider::new(view, reach, columns, source.clone(), Arc::clone(&prices)))

@@ -16,6 +16,7 @@
 //! A lookup of a trace reads what is tied to it alone, and a day is worked out part by part, however large it is. What
 //! of a trace lies more than a day from the days that are asked for has no say, whether they are settled or not.
 
+mod seen;
 mod ties;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -35,6 +36,7 @@ use crate::lookup::{self, Places};
 use crate::one_of::one_of;
 use crate::settled::{SOURCES, beside};
 use crate::source::Source;
+pub(crate) use seen::Seen;
 pub(crate) use ties::Ties;
 use ties::{Facts, Group};
 

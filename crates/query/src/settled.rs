@@ -191,7 +191,7 @@ pub async fn rows(
     let store = Store::kept_by(runtime, lake.location(), RANGES_BYTES)?;
     // A sort takes what memory there is, and gives nothing back to those who need it to give the sort its rows.
     let (sorting, environment) = (half(runtime)?, half(runtime)?);
-    let source = Source::new(view, store, environment);
+    let source = Source::new(view, store, environment, Arc::default());
     let rows = provider_as_source(Arc::new(DerivedProvider::of_day(table, day, source)));
     let order = table.sort.iter().map(|key| col(*key).sort(true, true)).collect::<Vec<_>>();
     let columns = table.columns[1..].iter().map(|column| col(column.name));

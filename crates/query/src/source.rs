@@ -9,7 +9,7 @@ use tracewell_lake::scan::Store;
 use tracewell_model::schema::{LOGS, SPANS};
 
 use crate::engine;
-use crate::parts::Known;
+use crate::parts::{Known, Seen};
 use crate::view::{ReadView, TableView};
 
 /// The tables of one query, where their files are, and the memory to read them with.
@@ -20,27 +20,35 @@ pub(crate) struct Source {
     pub(crate) environment: Arc<RuntimeEnv>,
     /// The parts that were looked for already.
     pub(crate) known: Arc<Known>,
+    /// What other queries know of files.
+    pub(crate) seen: Arc<Seen>,
 }
 
 impl Source {
-    pub(crate) fn new(view: ReadView, store: Store, environment: Arc<RuntimeEnv>) -> Self {
-        Self { view: Arc::new(view), store, environment, known: Arc::default() }
+    pub(crate) fn new(view: ReadView, store: Store, environment: Arc<RuntimeEnv>, seen: Arc<Seen>) -> Self {
+        Self { view: Arc::new(view), store, environment, known: Arc::default(), seen }
     }
 
     /// A context with the tables of facts as `part` of them leaves them.
     pub(crate) fn facts(&self, threads: usize, part: impl Fn(&TableView) -> TableView) -> Result<SessionContext> {
-        let context = engine::session(threads, &self.environment, "UTC")?;
-        for (name, facts) in self.view.facts() {
-            engine::register_facts(&context, name, part(facts), &self.store)?;
-        }
-        Ok(context)
+        self.tables(threads, |_, facts| Some(part(facts)))
     }
 
     /// A context with the tables that traces are looked up in.
     pub(crate) fn lookups(&self) -> Result<SessionContext> {
-        let context = engine::session(2, &self.environment, "UTC")?;
-        for (name, facts) in self.view.facts().filter(|(name, _)| [SPANS.name, LOGS.name].contains(name)) {
-            engine::register_facts(&context, name, facts.clone(), &self.store)?;
+        self.tables(2, |name, facts| [SPANS.name, LOGS.name].contains(&name).then(|| facts.clone()))
+    }
+
+    fn tables(
+        &self,
+        threads: usize,
+        part: impl Fn(&'static str, &TableView) -> Option<TableView>,
+    ) -> Result<SessionContext> {
+        let context = engine::session(threads, &self.environment, "UTC")?;
+        for (name, facts) in self.view.facts() {
+            if let Some(part) = part(name, facts) {
+                engine::register_facts(&context, name, part, &self.store)?;
+            }
         }
         Ok(context)
     }

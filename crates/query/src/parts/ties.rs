@@ -15,6 +15,7 @@ use tracewell_model::schema::{LOGS, SPANS};
 use tracewell_model::time::Day;
 
 use super::restrict;
+use super::seen::Calls;
 use crate::calls::Family;
 use crate::settled::SOURCES;
 use crate::source::Source;
@@ -71,8 +72,8 @@ pub(super) struct Facts {
     longest: i64,
 }
 
-const CALLS: &str = "'chat', 'completion', 'embedding', 'rerank'";
-const LOGFIRE: &str = "scope_name LIKE 'logfire%'";
+pub(super) const CALLS: &str = "'chat', 'completion', 'embedding', 'rerank'";
+pub(super) const LOGFIRE: &str = "scope_name LIKE 'logfire%'";
 
 impl Facts {
     pub(super) async fn of(days: &BTreeSet<Day>, ties: Ties, source: &Source) -> Result<Self> {
@@ -80,14 +81,10 @@ impl Facts {
         let has_logs = source.view.facts().any(|(name, facts)| name == LOGS.name && !facts.of(days).is_empty());
         let records = "SELECT 1 FROM logs WHERE record_id IS NOT NULL LIMIT 1";
         let has_records = has_logs && context.sql(records).await?.count().await? > 0;
-        let (mut longest, mut has_streams) = (0, false);
-        if ties == Ties::All {
-            let calls = format!("SELECT max(duration_ns), bool_or({LOGFIRE}) FROM spans WHERE kind IN ({CALLS})");
-            for batch in context.sql(&calls).await?.collect().await? {
-                longest = number(batch.column(0))?.iter().flatten().fold(longest, i64::max);
-                has_streams |= batch.column(1).as_boolean().iter().flatten().any(|is_logfire| is_logfire);
-            }
-        }
+        let Calls { longest, has_streams } = match ties {
+            Ties::All => Calls::of(days, source).await?,
+            Ties::Tools => Calls::default(),
+        };
         Ok(Self { context, ties, has_records, has_streams, longest })
     }
 
@@ -289,7 +286,7 @@ impl Around {
     }
 }
 
-fn number(column: &ArrayRef) -> Result<Int64Array> {
+pub(super) fn number(column: &ArrayRef) -> Result<Int64Array> {
     Ok(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
 }
 
