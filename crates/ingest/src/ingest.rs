@@ -1,7 +1,7 @@
 //! The whole of ingest: shards started from their logs, requests dealt out, an orderly end.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,9 +17,10 @@ use tracewell_wal::{Item, Options, WalDir, WalError};
 
 use crate::admission::Admitted;
 use crate::encoder::Encoder;
+use crate::pace::Pace;
 use crate::recent::Recent;
 use crate::rows::{Outcome, Receipt, Rows};
-use crate::seal::seal;
+use crate::seal::Sealer;
 use crate::shard::{Memory, Message, Refused, SealRule, Shard, ShardHandle, Signal, Submission, memory};
 
 /// How ingest is set up.
@@ -133,7 +134,7 @@ impl Ingest {
         let encoder = Encoder::start()?;
         for number in wal.shards().to_vec() {
             let app: Arc<str> = format!("{}/{number}", wal.id()).into();
-            let (commits, mut generations) = tokio::sync::mpsc::channel(1);
+            let (commits, mut generations) = tokio::sync::mpsc::unbounded_channel();
             let (messages, inbox) = sync_channel(QUEUE);
             let log = wal.log(number)?;
             let logged = log.last_seq();
@@ -146,19 +147,22 @@ impl Ingest {
                 messages,
                 memory: Arc::new(Mutex::new(memory(Arc::clone(&app), rows, from as u64))),
                 bytes: Arc::new(AtomicUsize::new(0)),
+                pace: Arc::new(Pace::new(from as u64)),
             };
-            let progress = Arc::new(AtomicU64::new(from as u64));
             let sealer = tokio::spawn({
                 let (lake, app, clock) = (lake.clone(), Arc::clone(&app), config.clock);
+                let pace = Arc::clone(&handle.pace);
+                let sealer = Sealer { lake, app, encoder: encoder.clone(), pace, clock };
                 // Only the rows: a sender kept here would keep the shard from seeing that everyone else has gone.
-                let (memory, progress) = (Arc::clone(&handle.memory), Arc::clone(&progress));
-                let encoder = encoder.clone();
+                let (memory, bytes) = (Arc::clone(&handle.memory), Arc::clone(&handle.bytes));
                 async move {
                     while let Some(generation) = generations.recv().await {
-                        seal(&lake, &app, &generation, &encoder, clock).await;
+                        sealer.seal(&generation).await;
                         // The rows are in the snapshot that readers get from here on.
-                        memory.lock().unwrap_or_else(PoisonError::into_inner).forget(generation.seq);
-                        progress.store(generation.seq, Ordering::Release);
+                        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+                        memory.forget(generation.seq);
+                        bytes.store(memory.bytes(), Ordering::Relaxed);
+                        sealer.pace.commit(generation.seq);
                     }
                 }
             });
@@ -168,7 +172,7 @@ impl Ingest {
                 memory: Arc::clone(&handle.memory),
                 bytes: Arc::clone(&handle.bytes),
                 rule,
-                committed: progress,
+                pace: Arc::clone(&handle.pace),
                 released: 0,
                 sealer: commits,
             };
@@ -214,12 +218,21 @@ impl Ingest {
     /// Whether a request that comes now would be taken.
     ///
     /// # Errors
-    /// [`Refused::Overloaded`] when memory is full.
+    /// When memory is full: [`Refused::Unavailable`] while the store takes nothing, else [`Refused::Overloaded`].
     pub fn check_room(&self) -> Result<(), Refused> {
-        if self.memory() >= self.memory_bytes {
-            return Err(Refused::Overloaded("rows wait for the store"));
+        if self.memory() < self.memory_bytes {
+            return Ok(());
         }
-        Ok(())
+        if self.shards.iter().any(|shard| shard.pace.in_trouble()) {
+            return Err(Refused::Unavailable("the store takes nothing, and memory is full of what waits for it".into()));
+        }
+        Err(Refused::Overloaded("rows wait for the store"))
+    }
+
+    /// Tries to commit that failed since the start.
+    #[must_use]
+    pub fn commit_failures(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.pace.failures()).sum()
     }
 
     /// Takes in a request whose framing has been checked, and answers once it is durable.

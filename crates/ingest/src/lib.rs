@@ -20,6 +20,7 @@ mod encoder;
 mod import;
 mod ingest;
 mod names;
+mod pace;
 pub mod receive;
 mod recent;
 mod rows;

@@ -4,7 +4,7 @@
 //! answers. Reading the rows before the sync costs no latency that matters, and only what is in the log is ever read.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use tracewell_model::time::Day;
 use tracewell_wal::{Entry, Log, WalError};
 
 use crate::admission::Admitted;
+use crate::pace::Pace;
 use crate::recent::Recent;
 use crate::rows::{Outcome, Receipt, Rows, TakenRows};
 use crate::seal::Generation;
@@ -24,6 +25,8 @@ use crate::seal::Generation;
 const GROUP_REQUESTS: usize = 256;
 /// Bytes that share one sync of the log at most.
 const GROUP_BYTES: usize = 8 << 20;
+/// Generations that a shard in step with the store has at most: one being committed, one that waits.
+const IN_STEP: usize = 2;
 
 /// What kind of request a record holds. The numbers are stored in the write-ahead log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +120,7 @@ impl Memory {
         self.rows.bytes() + self.taken_bytes
     }
 
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.active_bytes() + self.sealing.iter().map(|generation| generation.bytes).sum::<usize>()
     }
 
@@ -156,6 +159,11 @@ impl Memory {
         self.rows.forget_contents(day);
     }
 
+    /// Generations that are closed and not committed.
+    pub(crate) fn waiting(&self) -> usize {
+        self.sealing.len()
+    }
+
     /// Forgets the generations that are committed.
     pub(crate) fn forget(&mut self, committed: u64) {
         self.sealing.retain(|generation| generation.seq > committed);
@@ -178,6 +186,7 @@ pub(crate) struct ShardHandle {
     pub(crate) messages: SyncSender<Message>,
     pub(crate) memory: Arc<Mutex<Memory>>,
     pub(crate) bytes: Arc<AtomicUsize>,
+    pub(crate) pace: Arc<Pace>,
 }
 
 impl ShardHandle {
@@ -193,11 +202,11 @@ pub(crate) struct Shard {
     pub(crate) memory: Arc<Mutex<Memory>>,
     pub(crate) bytes: Arc<AtomicUsize>,
     pub(crate) rule: SealRule,
-    /// The sequence number up to which the sealer has committed.
-    pub(crate) committed: Arc<AtomicU64>,
+    /// How the sealer gets on.
+    pub(crate) pace: Arc<Pace>,
     pub(crate) released: u64,
-    /// Generations on their way to the sealer; its end stops the sealer.
-    pub(crate) sealer: tokio::sync::mpsc::Sender<Arc<Generation>>,
+    /// Generations on their way to the sealer; its end stops the sealer. What bounds them is the memory of all rows.
+    pub(crate) sealer: tokio::sync::mpsc::UnboundedSender<Arc<Generation>>,
 }
 
 pub(crate) fn memory(app: Arc<str>, rows: Rows, last_seq: u64) -> Memory {
@@ -224,6 +233,8 @@ impl Shard {
         };
         if bytes >= self.rule.bytes {
             self.seal();
+            // The log may be larger than memory.
+            self.pace.wait(self.lock(), IN_STEP, |_| false);
         }
         self.publish();
     }
@@ -266,9 +277,22 @@ impl Shard {
             if !group.is_empty() {
                 self.group(group);
             }
-            let full = self.lock().active_bytes() >= self.rule.bytes;
-            if full || seal_now || stopping || sealed_at.elapsed() >= self.rule.interval {
+            let (full, waiting) = {
+                let memory = self.lock();
+                (memory.active_bytes() >= self.rule.bytes, memory.waiting())
+            };
+            let due = sealed_at.elapsed() >= self.rule.interval;
+            if full || seal_now || stopping || (due && waiting < IN_STEP) {
                 self.seal();
+                self.publish();
+                if !stopping {
+                    // This is what slows ingest to the store's pace. While the store is in trouble memory fills instead,
+                    // and requests are refused when it is full: they would wait here for as long as the trouble lasts.
+                    self.pace.wait(self.lock(), waiting.max(IN_STEP), Pace::in_trouble);
+                }
+                sealed_at = Instant::now();
+            } else if due {
+                // What waits for the store goes on growing: many small commits would come after the trouble.
                 sealed_at = Instant::now();
             }
             self.release();
@@ -333,14 +357,14 @@ impl Shard {
     fn seal(&mut self) {
         let generation = self.lock().close();
         if let Some(generation) = generation {
-            // The sealer takes one generation at a time; waiting here is what slows ingest to the store's pace.
-            let _ = self.sealer.blocking_send(generation);
+            // It ends with the shard: until then nothing ends it.
+            let _ = self.sealer.send(generation);
         }
     }
 
     /// Gives back the segments whose records are all committed.
     fn release(&mut self) {
-        let committed = self.committed.load(Ordering::Acquire);
+        let committed = self.pace.committed();
         if committed > self.released {
             self.released = committed;
             if let Err(error) = self.log.release_through(committed) {

@@ -19,6 +19,8 @@ pub(crate) struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
     random: AtomicU64,
     healed: AtomicBool,
+    /// Every put fails.
+    down: AtomicBool,
     /// Puts below this path always fail.
     refused: Option<&'static str>,
     pub(crate) faults: AtomicU64,
@@ -38,6 +40,7 @@ impl FaultyStore {
             inner,
             random: AtomicU64::new(seed),
             healed: AtomicBool::new(false),
+            down: AtomicBool::new(false),
             refused: None,
             faults: AtomicU64::new(0),
         })
@@ -46,11 +49,20 @@ impl FaultyStore {
     /// Takes everything but puts below `path`.
     pub(crate) fn refusing(inner: Arc<dyn ObjectStore>, path: &'static str) -> Arc<Self> {
         let (random, faults) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { inner, random, healed: AtomicBool::new(true), refused: Some(path), faults })
+        let (healed, down) = (AtomicBool::new(true), AtomicBool::new(false));
+        Arc::new(Self { inner, random, healed, down, refused: Some(path), faults })
+    }
+
+    /// Takes no put until [`FaultyStore::heal`], and what was put before can be read.
+    pub(crate) fn down(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
+        let (random, faults) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (healed, down) = (AtomicBool::new(true), AtomicBool::new(true));
+        Arc::new(Self { inner, random, healed, down, refused: None, faults })
     }
 
     pub(crate) fn heal(&self) {
         self.healed.store(true, Ordering::SeqCst);
+        self.down.store(false, Ordering::SeqCst);
     }
 
     /// A number below `n`, by a linear congruential sequence.
@@ -88,7 +100,8 @@ impl fmt::Display for FaultyStore {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        if self.refused.is_some_and(|path| location.as_ref().contains(path)) {
+        let refused = self.refused.is_some_and(|path| location.as_ref().contains(path));
+        if refused || self.down.load(Ordering::SeqCst) {
             return Err(broken());
         }
         match self.fault(12).await {
