@@ -17,11 +17,12 @@ use tracewell_wal::{Item, Options, WalDir, WalError};
 
 use crate::admission::Admitted;
 use crate::encoder::Encoder;
+use crate::memory::Memory;
 use crate::pace::Pace;
 use crate::recent::Recent;
 use crate::rows::{Outcome, Receipt, Rows};
 use crate::seal::Sealer;
-use crate::shard::{Memory, Message, Refused, SealRule, Shard, ShardHandle, Signal, Submission, memory};
+use crate::shard::{Message, Refused, SealRule, Shard, ShardHandle, Signal, Submission};
 
 /// How ingest is set up.
 #[derive(Clone, Debug)]
@@ -145,7 +146,7 @@ impl Ingest {
             let rows = Rows::new(config.limits).with_contents_retention(config.contents_retention);
             let handle = ShardHandle {
                 messages,
-                memory: Arc::new(Mutex::new(memory(Arc::clone(&app), rows, from as u64))),
+                memory: Arc::new(Mutex::new(Memory::new(Arc::clone(&app), rows, from as u64))),
                 bytes: Arc::new(AtomicUsize::new(0)),
                 pace: Arc::new(Pace::new(from as u64)),
             };
@@ -260,10 +261,17 @@ impl Ingest {
         answer.await.unwrap_or_else(|_| Err(Refused::Unavailable("the shard has stopped".into())))
     }
 
-    /// Whether every shard is alive.
+    /// Why requests are not taken in; `None` when they are, if perhaps not this moment.
     #[must_use]
-    pub fn alive(&self) -> bool {
-        self.running.lock().is_ok_and(|running| running.iter().all(|shard| !shard.thread.is_finished()))
+    pub fn trouble(&self) -> Option<String> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.iter().any(|shard| shard.thread.is_finished() || shard.sealer.is_finished()) {
+            return Some("a shard has stopped".into());
+        }
+        match self.check_room() {
+            Err(refused @ Refused::Unavailable(_)) => Some(refused.to_string()),
+            _ => None,
+        }
     }
 
     /// Forgets which contents `day` holds. To be called before the day loses some.
@@ -342,7 +350,7 @@ pub async fn read_log(folder: &std::path::Path, lake: &Lake) -> Result<ReplayedL
     for &number in wal.shards() {
         let app: Arc<str> = format!("{}/{number}", wal.id()).into();
         let committed = committed(lake, &app).await?;
-        let mut rows = memory(app, Rows::new(Limits::default()), committed as u64);
+        let mut rows = Memory::new(app, Rows::new(Limits::default()), committed as u64);
         for item in wal.reader(number, committed as u64)? {
             if let Item::Record(record) = item?
                 && let Some(signal) = Signal::from_kind(record.kind)

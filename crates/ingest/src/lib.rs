@@ -19,6 +19,7 @@ mod columns;
 mod encoder;
 mod import;
 mod ingest;
+mod memory;
 mod names;
 mod pace;
 pub mod receive;

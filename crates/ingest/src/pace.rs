@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::shard::Memory;
+use crate::memory::Memory;
 
 /// A store that has not answered for so long is in trouble, like one that refuses.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
+use futures::FutureExt;
 use tracewell_lake::fresh::beyond;
 use tracewell_lake::parquet::{Effort, Encoded, encode_sorted};
 use tracewell_lake::{Lake, LakeError, NewFile, Transaction};
@@ -49,13 +51,26 @@ impl Sealer {
         for table in FACT_TABLES {
             let mut pause = RETRY.0;
             let mut written = Written::default();
-            while let Err(error) = self.seal_table(table, generation, &mut written).await {
+            while let Err(error) = self.try_table(table, generation, &mut written).await {
                 self.pace.failed();
-                tracing::warn!(table = table.name, %error, retry_in = ?pause, "cannot commit; the write-ahead log keeps the rows");
+                tracing::warn!(table = table.name, error, retry_in = ?pause, "cannot commit; the write-ahead log keeps the rows");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY.1);
             }
             self.pace.succeeded();
+        }
+    }
+
+    /// A try that panics is one that failed: the rows stay, and those who look see that nothing is committed.
+    async fn try_table(
+        &self,
+        table: &'static Table,
+        generation: &Generation,
+        written: &mut Written,
+    ) -> Result<(), String> {
+        match AssertUnwindSafe(self.seal_table(table, generation, written)).catch_unwind().await {
+            Ok(outcome) => outcome.map_err(|error| error.to_string()),
+            Err(_) => Err("it panicked; this is a fault of Tracewell, please report it".into()),
         }
     }
 

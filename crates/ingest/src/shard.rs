@@ -3,7 +3,6 @@
 //! The thread takes whatever waits, appends it to the log, reads it into rows, syncs the log once for all, and
 //! answers. Reading the rows before the sync costs no latency that matters, and only what is in the log is ever read.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +10,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tracewell_lake::FreshChunk;
-use tracewell_model::time::Day;
 use tracewell_wal::{Entry, Log, WalError};
 
 use crate::admission::Admitted;
+use crate::memory::Memory;
 use crate::pace::Pace;
 use crate::recent::Recent;
-use crate::rows::{Outcome, Receipt, Rows, TakenRows};
+use crate::rows::{Outcome, Receipt};
 use crate::seal::Generation;
 
 /// Requests that share one sync of the log at most.
@@ -95,91 +93,6 @@ pub(crate) struct SealRule {
     pub(crate) interval: Duration,
 }
 
-/// What queries may look at: the rows a shard has in memory.
-#[derive(Debug)]
-pub(crate) struct Memory {
-    app: Arc<str>,
-    rows: Rows,
-    /// Rows of the active generation that were taken out for a query.
-    taken: TakenRows,
-    taken_bytes: usize,
-    last_seq: u64,
-    /// Generations being committed, oldest first.
-    sealing: VecDeque<Arc<Generation>>,
-}
-
-impl Memory {
-    fn take(&mut self) {
-        if !self.rows.is_empty() {
-            self.taken_bytes += self.rows.bytes();
-            self.taken.extend(self.rows.take());
-        }
-    }
-
-    fn active_bytes(&self) -> usize {
-        self.rows.bytes() + self.taken_bytes
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.active_bytes() + self.sealing.iter().map(|generation| generation.bytes).sum::<usize>()
-    }
-
-    /// Closes the active generation.
-    fn close(&mut self) -> Option<Arc<Generation>> {
-        let bytes = self.active_bytes();
-        self.take();
-        if self.taken.is_empty() {
-            return None;
-        }
-        self.taken_bytes = 0;
-        let generation = Arc::new(Generation { seq: self.last_seq, rows: std::mem::take(&mut self.taken), bytes });
-        self.sealing.push_back(Arc::clone(&generation));
-        Some(generation)
-    }
-
-    /// Everything of `table` in memory.
-    pub(crate) fn chunks(&mut self, table: &str) -> Vec<FreshChunk> {
-        self.take();
-        let of_table = |rows: &TakenRows| {
-            rows.iter()
-                .filter(|(name, ..)| *name == table)
-                .map(|(_, day, rows)| (*day, rows.clone()))
-                .collect::<Vec<_>>()
-        };
-        let sealing = self.sealing.iter().map(|generation| (generation.seq, of_table(&generation.rows)));
-        sealing
-            .chain([(self.last_seq, of_table(&self.taken))])
-            .filter(|(_, days)| !days.is_empty())
-            .map(|(seq, days)| FreshChunk { app: Arc::clone(&self.app), seq: seq as i64, days })
-            .collect()
-    }
-
-    /// Forgets which contents a day holds.
-    pub(crate) fn forget_contents(&mut self, day: Day) {
-        self.rows.forget_contents(day);
-    }
-
-    /// Generations that are closed and not committed.
-    pub(crate) fn waiting(&self) -> usize {
-        self.sealing.len()
-    }
-
-    /// Forgets the generations that are committed.
-    pub(crate) fn forget(&mut self, committed: u64) {
-        self.sealing.retain(|generation| generation.seq > committed);
-    }
-
-    pub(crate) fn read(&mut self, signal: Signal, body: &[u8], receipt: Receipt<'_>) -> Outcome {
-        let outcome = match signal {
-            Signal::Traces => self.rows.traces(body, receipt),
-            Signal::Logs => self.rows.logs(body, receipt),
-        };
-        self.last_seq = receipt.seq;
-        // The framing was checked before the request came here; a record that fails it holds nothing to read.
-        outcome.unwrap_or_else(|error| Outcome { rejected: 1, reasons: vec![error.to_string()], ..Outcome::default() })
-    }
-}
-
 /// The shared side of a shard.
 #[derive(Clone)]
 pub(crate) struct ShardHandle {
@@ -209,14 +122,16 @@ pub(crate) struct Shard {
     pub(crate) sealer: tokio::sync::mpsc::UnboundedSender<Arc<Generation>>,
 }
 
-pub(crate) fn memory(app: Arc<str>, rows: Rows, last_seq: u64) -> Memory {
-    Memory { app, rows, taken: Vec::new(), taken_bytes: 0, last_seq, sealing: VecDeque::new() }
-}
-
 /// What a request of the group waits for.
 struct Waiting {
     submission: Box<Submission>,
     outcome: Result<Outcome, Refused>,
+}
+
+/// Which of the written pages reached the disk is unknown from here on, so nothing may be acknowledged any more.
+fn stop_the_process(error: &WalError) -> ! {
+    tracing::error!(%error, "the write-ahead log has failed; stopping before anything is acknowledged");
+    std::process::abort()
 }
 
 impl Shard {
@@ -239,10 +154,8 @@ impl Shard {
         self.publish();
     }
 
-    /// Serves until told to stop.
-    ///
-    /// # Panics
-    /// When the log cannot be synced: what was written may be lost, and going on would acknowledge it.
+    /// Serves until told to stop. A log that fails for good ends the process: what was written may be lost, and going
+    /// on would acknowledge it.
     pub(crate) fn run(mut self, messages: &Receiver<Message>) {
         let mut sealed_at = Instant::now();
         let mut stopping = false;
@@ -308,9 +221,7 @@ impl Shard {
         if waiting.iter().any(|waiting| waiting.outcome.is_ok())
             && let Err(error) = self.log.sync()
         {
-            // Which of the written pages reached the disk is unknown from here on.
-            tracing::error!(%error, "the write-ahead log cannot be synced; stopping before anything is acknowledged");
-            std::process::abort();
+            stop_the_process(&error);
         }
         for Waiting { submission, outcome } in waiting {
             // Whoever went away meanwhile will send again and be recognised.
@@ -339,6 +250,7 @@ impl Shard {
                 self.recent.answered(submission.hash, &outcome);
                 Ok(outcome)
             }
+            Err(error) if error.is_fatal() => stop_the_process(&error),
             Err(error) => {
                 tracing::error!(%error, "the write-ahead log takes nothing more");
                 Err(Refused::Unavailable(error.to_string()))
@@ -368,6 +280,9 @@ impl Shard {
         if committed > self.released {
             self.released = committed;
             if let Err(error) = self.log.release_through(committed) {
+                if error.is_fatal() {
+                    stop_the_process(&error);
+                }
                 tracing::warn!(%error, "a released segment of the write-ahead log stays on disk");
             }
         }
@@ -377,3 +292,6 @@ impl Shard {
         self.bytes.store(self.lock().bytes(), Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

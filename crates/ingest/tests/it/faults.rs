@@ -223,6 +223,25 @@ fn a_store_that_is_gone_for_long_is_ridden_out_in_memory_and_then_refused_and_no
     assert_eq!(stored.len(), acked.len());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_panics_is_tried_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let sound = Location::parse(data.to_str().expect("the path is text"), &HashMap::new()).expect("it is a folder");
+    Lake::open(sound.clone(), FACT_TABLES, true).await.expect("the tables are created");
+    let faulty = FaultyStore::down(Arc::clone(sound.store()));
+    faulty.heal();
+    let lake = Lake::open(sound.clone().with_store(Arc::clone(&faulty) as _), FACT_TABLES, false).await;
+    let ingest = Ingest::start(&config(&folder.path().join("wal")), &lake.expect("the tables open")).await;
+    let ingest = ingest.expect("the log opens");
+    faulty.panic_once();
+    let admission = Admission::new(1 << 30);
+    ingest.submit(Signal::Traces, &"default".into(), request(1..3).into(), admission.enter()).await.expect("it fits");
+    ingest.stop(Duration::from_secs(60)).await;
+    assert_eq!(ingest.commit_failures(), 1);
+    assert_eq!(stored(&sound).await.len(), 2);
+}
+
 #[test]
 fn a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_acknowledged() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -14,6 +14,8 @@ use object_store::ObjectStore;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 use tracewell_ingest::receive::{Collector, GRPC_SERVICE, ReceiveLimits, grpc_router, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
@@ -183,7 +185,7 @@ impl Serve {
         let others = [("postgres", sql_address), ("flight", flight_address)];
         let endpoint = Endpoint::write(&wal, api.local_addr()?, grpc.local_addr()?, http.local_addr()?, &others)?;
 
-        let health = health_router(status);
+        let health = health_router(Arc::clone(&status));
         let questions = sql_router(Arc::clone(&engine))
             .merge(queries_router(Arc::clone(&engine), Arc::clone(&catalogue)))
             .merge(runs_router(Arc::clone(&engine)))
@@ -197,7 +199,7 @@ impl Serve {
         let records = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
         let records = records.then(ledger);
         let tasks = [
-            tokio::spawn(serve_grpc(grpc, collector.clone(), records, stop.clone())),
+            tokio::spawn(serve_grpc(grpc, status, records, stop.clone())),
             tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
             tokio::spawn(listen::serve(api, questions, stop.clone())),
             postgres,
@@ -298,13 +300,13 @@ async fn bind(address: &Address, what: &str) -> anyhow::Result<TcpListener> {
 
 async fn serve_grpc(
     listener: TcpListener,
-    collector: Collector,
+    status: Arc<Status>,
     records: Option<Ledger<Arc<Engine>>>,
     stop: CancellationToken,
 ) {
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-    reporter.set_service_status(GRPC_SERVICE, tonic_health::ServingStatus::Serving).await;
+    let collector = status.collector.clone();
+    tokio::spawn(tell_health(reporter, status, stop.clone()));
     let mut routes = tonic::service::Routes::from(grpc_router(collector)).add_service(health);
     if let Some(ledger) = records {
         let (prompts, releases) = ledger_services(ledger);
@@ -324,6 +326,24 @@ async fn serve_grpc(
         .await;
     if let Err(error) = served {
         tracing::error!(%error, "OTLP/gRPC ended");
+    }
+}
+
+/// How often the gRPC health service is told how ingest is.
+const HEALTH_EVERY: Duration = Duration::from_secs(1);
+
+/// Keeps the gRPC health service at what is true, until `stop`; from then on nothing is served.
+async fn tell_health(reporter: HealthReporter, status: Arc<Status>, stop: CancellationToken) {
+    let tell = async |serving: ServingStatus| {
+        for service in ["", GRPC_SERVICE] {
+            reporter.set_service_status(service, serving).await;
+        }
+    };
+    loop {
+        tell(if status.ingest.trouble().is_none() { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+        if stop.run_until_cancelled(tokio::time::sleep(HEALTH_EVERY)).await.is_none() {
+            return tell(ServingStatus::NotServing).await;
+        }
     }
 }
 
@@ -419,8 +439,8 @@ impl Health for Status {
     }
 
     async fn not_ready(&self) -> Option<String> {
-        if !self.ingest.alive() {
-            return Some("a shard has stopped".into());
+        if let Some(trouble) = self.ingest.trouble() {
+            return Some(trouble);
         }
         let table = self.lake.location().table_path("spans");
         let look = self.lake.location().store().list_with_delimiter(Some(&table));
