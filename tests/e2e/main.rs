@@ -6,6 +6,7 @@ mod agents;
 mod alerts;
 mod commands;
 mod crash;
+mod damage;
 mod evaluators;
 mod fixtures;
 mod flight;

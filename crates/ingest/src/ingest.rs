@@ -84,6 +84,8 @@ pub struct Recovered {
     pub requests: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Requests that damage took before their rows were in the tables, as far as the log still tells.
+    pub lost: u64,
 }
 
 struct Running {
@@ -100,7 +102,6 @@ pub struct Ingest {
     clock: fn() -> i64,
     /// What the start found.
     pub recovered: Recovered,
-    /// Kept open for the lock on the folder.
     wal: WalDir,
 }
 
@@ -129,6 +130,9 @@ impl Ingest {
         let options =
             Options { max_total_bytes: config.wal_bytes, quarantine: config.quarantine, ..Options::default() };
         let mut wal = WalDir::open(&config.wal, config.shards.max(1), options)?;
+        for finding in wal.findings() {
+            tracing::warn!("the write-ahead log was not as it was left: {finding}");
+        }
         let rule = SealRule { bytes: config.seal_bytes, interval: config.seal_interval };
         let mut recovered = Recovered::default();
         let mut running = Vec::new();
@@ -191,6 +195,7 @@ impl Ingest {
             let read = started.await.map_err(|_| std::io::Error::other("a shard ended while it read its log"))??;
             recovered.requests += read.requests;
             recovered.bytes += read.bytes;
+            recovered.lost += read.lost;
         }
         // Shards beyond the configured number only finish what their logs hold.
         let shards = running.iter().take(config.shards.max(1)).map(|shard| shard.handle.clone()).collect();
@@ -208,6 +213,12 @@ impl Ingest {
     #[must_use]
     pub fn id(&self) -> uuid::Uuid {
         self.wal.id()
+    }
+
+    /// Bytes of the write-ahead log on disk.
+    #[must_use]
+    pub fn wal_bytes(&self) -> u64 {
+        self.wal.disk_bytes()
     }
 
     /// Memory that rows not yet committed take.
@@ -323,8 +334,12 @@ fn replay(shard: &mut Shard, reader: tracewell_wal::Reader, from: u64) -> Result
                     shard.replay(signal, &record.body, receipt);
                 }
             }
-            Item::Lost { .. } => {}
+            Item::Lost(lost) => recovered.lost += lost.end.saturating_sub(lost.start.max(from + 1)),
         }
+    }
+    if recovered.lost > 0 {
+        let (shard, lost) = (shard.log.shard(), recovered.lost);
+        tracing::error!(shard, "acknowledged requests are lost to damage of the write-ahead log: {lost}");
     }
     Ok(recovered)
 }

@@ -4,19 +4,15 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::middleware::{from_fn, from_fn_with_state};
 use clap::Args;
-use object_store::ObjectStore;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
-use tracewell_ingest::receive::{Collector, GRPC_SERVICE, ReceiveLimits, grpc_router, router};
+use tracewell_ingest::receive::{Collector, ReceiveLimits, grpc_router, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
 use tracewell_ledger::Ledger;
@@ -25,19 +21,22 @@ use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{ask_password, refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
-    Answers, Health, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
+    Answers, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
     reviews_router, runs_router, sql_router,
 };
 
 use super::{Place, flight, maintain, postgres};
-use crate::alerts::{self, States, Watch};
+use crate::alerts::{self, Watch};
 use crate::capture::Net;
 use crate::config::{Address, Flag, Source};
 use crate::evaluate::Judge;
 use crate::prices;
-use crate::reports::{self, Counters, Desk};
+use crate::reports::{self, Desk};
 
 mod listen;
+mod status;
+
+use self::status::{Status, tell_health};
 
 pub(super) use listen::{PING_EVERY, PING_PATIENCE};
 
@@ -329,24 +328,6 @@ async fn serve_grpc(
     }
 }
 
-/// How often the gRPC health service is told how ingest is.
-const HEALTH_EVERY: Duration = Duration::from_secs(1);
-
-/// Keeps the gRPC health service at what is true, until `stop`; from then on nothing is served.
-async fn tell_health(reporter: HealthReporter, status: Arc<Status>, stop: CancellationToken) {
-    let tell = async |serving: ServingStatus| {
-        for service in ["", GRPC_SERVICE] {
-            reporter.set_service_status(service, serving).await;
-        }
-    };
-    loop {
-        tell(if status.ingest.trouble().is_none() { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
-        if stop.run_until_cancelled(tokio::time::sleep(HEALTH_EVERY)).await.is_none() {
-            return tell(ServingStatus::NotServing).await;
-        }
-    }
-}
-
 /// The file in the write-ahead log's folder that says when demo data was begun and not finished.
 const DEMO_FILE: &str = "demo";
 
@@ -422,58 +403,5 @@ struct Kept(Collector);
 impl Remarks for Kept {
     async fn keep(&self, remark: Remark) -> Result<(), String> {
         self.0.keep(&[super::review::said(remark)]).await
-    }
-}
-
-struct Status {
-    collector: Collector,
-    ingest: Arc<Ingest>,
-    lake: Lake,
-    reports: Arc<Counters>,
-    alerts: Arc<States>,
-}
-
-impl Health for Status {
-    fn identity(&self) -> String {
-        self.ingest.id().to_string()
-    }
-
-    async fn not_ready(&self) -> Option<String> {
-        if let Some(trouble) = self.ingest.trouble() {
-            return Some(trouble);
-        }
-        let table = self.lake.location().table_path("spans");
-        let look = self.lake.location().store().list_with_delimiter(Some(&table));
-        match tokio::time::timeout(Duration::from_secs(5), look).await {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(format!("the store cannot be reached: {error}")),
-            Err(_) => Some("the store does not answer within 5s".into()),
-        }
-    }
-
-    fn metrics(&self) -> String {
-        let counters = self.collector.counters();
-        let counted = [
-            ("requests_total", "Export requests answered with success.", &counters.requests),
-            ("request_bytes_total", "Their bytes.", &counters.bytes),
-            ("spans_total", "Spans taken in.", &counters.spans),
-            ("log_records_total", "Log records taken in.", &counters.logs),
-            ("rejected_total", "Spans and log records refused for good.", &counters.rejected),
-            ("metric_points_total", "Metric data points received, which are not kept.", &counters.metric_points),
-            ("malformed_requests_total", "Requests that could not be read.", &counters.malformed),
-            ("overloaded_requests_total", "Requests refused for lack of room.", &counters.overloaded),
-            ("unavailable_requests_total", "Requests refused because nothing could be stored.", &counters.unavailable),
-        ];
-        let mut text = String::new();
-        for (name, help, counter) in counted {
-            let value = counter.load(Ordering::Relaxed);
-            text +=
-                &format!("# HELP tracewell_{name} {help}\n# TYPE tracewell_{name} counter\ntracewell_{name} {value}\n");
-        }
-        let memory = self.ingest.memory();
-        text += &format!(
-            "# HELP tracewell_memory_bytes Memory of rows not yet committed.\n# TYPE tracewell_memory_bytes gauge\ntracewell_memory_bytes {memory}\n"
-        );
-        text + &self.reports.text() + &self.alerts.text()
     }
 }
