@@ -1,5 +1,6 @@
 //! The whole of ingest: shards started from their logs, requests dealt out, an orderly end.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{TrySendError, sync_channel};
@@ -17,7 +18,7 @@ use tracewell_wal::{Item, Options, WalDir, WalError};
 
 use crate::admission::Admitted;
 use crate::encoder::Encoder;
-use crate::memory::Memory;
+use crate::memory::{Memory, Panicked};
 use crate::pace::Pace;
 use crate::recent::Recent;
 use crate::rows::{Outcome, Receipt, Rows};
@@ -72,6 +73,16 @@ pub enum IngestError {
         /// The last sequence number in the log.
         logged: u64,
     },
+    /// A record of the log that this version fails over.
+    #[error("shard {shard}: reading record {seq} of the write-ahead log panics ({reason}); a server sets it aside as it starts")]
+    Unreadable {
+        /// The shard.
+        shard: usize,
+        /// The record.
+        seq: u64,
+        /// What it said.
+        reason: String,
+    },
     /// The system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -86,6 +97,8 @@ pub struct Recovered {
     pub bytes: u64,
     /// Requests that damage took before their rows were in the tables, as far as the log still tells.
     pub lost: u64,
+    /// Requests whose reading panicked, and whose bytes are in the folder `quarantine` of the log now.
+    pub set_aside: u64,
 }
 
 struct Running {
@@ -147,10 +160,11 @@ impl Ingest {
             if from > logged as i64 {
                 return Err(IngestError::LogBehindTable { shard: number, committed: from, logged });
             }
-            let rows = Rows::new(config.limits).with_contents_retention(config.contents_retention);
+            let (limits, retention) = (config.limits, config.contents_retention);
+            let no_rows = move || Rows::new(limits).with_contents_retention(retention);
             let handle = ShardHandle {
                 messages,
-                memory: Arc::new(Mutex::new(Memory::new(Arc::clone(&app), rows, from as u64))),
+                memory: Arc::new(Mutex::new(Memory::new(Arc::clone(&app), Box::new(no_rows), from as u64))),
                 bytes: Arc::new(AtomicUsize::new(0)),
                 pace: Arc::new(Pace::new(from as u64)),
             };
@@ -179,6 +193,7 @@ impl Ingest {
                 rule,
                 pace: Arc::clone(&handle.pace),
                 released: 0,
+                broken: BTreeSet::new(),
                 sealer: commits,
             };
             let reader = wal.reader(number, 0)?;
@@ -196,6 +211,7 @@ impl Ingest {
             recovered.requests += read.requests;
             recovered.bytes += read.bytes;
             recovered.lost += read.lost;
+            recovered.set_aside += read.set_aside;
         }
         // Shards beyond the configured number only finish what their logs hold.
         let shards = running.iter().take(config.shards.max(1)).map(|shard| shard.handle.clone()).collect();
@@ -320,7 +336,7 @@ impl Ingest {
 }
 
 /// Reads a shard's log: requests beyond `from` into rows, all of them into the memory of recent requests.
-fn replay(shard: &mut Shard, reader: tracewell_wal::Reader, from: u64) -> Result<Recovered, WalError> {
+pub(crate) fn replay(shard: &mut Shard, reader: tracewell_wal::Reader, from: u64) -> Result<Recovered, WalError> {
     let mut recovered = Recovered::default();
     for item in reader {
         match item? {
@@ -330,8 +346,7 @@ fn replay(shard: &mut Shard, reader: tracewell_wal::Reader, from: u64) -> Result
                 if let (true, Some(signal)) = (record.seq > from, Signal::from_kind(record.kind)) {
                     recovered.requests += 1;
                     recovered.bytes += record.body.len() as u64;
-                    let receipt = Receipt { seq: record.seq, received_at: record.received_at, tenant: &record.tenant };
-                    shard.replay(signal, &record.body, receipt);
+                    recovered.set_aside += u64::from(!shard.replay(signal, &record)?);
                 }
             }
             Item::Lost(lost) => recovered.lost += lost.end.saturating_sub(lost.start.max(from + 1)),
@@ -365,13 +380,13 @@ pub async fn read_log(folder: &std::path::Path, lake: &Lake) -> Result<ReplayedL
     for &number in wal.shards() {
         let app: Arc<str> = format!("{}/{number}", wal.id()).into();
         let committed = committed(lake, &app).await?;
-        let mut rows = Memory::new(app, Rows::new(Limits::default()), committed as u64);
+        let mut rows = Memory::new(app, Box::new(|| Rows::new(Limits::default())), committed as u64);
         for item in wal.reader(number, committed as u64)? {
             if let Item::Record(record) = item?
                 && let Some(signal) = Signal::from_kind(record.kind)
             {
-                let receipt = Receipt { seq: record.seq, received_at: record.received_at, tenant: &record.tenant };
-                rows.read(signal, &record.body, receipt);
+                let unreadable = |Panicked(reason)| IngestError::Unreadable { shard: number, seq: record.seq, reason };
+                rows.read(signal, &record.body, Receipt::of(&record)).map_err(unreadable)?;
             }
         }
         shards.push(Mutex::new(rows));

@@ -3,6 +3,7 @@
 //! The thread takes whatever waits, appends it to the log, reads it into rows, syncs the log once for all, and
 //! answers. Reading the rows before the sync costs no latency that matters, and only what is in the log is ever read.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tracewell_wal::{Entry, Log, WalError};
+use tracewell_wal::{Entry, Item, Log, Record, WalError};
 
 use crate::admission::Admitted;
-use crate::memory::Memory;
+use crate::memory::{Memory, Panicked};
 use crate::pace::Pace;
 use crate::recent::Recent;
 use crate::rows::{Outcome, Receipt};
@@ -46,6 +47,14 @@ impl Signal {
             _ => None,
         }
     }
+
+    /// How a file ends that holds such a request.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Traces => "traces.pb",
+            Self::Logs => "logs.pb",
+        }
+    }
 }
 
 /// Why a well-formed request was not taken in.
@@ -57,6 +66,9 @@ pub enum Refused {
     /// Try again later: the disk or the store is in trouble.
     #[error("the collector cannot store anything now: {0}; send again later")]
     Unavailable(String),
+    /// Never: reading it panicked.
+    #[error("the collector failed over this request and stored nothing of it; this is a fault of Tracewell, please report it: {0}")]
+    Broken(String),
 }
 
 /// A request on its way to a shard.
@@ -118,6 +130,8 @@ pub(crate) struct Shard {
     /// How the sealer gets on.
     pub(crate) pace: Arc<Pace>,
     pub(crate) released: u64,
+    /// Records over which reading panics.
+    pub(crate) broken: BTreeSet<u64>,
     /// Generations on their way to the sealer; its end stops the sealer. What bounds them is the memory of all rows.
     pub(crate) sealer: tokio::sync::mpsc::UnboundedSender<Arc<Generation>>,
 }
@@ -129,9 +143,18 @@ struct Waiting {
 }
 
 /// Which of the written pages reached the disk is unknown from here on, so nothing may be acknowledged any more.
-fn stop_the_process(error: &WalError) -> ! {
-    tracing::error!(%error, "the write-ahead log has failed; stopping before anything is acknowledged");
+fn stop_the_process(error: &dyn std::fmt::Display) -> ! {
+    tracing::error!(%error, "stopping, before anything more is acknowledged");
     std::process::abort()
+}
+
+/// Brings back the rows that a panic took. They are acknowledged: without them nothing may go on.
+fn read_again(memory: &mut Memory, log: impl Iterator<Item = Result<Item, WalError>>, broken: &BTreeSet<u64>) {
+    match memory.read_again(log, broken) {
+        Ok(None) => {}
+        Ok(Some(Panicked(reason))) => stop_the_process(&format!("a request panics that did not before: {reason}")),
+        Err(error) => stop_the_process(&error),
+    }
 }
 
 impl Shard {
@@ -139,19 +162,34 @@ impl Shard {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one record of the log into memory again.
-    pub(crate) fn replay(&mut self, signal: Signal, body: &[u8], receipt: Receipt<'_>) {
-        let bytes = {
-            let mut memory = self.lock();
-            memory.read(signal, body, receipt);
-            memory.active_bytes()
-        };
+    /// Takes one record of the log into memory again. One over which that panics is set aside: `false`.
+    pub(crate) fn replay(&mut self, signal: Signal, record: &Record) -> Result<bool, WalError> {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = memory.read(signal, &record.body, Receipt::of(record));
+        if let Err(Panicked(reason)) = &read {
+            let file = self.log.set_aside(record.seq, &record.body, signal.ending())?;
+            tracing::error!(
+                shard = self.log.shard(), record = record.seq, file = %file.display(), reason,
+                "an acknowledged request cannot be read: it panics; its bytes are set aside, and no table has them. This is \
+                 a fault of Tracewell, please report it; a version without it takes the file by `tracewell import`"
+            );
+            self.broken.insert(record.seq);
+            // Records up to this one.
+            let before = self.log.reader(memory.rows_after()).take_while(|item| match item {
+                Ok(Item::Record(before)) => before.seq < record.seq,
+                _ => true,
+            });
+            read_again(&mut memory, before, &self.broken);
+        }
+        let bytes = memory.active_bytes();
+        drop(memory);
         if bytes >= self.rule.bytes {
             self.seal();
             // The log may be larger than memory.
             self.pace.wait(self.lock(), IN_STEP, |_| false);
         }
         self.publish();
+        Ok(read.is_ok())
     }
 
     /// Serves until told to stop. A log that fails for good ends the process: what was written may be lost, and going
@@ -244,11 +282,8 @@ impl Shard {
         let appended = self.append(&entry);
         let outcome = match appended {
             Ok(seq) => {
-                self.recent.insert(submission.hash, submission.received_at);
                 let receipt = Receipt { seq, received_at: submission.received_at, tenant: &submission.tenant };
-                let outcome = self.lock().read(submission.signal, &submission.body, receipt);
-                self.recent.answered(submission.hash, &outcome);
-                Ok(outcome)
+                self.read(&submission, receipt)
             }
             Err(error) if error.is_fatal() => stop_the_process(&error),
             Err(error) => {
@@ -257,6 +292,27 @@ impl Shard {
             }
         };
         Waiting { submission, outcome }
+    }
+
+    /// Reads a request that is in the log and not synced. One over which that panics leaves no trace.
+    fn read(&mut self, submission: &Submission, receipt: Receipt<'_>) -> Result<Outcome, Refused> {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        match memory.read(submission.signal, &submission.body, receipt) {
+            Ok(outcome) => {
+                self.recent.insert(submission.hash, submission.received_at);
+                self.recent.answered(submission.hash, &outcome);
+                Ok(outcome)
+            }
+            Err(Panicked(reason)) => {
+                tracing::error!(reason, "a request is refused: reading it panics; this is a fault of Tracewell");
+                if let Err(error) = self.log.take_back() {
+                    stop_the_process(&error);
+                }
+                let log = self.log.reader(memory.rows_after());
+                read_again(&mut memory, log, &self.broken);
+                Err(Refused::Broken(reason))
+            }
+        }
     }
 
     fn append(&mut self, entry: &Entry<'_>) -> Result<u64, WalError> {

@@ -22,6 +22,8 @@ pub(super) enum Failure {
     Overloaded(String),
     /// Nothing can be stored now.
     Unavailable(String),
+    /// A fault of this program.
+    Internal(String),
 }
 
 impl From<Refused> for Failure {
@@ -29,6 +31,7 @@ impl From<Refused> for Failure {
         match refused {
             Refused::Overloaded(_) => Self::Overloaded(refused.to_string()),
             Refused::Unavailable(_) => Self::Unavailable(refused.to_string()),
+            Refused::Broken(_) => Self::Internal(refused.to_string()),
         }
     }
 }
@@ -76,7 +79,7 @@ impl Failure {
     pub(super) fn message(&self) -> String {
         match self {
             Self::Malformed(message) | Self::Unsupported(message) => message.clone(),
-            Self::Overloaded(message) | Self::Unavailable(message) => message.clone(),
+            Self::Overloaded(message) | Self::Unavailable(message) | Self::Internal(message) => message.clone(),
             Self::TooLarge(limit) => {
                 format!(
                     "the request is larger than {limit} bytes, the most that one request may have; send smaller batches"
@@ -99,6 +102,8 @@ impl Failure {
             Self::TooLarge(_) | Self::TooManyRows { .. } => tonic::Code::InvalidArgument,
             Self::Overloaded(_) => tonic::Code::ResourceExhausted,
             Self::Unavailable(_) => tonic::Code::Unavailable,
+            // Exporters do not send it again.
+            Self::Internal(_) => tonic::Code::Internal,
         }
     }
 
@@ -109,6 +114,7 @@ impl Failure {
             Self::TooLarge(_) | Self::TooManyRows { .. } => http::StatusCode::PAYLOAD_TOO_LARGE,
             Self::Overloaded(_) => http::StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => http::StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

@@ -84,6 +84,8 @@ pub struct Counters {
     pub overloaded: AtomicU64,
     /// Requests refused because nothing can be stored.
     pub unavailable: AtomicU64,
+    /// Requests refused because reading them panicked.
+    pub broken: AtomicU64,
 }
 
 /// The receiving side of a running collector.
@@ -211,6 +213,7 @@ impl Collector {
         let counter = match &failure {
             Failure::Overloaded(_) => &self.counters.overloaded,
             Failure::Unavailable(_) => &self.counters.unavailable,
+            Failure::Internal(_) => &self.counters.broken,
             _ => &self.counters.malformed,
         };
         counter.fetch_add(1, Ordering::Relaxed);

@@ -73,6 +73,7 @@ impl Health for Status {
             ("malformed_requests_total", "Requests that could not be read.", &counters.malformed),
             ("overloaded_requests_total", "Requests refused for lack of room.", &counters.overloaded),
             ("unavailable_requests_total", "Requests refused because nothing could be stored.", &counters.unavailable),
+            ("broken_requests_total", "Requests refused because reading them panicked.", &counters.broken),
         ];
         let recovered = self.ingest.recovered;
         let mut text = String::new();
@@ -83,6 +84,7 @@ impl Health for Status {
             ("memory_bytes", "gauge", "Memory of rows not yet committed.", self.ingest.memory() as u64),
             ("wal_bytes", "gauge", "Bytes of the write-ahead log.", self.ingest.wal_bytes()),
             ("wal_lost_requests", "gauge", "Requests that damage of the write-ahead log took.", recovered.lost),
+            ("wal_set_aside_requests", "gauge", "Requests of the log whose reading panicked.", recovered.set_aside),
             ("commit_failures_total", "counter", "Tries to commit that failed.", self.ingest.commit_failures()),
         ] {
             text += &metric(name, kind, help, value);
