@@ -102,8 +102,11 @@ async fn serve_kill_and_read(url: &str, environment: &[(&str, &str)]) {
     };
     let wanted = [json!({ "stored": sent, "different": sent })];
     assert_eq!(ask(&["--wal", wal]), wanted);
-    // After an orderly stop the tables alone hold everything.
+    // After an orderly stop the tables alone hold everything; that there may be more is said.
     assert_eq!(ask(&[]), wanted);
+    let mut blind = Command::new(BINARY);
+    let said = blind.args(["sql", "--data", url, query]).envs(environment.iter().copied()).output().unwrap().stderr;
+    assert!(String::from_utf8_lossy(&said).contains("rows that are not committed yet are not seen"), "{said:?}");
     // And hold it still when they are compacted and the old files are gone.
     for arguments in [["compact", "--table", "spans"], ["vacuum", "--retain", "0s"]] {
         run(Command::new(BINARY).args(arguments).args(["--data", url]).envs(environment.iter().copied()));

@@ -103,7 +103,7 @@ fn a_request_whose_reading_panics_is_refused_and_costs_no_other() {
     assert_eq!(answer(&mut shard, &request(2, "panic")), refused, "the retry is not told that it is stored");
     answer(&mut shard, &request(3, "third")).expect("it is taken in");
     assert_eq!(texts(&shard, "spans", "name"), ["first", "third"]);
-    let contents = texts(&shard, "contents", "body");
+    let contents = texts(&shard, "contents", "content");
     assert_eq!(contents.len(), 2, "{contents:?}");
     assert!(contents[0].contains("first") && contents[1].contains("third"), "{contents:?}");
     let logged: Vec<Item> = shard.log.reader(0).collect::<Result<_, _>>().expect("a readable log");
