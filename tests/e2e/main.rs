@@ -4,6 +4,7 @@
 
 mod agents;
 mod alerts;
+mod answers;
 mod commands;
 mod crash;
 mod damage;

@@ -4,6 +4,7 @@
 //! (<https://opentelemetry.io/docs/specs/otlp/#failures>), and 429 and 503 with `Retry-After`.
 
 use prost::Message;
+use serde_json::json;
 
 use crate::shard::Refused;
 
@@ -73,6 +74,18 @@ struct Duration {
     seconds: i64,
     #[prost(int32, tag = "2")]
     nanos: i32,
+}
+
+impl RpcStatus {
+    /// As protobuf's messages are written in JSON (<https://protobuf.dev/programming-guides/json/>): each detail with
+    /// its type, a duration as text.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        let details = self.details.iter().filter_map(|detail| {
+            let delay = RetryInfo::decode(detail.value.as_slice()).ok()?.retry_delay?;
+            Some(json!({ "@type": detail.type_url, "retryDelay": format!("{}s", delay.seconds) }))
+        });
+        json!({ "code": self.code, "message": self.message, "details": details.collect::<Vec<_>>() })
+    }
 }
 
 impl Failure {

@@ -1,7 +1,7 @@
 //! How a server is, as load balancers and those who run it ask.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use object_store::ObjectStore;
@@ -68,7 +68,6 @@ impl Health for Status {
             ("request_bytes_total", "Their bytes.", &counters.bytes),
             ("spans_total", "Spans taken in.", &counters.spans),
             ("log_records_total", "Log records taken in.", &counters.logs),
-            ("rejected_total", "Spans and log records refused for good.", &counters.rejected),
             ("metric_points_total", "Metric data points received, which are not kept.", &counters.metric_points),
             ("malformed_requests_total", "Requests that could not be read.", &counters.malformed),
             ("overloaded_requests_total", "Requests refused for lack of room.", &counters.overloaded),
@@ -88,6 +87,10 @@ impl Health for Status {
             ("commit_failures_total", "counter", "Tries to commit that failed.", self.ingest.commit_failures()),
         ] {
             text += &metric(name, kind, help, value);
+        }
+        text += "# HELP tracewell_rejected_total Spans and log records refused for good.\n# TYPE tracewell_rejected_total counter\n";
+        for (reason, number) in &*counters.rejected.lock().unwrap_or_else(PoisonError::into_inner) {
+            text += &format!("tracewell_rejected_total{{reason=\"{reason}\"}} {number}\n");
         }
         text + &self.reports.text() + &self.alerts.text()
     }
