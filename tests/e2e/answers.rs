@@ -207,6 +207,49 @@ async fn overload_says_when_to_come_again_in_every_encoding() {
     assert_eq!(metric(&server, "tracewell_overloaded_requests_total").await, 2);
 }
 
+/// Takes the log of `spans` away, so that nothing can be written where it was.
+fn take_store_away(data: &Path) {
+    let log = data.join("spans/_delta_log");
+    std::fs::rename(&log, data.join("spans/away")).unwrap();
+    std::fs::write(&log, "").unwrap();
+}
+
+fn bring_store_back(data: &Path) {
+    let log = data.join("spans/_delta_log");
+    std::fs::remove_file(&log).unwrap();
+    std::fs::rename(data.join("spans/away"), &log).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_within_half_a_minute_with_the_store_gone_and_a_client_that_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let arguments = ["--commit-interval", "50ms", "--maintenance-interval", "50ms"];
+    let server = Server::start(&data, &arguments).await;
+    take_store_away(&data);
+    let stays = tokio::net::TcpStream::connect(server.http.strip_prefix("http://").unwrap()).await.unwrap();
+    // Long enough for several commits to be due.
+    for id in 1..=20 {
+        let answer = server.post("/v1/traces", PROTOBUF, request(vec![span(1, id, "stays in the log")])).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let began = Instant::now();
+    tokio::task::spawn_blocking(|| server.stop()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    drop(stays);
+    let log = std::fs::read_to_string(data.with_extension("log")).unwrap();
+    assert!(log.contains("the write-ahead log keeps the rest"), "{log}");
+
+    bring_store_back(&data);
+    let server = Server::start(&data, &arguments).await;
+    let began = Instant::now();
+    server.stop();
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    let query = "SELECT count(*) AS stored, count(DISTINCT span_id) AS different FROM spans";
+    assert_eq!(crate::server::sql(&data, query), [json!({ "stored": 20, "different": 20 })]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_gone_is_told_by_every_protocol_and_what_was_acknowledged_is_there_when_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -217,10 +260,7 @@ async fn a_store_that_is_gone_is_told_by_every_protocol_and_what_was_acknowledge
     assert_eq!(readiness(&server, SERVING).await, (200, SERVING));
     let service = "opentelemetry.proto.collector.trace.v1.TraceService";
     assert_eq!(health(&server, service).await, SERVING);
-    // The log of the table is away, and nothing can be written where it was.
-    let (log, away) = (data.join("spans/_delta_log"), data.join("spans/away"));
-    std::fs::rename(&log, &away).unwrap();
-    std::fs::write(&log, "").unwrap();
+    take_store_away(&data);
 
     let mut acked = 0;
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -251,8 +291,7 @@ async fn a_store_that_is_gone_is_told_by_every_protocol_and_what_was_acknowledge
     assert!(metric(&server, "tracewell_commit_failures_total").await > 0);
     assert!(metric(&server, "tracewell_unavailable_requests_total").await >= 2);
 
-    std::fs::remove_file(&log).unwrap();
-    std::fs::rename(&away, &log).unwrap();
+    bring_store_back(&data);
     let body = request(vec![span(1, acked + 1, "when it is back")]);
     let deadline = Instant::now() + Duration::from_secs(60);
     while server.post("/v1/traces", PROTOBUF, body.clone()).await.unwrap().status() != 200 {

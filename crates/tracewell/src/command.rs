@@ -228,7 +228,12 @@ pub(crate) fn moment() -> chrono::DateTime<chrono::Utc> {
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     match cli.command {
-        Command::Serve(serve) => runtime.block_on(serve.run()),
+        Command::Serve(serve) => {
+            let ended = runtime.block_on(serve.run());
+            // It has waited for what it waits for.
+            runtime.shutdown_background();
+            ended
+        }
         Command::Sql(sql) => runtime.block_on(sql.run()),
         Command::Runs(runs) => runtime.block_on(runs.run()),
         Command::Query(query) => runtime.block_on(query.run()),

@@ -225,10 +225,7 @@ impl Serve {
         stop.cancel();
         // Requests under way are answered first; a client that keeps its connection open does not hold us up.
         let _ = tokio::time::timeout(Duration::from_secs(4), futures::future::join_all(tasks)).await;
-        ingest.stop(PATIENCE).await;
-        if let Some(thread) = maintenance {
-            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
-        }
+        tokio::join!(ingest.stop(PATIENCE), ended(maintenance));
         drop(endpoint);
         Ok(())
     }
@@ -249,6 +246,15 @@ impl Serve {
         .into_iter()
         .flatten()
         .collect()
+    }
+}
+
+/// Waits for the thread of maintenance, which may be in the middle of a merge.
+async fn ended(maintenance: Option<std::thread::JoinHandle<()>>) {
+    let Some(thread) = maintenance else { return };
+    let joined = tokio::task::spawn_blocking(|| thread.join());
+    if tokio::time::timeout(PATIENCE, joined).await.is_err() {
+        tracing::warn!("stopped in the middle of maintenance; what it wrote has not landed, and the tables are as they were");
     }
 }
 
