@@ -18,6 +18,7 @@ mod lookups;
 mod maintain;
 mod postgres;
 mod prices;
+mod prompt;
 mod pruning;
 mod queries;
 mod readers;

@@ -44,7 +44,7 @@ pub(super) use listen::{PING_EVERY, PING_PATIENCE};
 pub(crate) const ENDPOINT_FILE: &str = "endpoint";
 
 /// How long a stop waits for the store.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(24);
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
