@@ -121,7 +121,7 @@ impl Ledger {
 /// be over, before the next one starts.
 async fn survives(data: &Path, arguments: &[&str], kills: u64, trouble: impl Fn(bool)) {
     // Commits come so often that kills fall into every step of them.
-    let arguments = [&["--commit-interval", "50ms", "--shards", "2"], arguments].concat();
+    let arguments = [&["--commit-interval", "50ms", "--shards", "2"][..], arguments].concat();
     let ledger = Arc::new(Ledger { next: AtomicU64::new(1), ..Ledger::default() });
     let mut server = Server::start(data, &arguments).await;
     *ledger.address.lock().await = server.http.clone();
@@ -161,7 +161,10 @@ async fn survives(data: &Path, arguments: &[&str], kills: u64, trouble: impl Fn(
             assert!(lost.is_empty(), "{moment}: {} acknowledged rows of {table} are lost: {lost:?}", lost.len());
             assert_eq!(rows.len(), distinct.len(), "{moment}: rows of {table} are stored twice");
         }
-        println!("{moment}: {kills} kills, {} calls acknowledged and stored, with their messages and records", acked.len());
+        println!(
+            "{moment}: {kills} kills, {} calls acknowledged and stored, with their messages and records",
+            acked.len()
+        );
     }
 }
 
