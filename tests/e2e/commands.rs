@@ -108,6 +108,30 @@ async fn formats_are_what_they_say_and_sql_can_only_read() {
     assert_eq!(server.sql("SELECT count(*) AS n FROM spans"), [json!({ "n": 1 })]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sql_says_when_rows_may_be_where_it_does_not_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let wal = folder.path().join("elsewhere");
+    let wal = wal.to_str().unwrap();
+    let server = Server::start(&data, &["--commit-interval", "1h", "--wal", wal]).await;
+    server.post("/v1/traces", "application/x-protobuf", request(vec![span(1, 1, "one")])).await.unwrap();
+    let count = "SELECT count(*) AS n FROM spans";
+    let place = data.to_str().unwrap();
+    let ask = |arguments: &[&str]| {
+        let output = tracewell(&[&["sql", "--data", place, "--format", "csv"], arguments, &[count]].concat());
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let unseen = "rows that are not committed yet are not seen";
+    let (answer, told) = ask(&[]);
+    assert_eq!(answer, "n\n0\n");
+    assert!(told.contains("there is no write-ahead log at") && told.contains(unseen), "{told}");
+    assert_eq!(ask(&["--wal", wal]), ("n\n1\n".into(), String::new()), "the server is found beside its log");
+    assert_eq!(ask(&["--server", &server.api]), ("n\n1\n".into(), String::new()));
+    server.kill();
+    assert_eq!(ask(&["--wal", wal]), ("n\n1\n".into(), String::new()), "the log is read");
+}
+
 /// A data file of `spans`.
 fn a_file_of_spans(data: &Path) -> PathBuf {
     let folders = std::fs::read_dir(data.join("spans")).unwrap().map(|entry| entry.unwrap().path());

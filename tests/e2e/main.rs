@@ -4,8 +4,10 @@
 
 mod agents;
 mod alerts;
+mod answers;
 mod commands;
 mod crash;
+mod damage;
 mod evaluators;
 mod fixtures;
 mod flight;
@@ -16,6 +18,7 @@ mod lookups;
 mod maintain;
 mod postgres;
 mod prices;
+mod prompt;
 mod pruning;
 mod queries;
 mod readers;

@@ -75,6 +75,32 @@ async fn compact_keeps_the_rows_and_vacuum_frees_the_old_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_stands_for_every_commit_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    files_of(&data, (1..=3).map(|id| request(vec![span(1, id, "work")])).collect()).await;
+    let log = data.join("spans/_delta_log");
+    assert!(!log.join("_last_checkpoint").exists());
+    let out = tracewell(&data, &["checkpoint"]);
+    assert!(
+        out.contains("spans: checkpoint of version 3\n") && out.contains("traces: checkpoint of version 0"),
+        "{out}"
+    );
+    let last: Value = serde_json::from_slice(&std::fs::read(log.join("_last_checkpoint")).unwrap()).unwrap();
+    assert_eq!(last["version"], 3);
+    for commit in 0..=3 {
+        std::fs::remove_file(log.join(format!("{commit:020}.json"))).unwrap();
+    }
+    assert_eq!(count(&data, "spans"), 3);
+    // How far the log of the server is committed stands in it as well: nothing is read again and stored twice.
+    files_of(&data, vec![request(vec![span(1, 4, "work")])]).await;
+    assert_eq!(count(&data, "spans"), 4);
+    tracewell(&data, &["compact"]);
+    assert_eq!(tracewell(&data, &["checkpoint", "--table", "spans"]).lines().count(), 1);
+    assert_eq!(count(&data, "spans"), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_span_sent_again_longer_is_one_row_after_compaction() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -18,8 +18,9 @@ use tracewell_otlp::{Carried, Limits};
 use self::json::{Kept, is_request, requests_of};
 use self::text::{Found, Objects};
 use crate::encoder::Encoder;
+use crate::pace::Pace;
 use crate::rows::{Outcome, Receipt, Rows};
-use crate::seal::{Generation, seal_once};
+use crate::seal::{Generation, Sealer};
 use crate::shard::Signal;
 
 mod json;
@@ -212,8 +213,11 @@ impl Chunk<'_> {
             Signal::Traces => self.rows.traces(body, receipt),
             Signal::Logs => self.rows.logs(body, receipt),
         };
-        let mut outcome =
-            outcome.unwrap_or_else(|error| Outcome { rejected: 1, reasons: vec![error.to_string()], accepted: 0 });
+        let mut outcome = outcome.unwrap_or_else(|error| Outcome {
+            rejected: 1,
+            reasons: vec![error.to_string()],
+            ..Outcome::default()
+        });
         outcome.explain(unreadable);
         self.imported.outcome.accepted += outcome.accepted;
         self.imported.outcome.rejected += outcome.rejected;
@@ -230,7 +234,7 @@ impl Chunk<'_> {
             return Ok(());
         }
         let bytes = self.rows.bytes();
-        let generation = Arc::new(Generation { seq: self.number, rows: self.rows.take(), bytes });
+        let generation = Generation { seq: self.number, rows: self.rows.take(), bytes };
         if let Some(spans) = self.importer.lake.table(SPANS.name)
             && spans.watermark(&self.app).await?.is_some_and(|reached| reached >= self.number as i64)
         {
@@ -238,7 +242,10 @@ impl Chunk<'_> {
             self.number += 1;
             return Ok(());
         }
-        seal_once(self.importer.lake, &self.app, &generation, &self.encoder, self.importer.clock).await?;
+        let Importer { lake, clock, .. } = *self.importer;
+        let (app, encoder) = (Arc::clone(&self.app), self.encoder.clone());
+        let sealer = Sealer { lake: lake.clone(), app, encoder, pace: Arc::new(Pace::new(0)), clock };
+        sealer.seal_once(&generation).await?;
         self.imported.chunks += 1;
         self.number += 1;
         Ok(())

@@ -1,7 +1,8 @@
 //! The whole of ingest: shards started from their logs, requests dealt out, an orderly end.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,10 +18,12 @@ use tracewell_wal::{Item, Options, WalDir, WalError};
 
 use crate::admission::Admitted;
 use crate::encoder::Encoder;
+use crate::memory::{Memory, Panicked};
+use crate::pace::Pace;
 use crate::recent::Recent;
 use crate::rows::{Outcome, Receipt, Rows};
-use crate::seal::seal;
-use crate::shard::{Memory, Message, Refused, SealRule, Shard, ShardHandle, Signal, Submission, memory};
+use crate::seal::{Generation, Sealer};
+use crate::shard::{Message, Refused, SealRule, Shard, ShardHandle, Signal, Submission};
 
 /// How ingest is set up.
 #[derive(Clone, Debug)]
@@ -70,6 +73,18 @@ pub enum IngestError {
         /// The last sequence number in the log.
         logged: u64,
     },
+    /// A record of the log that this version fails over.
+    #[error(
+        "shard {shard}: reading record {seq} of the write-ahead log panics ({reason}); a server sets it aside as it starts"
+    )]
+    Unreadable {
+        /// The shard.
+        shard: usize,
+        /// The record.
+        seq: u64,
+        /// What it said.
+        reason: String,
+    },
     /// The system refused a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -82,6 +97,10 @@ pub struct Recovered {
     pub requests: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Requests that damage took before their rows were in the tables, as far as the log still tells.
+    pub lost: u64,
+    /// Requests whose reading panicked, and whose bytes are in the folder `quarantine` of the log now.
+    pub set_aside: u64,
 }
 
 struct Running {
@@ -98,7 +117,6 @@ pub struct Ingest {
     clock: fn() -> i64,
     /// What the start found.
     pub recovered: Recovered,
-    /// Kept open for the lock on the folder.
     wal: WalDir,
 }
 
@@ -127,13 +145,16 @@ impl Ingest {
         let options =
             Options { max_total_bytes: config.wal_bytes, quarantine: config.quarantine, ..Options::default() };
         let mut wal = WalDir::open(&config.wal, config.shards.max(1), options)?;
+        for finding in wal.findings() {
+            tracing::warn!("the write-ahead log was not as it was left: {finding}");
+        }
         let rule = SealRule { bytes: config.seal_bytes, interval: config.seal_interval };
         let mut recovered = Recovered::default();
         let mut running = Vec::new();
         let encoder = Encoder::start()?;
         for number in wal.shards().to_vec() {
             let app: Arc<str> = format!("{}/{number}", wal.id()).into();
-            let (commits, mut generations) = tokio::sync::mpsc::channel(1);
+            let (commits, mut generations) = tokio::sync::mpsc::unbounded_channel::<Arc<Generation>>();
             let (messages, inbox) = sync_channel(QUEUE);
             let log = wal.log(number)?;
             let logged = log.last_seq();
@@ -141,24 +162,28 @@ impl Ingest {
             if from > logged as i64 {
                 return Err(IngestError::LogBehindTable { shard: number, committed: from, logged });
             }
-            let rows = Rows::new(config.limits).with_contents_retention(config.contents_retention);
+            let (limits, retention) = (config.limits, config.contents_retention);
+            let no_rows = move || Rows::new(limits).with_contents_retention(retention);
             let handle = ShardHandle {
                 messages,
-                memory: Arc::new(Mutex::new(memory(Arc::clone(&app), rows, from as u64))),
+                memory: Arc::new(Mutex::new(Memory::new(Arc::clone(&app), Box::new(no_rows), from as u64))),
                 bytes: Arc::new(AtomicUsize::new(0)),
+                pace: Arc::new(Pace::new(from as u64)),
             };
-            let progress = Arc::new(AtomicU64::new(from as u64));
             let sealer = tokio::spawn({
                 let (lake, app, clock) = (lake.clone(), Arc::clone(&app), config.clock);
+                let pace = Arc::clone(&handle.pace);
+                let sealer = Sealer { lake, app, encoder: encoder.clone(), pace, clock };
                 // Only the rows: a sender kept here would keep the shard from seeing that everyone else has gone.
-                let (memory, progress) = (Arc::clone(&handle.memory), Arc::clone(&progress));
-                let encoder = encoder.clone();
+                let (memory, bytes) = (Arc::clone(&handle.memory), Arc::clone(&handle.bytes));
                 async move {
                     while let Some(generation) = generations.recv().await {
-                        seal(&lake, &app, &generation, &encoder, clock).await;
+                        sealer.seal(&generation).await;
                         // The rows are in the snapshot that readers get from here on.
-                        memory.lock().unwrap_or_else(PoisonError::into_inner).forget(generation.seq);
-                        progress.store(generation.seq, Ordering::Release);
+                        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+                        memory.forget(generation.seq);
+                        bytes.store(memory.bytes(), Ordering::Relaxed);
+                        sealer.pace.commit(generation.seq);
                     }
                 }
             });
@@ -168,8 +193,9 @@ impl Ingest {
                 memory: Arc::clone(&handle.memory),
                 bytes: Arc::clone(&handle.bytes),
                 rule,
-                committed: progress,
+                pace: Arc::clone(&handle.pace),
                 released: 0,
+                broken: BTreeSet::new(),
                 sealer: commits,
             };
             let reader = wal.reader(number, 0)?;
@@ -186,6 +212,8 @@ impl Ingest {
             let read = started.await.map_err(|_| std::io::Error::other("a shard ended while it read its log"))??;
             recovered.requests += read.requests;
             recovered.bytes += read.bytes;
+            recovered.lost += read.lost;
+            recovered.set_aside += read.set_aside;
         }
         // Shards beyond the configured number only finish what their logs hold.
         let shards = running.iter().take(config.shards.max(1)).map(|shard| shard.handle.clone()).collect();
@@ -205,6 +233,12 @@ impl Ingest {
         self.wal.id()
     }
 
+    /// Bytes of the write-ahead log on disk.
+    #[must_use]
+    pub fn wal_bytes(&self) -> u64 {
+        self.wal.disk_bytes()
+    }
+
     /// Memory that rows not yet committed take.
     #[must_use]
     pub fn memory(&self) -> usize {
@@ -214,12 +248,23 @@ impl Ingest {
     /// Whether a request that comes now would be taken.
     ///
     /// # Errors
-    /// [`Refused::Overloaded`] when memory is full.
+    /// When memory is full: [`Refused::Unavailable`] while the store takes nothing, else [`Refused::Overloaded`].
     pub fn check_room(&self) -> Result<(), Refused> {
-        if self.memory() >= self.memory_bytes {
-            return Err(Refused::Overloaded("rows wait for the store"));
+        if self.memory() < self.memory_bytes {
+            return Ok(());
         }
-        Ok(())
+        if self.shards.iter().any(|shard| shard.pace.in_trouble()) {
+            return Err(Refused::Unavailable(
+                "the store takes nothing, and memory is full of what waits for it".into(),
+            ));
+        }
+        Err(Refused::Overloaded("rows wait for the store"))
+    }
+
+    /// Tries to commit that failed since the start.
+    #[must_use]
+    pub fn commit_failures(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.pace.failures()).sum()
     }
 
     /// Takes in a request whose framing has been checked, and answers once it is durable.
@@ -247,10 +292,17 @@ impl Ingest {
         answer.await.unwrap_or_else(|_| Err(Refused::Unavailable("the shard has stopped".into())))
     }
 
-    /// Whether every shard is alive.
+    /// Why requests are not taken in; `None` when they are, if perhaps not this moment.
     #[must_use]
-    pub fn alive(&self) -> bool {
-        self.running.lock().is_ok_and(|running| running.iter().all(|shard| !shard.thread.is_finished()))
+    pub fn trouble(&self) -> Option<String> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.iter().any(|shard| shard.thread.is_finished() || shard.sealer.is_finished()) {
+            return Some("a shard has stopped".into());
+        }
+        match self.check_room() {
+            Err(refused @ Refused::Unavailable(_)) => Some(refused.to_string()),
+            _ => None,
+        }
     }
 
     /// Forgets which contents `day` holds. To be called before the day loses some.
@@ -288,7 +340,7 @@ impl Ingest {
 }
 
 /// Reads a shard's log: requests beyond `from` into rows, all of them into the memory of recent requests.
-fn replay(shard: &mut Shard, reader: tracewell_wal::Reader, from: u64) -> Result<Recovered, WalError> {
+pub(crate) fn replay(shard: &mut Shard, reader: tracewell_wal::Reader, from: u64) -> Result<Recovered, WalError> {
     let mut recovered = Recovered::default();
     for item in reader {
         match item? {
@@ -298,12 +350,15 @@ fn replay(shard: &mut Shard, reader: tracewell_wal::Reader, from: u64) -> Result
                 if let (true, Some(signal)) = (record.seq > from, Signal::from_kind(record.kind)) {
                     recovered.requests += 1;
                     recovered.bytes += record.body.len() as u64;
-                    let receipt = Receipt { seq: record.seq, received_at: record.received_at, tenant: &record.tenant };
-                    shard.replay(signal, &record.body, receipt);
+                    recovered.set_aside += u64::from(!shard.replay(signal, &record)?);
                 }
             }
-            Item::Lost { .. } => {}
+            Item::Lost(lost) => recovered.lost += lost.end.saturating_sub(lost.start.max(from + 1)),
         }
+    }
+    if recovered.lost > 0 {
+        let (shard, lost) = (shard.log.shard(), recovered.lost);
+        tracing::error!(shard, "acknowledged requests are lost to damage of the write-ahead log: {lost}");
     }
     Ok(recovered)
 }
@@ -329,13 +384,13 @@ pub async fn read_log(folder: &std::path::Path, lake: &Lake) -> Result<ReplayedL
     for &number in wal.shards() {
         let app: Arc<str> = format!("{}/{number}", wal.id()).into();
         let committed = committed(lake, &app).await?;
-        let mut rows = memory(app, Rows::new(Limits::default()), committed as u64);
+        let mut rows = Memory::new(app, Box::new(|| Rows::new(Limits::default())), committed as u64);
         for item in wal.reader(number, committed as u64)? {
             if let Item::Record(record) = item?
                 && let Some(signal) = Signal::from_kind(record.kind)
             {
-                let receipt = Receipt { seq: record.seq, received_at: record.received_at, tenant: &record.tenant };
-                rows.read(signal, &record.body, receipt);
+                let unreadable = |Panicked(reason)| IngestError::Unreadable { shard: number, seq: record.seq, reason };
+                rows.read(signal, &record.body, Receipt::of(&record)).map_err(unreadable)?;
             }
         }
         shards.push(Mutex::new(rows));

@@ -3,7 +3,7 @@
 //! One [`Rows`] collects what a shard has received since its last seal, apart for each day. It is filled again the
 //! same way from the write-ahead log after a crash, so nothing here may depend on the clock or on chance.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::RecordBatch;
 use tracewell_dialects::{Normalized, Normalizer, ResourceFacts};
@@ -42,6 +42,8 @@ pub struct Outcome {
     pub rejected: u64,
     /// Why, for the first few.
     pub reasons: Vec<String>,
+    /// How many for each [reason](Refusal::reason).
+    pub rejected_by: BTreeMap<&'static str, u64>,
 }
 
 /// Reasons beyond these are only counted.
@@ -54,6 +56,7 @@ impl Outcome {
             return;
         };
         self.rejected += 1;
+        *self.rejected_by.entry(refusal.reason()).or_default() += 1;
         if self.reasons.len() < REASONS_TOLD {
             self.reasons.push(format!("number {position}: {refusal}"));
         }

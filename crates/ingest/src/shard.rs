@@ -3,27 +3,29 @@
 //! The thread takes whatever waits, appends it to the log, reads it into rows, syncs the log once for all, and
 //! answers. Reading the rows before the sync costs no latency that matters, and only what is in the log is ever read.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tracewell_lake::FreshChunk;
-use tracewell_model::time::Day;
-use tracewell_wal::{Entry, Log, WalError};
+use tracewell_wal::{Entry, Item, Log, Record, WalError};
 
 use crate::admission::Admitted;
+use crate::memory::{Memory, Panicked};
+use crate::pace::Pace;
 use crate::recent::Recent;
-use crate::rows::{Outcome, Receipt, Rows, TakenRows};
+use crate::rows::{Outcome, Receipt};
 use crate::seal::Generation;
 
 /// Requests that share one sync of the log at most.
 const GROUP_REQUESTS: usize = 256;
 /// Bytes that share one sync of the log at most.
 const GROUP_BYTES: usize = 8 << 20;
+/// Generations that a shard in step with the store has at most: one being committed, one that waits.
+const IN_STEP: usize = 2;
 
 /// What kind of request a record holds. The numbers are stored in the write-ahead log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,14 @@ impl Signal {
             _ => None,
         }
     }
+
+    /// How a file ends that holds such a request.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Traces => "traces.pb",
+            Self::Logs => "logs.pb",
+        }
+    }
 }
 
 /// Why a well-formed request was not taken in.
@@ -56,6 +66,11 @@ pub enum Refused {
     /// Try again later: the disk or the store is in trouble.
     #[error("the collector cannot store anything now: {0}; send again later")]
     Unavailable(String),
+    /// Never: reading it panicked.
+    #[error(
+        "the collector failed over this request and stored nothing of it; this is a fault of Tracewell, please report it: {0}"
+    )]
+    Broken(String),
 }
 
 /// A request on its way to a shard.
@@ -92,92 +107,13 @@ pub(crate) struct SealRule {
     pub(crate) interval: Duration,
 }
 
-/// What queries may look at: the rows a shard has in memory.
-#[derive(Debug)]
-pub(crate) struct Memory {
-    app: Arc<str>,
-    rows: Rows,
-    /// Rows of the active generation that were taken out for a query.
-    taken: TakenRows,
-    taken_bytes: usize,
-    last_seq: u64,
-    /// Generations being committed, oldest first.
-    sealing: VecDeque<Arc<Generation>>,
-}
-
-impl Memory {
-    fn take(&mut self) {
-        if !self.rows.is_empty() {
-            self.taken_bytes += self.rows.bytes();
-            self.taken.extend(self.rows.take());
-        }
-    }
-
-    fn active_bytes(&self) -> usize {
-        self.rows.bytes() + self.taken_bytes
-    }
-
-    fn bytes(&self) -> usize {
-        self.active_bytes() + self.sealing.iter().map(|generation| generation.bytes).sum::<usize>()
-    }
-
-    /// Closes the active generation.
-    fn close(&mut self) -> Option<Arc<Generation>> {
-        let bytes = self.active_bytes();
-        self.take();
-        if self.taken.is_empty() {
-            return None;
-        }
-        self.taken_bytes = 0;
-        let generation = Arc::new(Generation { seq: self.last_seq, rows: std::mem::take(&mut self.taken), bytes });
-        self.sealing.push_back(Arc::clone(&generation));
-        Some(generation)
-    }
-
-    /// Everything of `table` in memory.
-    pub(crate) fn chunks(&mut self, table: &str) -> Vec<FreshChunk> {
-        self.take();
-        let of_table = |rows: &TakenRows| {
-            rows.iter()
-                .filter(|(name, ..)| *name == table)
-                .map(|(_, day, rows)| (*day, rows.clone()))
-                .collect::<Vec<_>>()
-        };
-        let sealing = self.sealing.iter().map(|generation| (generation.seq, of_table(&generation.rows)));
-        sealing
-            .chain([(self.last_seq, of_table(&self.taken))])
-            .filter(|(_, days)| !days.is_empty())
-            .map(|(seq, days)| FreshChunk { app: Arc::clone(&self.app), seq: seq as i64, days })
-            .collect()
-    }
-
-    /// Forgets which contents a day holds.
-    pub(crate) fn forget_contents(&mut self, day: Day) {
-        self.rows.forget_contents(day);
-    }
-
-    /// Forgets the generations that are committed.
-    pub(crate) fn forget(&mut self, committed: u64) {
-        self.sealing.retain(|generation| generation.seq > committed);
-    }
-
-    pub(crate) fn read(&mut self, signal: Signal, body: &[u8], receipt: Receipt<'_>) -> Outcome {
-        let outcome = match signal {
-            Signal::Traces => self.rows.traces(body, receipt),
-            Signal::Logs => self.rows.logs(body, receipt),
-        };
-        self.last_seq = receipt.seq;
-        // The framing was checked before the request came here; a record that fails it holds nothing to read.
-        outcome.unwrap_or_else(|error| Outcome { rejected: 1, reasons: vec![error.to_string()], ..Outcome::default() })
-    }
-}
-
 /// The shared side of a shard.
 #[derive(Clone)]
 pub(crate) struct ShardHandle {
     pub(crate) messages: SyncSender<Message>,
     pub(crate) memory: Arc<Mutex<Memory>>,
     pub(crate) bytes: Arc<AtomicUsize>,
+    pub(crate) pace: Arc<Pace>,
 }
 
 impl ShardHandle {
@@ -193,15 +129,13 @@ pub(crate) struct Shard {
     pub(crate) memory: Arc<Mutex<Memory>>,
     pub(crate) bytes: Arc<AtomicUsize>,
     pub(crate) rule: SealRule,
-    /// The sequence number up to which the sealer has committed.
-    pub(crate) committed: Arc<AtomicU64>,
+    /// How the sealer gets on.
+    pub(crate) pace: Arc<Pace>,
     pub(crate) released: u64,
-    /// Generations on their way to the sealer; its end stops the sealer.
-    pub(crate) sealer: tokio::sync::mpsc::Sender<Arc<Generation>>,
-}
-
-pub(crate) fn memory(app: Arc<str>, rows: Rows, last_seq: u64) -> Memory {
-    Memory { app, rows, taken: Vec::new(), taken_bytes: 0, last_seq, sealing: VecDeque::new() }
+    /// Records over which reading panics.
+    pub(crate) broken: BTreeSet<u64>,
+    /// Generations on their way to the sealer; its end stops the sealer. What bounds them is the memory of all rows.
+    pub(crate) sealer: tokio::sync::mpsc::UnboundedSender<Arc<Generation>>,
 }
 
 /// What a request of the group waits for.
@@ -210,28 +144,58 @@ struct Waiting {
     outcome: Result<Outcome, Refused>,
 }
 
+/// Which of the written pages reached the disk is unknown from here on, so nothing may be acknowledged any more.
+fn stop_the_process(error: &dyn std::fmt::Display) -> ! {
+    tracing::error!(%error, "stopping, before anything more is acknowledged");
+    std::process::abort()
+}
+
+/// Brings back the rows that a panic took. They are acknowledged: without them nothing may go on.
+fn read_again(memory: &mut Memory, log: impl Iterator<Item = Result<Item, WalError>>, broken: &BTreeSet<u64>) {
+    match memory.read_again(log, broken) {
+        Ok(None) => {}
+        Ok(Some(Panicked(reason))) => stop_the_process(&format!("a request panics that did not before: {reason}")),
+        Err(error) => stop_the_process(&error),
+    }
+}
+
 impl Shard {
     fn lock(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one record of the log into memory again.
-    pub(crate) fn replay(&mut self, signal: Signal, body: &[u8], receipt: Receipt<'_>) {
-        let bytes = {
-            let mut memory = self.lock();
-            memory.read(signal, body, receipt);
-            memory.active_bytes()
-        };
+    /// Takes one record of the log into memory again. One over which that panics is set aside: `false`.
+    pub(crate) fn replay(&mut self, signal: Signal, record: &Record) -> Result<bool, WalError> {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = memory.read(signal, &record.body, Receipt::of(record));
+        if let Err(Panicked(reason)) = &read {
+            let file = self.log.set_aside(record.seq, &record.body, signal.ending())?;
+            tracing::error!(
+                shard = self.log.shard(), record = record.seq, file = %file.display(), reason,
+                "an acknowledged request cannot be read: it panics; its bytes are set aside, and no table has them. This is \
+                 a fault of Tracewell, please report it; a version without it takes the file by `tracewell import`"
+            );
+            self.broken.insert(record.seq);
+            // Records up to this one.
+            let before = self.log.reader(memory.rows_after()).take_while(|item| match item {
+                Ok(Item::Record(before)) => before.seq < record.seq,
+                _ => true,
+            });
+            read_again(&mut memory, before, &self.broken);
+        }
+        let bytes = memory.active_bytes();
+        drop(memory);
         if bytes >= self.rule.bytes {
             self.seal();
+            // The log may be larger than memory.
+            self.pace.wait(self.lock(), IN_STEP, |_| false);
         }
         self.publish();
+        Ok(read.is_ok())
     }
 
-    /// Serves until told to stop.
-    ///
-    /// # Panics
-    /// When the log cannot be synced: what was written may be lost, and going on would acknowledge it.
+    /// Serves until told to stop. A log that fails for good ends the process: what was written may be lost, and going
+    /// on would acknowledge it.
     pub(crate) fn run(mut self, messages: &Receiver<Message>) {
         let mut sealed_at = Instant::now();
         let mut stopping = false;
@@ -266,9 +230,22 @@ impl Shard {
             if !group.is_empty() {
                 self.group(group);
             }
-            let full = self.lock().active_bytes() >= self.rule.bytes;
-            if full || seal_now || stopping || sealed_at.elapsed() >= self.rule.interval {
+            let (full, waiting) = {
+                let memory = self.lock();
+                (memory.active_bytes() >= self.rule.bytes, memory.waiting())
+            };
+            let due = sealed_at.elapsed() >= self.rule.interval;
+            if full || seal_now || stopping || (due && waiting < IN_STEP) {
                 self.seal();
+                self.publish();
+                if !stopping {
+                    // This is what slows ingest to the store's pace. While the store is in trouble memory fills instead,
+                    // and requests are refused when it is full: they would wait here for as long as the trouble lasts.
+                    self.pace.wait(self.lock(), waiting.max(IN_STEP), Pace::in_trouble);
+                }
+                sealed_at = Instant::now();
+            } else if due {
+                // What waits for the store goes on growing: many small commits would come after the trouble.
                 sealed_at = Instant::now();
             }
             self.release();
@@ -284,9 +261,7 @@ impl Shard {
         if waiting.iter().any(|waiting| waiting.outcome.is_ok())
             && let Err(error) = self.log.sync()
         {
-            // Which of the written pages reached the disk is unknown from here on.
-            tracing::error!(%error, "the write-ahead log cannot be synced; stopping before anything is acknowledged");
-            std::process::abort();
+            stop_the_process(&error);
         }
         for Waiting { submission, outcome } in waiting {
             // Whoever went away meanwhile will send again and be recognised.
@@ -309,18 +284,37 @@ impl Shard {
         let appended = self.append(&entry);
         let outcome = match appended {
             Ok(seq) => {
-                self.recent.insert(submission.hash, submission.received_at);
                 let receipt = Receipt { seq, received_at: submission.received_at, tenant: &submission.tenant };
-                let outcome = self.lock().read(submission.signal, &submission.body, receipt);
-                self.recent.answered(submission.hash, &outcome);
-                Ok(outcome)
+                self.read(&submission, receipt)
             }
+            Err(error) if error.is_fatal() => stop_the_process(&error),
             Err(error) => {
                 tracing::error!(%error, "the write-ahead log takes nothing more");
                 Err(Refused::Unavailable(error.to_string()))
             }
         };
         Waiting { submission, outcome }
+    }
+
+    /// Reads a request that is in the log and not synced. One over which that panics leaves no trace.
+    fn read(&mut self, submission: &Submission, receipt: Receipt<'_>) -> Result<Outcome, Refused> {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        match memory.read(submission.signal, &submission.body, receipt) {
+            Ok(outcome) => {
+                self.recent.insert(submission.hash, submission.received_at);
+                self.recent.answered(submission.hash, &outcome);
+                Ok(outcome)
+            }
+            Err(Panicked(reason)) => {
+                tracing::error!(reason, "a request is refused: reading it panics; this is a fault of Tracewell");
+                if let Err(error) = self.log.take_back() {
+                    stop_the_process(&error);
+                }
+                let log = self.log.reader(memory.rows_after());
+                read_again(&mut memory, log, &self.broken);
+                Err(Refused::Broken(reason))
+            }
+        }
     }
 
     fn append(&mut self, entry: &Entry<'_>) -> Result<u64, WalError> {
@@ -333,17 +327,20 @@ impl Shard {
     fn seal(&mut self) {
         let generation = self.lock().close();
         if let Some(generation) = generation {
-            // The sealer takes one generation at a time; waiting here is what slows ingest to the store's pace.
-            let _ = self.sealer.blocking_send(generation);
+            // It ends with the shard: until then nothing ends it.
+            let _ = self.sealer.send(generation);
         }
     }
 
     /// Gives back the segments whose records are all committed.
     fn release(&mut self) {
-        let committed = self.committed.load(Ordering::Acquire);
+        let committed = self.pace.committed();
         if committed > self.released {
             self.released = committed;
             if let Err(error) = self.log.release_through(committed) {
+                if error.is_fatal() {
+                    stop_the_process(&error);
+                }
                 tracing::warn!(%error, "a released segment of the write-ahead log stays on disk");
             }
         }
@@ -353,3 +350,6 @@ impl Shard {
         self.bytes.store(self.lock().bytes(), Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,19 +6,20 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryFutureExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
+use tempfile::NamedTempFile;
 
 const STORE: &str = "local";
 
@@ -66,26 +67,89 @@ fn create_folder(folder: &FilePath) -> std::io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-/// Writes `payload` to `target`; fails with `AlreadyExists` when `create` and something is there.
-fn put_durably(target: &FilePath, payload: &PutPayload, create: bool) -> std::io::Result<()> {
-    let folder = target.parent().ok_or_else(|| std::io::Error::other("the path has no folder"))?;
+/// The folder of a file.
+fn folder_of(target: &FilePath) -> std::io::Result<&FilePath> {
+    target.parent().ok_or_else(|| std::io::Error::other("the path has no folder"))
+}
+
+/// A file beside `target` under a name of its own, which goes away unless it is put in its place.
+fn begin(target: &FilePath) -> std::io::Result<NamedTempFile> {
+    let folder = folder_of(target)?;
     create_folder(folder)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tracewell-").suffix("#");
     // As any other program makes files: who else may read them is for the umask to say.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(folder)?;
-    for bytes in payload {
-        temporary.write_all(bytes)?;
-    }
+    builder.tempfile_in(folder)
+}
+
+/// Puts a whole file in the place of `target`; fails with `AlreadyExists` when `create` and something is there.
+fn finish(temporary: NamedTempFile, target: &FilePath, create: bool) -> std::io::Result<()> {
     temporary.as_file().sync_all()?;
     if create {
         temporary.persist_noclobber(target).map_err(|error| error.error)?;
     } else {
         temporary.persist(target).map_err(|error| error.error)?;
     }
-    File::open(folder)?.sync_all()
+    File::open(folder_of(target)?)?.sync_all()
+}
+
+/// Writes `payload` to `target`; fails with `AlreadyExists` when `create` and something is there.
+fn put_durably(target: &FilePath, payload: &PutPayload, create: bool) -> std::io::Result<()> {
+    let mut temporary = begin(target)?;
+    for bytes in payload {
+        temporary.write_all(bytes)?;
+    }
+    finish(temporary, target, create)
+}
+
+/// A file that comes in parts: large checkpoints do.
+#[derive(Debug)]
+struct DurableUpload {
+    target: PathBuf,
+    /// Gone once it is complete or given up.
+    temporary: Option<NamedTempFile>,
+    /// Where the next part goes.
+    end: u64,
+}
+
+/// Writes a part of a file.
+fn write_part(mut file: File, at: u64, payload: &PutPayload) -> std::io::Result<()> {
+    file.seek(SeekFrom::Start(at))?;
+    payload.iter().try_for_each(|bytes| file.write_all(bytes))
+}
+
+fn over() -> object_store::Error {
+    generic(std::io::Error::other("the upload is over"))
+}
+
+#[async_trait]
+impl MultipartUpload for DurableUpload {
+    fn put_part(&mut self, payload: PutPayload) -> UploadPart {
+        let at = self.end;
+        self.end += payload.content_length() as u64;
+        // A handle of its own: parts may be written side by side.
+        let file = self.temporary.as_ref().map(NamedTempFile::reopen);
+        async move {
+            let file = file.ok_or_else(over)?.map_err(generic)?;
+            let written = tokio::task::spawn_blocking(move || write_part(file, at, &payload)).await;
+            written.map_err(generic)?.map_err(generic)
+        }
+        .boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let (temporary, target) = (self.temporary.take().ok_or_else(over)?, self.target.clone());
+        let finished = tokio::task::spawn_blocking(move || finish(temporary, &target, false)).await;
+        finished.map_err(generic)?.map_err(generic)?;
+        Ok(PutResult { e_tag: None, version: None })
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.temporary = None;
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -112,9 +176,13 @@ impl ObjectStore for DurableLocal {
     async fn put_multipart_opts(
         &self,
         location: &Path,
-        options: PutMultipartOptions,
+        _options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
+        let target: PathBuf = self.inner.path_to_filesystem(location)?;
+        let begun = target.clone();
+        let begun = tokio::task::spawn_blocking(move || begin(&begun)).await;
+        let temporary = Some(begun.map_err(generic)?.map_err(generic)?);
+        Ok(Box::new(DurableUpload { target, temporary, end: 0 }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -145,5 +213,44 @@ impl ObjectStore for DurableLocal {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.inner.copy_opts(from, to, options).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::ObjectStoreExt;
+
+    use super::*;
+
+    /// The names of the files in a folder.
+    fn names(folder: &FilePath) -> Vec<String> {
+        let names = std::fs::read_dir(folder).expect("the folder is there");
+        names.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_file_that_comes_in_parts_is_there_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let target = folder.path().join("log/large");
+        let path = Path::from_absolute_path(&target).expect("a path");
+        let store = DurableLocal::new();
+        for complete in [false, true] {
+            let mut upload = store.put_multipart(&path).await.expect("it begins");
+            let (first, second) = (upload.put_part("one, ".into()), upload.put_part("two".into()));
+            // In any order, as several connections would.
+            second.await.expect("it is written");
+            first.await.expect("it is written");
+            // Under the name that is synced before it goes; the local store's own, `large#1`, never is.
+            let unfinished = names(&folder.path().join("log"));
+            assert!(matches!(&unfinished[..], [one] if one.starts_with(".tracewell-")), "{unfinished:?}");
+            if complete {
+                upload.complete().await.expect("it is put in its place");
+                assert!(upload.complete().await.is_err(), "once");
+            } else {
+                upload.abort().await.expect("it is given up");
+            }
+            assert_eq!(names(&folder.path().join("log")), ["large"][..usize::from(complete)]);
+        }
+        assert_eq!(std::fs::read_to_string(target).expect("it is there"), "one, two");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::Schema;
 use datafusion::common::HashSet;
+use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, FinalizedCommit, TableReference};
 use deltalake_core::kernel::{Action, Add, StructType, Transaction as DeltaTransaction};
@@ -451,6 +452,19 @@ impl FactTable {
             Some((_, error)) => Err(LakeError::delta(self.table.name)(error)),
             None => Ok(Replaced::Conflict),
         }
+    }
+
+    /// Writes a checkpoint of the newest version, so that readers need no commit before it; commits do so by themselves
+    /// now and then. Gives that version.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn checkpoint(&self) -> Result<i64, LakeError> {
+        let delta = LakeError::delta(self.table.name);
+        let mut stored = DeltaTable::new(Arc::clone(&self.log_store));
+        stored.load().await.map_err(&delta)?;
+        create_checkpoint(&stored, None).await.map_err(&delta)?;
+        Ok(stored.snapshot().map_err(&delta)?.version() as i64)
     }
 
     /// The files that the log still remembers as removed, with the time of their removal in milliseconds since 1970.

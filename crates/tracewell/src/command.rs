@@ -131,6 +131,11 @@ enum Command {
         after_help = "A file goes when its date and every receipt in it are further back than given.\n\nExamples:\n  tracewell expire --spans 90d --contents 30d\n  tracewell expire --data s3://bucket/traces --logs 2weeks"
     )]
     Expire(maintain::Expire),
+    /// Write a checkpoint of each table, so that readers need not go through every commit. Commits do so now and then.
+    #[command(
+        after_help = "Examples:\n  tracewell checkpoint\n  tracewell checkpoint --data s3://bucket/traces --table spans"
+    )]
+    Checkpoint(maintain::Checkpoint),
     /// Delete files from the store that left the tables, or never came into them.
     #[command(
         after_help = "Versions of the tables that are older than --retain can no longer be read afterwards.\n\nExamples:\n  tracewell vacuum --dry-run\n  tracewell vacuum --data s3://bucket/traces --retain 2days"
@@ -228,7 +233,12 @@ pub(crate) fn moment() -> chrono::DateTime<chrono::Utc> {
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     match cli.command {
-        Command::Serve(serve) => runtime.block_on(serve.run()),
+        Command::Serve(serve) => {
+            let ended = runtime.block_on(serve.run());
+            // It has waited for what it waits for.
+            runtime.shutdown_background();
+            ended
+        }
         Command::Sql(sql) => runtime.block_on(sql.run()),
         Command::Runs(runs) => runtime.block_on(runs.run()),
         Command::Query(query) => runtime.block_on(query.run()),
@@ -251,6 +261,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Compact(compact) => runtime.block_on(compact.run()),
         Command::Settle(settle) => runtime.block_on(settle.run()),
         Command::Expire(expire) => runtime.block_on(expire.run()),
+        Command::Checkpoint(checkpoint) => runtime.block_on(checkpoint.run()),
         Command::Vacuum(vacuum) => runtime.block_on(vacuum.run()),
         Command::Schema(schema) => schema.run(),
         Command::Config(configuration) => configuration.run(),

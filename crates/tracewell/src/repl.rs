@@ -1,6 +1,7 @@
 //! The prompt of `tracewell sql`: history, completion, statements over several lines.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rustyline::completion::{Completer, Pair};
@@ -10,6 +11,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Config, Context, Editor, Helper};
 use tracewell_model::schema::asked_tables;
+use tracewell_query::VIEWS;
 
 const KEYWORDS: [&str; 24] = [
     "SELECT",
@@ -38,7 +40,35 @@ const KEYWORDS: [&str; 24] = [
     "INTERVAL",
 ];
 
+/// What a statement is made of, in order.
 struct Words(Vec<String>);
+
+impl Words {
+    fn known() -> Self {
+        let columns = asked_tables().flat_map(|table| table.columns.iter().map(|column| column.name));
+        let views = VIEWS.iter().flat_map(|view| view.columns.iter().map(|(column, _)| *column).chain([view.name]));
+        let tables = asked_tables().map(|table| table.name);
+        let words = KEYWORDS.into_iter().chain(tables).chain(columns).chain(views);
+        Self(words.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    /// The words that begin like the one before `position`, and where that begins.
+    fn complete(&self, line: &str, position: usize) -> (usize, Vec<&str>) {
+        let before = &line[..position];
+        let typed = before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+        let fits = |word: &&str| {
+            word.len() > typed.len() && word.get(..typed.len()).is_some_and(|start| start.eq_ignore_ascii_case(typed))
+        };
+        let words = self.0.iter().map(String::as_str).filter(fits);
+        (position - typed.len(), if typed.is_empty() { Vec::new() } else { words.collect() })
+    }
+}
+
+/// Whether a statement is whole; otherwise it goes on in the next line.
+fn is_whole(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || text.ends_with(';') || text.starts_with('\\') || text == "exit" || text == "quit"
+}
 
 impl Helper for Words {}
 impl Highlighter for Words {
@@ -52,9 +82,7 @@ impl Hinter for Words {
 
 impl Validator for Words {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let text = context.input().trim();
-        let done = text.is_empty() || text.ends_with(';') || text.starts_with('\\') || text == "exit" || text == "quit";
-        Ok(if done { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
+        Ok(if is_whole(context.input()) { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
     }
 }
 
@@ -62,11 +90,9 @@ impl Completer for Words {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let start = line[..position].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-        let typed = &line[start..position];
-        let fits = |word: &&String| word.len() > typed.len() && word[..typed.len()].eq_ignore_ascii_case(typed);
-        let pair = |word: &String| Pair { display: word.clone(), replacement: word.clone() };
-        Ok((start, if typed.is_empty() { Vec::new() } else { self.0.iter().filter(fits).map(pair).collect() }))
+        let (start, words) = self.complete(line, position);
+        let pair = |word: &str| Pair { display: word.to_owned(), replacement: word.to_owned() };
+        Ok((start, words.into_iter().map(pair).collect()))
     }
 }
 
@@ -81,14 +107,9 @@ fn history() -> Option<PathBuf> {
 
 /// Reads statements until the end of input, and gives each to `run`.
 pub(crate) async fn read(mut run: impl AsyncFnMut(&str)) -> anyhow::Result<()> {
-    let columns = asked_tables().flat_map(|table| table.columns.iter().map(|column| column.name));
-    let tables = asked_tables().map(|table| table.name);
-    let mut words: Vec<String> = KEYWORDS.into_iter().chain(tables).chain(columns).map(str::to_owned).collect();
-    words.sort();
-    words.dedup();
     let config = Config::builder().completion_type(rustyline::CompletionType::List).auto_add_history(true).build();
     let mut editor: Editor<Words, _> = Editor::with_config(config)?;
-    editor.set_helper(Some(Words(words)));
+    editor.set_helper(Some(Words::known()));
     let history = history();
     if let Some(path) = &history {
         let _ = editor.load_history(path);
@@ -114,4 +135,35 @@ pub(crate) async fn read(mut run: impl AsyncFnMut(&str)) -> anyhow::Result<()> {
         let _ = editor.save_history(path);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_completed_behind_any_character() {
+        let words = Words::known();
+        for (line, start, found) in [
+            ("SELECT * FROM llm_ca", 14, "llm_calls"),
+            // Quotation marks and dashes of three bytes, a letter of two, and one of four.
+            ("SELECT '—' FROM (span_c", 19, "span_costs"),
+            ("…messag", 3, "messages"),
+            ("🌱usage_fl", 4, "usage_flags"),
+            ("sel", 0, "SELECT"),
+        ] {
+            let completed = words.complete(line, line.len());
+            assert!(completed.0 == start && completed.1.contains(&found), "{line}: {completed:?}");
+        }
+        for line in ["", "SELECT ", "SELECT '—", "é", "…"] {
+            assert_eq!(words.complete(line, line.len()).1, Vec::<&str>::new(), "{line}");
+        }
+        assert!(words.complete("sel — x", 3).1.contains(&"SELECT"), "what stands behind the cursor does not matter");
+    }
+
+    #[test]
+    fn a_statement_goes_on_until_its_semicolon() {
+        assert!(["", " ", "SELECT 1;", "SELECT\n1 ; ", "exit", "quit", "\\q"].into_iter().all(is_whole));
+        assert!(!["SELECT 1", "SELECT 1; --", "SELECT ';'\n"].into_iter().any(is_whole));
+    }
 }

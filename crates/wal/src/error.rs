@@ -103,6 +103,11 @@ pub enum WalError {
 }
 
 impl WalError {
+    /// Whether what reached the disk is unknown from here on: the process has to stop.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::SyncFailed { .. } | Self::Poisoned { .. })
+    }
+
     /// A failed write: a full disk is told apart, for the caller can outlive it.
     pub(crate) fn write(path: &Path, source: io::Error) -> Self {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};

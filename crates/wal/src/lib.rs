@@ -9,7 +9,7 @@
 //! DIR/ID                                a random UUID, minted with the directory and never reused
 //! DIR/shard-0/00000000000000000001.wal  a segment, named by its first sequence number
 //! DIR/shard-0/00000000000000000001.spare  a segment that is no longer needed, kept to become another one
-//! DIR/quarantine/                       damaged segments as they were found
+//! DIR/quarantine/                       damaged segments as they were found, and records that the caller set aside
 //! ```
 //!
 //! It uses plain blocking files and has no threads: the caller owns the [`Log`] of each shard on a thread of its

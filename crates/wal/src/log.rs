@@ -1,7 +1,7 @@
 //! The writing end of one shard.
 
 use std::fs::{self, File};
-use std::io::{IoSlice, Seek, SeekFrom};
+use std::io::{IoSlice, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::disk;
 use crate::error::{Doing, WalError};
 use crate::options::Options;
+use crate::reader::Reader;
 use crate::record::{self, END, Entry, HEAD_LEN, Head, KIND_LOST, KIND_PREAMBLE, MAX_LEN};
 use crate::segment::SegmentId;
 
@@ -82,6 +83,8 @@ pub struct Log {
     synced: u64,
     next_seq: u64,
     durable_seq: u64,
+    /// Bytes and records of the last append, as long as it can be taken back.
+    last: (u64, u64),
     poisoned: bool,
     /// Heads and tenants of the group being written.
     heads: Vec<u8>,
@@ -107,6 +110,7 @@ impl Log {
             synced: active.bytes,
             next_seq,
             durable_seq: next_seq - 1,
+            last: (0, 0),
             poisoned: false,
             heads: Vec::new(),
         })
@@ -162,7 +166,31 @@ impl Log {
         }
         self.active().bytes = end;
         self.next_seq += entries.len() as u64;
+        self.last = (wanted, entries.len() as u64);
         Ok(self.last_seq())
+    }
+
+    /// Takes back what the last append wrote, unless it is synced: then it stays. Its numbers are given again.
+    ///
+    /// # Errors
+    /// When the file cannot be cut; the log takes no more calls then.
+    pub fn take_back(&mut self) -> Result<(), WalError> {
+        self.check_alive()?;
+        let (bytes, records) = std::mem::take(&mut self.last);
+        if records > 0 {
+            self.active().bytes -= bytes;
+            self.next_seq -= records;
+            self.place.usage.release(bytes);
+            self.undo();
+        }
+        self.check_alive()
+    }
+
+    /// Reads what was written beyond the sequence number `after`, synced or not.
+    pub fn reader(&self, after: u64) -> Reader {
+        let Place { dir, shard, ref shard_dir, .. } = self.place;
+        let ids = self.segments.iter().map(|segment| SegmentId { dir, shard, first_seq: segment.first_seq });
+        Reader::new(ids.map(|id| (id, id.path(shard_dir))).collect(), after, self.next_seq, false)
     }
 
     /// Makes all records written so far durable and returns the last sequence number among them.
@@ -172,6 +200,7 @@ impl Log {
     /// and would call the next sync a success.
     pub fn sync(&mut self) -> Result<u64, WalError> {
         self.check_alive()?;
+        self.last = (0, 0);
         let end = self.active().bytes;
         if self.synced < end {
             if let Err(source) = self.file.sync_data() {
@@ -256,6 +285,19 @@ impl Log {
         for spare in self.spares.drain(..) {
             let _ = fs::remove_file(spare);
         }
+    }
+
+    /// Keeps the body of a record in the directory `quarantine`, durable, in a file whose name ends with `ending`.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn set_aside(&self, seq: u64, body: &[u8], ending: &str) -> Result<PathBuf, WalError> {
+        let quarantine = self.place.shard_dir.with_file_name("quarantine");
+        fs::create_dir_all(&quarantine).doing("create", &quarantine)?;
+        disk::sync_dir(self.place.shard_dir.parent().unwrap_or(&self.place.shard_dir))?;
+        let path = quarantine.join(format!("shard-{}-{seq:020}.{ending}", self.place.shard));
+        disk::write_atomic(&path, |out| out.write_all(body).map_err(|error| WalError::write(&path, error)))?;
+        Ok(path)
     }
 
     /// The shard this log belongs to.

@@ -4,6 +4,7 @@
 //! (<https://opentelemetry.io/docs/specs/otlp/#failures>), and 429 and 503 with `Retry-After`.
 
 use prost::Message;
+use serde_json::json;
 
 use crate::shard::Refused;
 
@@ -22,6 +23,8 @@ pub(super) enum Failure {
     Overloaded(String),
     /// Nothing can be stored now.
     Unavailable(String),
+    /// A fault of this program.
+    Internal(String),
 }
 
 impl From<Refused> for Failure {
@@ -29,6 +32,7 @@ impl From<Refused> for Failure {
         match refused {
             Refused::Overloaded(_) => Self::Overloaded(refused.to_string()),
             Refused::Unavailable(_) => Self::Unavailable(refused.to_string()),
+            Refused::Broken(_) => Self::Internal(refused.to_string()),
         }
     }
 }
@@ -72,11 +76,23 @@ struct Duration {
     nanos: i32,
 }
 
+impl RpcStatus {
+    /// As protobuf's messages are written in JSON (<https://protobuf.dev/programming-guides/json/>): each detail with
+    /// its type, a duration as text.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        let details = self.details.iter().filter_map(|detail| {
+            let delay = RetryInfo::decode(detail.value.as_slice()).ok()?.retry_delay?;
+            Some(json!({ "@type": detail.type_url, "retryDelay": format!("{}s", delay.seconds) }))
+        });
+        json!({ "code": self.code, "message": self.message, "details": details.collect::<Vec<_>>() })
+    }
+}
+
 impl Failure {
     pub(super) fn message(&self) -> String {
         match self {
             Self::Malformed(message) | Self::Unsupported(message) => message.clone(),
-            Self::Overloaded(message) | Self::Unavailable(message) => message.clone(),
+            Self::Overloaded(message) | Self::Unavailable(message) | Self::Internal(message) => message.clone(),
             Self::TooLarge(limit) => {
                 format!(
                     "the request is larger than {limit} bytes, the most that one request may have; send smaller batches"
@@ -99,6 +115,8 @@ impl Failure {
             Self::TooLarge(_) | Self::TooManyRows { .. } => tonic::Code::InvalidArgument,
             Self::Overloaded(_) => tonic::Code::ResourceExhausted,
             Self::Unavailable(_) => tonic::Code::Unavailable,
+            // Exporters do not send it again.
+            Self::Internal(_) => tonic::Code::Internal,
         }
     }
 
@@ -109,6 +127,7 @@ impl Failure {
             Self::TooLarge(_) | Self::TooManyRows { .. } => http::StatusCode::PAYLOAD_TOO_LARGE,
             Self::Overloaded(_) => http::StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => http::StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

@@ -1,7 +1,8 @@
 //! What both transports do with a request once its bytes are there.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
@@ -74,8 +75,8 @@ pub struct Counters {
     pub spans: AtomicU64,
     /// Log records taken in.
     pub logs: AtomicU64,
-    /// Spans and records refused for good.
-    pub rejected: AtomicU64,
+    /// Spans and records refused for good, by reason.
+    pub rejected: Mutex<BTreeMap<&'static str, u64>>,
     /// Metric data points received, which are not kept.
     pub metric_points: AtomicU64,
     /// Requests that could not be read.
@@ -84,6 +85,20 @@ pub struct Counters {
     pub overloaded: AtomicU64,
     /// Requests refused because nothing can be stored.
     pub unavailable: AtomicU64,
+    /// Requests refused because reading them panicked.
+    pub broken: AtomicU64,
+}
+
+impl Counters {
+    fn reject(&self, by: &BTreeMap<&'static str, u64>) {
+        if by.is_empty() {
+            return;
+        }
+        let mut rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        for (reason, number) in by {
+            *rejected.entry(reason).or_default() += number;
+        }
+    }
 }
 
 /// The receiving side of a running collector.
@@ -202,7 +217,7 @@ impl Collector {
             .submit(signal, &self.tenant, body, admitted)
             .await
             .map_err(|refused| self.refused(refused.into()))?;
-        self.counters.rejected.fetch_add(outcome.rejected, Ordering::Relaxed);
+        self.counters.reject(&outcome.rejected_by);
         Ok(outcome)
     }
 
@@ -211,6 +226,7 @@ impl Collector {
         let counter = match &failure {
             Failure::Overloaded(_) => &self.counters.overloaded,
             Failure::Unavailable(_) => &self.counters.unavailable,
+            Failure::Internal(_) => &self.counters.broken,
             _ => &self.counters.malformed,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -240,11 +256,15 @@ impl Collector {
     }
 }
 
+/// How many are refused for good, and what is told of them: the first few with their places, of all how many for which
+/// reason.
 fn rejections(outcome: &Outcome, what: &str) -> Option<(i64, String)> {
     (outcome.rejected > 0).then(|| {
-        let more = outcome.rejected.saturating_sub(outcome.reasons.len() as u64);
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let reasons = outcome.reasons.join("; ");
-        (outcome.rejected as i64, format!("{} {what} can never be accepted: {reasons}{more}", outcome.rejected))
+        let told = outcome.reasons.join("; ");
+        let more = outcome.rejected > outcome.reasons.len() as u64;
+        let all = outcome.rejected_by.iter().map(|(reason, number)| format!("{number} {reason}"));
+        let all =
+            if more { format!("; and more, in all {}", all.collect::<Vec<_>>().join(", ")) } else { String::new() };
+        (outcome.rejected as i64, format!("{} {what} can never be accepted: {told}{all}", outcome.rejected))
     })
 }

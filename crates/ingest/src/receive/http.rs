@@ -23,9 +23,12 @@ pub fn router(collector: Collector) -> Router {
         .route("/v1/logs", post(logs))
         .route("/v1/metrics", post(metrics))
         .route("/v1/scores", post(scores))
-        // Langfuse's SDKs, and LangSmith's, with another host.
+        // Langfuse's SDKs, LangSmith's and others, with another host.
         .route("/api/public/otel/v1/traces", post(traces))
         .route("/otel/v1/traces", post(traces))
+        .route("/api/v1/otlp/v1/traces", post(traces))
+        .route("/api/v1/otlp/v1/logs", post(logs))
+        .route("/api/v1/otlp/v1/metrics", post(metrics))
         .method_not_allowed_fallback(async |headers: HeaderMap| {
             let message = "an export is sent by POST";
             refusal(&headers, StatusCode::METHOD_NOT_ALLOWED, tonic::Code::Unimplemented, message)
@@ -83,9 +86,7 @@ impl Media {
     fn status(self, http: StatusCode, status: &RpcStatus) -> Response {
         let body = match self {
             Self::Protobuf => status.encode_to_vec(),
-            Self::Json => {
-                serde_json::json!({ "code": status.code, "message": status.message }).to_string().into_bytes()
-            }
+            Self::Json => status.to_json().to_string().into_bytes(),
         };
         (http, [(CONTENT_TYPE, self.name())], body).into_response()
     }

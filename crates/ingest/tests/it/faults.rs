@@ -177,6 +177,72 @@ fn rows_read_again_after_a_crash_between_two_commits_are_not_seen_beside_the_sto
 }
 
 #[test]
+fn a_store_that_is_gone_for_long_is_ridden_out_in_memory_and_then_refused_and_nothing_acknowledged_is_lost() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let sound = Location::parse(data.to_str().expect("the path is text"), &HashMap::new()).expect("it is a folder");
+    let faulty = FaultyStore::down(Arc::clone(sound.store()));
+    let location = sound.clone().with_store(Arc::clone(&faulty) as _);
+    let tenant: Arc<str> = "default".into();
+    let mut acked = BTreeSet::new();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let stored = runtime.block_on(async {
+        Lake::open(sound.clone(), FACT_TABLES, true).await.expect("the tables are created");
+        let lake = Lake::open(location, FACT_TABLES, false).await.expect("the tables open");
+        let mut config = config(&folder.path().join("wal"));
+        config.memory_bytes = 1 << 20;
+        let ingest = Ingest::start(&config, &lake).await.expect("the log opens");
+        let admission = Admission::new(1 << 30);
+        let mut first = 1;
+        // A request is answered at once, stored or not: the interval of commits passes dozens of times meanwhile.
+        let refused = loop {
+            let body = request(first..first + 10).into();
+            let answer = ingest.submit(Signal::Traces, &tenant, body, admission.enter());
+            let answer = tokio::time::timeout(Duration::from_secs(10), answer).await.expect("an answer, not a wait");
+            match answer {
+                Ok(_) => acked.extend((first..first + 10).map(|id| format!("{id:016x}"))),
+                Err(refused) => break refused,
+            }
+            first += 10;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        };
+        assert!(matches!(refused, Refused::Unavailable(_)), "{refused}");
+        assert!(ingest.memory() >= config.memory_bytes, "refused while there was room");
+        assert!(ingest.commit_failures() > 0);
+        faulty.heal();
+        let body = || request(first..first + 10).into();
+        while let Err(refused) = ingest.submit(Signal::Traces, &tenant, body(), admission.enter()).await {
+            assert!(matches!(refused, Refused::Unavailable(_) | Refused::Overloaded(_)), "{refused}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        acked.extend((first..first + 10).map(|id| format!("{id:016x}")));
+        ingest.stop(Duration::from_secs(60)).await;
+        stored(&sound).await
+    });
+    assert_eq!(stored.iter().cloned().collect::<BTreeSet<_>>(), acked);
+    assert_eq!(stored.len(), acked.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_panics_is_tried_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let sound = Location::parse(data.to_str().expect("the path is text"), &HashMap::new()).expect("it is a folder");
+    Lake::open(sound.clone(), FACT_TABLES, true).await.expect("the tables are created");
+    let faulty = FaultyStore::down(Arc::clone(sound.store()));
+    faulty.heal();
+    let lake = Lake::open(sound.clone().with_store(Arc::clone(&faulty) as _), FACT_TABLES, false).await;
+    let ingest = Ingest::start(&config(&folder.path().join("wal")), &lake.expect("the tables open")).await;
+    let ingest = ingest.expect("the log opens");
+    faulty.panic_once();
+    let admission = Admission::new(1 << 30);
+    ingest.submit(Signal::Traces, &"default".into(), request(1..3).into(), admission.enter()).await.expect("it fits");
+    ingest.stop(Duration::from_secs(60)).await;
+    assert_eq!(ingest.commit_failures(), 1);
+    assert_eq!(stored(&sound).await.len(), 2);
+}
+
+#[test]
 fn a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_acknowledged() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let wal = folder.path().join("wal");

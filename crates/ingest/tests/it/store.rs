@@ -19,6 +19,10 @@ pub(crate) struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
     random: AtomicU64,
     healed: AtomicBool,
+    /// Every put fails.
+    down: AtomicBool,
+    /// The next put panics.
+    panics: AtomicBool,
     /// Puts below this path always fail.
     refused: Option<&'static str>,
     pub(crate) faults: AtomicU64,
@@ -38,6 +42,8 @@ impl FaultyStore {
             inner,
             random: AtomicU64::new(seed),
             healed: AtomicBool::new(false),
+            down: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             refused: None,
             faults: AtomicU64::new(0),
         })
@@ -46,11 +52,25 @@ impl FaultyStore {
     /// Takes everything but puts below `path`.
     pub(crate) fn refusing(inner: Arc<dyn ObjectStore>, path: &'static str) -> Arc<Self> {
         let (random, faults) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { inner, random, healed: AtomicBool::new(true), refused: Some(path), faults })
+        let (healed, down, panics) = (AtomicBool::new(true), AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { inner, random, healed, down, panics, refused: Some(path), faults })
+    }
+
+    /// Takes no put until [`FaultyStore::heal`], and what was put before can be read.
+    pub(crate) fn down(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
+        let (random, faults) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (healed, down, panics) = (AtomicBool::new(true), AtomicBool::new(true), AtomicBool::new(false));
+        Arc::new(Self { inner, random, healed, down, panics, refused: None, faults })
+    }
+
+    /// Panics at the next put.
+    pub(crate) fn panic_once(&self) {
+        self.panics.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn heal(&self) {
         self.healed.store(true, Ordering::SeqCst);
+        self.down.store(false, Ordering::SeqCst);
     }
 
     /// A number below `n`, by a linear congruential sequence.
@@ -88,7 +108,9 @@ impl fmt::Display for FaultyStore {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        if self.refused.is_some_and(|path| location.as_ref().contains(path)) {
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "injected");
+        let refused = self.refused.is_some_and(|path| location.as_ref().contains(path));
+        if refused || self.down.load(Ordering::SeqCst) {
             return Err(broken());
         }
         match self.fault(12).await {

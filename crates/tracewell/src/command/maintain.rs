@@ -1,4 +1,4 @@
-//! `tracewell compact`, `settle`, `expire` and `vacuum`, and the same in the background of a server.
+//! `tracewell compact`, `settle`, `expire`, `checkpoint` and `vacuum`, and the same in the background of a server.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -52,6 +52,15 @@ pub(crate) struct Expire {
     /// Keep scores this long
     #[arg(long, value_name = "DURATION")]
     scores: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Checkpoint {
+    #[command(flatten)]
+    place: Place,
+    /// Only this table
+    #[arg(long, value_name = "NAME", value_parser = TABLES.iter().map(|table| table.name).collect::<Vec<_>>())]
+    table: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +169,18 @@ impl Expire {
             };
             let gone = sized(done.files, done.bytes);
             say!("{name}: {gone} with {} of {days} expired; {left} left", counted(done.rows, "row"));
+        }
+        Ok(())
+    }
+}
+
+impl Checkpoint {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let config = self.place.load(Vec::new())?.config;
+        let lake = open(&config).await?;
+        for table in tables(&lake).filter(|table| self.table.as_deref().is_none_or(|name| name == table.table().name)) {
+            let version = table.checkpoint().await?;
+            say!("{}: checkpoint of version {version}", table.table().name);
         }
         Ok(())
     }

@@ -4,17 +4,15 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::middleware::{from_fn, from_fn_with_state};
 use clap::Args;
-use object_store::ObjectStore;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tracewell_ingest::receive::{Collector, GRPC_SERVICE, ReceiveLimits, grpc_router, router};
+use tracewell_ingest::receive::{Collector, ReceiveLimits, grpc_router, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
 use tracewell_ledger::Ledger;
@@ -23,19 +21,22 @@ use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{ask_password, refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
-    Answers, Health, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
+    Answers, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
     reviews_router, runs_router, sql_router,
 };
 
 use super::{Place, flight, maintain, postgres};
-use crate::alerts::{self, States, Watch};
+use crate::alerts::{self, Watch};
 use crate::capture::Net;
 use crate::config::{Address, Flag, QuerySettings, Source};
 use crate::evaluate::Judge;
 use crate::prices;
-use crate::reports::{self, Counters, Desk};
+use crate::reports::{self, Desk};
 
 mod listen;
+mod status;
+
+use self::status::{Status, tell_health};
 
 pub(super) use listen::{PING_EVERY, PING_PATIENCE};
 
@@ -43,7 +44,7 @@ pub(super) use listen::{PING_EVERY, PING_PATIENCE};
 pub(crate) const ENDPOINT_FILE: &str = "endpoint";
 
 /// How long a stop waits for the store.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(24);
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -174,7 +175,7 @@ impl Serve {
         let others = [("postgres", sql_address), ("flight", flight_address)];
         let endpoint = Endpoint::write(&wal, api.local_addr()?, grpc.local_addr()?, http.local_addr()?, &others)?;
 
-        let health = health_router(status);
+        let health = health_router(Arc::clone(&status));
         let questions = sql_router(Arc::clone(&engine))
             .merge(queries_router(Arc::clone(&engine), Arc::clone(&catalogue)))
             .merge(runs_router(Arc::clone(&engine)))
@@ -188,7 +189,7 @@ impl Serve {
         let records = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
         let records = records.then(ledger);
         let tasks = [
-            tokio::spawn(serve_grpc(grpc, collector.clone(), records, stop.clone())),
+            tokio::spawn(serve_grpc(grpc, status, records, stop.clone())),
             tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
             tokio::spawn(listen::serve(api, questions, stop.clone())),
             postgres,
@@ -215,10 +216,7 @@ impl Serve {
         stop.cancel();
         // Requests under way are answered first; a client that keeps its connection open does not hold us up.
         let _ = tokio::time::timeout(Duration::from_secs(4), futures::future::join_all(tasks)).await;
-        ingest.stop(PATIENCE).await;
-        if let Some(thread) = maintenance {
-            let _ = tokio::task::spawn_blocking(|| thread.join()).await;
-        }
+        tokio::join!(ingest.stop(PATIENCE), ended(maintenance));
         drop(endpoint);
         Ok(())
     }
@@ -239,6 +237,17 @@ impl Serve {
         .into_iter()
         .flatten()
         .collect()
+    }
+}
+
+/// Waits for the thread of maintenance, which may be in the middle of a merge.
+async fn ended(maintenance: Option<std::thread::JoinHandle<()>>) {
+    let Some(thread) = maintenance else { return };
+    let joined = tokio::task::spawn_blocking(|| thread.join());
+    if tokio::time::timeout(PATIENCE, joined).await.is_err() {
+        tracing::warn!(
+            "stopped in the middle of maintenance; what it wrote has not landed, and the tables are as they were"
+        );
     }
 }
 
@@ -309,13 +318,13 @@ async fn bind(address: &Address, what: &str) -> anyhow::Result<TcpListener> {
 
 async fn serve_grpc(
     listener: TcpListener,
-    collector: Collector,
+    status: Arc<Status>,
     records: Option<Ledger<Arc<Engine>>>,
     stop: CancellationToken,
 ) {
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-    reporter.set_service_status(GRPC_SERVICE, tonic_health::ServingStatus::Serving).await;
+    let collector = status.collector.clone();
+    tokio::spawn(tell_health(reporter, status, stop.clone()));
     let mut routes = tonic::service::Routes::from(grpc_router(collector)).add_service(health);
     if let Some(ledger) = records {
         let (prompts, releases) = ledger_services(ledger);
@@ -413,58 +422,5 @@ struct Kept(Collector);
 impl Remarks for Kept {
     async fn keep(&self, remark: Remark) -> Result<(), String> {
         self.0.keep(&[super::review::said(remark)]).await
-    }
-}
-
-struct Status {
-    collector: Collector,
-    ingest: Arc<Ingest>,
-    lake: Lake,
-    reports: Arc<Counters>,
-    alerts: Arc<States>,
-}
-
-impl Health for Status {
-    fn identity(&self) -> String {
-        self.ingest.id().to_string()
-    }
-
-    async fn not_ready(&self) -> Option<String> {
-        if !self.ingest.alive() {
-            return Some("a shard has stopped".into());
-        }
-        let table = self.lake.location().table_path("spans");
-        let look = self.lake.location().store().list_with_delimiter(Some(&table));
-        match tokio::time::timeout(Duration::from_secs(5), look).await {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(format!("the store cannot be reached: {error}")),
-            Err(_) => Some("the store does not answer within 5s".into()),
-        }
-    }
-
-    fn metrics(&self) -> String {
-        let counters = self.collector.counters();
-        let counted = [
-            ("requests_total", "Export requests answered with success.", &counters.requests),
-            ("request_bytes_total", "Their bytes.", &counters.bytes),
-            ("spans_total", "Spans taken in.", &counters.spans),
-            ("log_records_total", "Log records taken in.", &counters.logs),
-            ("rejected_total", "Spans and log records refused for good.", &counters.rejected),
-            ("metric_points_total", "Metric data points received, which are not kept.", &counters.metric_points),
-            ("malformed_requests_total", "Requests that could not be read.", &counters.malformed),
-            ("overloaded_requests_total", "Requests refused for lack of room.", &counters.overloaded),
-            ("unavailable_requests_total", "Requests refused because nothing could be stored.", &counters.unavailable),
-        ];
-        let mut text = String::new();
-        for (name, help, counter) in counted {
-            let value = counter.load(Ordering::Relaxed);
-            text +=
-                &format!("# HELP tracewell_{name} {help}\n# TYPE tracewell_{name} counter\ntracewell_{name} {value}\n");
-        }
-        let memory = self.ingest.memory();
-        text += &format!(
-            "# HELP tracewell_memory_bytes Memory of rows not yet committed.\n# TYPE tracewell_memory_bytes gauge\ntracewell_memory_bytes {memory}\n"
-        );
-        text + &self.reports.text() + &self.alerts.text()
     }
 }

@@ -1,6 +1,6 @@
 //! Where questions go: to the server that writes to the data, or to the tables and the log themselves.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -161,16 +161,23 @@ impl Ask for Source {
 /// The rows of the write-ahead log that no table has yet.
 async fn log(config: &Config, location: &Location, lake: &Lake) -> anyhow::Result<Arc<dyn Fresh>> {
     let Ok(wal) = super::wal(config, location) else {
-        eprintln!(
-            "tracewell: no server was named with --server and no log with --wal: rows that are not committed yet are not seen"
-        );
-        return Ok(Arc::new(NoFresh));
+        return Ok(unseen("no server was named with --server and no log with --wal"));
     };
     if !wal.is_dir() {
-        return Ok(Arc::new(NoFresh));
+        let folder = wal.display();
+        return Ok(unseen(&format!(
+            "there is no write-ahead log at `{folder}`; if a server keeps it elsewhere, name it with --wal or --server"
+        )));
     }
     let log: ReplayedLog = read_log(&wal, lake).await?;
     Ok(Arc::new(log))
+}
+
+/// No rows but those of the tables, which is said once.
+fn unseen(why: &str) -> Arc<dyn Fresh> {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| eprintln!("tracewell: {why}: rows that are not committed yet are not seen"));
+    Arc::new(NoFresh)
 }
 
 fn client() -> anyhow::Result<reqwest::Client> {

@@ -247,3 +247,25 @@ fn lost_identity_is_not_minted_again() {
     assert!(matches!(WalDir::open(dir.path(), 1, Options::default()), Err(WalError::Id { .. })));
     assert!(matches!(WalDir::open_read_only(dir.path()), Err(WalError::Id { .. })));
 }
+
+#[test]
+fn an_append_is_taken_back_until_it_is_synced() {
+    let dir = scratch();
+    let (wal, mut log) = open(dir.path());
+    append_through(&mut log, 2);
+    log.append(&entry(3, b"never mind")).expect("an append");
+    let bytes = log.disk_bytes();
+    log.take_back().expect("a cut");
+    assert_eq!(log.last_seq(), 2);
+    assert!(log.disk_bytes() < bytes && wal.disk_bytes() == log.disk_bytes());
+    log.take_back().expect("nothing is left to take back");
+    append_through(&mut log, 4);
+    assert_eq!(log.sync().expect("a sync"), 4);
+    log.take_back().expect("what is synced stays");
+    let written: Vec<Item> = log.reader(1).collect::<Result<_, _>>().expect("a readable log");
+    assert_eq!(written, (2..=4).map(|seq| Item::Record(record(seq, &body(seq)))).collect::<Vec<_>>());
+    drop((wal, log));
+    let (wal, _log) = open(dir.path());
+    assert!(wal.findings().is_empty(), "{:?}", wal.findings());
+    assert_eq!(items(&wal), (1..=4).map(|seq| Item::Record(record(seq, &body(seq)))).collect::<Vec<_>>());
+}
