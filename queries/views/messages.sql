@@ -6,8 +6,7 @@
 -- expired. Of a span that was sent again the longest version counts, and log records that are equal count once. A
 -- history that is sent again at each step is listed again: equal `hash` is equal content.
 WITH repeated AS (
-    SELECT tenant, date, trace_id, span_id, max(duration_ns) AS longest,
-        last_value(seq ORDER BY duration_ns, seq) AS last_seq
+    SELECT tenant, date, trace_id, span_id, max(duration_ns) AS longest
     FROM spans
     GROUP BY tenant, date, trace_id, span_id
     HAVING count(*) > 1
@@ -25,14 +24,24 @@ told AS (
             FROM repeated AS r
             WHERE r.tenant = s.tenant AND r.date = s.date AND r.trace_id = s.trace_id AND r.span_id = s.span_id)
         UNION ALL
-        -- Grouped by all that is read, for two may be the same in what tells them apart.
-        SELECT s.tenant, s.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, s.input_refs,
-            s.output_refs, s.system_ref
-        FROM repeated AS r
-        JOIN spans AS s ON s.tenant = r.tenant AND s.date = r.date AND s.trace_id = r.trace_id
-            AND s.span_id = r.span_id AND s.duration_ns = r.longest AND s.seq = r.last_seq
-        GROUP BY s.tenant, s.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, s.input_refs,
-            s.output_refs, s.system_ref
+        -- Of equally long ones, one by what it says and not by when it came.
+        SELECT
+            tenant, date, trace_id, span_id,
+            first_value(parent_span_id ORDER BY said) AS parent_span_id,
+            first_value(start_time ORDER BY said) AS start_time,
+            first_value(kind ORDER BY said) AS kind,
+            first_value(input_refs ORDER BY said) AS input_refs,
+            first_value(output_refs ORDER BY said) AS output_refs,
+            first_value(system_ref ORDER BY said) AS system_ref
+        FROM (
+            SELECT s.tenant, s.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, s.input_refs,
+                s.output_refs, s.system_ref,
+                tracewell_digest(s.parent_span_id, s.start_time, s.kind, s.input_refs, s.output_refs, s.system_ref) AS said
+            FROM repeated AS r
+            JOIN spans AS s ON s.tenant = r.tenant AND s.date = r.date AND s.trace_id = r.trace_id
+                AND s.span_id = r.span_id AND s.duration_ns = r.longest
+        ) AS longest
+        GROUP BY tenant, date, trace_id, span_id
     ) AS each_once
 )
 SELECT

@@ -28,8 +28,8 @@ fn folder(name: &str) -> PathBuf {
 pub(crate) struct Capture {
     pub(crate) dialect: String,
     pub(crate) scenario: String,
-    traces: Vec<u8>,
-    logs: Option<Vec<u8>>,
+    pub(crate) traces: Vec<u8>,
+    pub(crate) logs: Option<Vec<u8>>,
     pub(crate) truth: Value,
 }
 

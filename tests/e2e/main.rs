@@ -4,6 +4,7 @@
 
 mod agents;
 mod alerts;
+mod arrival;
 mod commands;
 mod crash;
 mod evaluators;
