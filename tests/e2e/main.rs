@@ -13,6 +13,7 @@ mod flight;
 mod hostile;
 mod http;
 mod import;
+mod logs;
 mod lookups;
 mod maintain;
 mod postgres;

@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracewell_dialects::TEAM_KEYS;
 use tracewell_lake::{Lake, LakeError};
 use tracewell_model::schema::SPANS;
 use tracewell_model::{DEFAULT_TENANT, MAPPING_VERSION};
@@ -80,6 +81,7 @@ pub struct Importer<'l> {
     lake: &'l Lake,
     clock: fn() -> i64,
     strict: bool,
+    team_keys: Vec<String>,
 }
 
 struct Chunk<'l> {
@@ -95,7 +97,14 @@ impl<'l> Importer<'l> {
     /// Imports into `lake`; `clock` gives nanoseconds since 1970.
     #[must_use]
     pub fn new(lake: &'l Lake, clock: fn() -> i64) -> Self {
-        Self { lake, clock, strict: false }
+        Self { lake, clock, strict: false, team_keys: TEAM_KEYS.iter().map(|key| (*key).to_owned()).collect() }
+    }
+
+    /// Takes these for the keys by which applications name their team, in place of [`TEAM_KEYS`].
+    #[must_use]
+    pub fn team_keys(mut self, team_keys: &[String]) -> Self {
+        team_keys.clone_into(&mut self.team_keys);
+        self
     }
 
     /// Refuses a file whole, before anything of it is committed, when one of its requests cannot be read.
@@ -121,7 +130,7 @@ impl<'l> Importer<'l> {
             importer: self,
             app,
             number: 1,
-            rows: Rows::new(Limits::default()),
+            rows: Rows::new(Limits::default()).with_team_keys(&self.team_keys),
             encoder: Encoder::start().map_err(read)?,
             imported: Imported::default(),
         };

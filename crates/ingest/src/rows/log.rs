@@ -69,6 +69,7 @@ impl Rows {
         some_text(to, l::SERVICE_VERSION, facts.service_version.or(n.service_version.as_deref()));
         if n.dialect != Dialect::Plain {
             facts_of_event(to, n);
+            some_text(to, l::TEAM, n.team.as_deref().or(facts.team));
             if n.kind.is_model_call() || n.kind == Kind::Tool {
                 // One agent's record is another's only where both run as one service.
                 let identity = [facts.service.unwrap_or_default().as_bytes(), &[0], bytes].concat();
@@ -104,7 +105,7 @@ impl Rows {
         to.int(l::MAPPING_VERSION, i64::from(MAPPING_VERSION));
         to.end_row();
         if !n.scores.is_empty() {
-            let place = ScorePlace { time, trace: record.trace_id, span: record.span_id, link: None };
+            let place = ScorePlace { time, trace: record.trace_id, span: record.span_id, parent: None, link: None };
             self.scores(&place, source, n);
         }
     }
@@ -118,7 +119,6 @@ fn facts_of_event(to: &mut Columns, n: &Normalized<'_>) {
     to.text(l::DIALECT, n.dialect.as_str());
     some_text(to, l::OPERATION, n.operation.as_deref());
     some_text(to, l::PROMPT_ID, n.record.prompt_id.as_deref());
-    some_text(to, l::TEAM, n.team.as_deref());
     some_text(to, l::AGENT_NAME, n.agent_name.as_deref());
     some_text(to, l::PROVIDER, n.provider.as_deref());
     some_text(to, l::REQUEST_MODEL, n.request_model.as_deref());

@@ -149,8 +149,13 @@ impl Rows {
 
         if !n.scores.is_empty() {
             let link = span.links.first().and_then(|link| link.trace_id.zip(link.span_id));
-            let place =
-                ScorePlace { time: span.start_unix_nano, trace: Some(span.trace_id), span: Some(span.span_id), link };
+            let place = ScorePlace {
+                time: span.start_unix_nano,
+                trace: Some(span.trace_id),
+                span: Some(span.span_id),
+                parent: span.parent_span_id,
+                link,
+            };
             self.scores(&place, source, n);
         }
     }

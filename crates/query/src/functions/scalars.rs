@@ -1,4 +1,4 @@
-//! `tracewell_mapped(key)`, `tracewell_member(json, name, …)`, which is `json_get` too, `json_valid(text)` and
+//! `tracewell_mapped(key)`, `tracewell_mapped_in_log(dialect, event, key)`, `tracewell_member(json, name, …)`, which is `json_get` too, `json_valid(text)` and
 //! `tracewell_digest(value, …)`.
 
 use std::borrow::Cow;
@@ -13,9 +13,10 @@ use datafusion::common::{Result, resources_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use serde_json::Value;
 
-pub(super) fn functions() -> [ScalarUDF; 4] {
+pub(super) fn functions() -> [ScalarUDF; 5] {
     [
         ScalarUDF::from(Mapped(Signature::any(1, Volatility::Immutable))),
+        ScalarUDF::from(MappedInLog(Signature::any(3, Volatility::Immutable))),
         ScalarUDF::from(Member(Signature::variadic_any(Volatility::Immutable))).with_aliases(["json_get"]),
         ScalarUDF::from(Valid(Signature::any(1, Volatility::Immutable))),
         ScalarUDF::from(Digest(Signature::variadic_any(Volatility::Immutable))),
@@ -55,6 +56,34 @@ impl ScalarUDFImpl for Mapped {
         let keys = text(key, arguments.number_rows)?;
         let mapped: BooleanArray =
             keys.as_string_view().iter().map(|key| key.map(tracewell_dialects::is_mapped)).collect();
+        Ok(ColumnarValue::Array(Arc::new(mapped)))
+    }
+}
+
+/// `tracewell_mapped_in_log(dialect, event, key)`: the same of an attribute of a log record.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct MappedInLog(Signature);
+
+impl ScalarUDFImpl for MappedInLog {
+    fn name(&self) -> &str {
+        "tracewell_mapped_in_log"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [dialect, event, key] = take_function_args(self.name(), &arguments.args)?;
+        let [dialects, events, keys] =
+            [text(dialect, arguments.number_rows)?, text(event, arguments.number_rows)?, text(key, arguments.number_rows)?];
+        let words = dialects.as_string_view().iter().zip(events.as_string_view()).zip(keys.as_string_view());
+        let mapped: BooleanArray =
+            words.map(|((dialect, event), key)| Some(tracewell_dialects::is_mapped_in_log(dialect?, event?, key?))).collect();
         Ok(ColumnarValue::Array(Arc::new(mapped)))
     }
 }

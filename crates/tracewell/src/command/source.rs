@@ -169,7 +169,7 @@ async fn log(config: &Config, location: &Location, lake: &Lake) -> anyhow::Resul
     if !wal.is_dir() {
         return Ok(Arc::new(NoFresh));
     }
-    let log: ReplayedLog = read_log(&wal, lake).await?;
+    let log: ReplayedLog = read_log(&wal, lake, &config.ingest.team_keys).await?;
     Ok(Arc::new(log))
 }
 
