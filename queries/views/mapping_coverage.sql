@@ -10,7 +10,8 @@ WITH records AS (
     SELECT
         coalesce(dialect, 'plain') AS dialect, scope_name, scope_version,
         coalesce(event_name, operation, '') AS event_name,
-        concat_ws(' ', tenant, trace_id, span_id, time_unix_nano, tracewell_digest(body, attributes, input_refs, output_refs)) AS record,
+        concat_ws(' ', tenant, trace_id, span_id, time_unix_nano::text,
+            tracewell_digest(body, attributes, input_refs, output_refs, system_ref)::text) AS record,
         time AS start_time, coalesce(array_has(flags, 'unparsable') OR array_has(flags, 'truncated'), false) AS unreadable,
         attributes, input_refs, output_refs, system_ref, tools_ref
     FROM logs
