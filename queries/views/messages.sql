@@ -1,10 +1,11 @@
 -- One row is one message of a model call, an agent or a step around them: what went in and what came out, in order.
 --
 -- Rule: messages are those of the span; where it carries none, those of its log records (`source` says which
--- attribute, event or body held them). `position` counts from 1 within a span and direction; the direction `system`
--- is for the instructions where they are no message of the input. `content` is the message as sent, NULL once it has
--- expired. Of a span that was sent again the longest version counts, and log records that are equal count once. A
--- history that is sent again at each step is listed again: equal `hash` is equal content.
+-- attribute, event or body held them) in the order of their times, those of one time as they stood in their request.
+-- `position` counts from 1 within a span and direction; the direction `system` is for the instructions where they are no
+-- message of the input. `content` is the message as sent, NULL once it has expired. Of a span that was sent again the
+-- longest version counts, and log records that are equal count once. A history that is sent again at each step is listed
+-- again: equal `hash` is equal content.
 WITH repeated AS (
     SELECT tenant, date, trace_id, span_id, max(duration_ns) AS longest
     FROM spans
@@ -60,21 +61,23 @@ FROM (
     ) AS of_spans
     UNION ALL
     SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, ref,
-        row_number() OVER (PARTITION BY tenant, trace_id, span_id, start_time, direction ORDER BY time_unix_nano, seq, event_name, at)
+        row_number() OVER (
+            PARTITION BY tenant, trace_id, span_id, start_time, direction
+            ORDER BY time_unix_nano, observed, place, event_name, said, at)
     FROM (
-        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, time_unix_nano, seq, event_name,
-            unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS at
+        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, time_unix_nano, observed, place,
+            event_name, tracewell_digest(refs) AS said, unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS at
         FROM (
             SELECT s.tenant, l.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, l.direction, l.refs,
-                l.time_unix_nano, l.seq, l.event_name
+                l.time_unix_nano, l.observed, l.place, l.event_name
             FROM (
-                SELECT tenant, date, trace_id, span_id, time_unix_nano, seq, event_name,
+                SELECT tenant, date, trace_id, span_id, time_unix_nano, observed, place, event_name,
                     unnest(make_array('input', 'output', 'system')) AS direction,
                     unnest(make_array(input_refs, output_refs,
                         CASE WHEN system_ref IS NOT NULL THEN make_array(system_ref) END)) AS refs
                 FROM (
                     SELECT tenant, date, trace_id, span_id, time_unix_nano, event_name, input_refs, output_refs,
-                        system_ref, min(seq) AS seq
+                        system_ref, min(observed_unix_nano) AS observed, min(position) AS place
                     FROM logs
                     WHERE span_id IS NOT NULL
                         AND (input_refs IS NOT NULL OR output_refs IS NOT NULL OR system_ref IS NOT NULL)

@@ -1,10 +1,13 @@
 //! Log records: what is understood of them, what they tell of failures, and that they are kept as they were sent.
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use prost::Message;
 use serde_json::{Value, json};
 
 use crate::agents::{claude, record, request, within};
 use crate::server::{Server, sql};
+use crate::settled::run;
 use crate::spans::text;
 use crate::views::{Sent, base, span};
 
@@ -129,10 +132,78 @@ async fn the_team_is_named_by_the_keys_of_the_configuration() {
     assert_eq!(Value::from(sql(&data, teams)), expected);
 }
 
+/// The request of a record whose resource has one more attribute.
 fn with_resource(sent: (String, String, LogRecord), key: &str, value: &str) -> Vec<u8> {
-    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-    use prost::Message;
     let mut decoded = ExportLogsServiceRequest::decode(request(sent).as_slice()).unwrap();
     decoded.resource_logs[0].resource.as_mut().unwrap().attributes.push(text(key, value));
     decoded.encode_to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_kept_as_it_was_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
+    let (service, scope, mut sent) = event("shop.restocked", 0, &[]);
+    // Five nanoseconds after 1970 began is not believed.
+    (sent.time_unix_nano, sent.observed_time_unix_nano) = (5, base());
+    (sent.severity_number, sent.severity_text) = (10, "notice".to_owned());
+    (sent.flags, sent.dropped_attributes_count) = (1, 2);
+    let mut export = ExportLogsServiceRequest::decode(request((service, scope, sent)).as_slice()).unwrap();
+    let logs = &mut export.resource_logs[0].scope_logs[0];
+    logs.schema_url = "https://opentelemetry.io/schemas/1.37.0".to_owned();
+    logs.scope.as_mut().unwrap().attributes.push(text("build", "7"));
+    let unobserved = LogRecord { time_unix_nano: base(), event_name: "shop.closed".to_owned(), ..LogRecord::default() };
+    logs.log_records.push(unobserved);
+    post(&server, "/v1/logs", export.encode_to_vec()).await;
+    let query = "SELECT event_name, sent_unix_nano, observed_unix_nano, position, severity, severity_number, trace_flags,
+            dropped_attributes, scope_attributes['build'] AS build, schema_url, flags
+        FROM logs ORDER BY position";
+    const SCHEMA: &str = "https://opentelemetry.io/schemas/1.37.0";
+    assert_eq!(
+        Value::from(server.sql(query)),
+        json!([
+            {"event_name": "shop.restocked", "sent_unix_nano": 5, "observed_unix_nano": base(), "position": 0,
+                "severity": "notice", "severity_number": 10, "trace_flags": 1, "dropped_attributes": 2, "build": "7",
+                "schema_url": SCHEMA, "flags": ["time_not_believed"]},
+            {"event_name": "shop.closed", "sent_unix_nano": base(), "observed_unix_nano": null, "position": 1,
+                "severity": null, "severity_number": null, "trace_flags": null, "dropped_attributes": null, "build": "7",
+                "schema_url": SCHEMA, "flags": null},
+        ])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_one_time_stand_as_in_their_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--commit-interval", "1h", "--no-maintenance"]).await;
+    // Neither their names nor their texts are in this order.
+    let spoken = [("gen_ai.user.message", "where?"), ("gen_ai.assistant.message", "there"), ("gen_ai.tool.message", "42")];
+    let mut export = ExportLogsServiceRequest::default();
+    for (name, words) in spoken {
+        let mut sent = within(event(name, 5, &[]), 9, 2);
+        sent.2.body = text("", words).value;
+        let one = ExportLogsServiceRequest::decode(request(sent).as_slice()).unwrap();
+        match export.resource_logs.first_mut() {
+            Some(first) => first.scope_logs[0].log_records.extend(one.resource_logs[0].scope_logs[0].log_records.clone()),
+            None => export = one,
+        }
+    }
+    post(&server, "/v1/logs", export.encode_to_vec()).await;
+    post(&server, "/v1/traces", span("shop", SCOPE, (9, 2), 0, (0, 9)).chat().request()).await;
+    let messages = "SELECT position, content FROM messages WHERE direction = 'input' ORDER BY position";
+    let expected = json!([
+        {"position": 1, "content": "where?"}, {"position": 2, "content": "there"}, {"position": 3, "content": "42"}
+    ]);
+    assert_eq!(Value::from(server.sql(messages)), expected);
+    // Once more, behind another record.
+    let other = ExportLogsServiceRequest::decode(request(event("shop.closed", 9, &[])).as_slice()).unwrap();
+    let records = &mut export.resource_logs[0].scope_logs[0].log_records;
+    records.insert(0, other.resource_logs[0].scope_logs[0].log_records[0].clone());
+    post(&server, "/v1/logs", export.encode_to_vec()).await;
+    assert_eq!(Value::from(server.sql(messages)), expected);
+    server.stop();
+    run(&data, &["compact"]);
+    assert_eq!(Value::from(sql(&data, "SELECT count(*) AS n FROM logs")), json!([{"n": 4}]), "each is kept once");
+    assert_eq!(Value::from(sql(&data, messages)), expected);
 }

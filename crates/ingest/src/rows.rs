@@ -235,7 +235,7 @@ impl Rows {
                 let refused = match &source {
                     Ok(source) => match decoder.decode_log(entry.bytes(body)) {
                         Ok(record) => {
-                            self.log(&record, entry.bytes(body), source, &mut normalized);
+                            self.log(&record, (position, entry.bytes(body)), source, &mut normalized);
                             None
                         }
                         Err(refusal) => Some(refusal),

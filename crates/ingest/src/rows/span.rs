@@ -7,7 +7,7 @@ use tracewell_model::kind::Dialect;
 use tracewell_model::time::{Day, believed_start};
 use tracewell_otlp::Span;
 
-use super::cells::{attributes, flags, non_empty, push_list, some_count, some_hash, some_int, some_text, told};
+use super::cells::{attributes, flags, nanos, non_empty, push_list, some_count, some_hash, some_int, some_text, told};
 use super::content::{Contents, SPAN_REFS, contents_of};
 use super::score::ScorePlace;
 use super::{DayRows, REPEATED_KEY, Rows, Source};
@@ -159,11 +159,6 @@ impl Rows {
             self.scores(&place, source, n);
         }
     }
-}
-
-/// A time as the tables hold it: the last one that fits where it does not.
-fn nanos(time: u64) -> i64 {
-    i64::try_from(time).unwrap_or(i64::MAX)
 }
 
 /// The facts of a span of any LLM dialect.
