@@ -20,7 +20,7 @@ mod gaps;
 
 const PROTOBUF: &str = "application/x-protobuf";
 
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)
 }
 

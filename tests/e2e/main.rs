@@ -21,6 +21,7 @@ mod prices;
 mod pruning;
 mod queries;
 mod readers;
+mod rebuild;
 mod receive;
 mod record;
 mod regression;
