@@ -29,10 +29,11 @@ fn two_versions() -> Vec<Sent> {
     );
     let tool = |ids| works(span(s, "a", ids, 0, (0, 50)), "execute_tool").with(text("gen_ai.tool.name", "lookup"));
     twice(tool((72, 3)), "gen_ai.tool.call.result", ["7", "8"]);
-    twice(works(span(s, "a", (73, 4), 0, (0, 50)), "retrieval"), "gen_ai.retrieval.documents", [
-        &found("doc-7"),
-        &found("doc-8"),
-    ]);
+    twice(
+        works(span(s, "a", (73, 4), 0, (0, 50)), "retrieval"),
+        "gen_ai.retrieval.documents",
+        [&found("doc-7"), &found("doc-8")],
+    );
     let trial = span(s, "a", (74, 5), 0, (0, 50)).with(text("tracewell.example.id", "example-1"));
     twice(trial, "tracewell.candidate", ["old", "new"]);
     for name in ["run", "run again"] {
@@ -105,7 +106,8 @@ async fn every_view_answers_the_same_in_whatever_order_all_arrived() {
         let shards = (turn % 2 + 1).to_string();
         let (early, late) = requests.split_at(requests.len() / 2);
         for part in [early, late] {
-            let server = Server::start(&data, &["--commit-interval", "1h", "--shards", &shards, "--no-maintenance"]).await;
+            let server =
+                Server::start(&data, &["--commit-interval", "1h", "--shards", &shards, "--no-maintenance"]).await;
             for (path, body) in part {
                 assert_eq!(server.post(path, PROTOBUF, body.clone()).await.unwrap().status(), 200);
             }

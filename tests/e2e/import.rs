@@ -124,7 +124,8 @@ fn what_protobuf_carries_is_told_by_its_rows() {
 fn transactions(data: &Path) -> Vec<(String, u64)> {
     let log = std::fs::read_dir(data.join("spans/_delta_log")).unwrap().map(|entry| entry.unwrap().path());
     let commits = log.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-    let lines = commits.flat_map(|path| std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>());
+    let lines =
+        commits.flat_map(|path| std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>());
     let found = lines.filter_map(|line| {
         let action: Value = serde_json::from_str(&line).unwrap();
         let app = action["txn"]["appId"].as_str()?.strip_prefix("import:")?.to_owned();
@@ -147,12 +148,8 @@ fn a_file_in_gzip_of_several_chunks_is_imported_once_though_the_first_try_is_kil
     }
     zipped.finish().unwrap();
 
-    let mut first = Command::new(BINARY)
-        .args(["import", "--data"])
-        .args([&data, &file])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut first =
+        Command::new(BINARY).args(["import", "--data"]).args([&data, &file]).stderr(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
     while !data.join("spans/_delta_log").is_dir() || transactions(&data).is_empty() {
         assert!(begun.elapsed() < Duration::from_secs(120), "no chunk was committed");

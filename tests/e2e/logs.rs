@@ -32,16 +32,15 @@ async fn mapping_coverage_tells_of_log_records_by_their_event() {
     let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
     let result = [("tool_name", "Bash"), ("tool_input", "{\"a\":1}"), ("shop.shelf", "7")];
     let sent = claude("claude_code.tool_result", 0, &result);
-    let details = [("gen_ai.operation.name", "chat"), ("gen_ai.output.messages", "[{\"role\":\"assist"), ("shop.shelf", "7")];
+    let details =
+        [("gen_ai.operation.name", "chat"), ("gen_ai.output.messages", "[{\"role\":\"assist"), ("shop.shelf", "7")];
     for record in [sent.clone(), sent, event("gen_ai.client.inference.operation.details", 5, &details)] {
         post(&server, "/v1/logs", request(record)).await;
     }
     post(&server, "/v1/logs", request(record("shop", "app", "order.placed", 9, &[("shop.shelf", "7")]))).await;
     let query = "SELECT dialect, event_name, key, state, spans, unreadable_spans FROM mapping_coverage
         WHERE key NOT LIKE 'user.%' AND key <> 'session.id' ORDER BY dialect, event_name, key";
-    let row = |dialect: &str, event: &str, key: &str, state: &str, unreadable: u64| {
-        json!({"dialect": dialect, "event_name": event, "key": key, "state": state, "spans": 1, "unreadable_spans": unreadable})
-    };
+    let row = |dialect: &str, event: &str, key: &str, state: &str, unreadable: u64| json!({"dialect": dialect, "event_name": event, "key": key, "state": state, "spans": 1, "unreadable_spans": unreadable});
     const DETAILS: &str = "gen_ai.client.inference.operation.details";
     assert_eq!(
         Value::from(server.sql(query)),
@@ -114,7 +113,8 @@ async fn the_team_is_named_by_the_keys_of_the_configuration() {
         .with(text("langfuse.trace.metadata.cost-centre", "42"))
         .with(text("langfuse.trace.metadata.team", "not asked for"));
     post(&server, "/v1/traces", of_span.request()).await;
-    let mut of_log = record("claude-code", "com.anthropic.claude_code.events", "claude_code.api_request", 5, &[("model", "m")]);
+    let mut of_log =
+        record("claude-code", "com.anthropic.claude_code.events", "claude_code.api_request", 5, &[("model", "m")]);
     of_log.2.time_unix_nano = base();
     let bytes = with_resource(of_log, "cost-centre", "43");
     post(&server, "/v1/logs", bytes).await;
@@ -155,7 +155,8 @@ async fn a_record_is_kept_as_it_was_sent() {
     let unobserved = LogRecord { time_unix_nano: base(), event_name: "shop.closed".to_owned(), ..LogRecord::default() };
     logs.log_records.push(unobserved);
     post(&server, "/v1/logs", export.encode_to_vec()).await;
-    let query = "SELECT event_name, sent_unix_nano, observed_unix_nano, position, severity, severity_number, trace_flags,
+    let query =
+        "SELECT event_name, sent_unix_nano, observed_unix_nano, position, severity, severity_number, trace_flags,
             dropped_attributes, scope_attributes['build'] AS build, schema_url, flags
         FROM logs ORDER BY position";
     const SCHEMA: &str = "https://opentelemetry.io/schemas/1.37.0";
@@ -178,14 +179,17 @@ async fn messages_of_one_time_stand_as_in_their_request() {
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--commit-interval", "1h", "--no-maintenance"]).await;
     // Neither their names nor their texts are in this order.
-    let spoken = [("gen_ai.user.message", "where?"), ("gen_ai.assistant.message", "there"), ("gen_ai.tool.message", "42")];
+    let spoken =
+        [("gen_ai.user.message", "where?"), ("gen_ai.assistant.message", "there"), ("gen_ai.tool.message", "42")];
     let mut export = ExportLogsServiceRequest::default();
     for (name, words) in spoken {
         let mut sent = within(event(name, 5, &[]), 9, 2);
         sent.2.body = text("", words).value;
         let one = ExportLogsServiceRequest::decode(request(sent).as_slice()).unwrap();
         match export.resource_logs.first_mut() {
-            Some(first) => first.scope_logs[0].log_records.extend(one.resource_logs[0].scope_logs[0].log_records.clone()),
+            Some(first) => {
+                first.scope_logs[0].log_records.extend(one.resource_logs[0].scope_logs[0].log_records.clone())
+            }
             None => export = one,
         }
     }

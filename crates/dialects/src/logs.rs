@@ -38,21 +38,10 @@ const REQUEST_MODEL: &[&str] = &["gen_ai.request.model", "model"];
 const RESPONSE_MODEL: &[&str] = &["gen_ai.response.model"];
 const RESPONSE_ID: &[&str] = &["gen_ai.response.id"];
 const AGENT: &[&str] = &["gen_ai.agent.name"];
-const REQUEST_ID: &[&str] =
-    &["request_id", "prompt.id", "prompt_id", "tool_use_id", "call_id", "gen_ai.response.id"];
+const REQUEST_ID: &[&str] = &["request_id", "prompt.id", "prompt_id", "tool_use_id", "call_id", "gen_ai.response.id"];
 const NAMED_EVENT: &[&str] = &["event.name"];
-const IDENTITY: &[&[&str]] = &[
-    CONVERSATION,
-    USER,
-    TEAM,
-    PROVIDER,
-    REQUEST_MODEL,
-    RESPONSE_MODEL,
-    RESPONSE_ID,
-    AGENT,
-    REQUEST_ID,
-    NAMED_EVENT,
-];
+const IDENTITY: &[&[&str]] =
+    &[CONVERSATION, USER, TEAM, PROVIDER, REQUEST_MODEL, RESPONSE_MODEL, RESPONSE_ID, AGENT, REQUEST_ID, NAMED_EVENT];
 
 /// What a details event carries, with the list it goes to.
 const DETAILS: &[(&str, Place, Cut)] = &[

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use tracewell_dialects::TEAM_KEYS;
 use tracewell_lake::{Lake, LakeError};
-use tracewell_model::schema::SPANS;
 use tracewell_model::DEFAULT_TENANT;
+use tracewell_model::schema::SPANS;
 use tracewell_otlp::json::{Converted, Unreadable};
 use tracewell_otlp::{Carried, Limits};
 

@@ -328,11 +328,7 @@ impl Fresh for ReplayedLog {
 ///
 /// # Errors
 /// When the log is damaged, or the store cannot be reached.
-pub async fn read_log(
-    folder: &std::path::Path,
-    lake: &Lake,
-    team_keys: &[String],
-) -> Result<ReplayedLog, IngestError> {
+pub async fn read_log(folder: &std::path::Path, lake: &Lake, team_keys: &[String]) -> Result<ReplayedLog, IngestError> {
     let wal = WalDir::open_read_only(folder)?;
     let mut shards = Vec::new();
     for &number in wal.shards() {

@@ -36,7 +36,11 @@ impl Rule {
         let same = if table.name == CONTENTS.name {
             vec!["tenant", "hash"]
         } else {
-            table.columns[1..].iter().map(|column| column.name).filter(|name| !rank.contains(name) && *name != "position").collect()
+            table.columns[1..]
+                .iter()
+                .map(|column| column.name)
+                .filter(|name| !rank.contains(name) && *name != "position")
+                .collect()
         };
         Self { same, rank, greatest: false }
     }

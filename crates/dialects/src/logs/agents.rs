@@ -22,8 +22,7 @@ const DURATION: &str = "duration_ms";
 const SUCCESS: &str = "success";
 const MESSAGE: &[&str] = &["error", "error.message"];
 const ERROR_TYPE: &[&str] = &["error_type"];
-const FACTS: &[&[&str]] =
-    &[DECISION, DECIDED_BY, MCP_SERVER, PROMPT_ID, &[DURATION], &[SUCCESS], MESSAGE, ERROR_TYPE];
+const FACTS: &[&[&str]] = &[DECISION, DECIDED_BY, MCP_SERVER, PROMPT_ID, &[DURATION], &[SUCCESS], MESSAGE, ERROR_TYPE];
 
 /// What events carry, by their short names, with the list it goes to.
 const CONTENTS: &[(&[&str], &str, Place, Cut)] = &[

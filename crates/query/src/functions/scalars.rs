@@ -79,11 +79,15 @@ impl ScalarUDFImpl for MappedInLog {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [dialect, event, key] = take_function_args(self.name(), &arguments.args)?;
-        let [dialects, events, keys] =
-            [text(dialect, arguments.number_rows)?, text(event, arguments.number_rows)?, text(key, arguments.number_rows)?];
+        let [dialects, events, keys] = [
+            text(dialect, arguments.number_rows)?,
+            text(event, arguments.number_rows)?,
+            text(key, arguments.number_rows)?,
+        ];
         let words = dialects.as_string_view().iter().zip(events.as_string_view()).zip(keys.as_string_view());
-        let mapped: BooleanArray =
-            words.map(|((dialect, event), key)| Some(tracewell_dialects::is_mapped_in_log(dialect?, event?, key?))).collect();
+        let mapped: BooleanArray = words
+            .map(|((dialect, event), key)| Some(tracewell_dialects::is_mapped_in_log(dialect?, event?, key?)))
+            .collect();
         Ok(ColumnarValue::Array(Arc::new(mapped)))
     }
 }
