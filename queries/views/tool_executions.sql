@@ -21,8 +21,8 @@ WITH RECURSIVE path AS (
 ),
 outermost AS (
     SELECT tenant, trace_id, span_id,
-        first_value(ancestor_id ORDER BY distance DESC) AS outer_id,
-        first_value(ancestor_call_id ORDER BY distance DESC) FILTER (WHERE ancestor_call_id IS NOT NULL) AS call_id,
+        first_value(ancestor_id ORDER BY distance DESC, ancestor_id) AS outer_id,
+        first_value(ancestor_call_id ORDER BY distance DESC, ancestor_call_id) FILTER (WHERE ancestor_call_id IS NOT NULL) AS call_id,
         max(distance) AS depth
     FROM path
     WHERE ancestor_kind = 'tool' AND ancestor_tool = tool_name
