@@ -5,10 +5,12 @@
 //!   the target; parentage never does.
 //! - OpenTelemetry has the event `gen_ai.evaluation.result`, about the span it stands in.
 //! - OpenLIT writes `gen_ai.eval.*`.
-//! - Logfire's feedback is a span of its own below the span it judges: `logfire.feedback.name` names the attribute that
-//!   holds the value (a number, a truth, or a label), and what the application adds is metadata.
+//! - Logfire's feedback is a span of its own below the span it judges; Pydantic Evals writes what its evaluators found
+//!   on the span of the case.
 //! - What people and scripts give through our own interfaces is the OpenTelemetry event too, with [`own`] attributes for
 //!   what it cannot say.
+
+mod logfire;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,12 +27,10 @@ use crate::normalized::{Normalized, Score, ScoreTarget};
 pub(crate) const EVALUATION_EVENT: &str = "gen_ai.evaluation.result";
 
 const OPENLIT: &str = "gen_ai.eval.";
-const LOGFIRE_NAME: &str = "logfire.feedback.name";
-const LOGFIRE_COMMENT: &str = "logfire.feedback.comment";
 
 /// Whether a span's attribute `key` is a member of a score.
 pub(crate) fn reads(key: &str) -> bool {
-    flat_member(key).is_some() || key.starts_with(OPENLIT) || key == LOGFIRE_NAME || key == LOGFIRE_COMMENT
+    flat_member(key).is_some() || key.starts_with(OPENLIT) || logfire::reads(key)
 }
 
 /// Attributes of our own on an evaluation event.
@@ -56,9 +56,6 @@ pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
     let mut flattened: BTreeMap<(Scope, u32), Draft<'a>> = BTreeMap::new();
     let mut named: BTreeMap<&'a str, Draft<'a>> = BTreeMap::new();
     for KeyValue { key, value } in span.attributes {
-        if *key == LOGFIRE_NAME {
-            out.scores.extend(value.as_str().and_then(|name| logfire(name, span)));
-        }
         // Most keys are turned away by a glance.
         if !matches!(key.as_bytes().first(), Some(b'a' | b'e' | b'g' | b's' | b't')) {
             continue;
@@ -85,24 +82,10 @@ pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
         draft.name = Some(Cow::Borrowed(name));
         out.scores.extend(draft.finish(ScoreTarget::ThisSpan));
     }
+    logfire::span(span, out);
     for event in span.events.iter().filter(|event| event.name == EVALUATION_EVENT) {
         out.scores.extend(event_score(event.attributes.iter()));
     }
-}
-
-/// The feedback `name` of Logfire, which people give.
-fn logfire<'a>(name: &'a str, span: &SpanInput<'_, 'a>) -> Option<Score<'a>> {
-    let mut draft = Draft { name: Some(Cow::Borrowed(name)), source: Some(Cow::Borrowed("human")), ..Draft::default() };
-    for KeyValue { key, value } in span.attributes {
-        match (*key, *value) {
-            (key, AnyValue::Str(label)) if key == name => draft.label = Some(Cow::Borrowed(label)),
-            (key, value) if key == name => draft.set("", value),
-            (LOGFIRE_COMMENT, comment) => draft.explanation = text(comment),
-            (key, _) if key.starts_with("logfire.") || key.starts_with("code.") => {}
-            (key, value) => draft.metadata.extend(text(value).map(|text| (Cow::Borrowed(key), text))),
-        }
-    }
-    draft.finish(ScoreTarget::ParentSpan)
 }
 
 /// The score in the attributes of a `gen_ai.evaluation.result` event.
@@ -291,7 +274,7 @@ mod tests {
         }
     }
 
-    fn of_attributes<'a>(scope_name: &'a str, attributes: &[KeyValue<'a>]) -> Vec<Score<'a>> {
+    pub(super) fn of_attributes<'a>(scope_name: &'a str, attributes: &[KeyValue<'a>]) -> Vec<Score<'a>> {
         let input = SpanInput {
             scope_name,
             scope_version: "",
@@ -309,36 +292,6 @@ mod tests {
         let mut out = Normalized::default();
         span(&input, &mut out);
         out.scores
-    }
-
-    #[test]
-    fn feedback_of_logfire_judges_the_span_above() {
-        // As `logfire.experimental.annotations.record_feedback` writes it.
-        let feedback = |value| {
-            [
-                KeyValue { key: "logfire.msg_template", value: AnyValue::Str("feedback: factuality") },
-                KeyValue { key: "logfire.span_type", value: AnyValue::Str("annotation") },
-                KeyValue { key: "code.lineno", value: AnyValue::Int(123) },
-                KeyValue { key: LOGFIRE_NAME, value: AnyValue::Str("factuality") },
-                KeyValue { key: "factuality", value },
-                KeyValue { key: "shop.shelf", value: AnyValue::Int(7) },
-                KeyValue { key: LOGFIRE_COMMENT, value: AnyValue::Str("the agent lied") },
-            ]
-        };
-        for (value, data_type, number, label) in [
-            (AnyValue::Double(0.1), "numeric", Some(0.1), None),
-            (AnyValue::Int(4), "numeric", Some(4.0), None),
-            (AnyValue::Bool(false), "boolean", Some(0.0), None),
-            (AnyValue::Str("0.1"), "categorical", None, Some("0.1")),
-        ] {
-            let scores = of_attributes("logfire.feedback", &feedback(value));
-            let [score] = scores.as_slice() else { panic!("{scores:?}") };
-            assert_eq!(score.target, ScoreTarget::ParentSpan);
-            assert_eq!((score.name.as_ref(), score.source.as_deref()), ("factuality", Some("human")));
-            assert_eq!((score.data_type, score.value, score.label.as_deref()), (data_type, number, label));
-            assert_eq!(score.explanation.as_deref(), Some("the agent lied"));
-            assert_eq!(score.metadata, [("shop.shelf".into(), "7".into())]);
-        }
     }
 
     #[test]
