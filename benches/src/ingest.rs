@@ -195,8 +195,12 @@ fn settle() {
 fn storage(binary: &Path, folder: &Path, sent: &Sent) -> anyhow::Result<Storage> {
     let data = folder.join("data");
     let committed = Stored::read(&data)?;
-    let compacted = match server::compact(binary, folder)? {
-        true => Some(Stored::read(&data)?),
+    let compacted = match server::tend(binary, folder, "compact")? {
+        true => {
+            // The derived tables, which are reported beside the facts.
+            server::tend(binary, folder, "settle")?;
+            Some(Stored::read(&data)?)
+        }
         false => None,
     };
     Ok(Storage { otlp_bytes: sent.bytes, spans: sent.spans, committed, compacted })

@@ -129,17 +129,17 @@ fn is_ready(address: SocketAddr) -> bool {
     ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
-/// Compacts the tables of a stopped server; `false` when this Tracewell cannot.
-pub(crate) fn compact(binary: &Path, folder: &Path) -> anyhow::Result<bool> {
+/// Runs `tracewell compact` or `settle` over the tables of a stopped server; `false` when this Tracewell cannot.
+pub(crate) fn tend(binary: &Path, folder: &Path, command: &str) -> anyhow::Result<bool> {
     let quiet =
         |command: &mut Command| command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
-    let known = quiet(Command::new(binary).args(["compact", "--help"])).context("cannot run tracewell")?;
+    let known = quiet(Command::new(binary).args([command, "--help"])).context("cannot run tracewell")?;
     if !known.status.success() {
         return Ok(false);
     }
-    let done = quiet(Command::new(binary).args(["compact", "--data"]).arg(folder.join("data")))?;
+    let done = quiet(Command::new(binary).args([command, "--data"]).arg(folder.join("data")))?;
     if !done.status.success() {
-        bail!("tracewell compact failed: {}", String::from_utf8_lossy(&done.stderr));
+        bail!("tracewell {command} failed: {}", String::from_utf8_lossy(&done.stderr));
     }
     Ok(true)
 }

@@ -15,7 +15,8 @@ steps AS (
     SELECT *
     FROM (
         SELECT s.*,
-            row_number() OVER (PARTITION BY s.span_id ORDER BY s.duration_ns DESC, s.seq) AS place
+            row_number() OVER (PARTITION BY s.span_id ORDER BY s.duration_ns DESC, tracewell_digest(
+                s.start_unix_nano, s.parent_span_id, s.name, s.attributes, s.input_refs, s.output_refs)) AS place
         FROM spans AS s
         JOIN chosen ON chosen.tenant = s.tenant AND chosen.trace_id = s.trace_id
     ) AS sent

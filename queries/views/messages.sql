@@ -1,13 +1,13 @@
 -- One row is one message of a model call, an agent or a step around them: what went in and what came out, in order.
 --
 -- Rule: messages are those of the span; where it carries none, those of its log records (`source` says which
--- attribute, event or body held them). `position` counts from 1 within a span and direction; the direction `system`
--- is for the instructions where they are no message of the input. `content` is the message as sent, NULL once it has
--- expired. Of a span that was sent again the longest version counts, and log records that are equal count once. A
--- history that is sent again at each step is listed again: equal `hash` is equal content.
+-- attribute, event or body held them) in the order of their times, those of one time as they stood in their request.
+-- `position` counts from 1 within a span and direction; the direction `system` is for the instructions where they are no
+-- message of the input. `content` is the message as sent, NULL once it has expired. Of a span that was sent again the
+-- longest version counts, and log records that are equal count once. A history that is sent again at each step is listed
+-- again: equal `hash` is equal content.
 WITH repeated AS (
-    SELECT tenant, date, trace_id, span_id, max(duration_ns) AS longest,
-        last_value(seq ORDER BY duration_ns, seq) AS last_seq
+    SELECT tenant, date, trace_id, span_id, max(duration_ns) AS longest
     FROM spans
     GROUP BY tenant, date, trace_id, span_id
     HAVING count(*) > 1
@@ -25,14 +25,24 @@ told AS (
             FROM repeated AS r
             WHERE r.tenant = s.tenant AND r.date = s.date AND r.trace_id = s.trace_id AND r.span_id = s.span_id)
         UNION ALL
-        -- Grouped by all that is read, for two may be the same in what tells them apart.
-        SELECT s.tenant, s.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, s.input_refs,
-            s.output_refs, s.system_ref
-        FROM repeated AS r
-        JOIN spans AS s ON s.tenant = r.tenant AND s.date = r.date AND s.trace_id = r.trace_id
-            AND s.span_id = r.span_id AND s.duration_ns = r.longest AND s.seq = r.last_seq
-        GROUP BY s.tenant, s.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, s.input_refs,
-            s.output_refs, s.system_ref
+        -- Of equally long ones, one by what it says and not by when it came.
+        SELECT
+            tenant, date, trace_id, span_id,
+            first_value(parent_span_id ORDER BY said) AS parent_span_id,
+            first_value(start_time ORDER BY said) AS start_time,
+            first_value(kind ORDER BY said) AS kind,
+            first_value(input_refs ORDER BY said) AS input_refs,
+            first_value(output_refs ORDER BY said) AS output_refs,
+            first_value(system_ref ORDER BY said) AS system_ref
+        FROM (
+            SELECT s.tenant, s.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, s.input_refs,
+                s.output_refs, s.system_ref,
+                tracewell_digest(s.parent_span_id, s.start_time, s.kind, s.input_refs, s.output_refs, s.system_ref) AS said
+            FROM repeated AS r
+            JOIN spans AS s ON s.tenant = r.tenant AND s.date = r.date AND s.trace_id = r.trace_id
+                AND s.span_id = r.span_id AND s.duration_ns = r.longest
+        ) AS longest
+        GROUP BY tenant, date, trace_id, span_id
     ) AS each_once
 )
 SELECT
@@ -51,21 +61,23 @@ FROM (
     ) AS of_spans
     UNION ALL
     SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, ref,
-        row_number() OVER (PARTITION BY tenant, trace_id, span_id, start_time, direction ORDER BY time_unix_nano, seq, event_name, at)
+        row_number() OVER (
+            PARTITION BY tenant, trace_id, span_id, start_time, direction
+            ORDER BY time_unix_nano, observed, place, event_name, said, at)
     FROM (
-        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, time_unix_nano, seq, event_name,
-            unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS at
+        SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind, direction, time_unix_nano, observed, place,
+            event_name, tracewell_digest(refs) AS said, unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS at
         FROM (
             SELECT s.tenant, l.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind, l.direction, l.refs,
-                l.time_unix_nano, l.seq, l.event_name
+                l.time_unix_nano, l.observed, l.place, l.event_name
             FROM (
-                SELECT tenant, date, trace_id, span_id, time_unix_nano, seq, event_name,
+                SELECT tenant, date, trace_id, span_id, time_unix_nano, observed, place, event_name,
                     unnest(make_array('input', 'output', 'system')) AS direction,
                     unnest(make_array(input_refs, output_refs,
                         CASE WHEN system_ref IS NOT NULL THEN make_array(system_ref) END)) AS refs
                 FROM (
                     SELECT tenant, date, trace_id, span_id, time_unix_nano, event_name, input_refs, output_refs,
-                        system_ref, min(seq) AS seq
+                        system_ref, min(observed_unix_nano) AS observed, min(position) AS place
                     FROM logs
                     WHERE span_id IS NOT NULL
                         AND (input_refs IS NOT NULL OR output_refs IS NOT NULL OR system_ref IS NOT NULL)

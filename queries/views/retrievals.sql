@@ -27,25 +27,29 @@ FROM (
     FROM (
         SELECT
             tenant, trace_id, span_id,
-            first_value(s.date ORDER BY shorter, seq) AS date,
-            first_value(s.parent_span_id ORDER BY shorter, seq) AS parent_span_id,
-            first_value(s.start_time ORDER BY shorter, seq) AS start_time,
-            first_value(s.duration_ns ORDER BY shorter, seq) AS duration_ns,
-            first_value(s.kind ORDER BY shorter, seq) AS kind,
-            first_value(s.service ORDER BY shorter, seq) AS service,
-            first_value(s.environment ORDER BY shorter, seq) AS environment,
-            first_value(s.release ORDER BY shorter, seq) AS release,
-            first_value(s.team ORDER BY shorter, seq) FILTER (WHERE s.team IS NOT NULL) AS team,
-            first_value(s.conversation_id ORDER BY shorter, seq) FILTER (WHERE s.conversation_id IS NOT NULL) AS conversation_id,
-            first_value(s.user_id ORDER BY shorter, seq) FILTER (WHERE s.user_id IS NOT NULL) AS user_id,
-            first_value(s.dialect ORDER BY shorter, seq) AS dialect,
-            first_value(s.scope_name ORDER BY shorter, seq) AS scope_name,
-            first_value(s.status ORDER BY shorter, seq) FILTER (WHERE s.status IS NOT NULL) AS status,
-            first_value(s.error_class ORDER BY shorter, seq) FILTER (WHERE s.error_class IS NOT NULL) AS error_class,
-            first_value(s.retrieval_query ORDER BY shorter, seq) FILTER (WHERE s.retrieval_query IS NOT NULL) AS retrieval_query,
-            first_value(s.output_refs ORDER BY shorter, seq) FILTER (WHERE s.output_refs IS NOT NULL) AS refs
+            first_value(s.date ORDER BY shorter, said) AS date,
+            first_value(s.parent_span_id ORDER BY shorter, said) AS parent_span_id,
+            first_value(s.start_time ORDER BY shorter, said) AS start_time,
+            first_value(s.duration_ns ORDER BY shorter, said) AS duration_ns,
+            first_value(s.kind ORDER BY shorter, said) AS kind,
+            first_value(s.service ORDER BY shorter, said) AS service,
+            first_value(s.environment ORDER BY shorter, said) AS environment,
+            first_value(s.release ORDER BY shorter, said) AS release,
+            first_value(s.team ORDER BY shorter, said) FILTER (WHERE s.team IS NOT NULL) AS team,
+            first_value(s.conversation_id ORDER BY shorter, said) FILTER (WHERE s.conversation_id IS NOT NULL) AS conversation_id,
+            first_value(s.user_id ORDER BY shorter, said) FILTER (WHERE s.user_id IS NOT NULL) AS user_id,
+            first_value(s.dialect ORDER BY shorter, said) AS dialect,
+            first_value(s.scope_name ORDER BY shorter, said) AS scope_name,
+            first_value(s.status ORDER BY shorter, said) FILTER (WHERE s.status IS NOT NULL) AS status,
+            first_value(s.error_class ORDER BY shorter, said) FILTER (WHERE s.error_class IS NOT NULL) AS error_class,
+            first_value(s.retrieval_query ORDER BY shorter, said) FILTER (WHERE s.retrieval_query IS NOT NULL) AS retrieval_query,
+            first_value(s.output_refs ORDER BY shorter, said) FILTER (WHERE s.output_refs IS NOT NULL) AS refs
         FROM (
-            SELECT *, -duration_ns AS shorter
+            SELECT *, -duration_ns AS shorter,
+                -- Where lengths are equal: an order that is not that of arrival.
+                tracewell_digest(date, parent_span_id, start_time, kind, service, environment, release, team,
+                    conversation_id, user_id, dialect, scope_name, status, error_class, retrieval_query,
+                    output_refs) AS said
             FROM spans
             WHERE kind IN ('retrieval', 'rerank')
         ) AS s

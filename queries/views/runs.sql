@@ -15,7 +15,7 @@ LEFT JOIN (
     SELECT
         tenant, trace_id,
         array_agg(named_struct('name', name, 'value', value, 'label', label, 'source', source, 'span_id', span_id)
-            ORDER BY time_unix_nano DESC, name) AS scores
+            ORDER BY time_unix_nano DESC, name, span_id, source, author, value, label) AS scores
     FROM evaluations
     WHERE trace_id IS NOT NULL AND superseded_at IS NULL
     GROUP BY tenant, trace_id

@@ -15,8 +15,8 @@ SELECT
     sum(reasoning_tokens) AS reasoning_tokens, sum(calls_without_usage) AS calls_without_usage,
     sum(cost_usd) AS cost_usd, sum(unpriced_calls) AS unpriced_calls, sum(reported_cost_usd) AS reported_cost_usd,
     array_sort(array_agg(DISTINCT model) FILTER (WHERE model IS NOT NULL)) AS models,
-    first_value(input_preview ORDER BY start_time) FILTER (WHERE input_preview IS NOT NULL) AS input_preview,
-    last_value(output_preview ORDER BY start_time) FILTER (WHERE output_preview IS NOT NULL) AS output_preview
+    first_value(input_preview ORDER BY start_time, input_preview) FILTER (WHERE input_preview IS NOT NULL) AS input_preview,
+    last_value(output_preview ORDER BY start_time, output_preview) FILTER (WHERE output_preview IS NOT NULL) AS output_preview
 FROM (
     SELECT
         tenant, conversation_id, start_time, end_time, user_id, service, environment, team,

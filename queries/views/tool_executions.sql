@@ -21,8 +21,8 @@ WITH RECURSIVE path AS (
 ),
 outermost AS (
     SELECT tenant, trace_id, span_id,
-        first_value(ancestor_id ORDER BY distance DESC) AS outer_id,
-        first_value(ancestor_call_id ORDER BY distance DESC) FILTER (WHERE ancestor_call_id IS NOT NULL) AS call_id,
+        first_value(ancestor_id ORDER BY distance DESC, ancestor_id) AS outer_id,
+        first_value(ancestor_call_id ORDER BY distance DESC, ancestor_call_id) FILTER (WHERE ancestor_call_id IS NOT NULL) AS call_id,
         max(distance) AS depth
     FROM path
     WHERE ancestor_kind = 'tool' AND ancestor_tool = tool_name
@@ -41,8 +41,8 @@ placed AS (
 ),
 decisions AS (
     SELECT tenant, conversation_id, tool_call_id,
-        first_value(decision ORDER BY time_unix_nano DESC, seq) AS other_decision,
-        first_value(decision_source ORDER BY time_unix_nano DESC, seq) AS other_source
+        first_value(decision ORDER BY time_unix_nano DESC, decision, decision_source) AS other_decision,
+        first_value(decision_source ORDER BY time_unix_nano DESC, decision, decision_source) AS other_source
     FROM logs
     WHERE kind = 'human' AND decision IS NOT NULL
     GROUP BY tenant, conversation_id, tool_call_id
@@ -56,42 +56,46 @@ SELECT
 FROM (
     SELECT
         tenant,
-        first_value(nullif(trace_id, span_id) ORDER BY is_record, depth, shorter, seq) AS trace_id,
-        first_value(span_id ORDER BY is_record, depth, shorter, seq) AS span_id,
-        first_value(date ORDER BY is_record, depth, shorter, seq) AS date,
-        first_value(parent_span_id ORDER BY is_record, depth, shorter, seq) AS parent_span_id,
-        first_value(name ORDER BY is_record, depth, shorter, seq) AS name,
-        first_value(start_time ORDER BY is_record, depth, shorter, seq) AS start_time,
-        first_value(end_time ORDER BY is_record, depth, shorter, seq) AS end_time,
-        first_value(start_unix_nano ORDER BY is_record, depth, shorter, seq) AS start_unix_nano,
-        first_value(duration_ns ORDER BY is_record, depth, shorter, seq) AS duration_ns,
-        first_value(service ORDER BY is_record, depth, shorter, seq) FILTER (WHERE service IS NOT NULL) AS service,
-        first_value(environment ORDER BY is_record, depth, shorter, seq) FILTER (WHERE environment IS NOT NULL) AS environment,
-        first_value(release ORDER BY is_record, depth, shorter, seq) FILTER (WHERE release IS NOT NULL) AS release,
-        first_value(team ORDER BY is_record, depth, shorter, seq) FILTER (WHERE team IS NOT NULL) AS team,
-        first_value(conversation_id ORDER BY is_record, depth, shorter, seq) FILTER (WHERE conversation_id IS NOT NULL) AS conversation_id,
-        first_value(user_id ORDER BY is_record, depth, shorter, seq) FILTER (WHERE user_id IS NOT NULL) AS user_id,
-        first_value(agent_name ORDER BY is_record, depth, shorter, seq) FILTER (WHERE agent_name IS NOT NULL) AS agent_name,
-        first_value(dialect ORDER BY is_record, depth, shorter, seq) AS dialect,
-        first_value(scope_name ORDER BY is_record, depth, shorter, seq) AS scope_name,
-        first_value(tool_name ORDER BY is_record, depth, shorter, seq) FILTER (WHERE tool_name IS NOT NULL) AS tool_name,
-        first_value(tool_call_id ORDER BY is_record, depth, shorter, seq) FILTER (WHERE tool_call_id IS NOT NULL) AS tool_call_id,
-        first_value(tool_type ORDER BY is_record, depth, shorter, seq) FILTER (WHERE tool_type IS NOT NULL) AS tool_type,
-        first_value(status ORDER BY is_record, depth, shorter, seq) FILTER (WHERE status IS NOT NULL) AS status,
-        first_value(status_message ORDER BY is_record, depth, shorter, seq) FILTER (WHERE status_message IS NOT NULL) AS status_message,
-        first_value(error_type ORDER BY is_record, depth, shorter, seq) FILTER (WHERE error_type IS NOT NULL) AS error_type,
-        first_value(error_class ORDER BY is_record, depth, shorter, seq) FILTER (WHERE error_class IS NOT NULL) AS error_class,
-        first_value(decision ORDER BY is_record, depth, shorter, seq) FILTER (WHERE decision IS NOT NULL) AS own_decision,
-        first_value(decision_source ORDER BY is_record, depth, shorter, seq) FILTER (WHERE decision_source IS NOT NULL) AS own_source,
-        first_value(input_hash ORDER BY is_record, depth, shorter, seq) FILTER (WHERE input_hash IS NOT NULL) AS input_hash,
-        first_value(output_hash ORDER BY is_record, depth, shorter, seq) FILTER (WHERE output_hash IS NOT NULL) AS output_hash,
+        first_value(nullif(trace_id, span_id) ORDER BY is_record, depth, shorter, said) AS trace_id,
+        first_value(span_id ORDER BY is_record, depth, shorter, said) AS span_id,
+        first_value(date ORDER BY is_record, depth, shorter, said) AS date,
+        first_value(parent_span_id ORDER BY is_record, depth, shorter, said) AS parent_span_id,
+        first_value(name ORDER BY is_record, depth, shorter, said) AS name,
+        first_value(start_time ORDER BY is_record, depth, shorter, said) AS start_time,
+        first_value(end_time ORDER BY is_record, depth, shorter, said) AS end_time,
+        first_value(start_unix_nano ORDER BY is_record, depth, shorter, said) AS start_unix_nano,
+        first_value(duration_ns ORDER BY is_record, depth, shorter, said) AS duration_ns,
+        first_value(service ORDER BY is_record, depth, shorter, said) FILTER (WHERE service IS NOT NULL) AS service,
+        first_value(environment ORDER BY is_record, depth, shorter, said) FILTER (WHERE environment IS NOT NULL) AS environment,
+        first_value(release ORDER BY is_record, depth, shorter, said) FILTER (WHERE release IS NOT NULL) AS release,
+        first_value(team ORDER BY is_record, depth, shorter, said) FILTER (WHERE team IS NOT NULL) AS team,
+        first_value(conversation_id ORDER BY is_record, depth, shorter, said) FILTER (WHERE conversation_id IS NOT NULL) AS conversation_id,
+        first_value(user_id ORDER BY is_record, depth, shorter, said) FILTER (WHERE user_id IS NOT NULL) AS user_id,
+        first_value(agent_name ORDER BY is_record, depth, shorter, said) FILTER (WHERE agent_name IS NOT NULL) AS agent_name,
+        first_value(dialect ORDER BY is_record, depth, shorter, said) AS dialect,
+        first_value(scope_name ORDER BY is_record, depth, shorter, said) AS scope_name,
+        first_value(tool_name ORDER BY is_record, depth, shorter, said) FILTER (WHERE tool_name IS NOT NULL) AS tool_name,
+        first_value(tool_call_id ORDER BY is_record, depth, shorter, said) FILTER (WHERE tool_call_id IS NOT NULL) AS tool_call_id,
+        first_value(tool_type ORDER BY is_record, depth, shorter, said) FILTER (WHERE tool_type IS NOT NULL) AS tool_type,
+        first_value(status ORDER BY is_record, depth, shorter, said) FILTER (WHERE status IS NOT NULL) AS status,
+        first_value(status_message ORDER BY is_record, depth, shorter, said) FILTER (WHERE status_message IS NOT NULL) AS status_message,
+        first_value(error_type ORDER BY is_record, depth, shorter, said) FILTER (WHERE error_type IS NOT NULL) AS error_type,
+        first_value(error_class ORDER BY is_record, depth, shorter, said) FILTER (WHERE error_class IS NOT NULL) AS error_class,
+        first_value(decision ORDER BY is_record, depth, shorter, said) FILTER (WHERE decision IS NOT NULL) AS own_decision,
+        first_value(decision_source ORDER BY is_record, depth, shorter, said) FILTER (WHERE decision_source IS NOT NULL) AS own_source,
+        first_value(input_hash ORDER BY is_record, depth, shorter, said) FILTER (WHERE input_hash IS NOT NULL) AS input_hash,
+        first_value(output_hash ORDER BY is_record, depth, shorter, said) FILTER (WHERE output_hash IS NOT NULL) AS output_hash,
         -- Contents are kept under the date of the span that carried them.
-        first_value(date ORDER BY is_record, depth, shorter, seq) FILTER (WHERE input_hash IS NOT NULL) AS input_date,
-        first_value(date ORDER BY is_record, depth, shorter, seq) FILTER (WHERE output_hash IS NOT NULL) AS output_date,
+        first_value(date ORDER BY is_record, depth, shorter, said) FILTER (WHERE input_hash IS NOT NULL) AS input_date,
+        first_value(date ORDER BY is_record, depth, shorter, said) FILTER (WHERE output_hash IS NOT NULL) AS output_date,
         count(DISTINCT span_id) - 1 AS duplicate_spans
     FROM (
         SELECT s.*, s.input_refs[1]['hash'] AS input_hash, s.output_refs[1]['hash'] AS output_hash,
             -s.duration_ns AS shorter, t.depth,
+            -- Where lengths are equal: an order that is not that of arrival.
+            tracewell_digest(s.trace_id, s.span_id, s.date, s.start_unix_nano, s.parent_span_id, s.name, s.status,
+                s.status_message, s.scope_name, s.attributes, s.resource_attributes, s.input_refs, s.output_refs,
+                s.events, s.mapping_version) AS said,
             coalesce(t.call_id, t.outer_id, s.tool_call_id, s.span_id) AS execution,
             coalesce(p.run, CASE WHEN s.trace_id = s.span_id AND s.tool_call_id IS NOT NULL THEN s.conversation_id END,
                 s.trace_id) AS run

@@ -25,9 +25,9 @@ FROM (
         min(start_time) AS start_time, max(end_time) AS end_time,
         min(start_unix_nano) AS start_unix_nano, max(start_unix_nano + coalesce(duration_ns, 0)) AS end_unix_nano,
         bool_or(is_root) AS has_root,
-        first_value(name ORDER BY start_unix_nano, span_id, shorter) FILTER (WHERE is_root) AS root_name,
-        first_value(kind ORDER BY start_unix_nano, span_id, shorter) FILTER (WHERE is_root) AS root_kind,
-        first_value(status ORDER BY start_unix_nano, span_id, shorter) FILTER (WHERE is_root) AS root_status,
+        first_value(name ORDER BY start_unix_nano, span_id, shorter, said) FILTER (WHERE is_root) AS root_name,
+        first_value(kind ORDER BY start_unix_nano, span_id, shorter, said) FILTER (WHERE is_root) AS root_kind,
+        first_value(status ORDER BY start_unix_nano, span_id, shorter, said) FILTER (WHERE is_root) AS root_status,
         coalesce(max(service) FILTER (WHERE is_root), CASE WHEN min(service) = max(service) THEN min(service) END) AS service,
         coalesce(max(environment) FILTER (WHERE is_root), CASE WHEN min(environment) = max(environment) THEN min(environment) END) AS environment,
         coalesce(max(release) FILTER (WHERE is_root), CASE WHEN min(release) = max(release) THEN min(release) END) AS release,
@@ -36,9 +36,9 @@ FROM (
         coalesce(max(team) FILTER (WHERE is_root), CASE WHEN min(team) = max(team) THEN min(team) END) AS team,
         coalesce(max(workflow_name) FILTER (WHERE is_root), CASE WHEN min(workflow_name) = max(workflow_name) THEN min(workflow_name) END) AS workflow_name,
         coalesce(max(workflow_version) FILTER (WHERE is_root), CASE WHEN min(workflow_version) = max(workflow_version) THEN min(workflow_version) END) AS workflow_version,
-        first_value(input_preview ORDER BY start_unix_nano, span_id, shorter)
+        first_value(input_preview ORDER BY start_unix_nano, span_id, shorter, said)
             FILTER (WHERE is_root AND input_preview IS NOT NULL) AS root_input_preview,
-        first_value(output_preview ORDER BY start_unix_nano, span_id, shorter)
+        first_value(output_preview ORDER BY start_unix_nano, span_id, shorter, said)
             FILTER (WHERE is_root AND output_preview IS NOT NULL) AS root_output_preview,
         array_remove_all(make_array(
             CASE WHEN max(service) FILTER (WHERE is_root) IS NOT NULL THEN 'service' ELSE '' END,
@@ -65,7 +65,8 @@ FROM (
         count(DISTINCT span_id) FILTER (WHERE kind = 'retrieval') AS retrieval_count,
         bool_or(coalesce(array_has(flags, 'trial'), false)) AS is_trial
     FROM (
-        SELECT *, parent_span_id IS NULL AND NOT is_record AS is_root, -duration_ns AS shorter
+        SELECT *, parent_span_id IS NULL AND NOT is_record AS is_root, -duration_ns AS shorter,
+            tracewell_digest(name, kind, status, input_preview, output_preview) AS said
         FROM span_records
         WHERE trace_id <> span_id AND NOT coalesce(array_has(flags, 'pending_span'), false)
     ) AS s

@@ -13,7 +13,8 @@ WITH marked AS (
         coalesce(attributes['tracewell.candidate'], resource_attributes['tracewell.candidate']) AS candidate,
         coalesce(attributes['tracewell.replay.id'], resource_attributes['tracewell.replay.id']) AS replay,
         coalesce(try_cast(coalesce(attributes['tracewell.repetition'], resource_attributes['tracewell.repetition']) AS bigint), 1) AS repetition,
-        row_number() OVER (PARTITION BY tenant, trace_id, span_id ORDER BY duration_ns DESC, seq DESC) AS version
+        row_number() OVER (PARTITION BY tenant, trace_id, span_id ORDER BY duration_ns DESC, tracewell_digest(
+            date, parent_span_id, name, kind, start_time, status, error_type, output_refs, attributes, resource_attributes)) AS version
     FROM spans
     WHERE attributes['tracewell.example.id'] IS NOT NULL
 )

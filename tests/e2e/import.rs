@@ -1,7 +1,9 @@
 //! `tracewell import` over files as they come: cut off, mixed, of other signals, of other things.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -116,4 +118,57 @@ fn what_protobuf_carries_is_told_by_its_rows() {
     let logs = ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs, ..Default::default() }] };
     assert!(import(&data, &[], &file("b.pb", logs.encode_to_vec())).0);
     assert_eq!((names(&data, "spans").len(), names(&data, "logs").len()), (1, 1));
+}
+
+/// The transactions of imports in the log of `spans`: which, and up to which number.
+fn transactions(data: &Path) -> Vec<(String, u64)> {
+    let log = std::fs::read_dir(data.join("spans/_delta_log")).unwrap().map(|entry| entry.unwrap().path());
+    let commits = log.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let lines =
+        commits.flat_map(|path| std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>());
+    let found = lines.filter_map(|line| {
+        let action: Value = serde_json::from_str(&line).unwrap();
+        let app = action["txn"]["appId"].as_str()?.strip_prefix("import:")?.to_owned();
+        Some((app, action["txn"]["version"].as_u64().unwrap()))
+    });
+    found.collect()
+}
+
+/// What a file is known by must not change with our rules of reading it: a later version knows what this one imported.
+#[test]
+fn a_file_in_gzip_of_several_chunks_is_imported_once_though_the_first_try_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("a.jsonl.gz"));
+    let mut zipped = flate2::write::GzEncoder::new(std::fs::File::create(&file).unwrap(), flate2::Compression::fast());
+    let mib = "seeds and pots ".repeat((1 << 20) / 15);
+    for id in 1..=100 {
+        let mut sent = json_span(id);
+        sent["attributes"] = json!([{ "key": "shop.note", "value": { "stringValue": mib } }]);
+        writeln!(zipped, "{}", traces(&[sent])).unwrap();
+    }
+    zipped.finish().unwrap();
+
+    let mut first =
+        Command::new(BINARY).args(["import", "--data"]).args([&data, &file]).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while !data.join("spans/_delta_log").is_dir() || transactions(&data).is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "no chunk was committed");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let known = transactions(&data).len();
+    // 100 MiB in chunks of 32.
+    assert!(known < 4, "it was done before it was killed");
+    for _ in 0..2 {
+        let (success, told) = import(&data, &[], &file);
+        assert!(success, "{told}");
+        let count = "SELECT count(*) AS n, count(DISTINCT span_id) AS spans FROM spans";
+        assert_eq!(sql(&data, count), [json!({ "n": 100, "spans": 100 })]);
+    }
+    let transactions = transactions(&data);
+    let numbers: Vec<u64> = transactions.iter().map(|(_, number)| *number).collect();
+    assert_eq!((numbers.iter().min(), numbers.iter().max()), (Some(&1), Some(&4)));
+    let is_hash = |app: &str| app.len() == 64 && app.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(transactions.iter().all(|(app, _)| is_hash(app)), "{transactions:?}");
 }

@@ -1,9 +1,18 @@
 //! Other programs: the real SDK sends, DuckDB and the `deltalake` package read.
 
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use serde_json::{Value, json};
+
+use crate::agents;
+use crate::fixtures::Capture;
 use crate::server::Server;
+use crate::settled;
 use crate::skipped::skipped;
+use crate::spans::{now, request, span, text};
+use crate::views::int;
 
 /// The Python that has `tests/python/requirements.txt`, or a word that the test is skipped.
 pub(crate) fn python(test: &str) -> Option<String> {
@@ -50,13 +59,80 @@ async fn the_python_sdk_exports_and_duckdb_and_deltalake_agree() {
         );
     }
     server.stop();
-    let sums = |query: &str| crate::server::sql(&data, query).remove(0);
-    let expected = serde_json::json!({
-        "spans": sums("SELECT count(*) AS count, sum(input_tokens) AS tokens, sum(duration_ns) AS duration FROM spans"),
-        "contents": sums("SELECT count(*) AS count, sum(bytes) AS bytes FROM contents"),
+    assert_eq!(crate::server::sql(&data, "SELECT count(*) AS spans FROM spans")[0]["spans"], 4);
+    agree(&python, &data, FACTS);
+}
+
+/// Tables, the view that Tracewell answers from them, and sums over both. Every sum is of something.
+const FACTS: &[(&str, &str, &str)] = &[
+    ("spans", "spans", "count(*) AS count, sum(input_tokens) AS tokens, sum(duration_ns) AS duration"),
+    ("contents", "contents", "count(*) AS count, sum(bytes) AS bytes"),
+];
+const OTHERS: &[(&str, &str, &str)] = &[
+    ("logs", "logs", "count(*) AS count, count(DISTINCT trace_id) AS traces, sum(position) AS positions"),
+    ("scores", "scores", "count(*) AS count, count(DISTINCT name) AS names"),
+];
+const DERIVED: &[(&str, &str, &str)] = &[
+    ("calls", "llm_calls", "count(*) AS count, sum(input_tokens) AS tokens, count(DISTINCT trace_id) AS traces"),
+    ("traces", "traces", "count(*) AS count, sum(span_count) AS spans, sum(call_count) AS calls"),
+];
+
+/// DuckDB and `deltalake` say of the tables at `data` what Tracewell says.
+fn agree(python: &str, data: &Path, tables: &[(&str, &str, &str)]) {
+    let expected = tables.iter().map(|(table, view, sums)| {
+        let said = crate::server::sql(data, &format!("SELECT {sums} FROM {view}")).remove(0);
+        ((*table).to_owned(), json!({"sums": sums, "said": said}))
     });
-    assert_eq!(expected["spans"]["count"], 4);
-    let file = folder.path().join("expected.json");
-    std::fs::write(&file, expected.to_string()).unwrap();
-    print!("{}", run(Command::new(&python).arg(script("readers.py")).args([&data, &file])));
+    let file = data.with_extension("expected.json");
+    std::fs::write(&file, Value::Object(expected.collect()).to_string()).unwrap();
+    print!("{}", run(Command::new(python).arg(script("readers.py")).args([data, &file])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_programs_agree_on_every_table_whatever_maintenance_did() {
+    let Some(python) = python("other_programs_agree_on_every_table_whatever_maintenance_did") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--commit-interval", "10ms", "--no-maintenance", "--shards", "1"]).await;
+    // Until the log of the table has a checkpoint, which stands for the commits before it.
+    let checkpoint = data.join("spans/_delta_log/_last_checkpoint");
+    for id in 1.. {
+        let body = request(vec![span(u128::from(id), id, "work")]);
+        assert_eq!(server.post("/v1/traces", "application/x-protobuf", body).await.unwrap().status(), 200);
+        if checkpoint.exists() {
+            break;
+        }
+        assert!(id < 5_000, "no checkpoint was written");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Of days long gone; and of today, what stays when those expire.
+    for capture in Capture::all() {
+        capture.over_http(&server).await;
+    }
+    let mut asked = span(1, 100_000, "chat m");
+    asked.attributes = vec![
+        text("gen_ai.operation.name", "chat"),
+        text("gen_ai.input.messages", "[{\"role\":\"user\",\"content\":\"Where?\"}]"),
+        int("gen_ai.usage.input_tokens", 7),
+    ];
+    let (name, value) = (("gen_ai.evaluation.name", "tone"), ("gen_ai.evaluation.score.value", "1"));
+    let mut judged = agents::record("shop", "judge", "gen_ai.evaluation.result", 0, &[name, value]);
+    judged.2.time_unix_nano = now();
+    let judged = agents::request(agents::within(judged, 1, 100_000));
+    for (path, body) in [("/v1/traces", request(vec![asked])), ("/v1/logs", judged)] {
+        assert_eq!(server.post(path, "application/x-protobuf", body).await.unwrap().status(), 200);
+    }
+    server.stop();
+
+    let facts = [FACTS, OTHERS].concat();
+    agree(&python, &data, &facts);
+    let all = [facts.as_slice(), DERIVED].concat();
+    let expire = ["expire", "--contents", "1ms", "--logs", "1ms", "--scores", "1ms"];
+    for (command, tables) in
+        [(&["compact"][..], &facts), (&["settle"], &all), (&expire, &facts), (&["vacuum", "--retain", "0s"], &facts)]
+    {
+        println!("{}", settled::run(&data, command));
+        agree(&python, &data, tables);
+    }
+    assert_eq!(crate::server::sql(&data, "SELECT count(*) AS n FROM scores")[0]["n"], 1, "those of old days expired");
 }

@@ -391,7 +391,7 @@ fn check_calls(rows: &[Value]) {
 }
 
 /// Rows without what tells when they were received.
-fn without_receipt(mut rows: Vec<Value>) -> Vec<Value> {
+pub(crate) fn without_receipt(mut rows: Vec<Value>) -> Vec<Value> {
     rows.iter_mut().for_each(|row| row.as_object_mut().unwrap().retain(|key, _| key != "seq" && key != "received_at"));
     rows
 }

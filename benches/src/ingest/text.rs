@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use tracewell_model::schema::DERIVED_TABLES;
+
 use super::report::{Measured, Report};
 
 /// A line of the table: a name, a value a workload, what is asked for.
@@ -151,7 +153,8 @@ fn storage(sheet: &mut Sheet<'_>) {
         .filter_map(|m| m.storage.as_ref())
         .flat_map(|s| s.last().facts.iter().chain(&s.last().others))
     {
-        if !tables.contains(&table.table) && table.rows > 0 {
+        let derived = DERIVED_TABLES.iter().any(|derived| derived.name == table.table);
+        if !tables.contains(&table.table) && (table.rows > 0 || derived) {
             tables.push(table.table.clone());
         }
     }

@@ -47,6 +47,11 @@ pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
     out.error_type = error_type;
 }
 
+/// The class of an exception that names no HTTP status of its own.
+pub(crate) fn class_of_exception(name: &str, message: &str) -> ErrorClass {
+    class(name, name.parse().ok(), &[message], Kind::Other)
+}
+
 /// `RateLimitError` of the status message `RateLimitError: …`, as OpenInference writes it.
 fn type_of_message(message: &str) -> Option<Cow<'_, str>> {
     let (name, _) = message.split_once(": ")?;

@@ -58,7 +58,14 @@ pub fn message_text(message: &str) -> Option<String> {
 #[must_use]
 pub fn is_mapped(key: &str) -> bool {
     let known = keys::KEYS.look_up(key).is_some_and(|(entry, class)| entry.is_some() || class.family.is_some());
-    known || content::is_carrier(key)
+    known || content::is_carrier(key) || scores::reads(key)
+}
+
+/// Whether an attribute named `key`, on a log record of the event `event` in `dialect` (as the column has it), can fill
+/// a column or carry contents; `body` stands for the record's body.
+#[must_use]
+pub fn is_mapped_in_log(dialect: &str, event: &str, key: &str) -> bool {
+    logs::reads(dialect, event, key)
 }
 
 /// Every attribute that is mapped by its whole name, and the prefixes of those that are mapped by theirs (which end in

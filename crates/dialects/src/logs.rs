@@ -15,14 +15,47 @@ use crate::content::attributes::text;
 use crate::content::carriers::Cut;
 use crate::content::role;
 use crate::content::split::{Carrier, Part, split};
+use crate::errors;
 use crate::input::{LogInput, SpanInput};
+use crate::keys::KEYS;
 use crate::normalized::{Normalized, Piece};
 use crate::scores::{EVALUATION_EVENT, event_score};
 
 const DETAILS_EVENT: &str = "gen_ai.client.inference.operation.details";
+/// What newer instrumentations write in place of a span's event `exception`.
+const EXCEPTION_EVENT: &str = "gen_ai.client.operation.exception";
 
 /// Source of what the body of a record carried.
 const BODY: &str = "body";
+
+// Where records of every kind keep the same facts.
+const CONVERSATION: &[&str] = &["gen_ai.conversation.id", "session.id", "conversation.id", "langfuse.session.id"];
+/// Claude Code's `user.id` is an installation.
+const USER: &[&str] = &["user.account_uuid", "user.id", "enduser.id", "user.account_id"];
+const TEAM: &[&str] = &["organization.id"];
+const PROVIDER: &[&str] = &["gen_ai.provider.name", "gen_ai.system"];
+const REQUEST_MODEL: &[&str] = &["gen_ai.request.model", "model"];
+const RESPONSE_MODEL: &[&str] = &["gen_ai.response.model"];
+const RESPONSE_ID: &[&str] = &["gen_ai.response.id"];
+const AGENT: &[&str] = &["gen_ai.agent.name"];
+const REQUEST_ID: &[&str] = &["request_id", "prompt.id", "prompt_id", "tool_use_id", "call_id", "gen_ai.response.id"];
+const NAMED_EVENT: &[&str] = &["event.name"];
+const IDENTITY: &[&[&str]] =
+    &[CONVERSATION, USER, TEAM, PROVIDER, REQUEST_MODEL, RESPONSE_MODEL, RESPONSE_ID, AGENT, REQUEST_ID, NAMED_EVENT];
+
+/// What a details event carries, with the list it goes to.
+const DETAILS: &[(&str, Place, Cut)] = &[
+    ("gen_ai.tool.definitions", Place::Tools, Cut::Whole),
+    ("gen_ai.system_instructions", Place::System, Cut::Whole),
+    ("gen_ai.input.messages", Place::Input, Cut::Messages),
+    ("gen_ai.output.messages", Place::Output, Cut::Messages),
+];
+/// The content of a message whose body says nothing.
+const EVENT_CONTENT: &str = "gen_ai.event.content";
+
+// What an exception event tells.
+const EXCEPTION_TYPE: &[&str] = &["exception.type", "error.type"];
+const EXCEPTION_MESSAGE: &[&str] = &["exception.message"];
 
 /// A record that says what it is.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +83,20 @@ impl<'a> Event<'a> {
     fn is_agents(&self) -> bool {
         let agent = matches!(self.dialect, Dialect::ClaudeCode | Dialect::Codex | Dialect::GeminiCli);
         agent && !self.name.starts_with("gen_ai.")
+    }
+
+    /// Whether an attribute `key` may fill a column, or carry contents.
+    fn reads(&self, key: &str) -> bool {
+        let of_span = || KEYS.look_up(key).is_some_and(|(entry, class)| entry.is_some() || class.family.is_some());
+        IDENTITY.iter().any(|keys| keys.contains(&key))
+            || match self.name {
+                _ if self.is_agents() => agents::reads(self.name, key) || of_span(),
+                // What is no fact of a score is its metadata.
+                EVALUATION_EVENT => true,
+                DETAILS_EVENT => DETAILS.iter().any(|(known, ..)| *known == key) || of_span(),
+                EXCEPTION_EVENT => EXCEPTION_TYPE.contains(&key) || EXCEPTION_MESSAGE.contains(&key),
+                name => role::of_event(name).is_some() && [BODY, EVENT_CONTENT].contains(&key),
+            }
     }
 
     /// The span that the record stands for: these records carry what a span carries, under the same keys.
@@ -98,6 +145,13 @@ pub(crate) fn log<'a>(log: &LogInput<'_, 'a>, event: &Event<'a>, out: &mut Norma
     let mut taken = record.taken;
     taken.sort_unstable();
     out.moved.extend(taken);
+}
+
+/// Whether a record of the event `name`, in the dialect `dialect`, may fill a column from its attribute `key`, or carry
+/// contents in it; `body` stands for its body.
+pub(crate) fn reads(dialect: &str, name: &str, key: &str) -> bool {
+    let dialect = Dialect::parse(dialect).unwrap_or(Dialect::Plain);
+    !name.is_empty() && Event { name, dialect }.reads(key)
 }
 
 /// The name of the event: of the record, else the attribute of older SDKs, else a body that is nothing else.
@@ -164,35 +218,26 @@ impl<'a> Record<'_, '_, 'a> {
                 *fact = keys.iter().find_map(|key| Some(find(log, key)?.1));
             }
         };
-        fill(
-            &mut out.conversation_id,
-            &["gen_ai.conversation.id", "session.id", "conversation.id", "langfuse.session.id"],
-        );
-        // Claude Code's `user.id` is an installation.
-        fill(&mut out.user_id, &["user.account_uuid", "user.id", "enduser.id", "user.account_id"]);
-        fill(&mut out.team, &["organization.id"]);
-        fill(&mut out.provider, &["gen_ai.provider.name", "gen_ai.system"]);
-        fill(&mut out.request_model, &["gen_ai.request.model", "model"]);
-        fill(&mut out.response_model, &["gen_ai.response.model"]);
-        fill(&mut out.response_id, &["gen_ai.response.id"]);
-        fill(&mut out.agent_name, &["gen_ai.agent.name"]);
+        fill(&mut out.conversation_id, CONVERSATION);
+        fill(&mut out.user_id, USER);
+        fill(&mut out.team, TEAM);
+        fill(&mut out.provider, PROVIDER);
+        fill(&mut out.request_model, REQUEST_MODEL);
+        fill(&mut out.response_model, RESPONSE_MODEL);
+        fill(&mut out.response_id, RESPONSE_ID);
+        fill(&mut out.agent_name, AGENT);
         out.request_id = None;
-        fill(
-            &mut out.request_id,
-            &["request_id", "prompt.id", "prompt_id", "tool_use_id", "call_id", "gen_ai.response.id"],
-        );
+        fill(&mut out.request_id, REQUEST_ID);
     }
 
     fn gen_ai(&mut self, event: &str) {
         match event {
             EVALUATION_EVENT => self.out.scores.extend(event_score(self.log.attributes.iter().copied())),
             DETAILS_EVENT => {
-                self.attribute("gen_ai.tool.definitions", Place::Tools, Cut::Whole);
-                self.attribute("gen_ai.system_instructions", Place::System, Cut::Whole);
-                self.attribute("gen_ai.input.messages", Place::Input, Cut::Messages);
-                self.attribute("gen_ai.output.messages", Place::Output, Cut::Messages);
+                DETAILS.iter().for_each(|(key, place, cut)| self.attribute(key, *place, *cut));
                 self.leading_system();
             }
+            EXCEPTION_EVENT => self.exception(),
             _ if role::of_event(event).is_some() => {
                 let place = if event == "gen_ai.choice" { Place::Output } else { Place::Input };
                 let role = role::of_event(event).map(Cow::Borrowed);
@@ -203,12 +248,21 @@ impl<'a> Record<'_, '_, 'a> {
                     self.place(carrier, place, Cut::Whole);
                     self.out.moved_body = true;
                 } else {
-                    self.attribute("gen_ai.event.content", place, Cut::Whole);
+                    self.attribute(EVENT_CONTENT, place, Cut::Whole);
                 }
                 self.leading_system();
             }
             _ => {}
         }
+    }
+
+    /// What failed. The call itself is its span's to tell.
+    fn exception(&mut self) {
+        let (name, message) = (self.text(EXCEPTION_TYPE), self.text(EXCEPTION_MESSAGE));
+        let words = [name.as_deref(), message.as_deref()].map(Option::unwrap_or_default);
+        self.out.error_class = Some(errors::class_of_exception(words[0], words[1]));
+        (self.out.error_type, self.out.record.status_message) = (name, message);
+        self.out.record.status = Some("error");
     }
 
     fn leading_system(&mut self) {

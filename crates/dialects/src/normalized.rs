@@ -169,6 +169,8 @@ pub enum ScoreTarget<'a> {
     ThisSpan,
     /// The span named by the span's single link (OpenInference feedback).
     LinkedSpan,
+    /// The span above the one that carries the record (Logfire feedback).
+    ParentSpan,
     /// The whole run.
     Run,
     /// The session.

@@ -5,8 +5,12 @@
 //!   the target; parentage never does.
 //! - OpenTelemetry has the event `gen_ai.evaluation.result`, about the span it stands in.
 //! - OpenLIT writes `gen_ai.eval.*`.
+//! - Logfire's feedback is a span of its own below the span it judges; Pydantic Evals writes what its evaluators found
+//!   on the span of the case.
 //! - What people and scripts give through our own interfaces is the OpenTelemetry event too, with [`own`] attributes for
 //!   what it cannot say.
+
+mod logfire;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,6 +25,13 @@ use crate::normalized::{Normalized, Score, ScoreTarget};
 
 /// Name of the OpenTelemetry event.
 pub(crate) const EVALUATION_EVENT: &str = "gen_ai.evaluation.result";
+
+const OPENLIT: &str = "gen_ai.eval.";
+
+/// Whether a span's attribute `key` is a member of a score.
+pub(crate) fn reads(key: &str) -> bool {
+    flat_member(key).is_some() || key.starts_with(OPENLIT) || logfire::reads(key)
+}
 
 /// Attributes of our own on an evaluation event.
 pub mod own {
@@ -51,7 +62,7 @@ pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
         }
         if let Some((scope, index, member)) = flat_member(key) {
             flattened.entry((scope, index)).or_default().set(member, *value);
-        } else if let Some(rest) = key.strip_prefix("gen_ai.eval.") {
+        } else if let Some(rest) = key.strip_prefix(OPENLIT) {
             let (name, member) = rest.split_once('.').unwrap_or((rest, ""));
             named.entry(name).or_default().set(member, *value);
         }
@@ -71,6 +82,7 @@ pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
         draft.name = Some(Cow::Borrowed(name));
         out.scores.extend(draft.finish(ScoreTarget::ThisSpan));
     }
+    logfire::span(span, out);
     for event in span.events.iter().filter(|event| event.name == EVALUATION_EVENT) {
         out.scores.extend(event_score(event.attributes.iter()));
     }
@@ -262,15 +274,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn openlit_names_what_it_judges_in_the_key() {
-        let attributes = [
-            KeyValue { key: "gen_ai.eval.relevancy", value: AnyValue::Double(0.5) },
-            KeyValue { key: "gen_ai.eval.toxicity.label", value: AnyValue::Str("none found") },
-            KeyValue { key: "gen_ai.eval.toxicity.score", value: AnyValue::Str("0") },
-        ];
+    pub(super) fn of_attributes<'a>(scope_name: &'a str, attributes: &[KeyValue<'a>]) -> Vec<Score<'a>> {
         let input = SpanInput {
-            scope_name: "openlit",
+            scope_name,
             scope_version: "",
             name: "evaluate",
             span_kind: 1,
@@ -279,14 +285,25 @@ mod tests {
             is_root: true,
             start_unix_nano: 0,
             end_unix_nano: 0,
-            attributes: &attributes,
+            attributes,
             resource: &[],
             events: &[],
         };
         let mut out = Normalized::default();
         span(&input, &mut out);
+        out.scores
+    }
+
+    #[test]
+    fn openlit_names_what_it_judges_in_the_key() {
+        let attributes = [
+            KeyValue { key: "gen_ai.eval.relevancy", value: AnyValue::Double(0.5) },
+            KeyValue { key: "gen_ai.eval.toxicity.label", value: AnyValue::Str("none found") },
+            KeyValue { key: "gen_ai.eval.toxicity.score", value: AnyValue::Str("0") },
+        ];
+        let found = of_attributes("openlit", &attributes);
         let scores: Vec<_> =
-            out.scores.iter().map(|score| (score.name.as_ref(), score.value, score.label.as_deref())).collect();
+            found.iter().map(|score| (score.name.as_ref(), score.value, score.label.as_deref())).collect();
         assert_eq!(scores, [("relevancy", Some(0.5), None), ("toxicity", Some(0.0), Some("none found"))]);
     }
 }

@@ -1,17 +1,18 @@
 //! Files of OTLP into the tables, around the write-ahead log.
 //!
-//! A file is read request by request into rows, and every so many bytes the rows are committed under the
-//! transaction `(import:<hash of the file>, number of the chunk)`. Importing the same file again finds its
-//! transactions in the tables and commits nothing. A request that cannot be read costs no other.
+//! A file is read request by request into rows, and every so many bytes of requests the rows are committed under the
+//! transaction `(import:<hash of the file>, number of the chunk)`. Importing the same file again, by this version or a
+//! later one, finds its transactions in the tables and commits nothing. A request that cannot be read costs no other.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracewell_dialects::TEAM_KEYS;
 use tracewell_lake::{Lake, LakeError};
+use tracewell_model::DEFAULT_TENANT;
 use tracewell_model::schema::SPANS;
-use tracewell_model::{DEFAULT_TENANT, MAPPING_VERSION};
 use tracewell_otlp::json::{Converted, Unreadable};
 use tracewell_otlp::{Carried, Limits};
 
@@ -26,8 +27,9 @@ use crate::shard::Signal;
 mod json;
 mod text;
 
-/// Rows of a chunk take about this much memory. Part of a chunk's identity, so it never changes.
-const CHUNK_BYTES: usize = 64 << 20;
+/// The requests of a chunk have at least this many bytes, which no rule of reading changes. Part of a chunk's identity,
+/// so it never changes.
+const CHUNK_BYTES: usize = 32 << 20;
 /// A request in protobuf larger than this, inflated, is refused.
 const REQUEST_BYTES: u64 = 1 << 30;
 /// Of more requests that cannot be read than these only the number is told.
@@ -81,12 +83,15 @@ pub struct Importer<'l> {
     lake: &'l Lake,
     clock: fn() -> i64,
     strict: bool,
+    team_keys: Vec<String>,
 }
 
 struct Chunk<'l> {
     importer: &'l Importer<'l>,
     app: Arc<str>,
     number: u64,
+    /// Of the requests since the last chunk.
+    bytes: usize,
     rows: Rows,
     encoder: Encoder,
     imported: Imported,
@@ -96,7 +101,14 @@ impl<'l> Importer<'l> {
     /// Imports into `lake`; `clock` gives nanoseconds since 1970.
     #[must_use]
     pub fn new(lake: &'l Lake, clock: fn() -> i64) -> Self {
-        Self { lake, clock, strict: false }
+        Self { lake, clock, strict: false, team_keys: TEAM_KEYS.iter().map(|key| (*key).to_owned()).collect() }
+    }
+
+    /// Takes these for the keys by which applications name their team, in place of [`TEAM_KEYS`].
+    #[must_use]
+    pub fn team_keys(mut self, team_keys: &[String]) -> Self {
+        team_keys.clone_into(&mut self.team_keys);
+        self
     }
 
     /// Refuses a file whole, before anything of it is committed, when one of its requests cannot be read.
@@ -117,12 +129,13 @@ impl<'l> Importer<'l> {
             check(path)?;
         }
         let hash = hash_of(path).map_err(read)?;
-        let app = format!("import:{}:{MAPPING_VERSION}", hash.to_hex()).into();
+        let app = format!("import:{}", hash.to_hex()).into();
         let mut chunk = Chunk {
             importer: self,
             app,
             number: 1,
-            rows: Rows::new(Limits::default()),
+            bytes: 0,
+            rows: Rows::new(Limits::default()).with_team_keys(&self.team_keys),
             encoder: Encoder::start().map_err(read)?,
             imported: Imported::default(),
         };
@@ -223,23 +236,26 @@ impl Chunk<'_> {
         self.imported.outcome.rejected += outcome.rejected;
         self.imported.outcome.reasons.extend(outcome.reasons);
         self.imported.outcome.reasons.truncate(5);
-        if self.rows.bytes() >= CHUNK_BYTES {
+        self.bytes += body.len();
+        if self.bytes >= CHUNK_BYTES {
             self.commit().await?;
         }
         Ok(())
     }
 
     async fn commit(&mut self) -> Result<(), ImportError> {
+        let number = self.number;
+        self.number += 1;
+        self.bytes = 0;
         if self.rows.is_empty() {
             return Ok(());
         }
         let bytes = self.rows.bytes();
-        let generation = Generation { seq: self.number, rows: self.rows.take(), bytes };
+        let generation = Generation { seq: number, rows: self.rows.take(), bytes };
         if let Some(spans) = self.importer.lake.table(SPANS.name)
-            && spans.watermark(&self.app).await?.is_some_and(|reached| reached >= self.number as i64)
+            && spans.watermark(&self.app).await?.is_some_and(|reached| reached >= number as i64)
         {
             self.imported.known += 1;
-            self.number += 1;
             return Ok(());
         }
         let Importer { lake, clock, .. } = *self.importer;
@@ -247,7 +263,6 @@ impl Chunk<'_> {
         let sealer = Sealer { lake: lake.clone(), app, encoder, pace: Arc::new(Pace::new(0)), clock };
         sealer.seal_once(&generation).await?;
         self.imported.chunks += 1;
-        self.number += 1;
         Ok(())
     }
 }

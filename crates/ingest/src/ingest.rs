@@ -46,6 +46,8 @@ pub struct Config {
     pub limits: Limits,
     /// Contents expire after this; never when `None`.
     pub contents_retention: Option<Duration>,
+    /// Keys by which applications name their team, the preferred one first.
+    pub team_keys: Vec<String>,
     /// Nanoseconds since 1970.
     pub clock: fn() -> i64,
 }
@@ -162,8 +164,8 @@ impl Ingest {
             if from > logged as i64 {
                 return Err(IngestError::LogBehindTable { shard: number, committed: from, logged });
             }
-            let (limits, retention) = (config.limits, config.contents_retention);
-            let no_rows = move || Rows::new(limits).with_contents_retention(retention);
+            let (limits, retention, team_keys) = (config.limits, config.contents_retention, config.team_keys.clone());
+            let no_rows = move || Rows::new(limits).with_contents_retention(retention).with_team_keys(&team_keys);
             let handle = ShardHandle {
                 messages,
                 memory: Arc::new(Mutex::new(Memory::new(Arc::clone(&app), Box::new(no_rows), from as u64))),
@@ -374,17 +376,20 @@ impl Fresh for ReplayedLog {
     }
 }
 
-/// Reads the log in `folder` as far as the tables of `lake` do not hold it. Nothing is changed.
+/// Reads the log in `folder` as far as the tables of `lake` do not hold it, with `team_keys` as in [`Config`]. Nothing is
+/// changed.
 ///
 /// # Errors
 /// When the log is damaged, or the store cannot be reached.
-pub async fn read_log(folder: &std::path::Path, lake: &Lake) -> Result<ReplayedLog, IngestError> {
+pub async fn read_log(folder: &std::path::Path, lake: &Lake, team_keys: &[String]) -> Result<ReplayedLog, IngestError> {
     let wal = WalDir::open_read_only(folder)?;
     let mut shards = Vec::new();
     for &number in wal.shards() {
         let app: Arc<str> = format!("{}/{number}", wal.id()).into();
         let committed = committed(lake, &app).await?;
-        let mut rows = Memory::new(app, Box::new(|| Rows::new(Limits::default())), committed as u64);
+        let team_keys = team_keys.to_vec();
+        let no_rows = move || Rows::new(Limits::default()).with_team_keys(&team_keys);
+        let mut rows = Memory::new(app, Box::new(no_rows), committed as u64);
         for item in wal.reader(number, committed as u64)? {
             if let Item::Record(record) = item?
                 && let Some(signal) = Signal::from_kind(record.kind)

@@ -35,4 +35,4 @@ pub use import::{ImportError, Imported, Importer};
 pub use ingest::{Config, Ingest, IngestError, Recovered, ReplayedLog, read_log};
 pub use rows::{Outcome, Receipt, Rows, TakenRows};
 pub use shard::{Refused, Signal, Submission};
-pub use tracewell_dialects::content_hash;
+pub use tracewell_dialects::{TEAM_KEYS, content_hash};

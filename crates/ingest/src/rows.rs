@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::RecordBatch;
-use tracewell_dialects::{Normalized, Normalizer, ResourceFacts};
+use tracewell_dialects::{Normalized, Normalizer, ResourceFacts, TEAM_KEYS};
 use tracewell_model::schema;
 use tracewell_model::time::Day;
 use tracewell_otlp::json::Unreadable;
@@ -109,6 +109,7 @@ const REPEATED_KEY: &str = "repeated_key";
 /// Rows under construction.
 pub struct Rows {
     normalizer: Normalizer,
+    team_keys: Vec<String>,
     limits: Limits,
     days: HashMap<Day, DayRows>,
     seen: SeenContents,
@@ -127,6 +128,7 @@ impl Rows {
     pub fn new(limits: Limits) -> Self {
         Self {
             normalizer: Normalizer::new(),
+            team_keys: TEAM_KEYS.iter().map(|key| (*key).to_owned()).collect(),
             limits,
             days: HashMap::new(),
             seen: SeenContents::new(None),
@@ -138,6 +140,14 @@ impl Rows {
     #[must_use]
     pub fn with_contents_retention(mut self, retention: Option<std::time::Duration>) -> Self {
         self.seen = SeenContents::new(retention);
+        self
+    }
+
+    /// The first of `team_keys` that a span's metadata or its resource states names the team, in place of [`TEAM_KEYS`].
+    #[must_use]
+    pub fn with_team_keys(mut self, team_keys: &[String]) -> Self {
+        self.normalizer = Normalizer::with_team_keys(team_keys);
+        self.team_keys = team_keys.to_owned();
         self
     }
 
@@ -189,7 +199,7 @@ impl Rows {
             let resource =
                 decoder.decode_resource(body, &index.resources()[spans[0].resource as usize], &mut of_resource);
             let scope = decoder.decode_scope(body, &index.scopes()[spans[0].scope as usize], &mut of_scope);
-            let source = Source::of(resource, scope, receipt);
+            let source = Source::of(resource, scope, receipt, &self.team_keys);
             for entry in spans {
                 let refused = match &source {
                     Ok(source) => match decoder.decode_span(entry.bytes(body)) {
@@ -223,12 +233,12 @@ impl Rows {
             let resource =
                 decoder.decode_resource(body, &index.resources()[records[0].resource as usize], &mut of_resource);
             let scope = decoder.decode_scope(body, &index.scopes()[records[0].scope as usize], &mut of_scope);
-            let source = Source::of(resource, scope, receipt);
+            let source = Source::of(resource, scope, receipt, &self.team_keys);
             for entry in records {
                 let refused = match &source {
                     Ok(source) => match decoder.decode_log(entry.bytes(body)) {
                         Ok(record) => {
-                            self.log(&record, entry.bytes(body), source, &mut normalized);
+                            self.log(&record, (position, entry.bytes(body)), source, &mut normalized);
                             None
                         }
                         Err(refusal) => Some(refusal),
@@ -258,6 +268,7 @@ impl<'s, 'a> Source<'s, 'a> {
         resource: Result<Resource<'s, 'a>, Refusal>,
         scope: Result<Scope<'s, 'a>, Refusal>,
         receipt: Receipt<'s>,
+        team_keys: &[String],
     ) -> Result<Self, Refusal> {
         let (resource, scope) = (resource?, scope?);
         Ok(Self {
@@ -265,7 +276,7 @@ impl<'s, 'a> Source<'s, 'a> {
             resource_keys: LastOfKey::of(resource.attributes),
             scope,
             scope_keys: LastOfKey::of(scope.attributes),
-            facts: ResourceFacts::of(resource.attributes),
+            facts: ResourceFacts::with_team_keys(resource.attributes, team_keys),
             receipt,
         })
     }

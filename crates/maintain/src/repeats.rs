@@ -26,8 +26,8 @@ pub(crate) struct Rule {
 
 impl Rule {
     /// A span is told by its ids, and the longest version of it knows most; a content is told by its hash, and came
-    /// when it first came. Log records and scores have no identity: only those equal in all but their receipt are
-    /// the same.
+    /// when it first came. Log records and scores have no identity: only those equal in all but their receipt, and
+    /// their place in the request, are the same.
     pub(crate) fn of(table: &'static Table) -> Self {
         if table.name == SPANS.name {
             return Self { same: vec!["tenant", "trace_id", "span_id"], rank: ["duration_ns", "seq"], greatest: true };
@@ -36,7 +36,11 @@ impl Rule {
         let same = if table.name == CONTENTS.name {
             vec!["tenant", "hash"]
         } else {
-            table.columns[1..].iter().map(|column| column.name).filter(|name| !rank.contains(name)).collect()
+            table.columns[1..]
+                .iter()
+                .map(|column| column.name)
+                .filter(|name| !rank.contains(name) && *name != "position")
+                .collect()
         };
         Self { same, rank, greatest: false }
     }

@@ -10,7 +10,7 @@ pub use derived::{CALLS, DERIVED_TABLES, TRACES};
 pub use kept::{ALERTS, EXAMPLES, KEPT_TABLES, PROMPTS, RELEASES, REPORTS, REVIEWS, VERDICTS};
 
 /// `major.minor` of the published schema.
-pub const SCHEMA_VERSION: &str = "0.5";
+pub const SCHEMA_VERSION: &str = "0.6";
 
 /// The type of a column, as SQL and Delta Lake see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,10 +283,16 @@ pub const LOGS: Table = Table {
         column("span_id", Text, "The span it belongs to, where it names one.").dict(),
         column("time", Timestamp, "Time of the event, else when it was observed.").required().stats(),
         column("time_unix_nano", Int64, "The same in nanoseconds since 1970.").required(),
+        column("sent_unix_nano", Int64, "Time of the event as sent, believed or not; NULL where none was sent."),
+        column("observed_unix_nano", Int64, "When it was observed, in nanoseconds since 1970, as sent."),
+        column("position", Int64, "Its place in its request, from 0: records of one time are told in this order."),
         column("event_name", Text, "Event name, from the record or its `event.name` attribute.").dict().stats(),
         column("severity", Text, "Severity text, else the severity number.").dict(),
+        column("severity_number", Int32, "Severity number as sent.").dict(),
         column("scope_name", Text, "Instrumentation scope.").dict(),
         column("scope_version", Text, "Version of the instrumentation scope.").dict(),
+        column("scope_attributes", Map, "Attributes of the instrumentation scope.").dict(),
+        column("schema_url", Text, "Schema URL of the scope, else of the resource.").dict(),
         column("service", Text, "`service.name`.").dict().stats(),
         column("environment", Text, "Deployment environment.").dict(),
         column("tenant", Text, "The tenant of the credential; `default` without credentials.").required().dict(),
@@ -338,6 +344,8 @@ pub const LOGS: Table = Table {
         ),
         column("attribute_types", Map, "Type of each attribute that was not a string."),
         column("resource_attributes", Map, "Attributes of the resource.").dict(),
+        column("dropped_attributes", Int64, "Attributes that the SDK dropped.").dict(),
+        column("trace_flags", Int64, "OTLP `flags` as sent.").dict(),
         column("flags", TextList, "What is odd about this row.").dict(),
         column("received_at", Timestamp, "When the collector received it.").required().stats().dict(),
         column("seq", Int64, "Position in the receiving shard's write-ahead log.").required().dict(),

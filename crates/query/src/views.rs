@@ -434,13 +434,14 @@ pub const VIEWS: &[View] = &[
     },
     View {
         name: "mapping_coverage",
-        doc: "One row is one attribute key as one version of an instrumentation sends it, and whether it is understood.",
+        doc: "One row is one attribute key as one version of an instrumentation sends it, on spans or on log records of one event, and whether it is understood.",
         sql: include_str!("../../../queries/views/mapping_coverage.sql"),
         columns: &[
-            ("key", "Attribute key."),
+            ("event_name", "The event, where log records carry it, empty where they name none; NULL for spans."),
+            ("key", "Attribute key; `body` for a log record's body that carries contents."),
             ("state", "mapped, kept or unreadable."),
-            ("spans", "Spans that carry it."),
-            ("unreadable_spans", "Spans on which it could not be read."),
+            ("spans", "Spans, or log records, that carry it."),
+            ("unreadable_spans", "Those on which it could not be read."),
             ("first_seen", "Start of the first of them."),
             ("last_seen", "Start of the last of them."),
         ],

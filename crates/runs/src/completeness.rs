@@ -36,7 +36,9 @@ pub(crate) struct AttributeRow {
 
 /// The attributes of the run that mean nothing here, or could not be read.
 pub(crate) async fn attributes(source: &impl Ask, place: &Place) -> Result<Vec<AttributeRow>, RunsError> {
-    let views = over(&[("spans", place.condition())], &["mapping_coverage"]);
+    // Of the run's spans; log records have none of their own here.
+    let tables = [("spans", place.condition()), ("logs", "false".to_owned())];
+    let views = over(&tables, &["mapping_coverage"]);
     let query = format!(
         "{views} SELECT key, dialect, state, CAST(sum(spans) AS bigint) AS spans FROM mapping_coverage
         WHERE state <> 'mapped' GROUP BY key, dialect, state ORDER BY spans DESC, key, dialect"

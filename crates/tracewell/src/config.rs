@@ -87,6 +87,8 @@ pub(crate) struct IngestSettings {
     pub(crate) request_size: ByteSize,
     /// All requests between their first byte and their answer.
     pub(crate) in_flight: ByteSize,
+    /// Keys by which applications name their team, in metadata of a span or on the resource; the preferred one first.
+    pub(crate) team_keys: Vec<String>,
 }
 
 /// Who may speak the PostgreSQL protocol, and how.
@@ -226,6 +228,7 @@ impl Default for IngestSettings {
             wal_size: ByteSize::mib(16 << 10),
             request_size: ByteSize::mib(64),
             in_flight: ByteSize::mib(256),
+            team_keys: tracewell_ingest::TEAM_KEYS.iter().map(|key| (*key).to_owned()).collect(),
         }
     }
 }

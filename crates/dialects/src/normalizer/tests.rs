@@ -58,6 +58,7 @@ fn tokens(out: &Normalized<'_>) -> [Option<i64>; 5] {
 }
 
 mod dialects;
+mod frameworks;
 
 mod kinds;
 

@@ -131,6 +131,11 @@ pub(super) fn non_empty(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
+/// A time as the tables hold it: the last one that fits where it does not.
+pub(super) fn nanos(time: u64) -> i64 {
+    i64::try_from(time).unwrap_or(i64::MAX)
+}
+
 pub(super) fn some_count(count: u32) -> Option<i64> {
     (count != 0).then_some(i64::from(count))
 }

@@ -7,7 +7,7 @@ use tracewell_model::kind::{Dialect, Kind};
 use tracewell_model::time::{Day, believed_start};
 use tracewell_otlp::{AnyValue, LogRecord};
 
-use super::cells::{attributes, flags, non_empty, some_int, some_text, told, type_name};
+use super::cells::{attributes, flags, nanos, non_empty, some_count, some_int, some_text, told, type_name};
 use super::content::{Contents, LOG_REFS, contents_of};
 use super::score::ScorePlace;
 use super::{DayRows, REPEATED_KEY, Rows, Source};
@@ -15,15 +15,15 @@ use crate::columns::Columns;
 use crate::names::logs as l;
 
 impl Rows {
-    /// Takes in a record, whose bytes as sent are `bytes`.
+    /// Takes in the record at `position` of its request, whose bytes as sent are `bytes`.
     pub(super) fn log<'a>(
         &mut self,
         record: &LogRecord<'_, 'a>,
-        bytes: &[u8],
+        (position, bytes): (usize, &[u8]),
         source: &Source<'_, 'a>,
         n: &mut Normalized<'a>,
     ) {
-        let Source { resource, resource_keys, scope, facts, receipt, .. } = source;
+        let Source { resource, resource_keys, scope, scope_keys, facts, receipt } = source;
         let receipt = *receipt;
         let input = LogInput {
             scope_name: scope.name,
@@ -49,6 +49,10 @@ impl Rows {
         }
         to.int(l::TIME, believed / 1_000);
         to.int(l::TIME_UNIX_NANO, believed);
+        let stated = |time: u64| (time != 0).then(|| nanos(time));
+        some_int(to, l::SENT_UNIX_NANO, stated(record.time_unix_nano));
+        some_int(to, l::OBSERVED_UNIX_NANO, stated(record.observed_time_unix_nano));
+        to.int(l::POSITION, position as i64);
         let event_name = non_empty(record.event_name).or_else(|| {
             record.attributes.iter().find(|pair| pair.key == "event.name").and_then(|pair| pair.value.as_str())
         });
@@ -58,8 +62,16 @@ impl Rows {
         } else if record.severity_number != 0 {
             to.text(l::SEVERITY, &record.severity_number.to_string());
         }
+        if record.severity_number != 0 {
+            to.int(l::SEVERITY_NUMBER, record.severity_number.into());
+        }
         some_text(to, l::SCOPE_NAME, non_empty(scope.name));
         some_text(to, l::SCOPE_VERSION, non_empty(scope.version));
+        if !scope.attributes.is_empty() {
+            let text = &mut self.text;
+            to.map(l::SCOPE_ATTRIBUTES, |map| scope_keys.push(map, scope.attributes, |_| true, text));
+        }
+        some_text(to, l::SCHEMA_URL, non_empty(scope.schema_url).or(non_empty(resource.schema_url)));
         some_text(to, l::SERVICE, facts.service);
         some_text(to, l::ENVIRONMENT, n.environment.as_deref().or(facts.environment));
         to.text(l::TENANT, receipt.tenant);
@@ -69,6 +81,7 @@ impl Rows {
         some_text(to, l::SERVICE_VERSION, facts.service_version.or(n.service_version.as_deref()));
         if n.dialect != Dialect::Plain {
             facts_of_event(to, n);
+            some_text(to, l::TEAM, n.team.as_deref().or(facts.team));
             if n.kind.is_model_call() || n.kind == Kind::Tool {
                 // One agent's record is another's only where both run as one service.
                 let identity = [facts.service.unwrap_or_default().as_bytes(), &[0], bytes].concat();
@@ -97,6 +110,10 @@ impl Rows {
         if !resource.attributes.is_empty() {
             to.map(l::RESOURCE_ATTRIBUTES, |map| resource_keys.push(map, resource.attributes, |_| true, text));
         }
+        some_int(to, l::DROPPED_ATTRIBUTES, some_count(record.dropped_attributes_count));
+        if record.flags != 0 {
+            to.int(l::TRACE_FLAGS, i64::from(record.flags));
+        }
         let odd = [(odd_time, "time_not_believed"), (repeated || source.repeats(), REPEATED_KEY)];
         flags(to, l::FLAGS, n.flags.iter().copied().chain(told(odd)));
         to.int(l::RECEIVED_AT, receipt.received_at / 1_000);
@@ -104,7 +121,7 @@ impl Rows {
         to.int(l::MAPPING_VERSION, i64::from(MAPPING_VERSION));
         to.end_row();
         if !n.scores.is_empty() {
-            let place = ScorePlace { time, trace: record.trace_id, span: record.span_id, link: None };
+            let place = ScorePlace { time, trace: record.trace_id, span: record.span_id, parent: None, link: None };
             self.scores(&place, source, n);
         }
     }
@@ -118,7 +135,6 @@ fn facts_of_event(to: &mut Columns, n: &Normalized<'_>) {
     to.text(l::DIALECT, n.dialect.as_str());
     some_text(to, l::OPERATION, n.operation.as_deref());
     some_text(to, l::PROMPT_ID, n.record.prompt_id.as_deref());
-    some_text(to, l::TEAM, n.team.as_deref());
     some_text(to, l::AGENT_NAME, n.agent_name.as_deref());
     some_text(to, l::PROVIDER, n.provider.as_deref());
     some_text(to, l::REQUEST_MODEL, n.request_model.as_deref());

@@ -12,6 +12,7 @@ pub(super) struct ScorePlace {
     pub(super) time: u64,
     pub(super) trace: Option<[u8; 16]>,
     pub(super) span: Option<[u8; 8]>,
+    pub(super) parent: Option<[u8; 8]>,
     pub(super) link: Option<([u8; 16], [u8; 8])>,
 }
 
@@ -28,6 +29,7 @@ impl Rows {
                     Some((trace, span)) => ("span", Some(trace), Some(span)),
                     None => ("span", place.trace, place.span),
                 },
+                ScoreTarget::ParentSpan => ("span", place.trace, place.parent.or(place.span)),
                 ScoreTarget::Run => ("run", place.link.map(|(trace, _)| trace).or(place.trace), None),
                 ScoreTarget::Session(_) => ("session", None, None),
                 ScoreTarget::Document(_) => ("document", place.trace, place.span),

@@ -7,7 +7,7 @@ use tracewell_model::kind::Dialect;
 use tracewell_model::time::{Day, believed_start};
 use tracewell_otlp::Span;
 
-use super::cells::{attributes, flags, non_empty, push_list, some_count, some_hash, some_int, some_text, told};
+use super::cells::{attributes, flags, nanos, non_empty, push_list, some_count, some_hash, some_int, some_text, told};
 use super::content::{Contents, SPAN_REFS, contents_of};
 use super::score::ScorePlace;
 use super::{DayRows, REPEATED_KEY, Rows, Source};
@@ -149,16 +149,16 @@ impl Rows {
 
         if !n.scores.is_empty() {
             let link = span.links.first().and_then(|link| link.trace_id.zip(link.span_id));
-            let place =
-                ScorePlace { time: span.start_unix_nano, trace: Some(span.trace_id), span: Some(span.span_id), link };
+            let place = ScorePlace {
+                time: span.start_unix_nano,
+                trace: Some(span.trace_id),
+                span: Some(span.span_id),
+                parent: span.parent_span_id,
+                link,
+            };
             self.scores(&place, source, n);
         }
     }
-}
-
-/// A time as the tables hold it: the last one that fits where it does not.
-fn nanos(time: u64) -> i64 {
-    i64::try_from(time).unwrap_or(i64::MAX)
 }
 
 /// The facts of a span of any LLM dialect.

@@ -35,6 +35,7 @@ fn config(wal: &Path) -> Config {
         memory_bytes: 64 << 20,
         wal_bytes: 1 << 30,
         contents_retention: None,
+        team_keys: Vec::new(),
         quarantine: false,
         limits: Default::default(),
         clock,

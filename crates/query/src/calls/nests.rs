@@ -43,6 +43,8 @@ fn in_order(a: &Row<'_>, b: &Row<'_>) -> std::cmp::Ordering {
         .then_with(|| length(b).cmp(&length(a)))
         .then_with(|| rest(b).cmp(&rest(a)))
         .then_with(|| (b.facts, b.name, b.scope).cmp(&(a.facts, a.name, a.scope)))
+        .then_with(|| (b.parent, b.answered, b.service).cmp(&(a.parent, a.answered, a.service)))
+        .then_with(|| (b.instructions, b.message).cmp(&(a.instructions, a.message)))
 }
 
 /// One span of its copies: the first that knows something tells it.

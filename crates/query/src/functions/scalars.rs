@@ -1,21 +1,25 @@
-//! `tracewell_mapped(key)`, `tracewell_member(json, name, …)`, which is `json_get` too, and `json_valid(text)`.
+//! `tracewell_mapped(key)`, `tracewell_mapped_in_log(dialect, event, key)`, `tracewell_member(json, name, …)`, which is `json_get` too, `json_valid(text)` and
+//! `tracewell_digest(value, …)`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::common::utils::take_function_args;
 use datafusion::common::{Result, resources_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use serde_json::Value;
 
-pub(super) fn functions() -> [ScalarUDF; 3] {
+pub(super) fn functions() -> [ScalarUDF; 5] {
     [
         ScalarUDF::from(Mapped(Signature::any(1, Volatility::Immutable))),
+        ScalarUDF::from(MappedInLog(Signature::any(3, Volatility::Immutable))),
         ScalarUDF::from(Member(Signature::variadic_any(Volatility::Immutable))).with_aliases(["json_get"]),
         ScalarUDF::from(Valid(Signature::any(1, Volatility::Immutable))),
+        ScalarUDF::from(Digest(Signature::variadic_any(Volatility::Immutable))),
     ]
 }
 
@@ -52,6 +56,38 @@ impl ScalarUDFImpl for Mapped {
         let keys = text(key, arguments.number_rows)?;
         let mapped: BooleanArray =
             keys.as_string_view().iter().map(|key| key.map(tracewell_dialects::is_mapped)).collect();
+        Ok(ColumnarValue::Array(Arc::new(mapped)))
+    }
+}
+
+/// `tracewell_mapped_in_log(dialect, event, key)`: the same of an attribute of a log record.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct MappedInLog(Signature);
+
+impl ScalarUDFImpl for MappedInLog {
+    fn name(&self) -> &str {
+        "tracewell_mapped_in_log"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [dialect, event, key] = take_function_args(self.name(), &arguments.args)?;
+        let [dialects, events, keys] = [
+            text(dialect, arguments.number_rows)?,
+            text(event, arguments.number_rows)?,
+            text(key, arguments.number_rows)?,
+        ];
+        let words = dialects.as_string_view().iter().zip(events.as_string_view()).zip(keys.as_string_view());
+        let mapped: BooleanArray = words
+            .map(|((dialect, event), key)| Some(tracewell_dialects::is_mapped_in_log(dialect?, event?, key?)))
+            .collect();
         Ok(ColumnarValue::Array(Arc::new(mapped)))
     }
 }
@@ -127,6 +163,34 @@ impl ScalarUDFImpl for Valid {
         let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
         let valid: BooleanArray = texts.as_string_view().iter().map(|text| text.map(is_json)).collect();
         Ok(ColumnarValue::Array(Arc::new(valid)))
+    }
+}
+
+/// `tracewell_digest(value, …)`: a number that follows from the values alone. It gives rows that nothing else tells
+/// apart one order, however they arrived.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Digest(Signature);
+
+impl ScalarUDFImpl for Digest {
+    fn name(&self) -> &str {
+        "tracewell_digest"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Int64)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = arguments.number_rows;
+        let columns = arguments.args.iter().map(|value| value.to_array(rows)).collect::<Result<Vec<_>>>()?;
+        let mut hashes = vec![0; rows];
+        create_hashes(&columns, &RandomState::with_seed(0), &mut hashes)?;
+        let digests: Int64Array = hashes.into_iter().map(u64::cast_signed).collect::<Vec<_>>().into();
+        Ok(ColumnarValue::Array(Arc::new(digests)))
     }
 }
 

@@ -111,6 +111,7 @@ impl Serve {
             quarantine: self.quarantine,
             limits: Default::default(),
             contents_retention: maintain::retention(&settings.maintenance).get(CONTENTS.name).copied(),
+            team_keys: settings.ingest.team_keys.clone(),
             clock: super::now,
         };
         let ingest = Arc::new(Ingest::start(&config, &lake).await?);

@@ -169,7 +169,7 @@ async fn log(config: &Config, location: &Location, lake: &Lake) -> anyhow::Resul
             "there is no write-ahead log at `{folder}`; if a server keeps it elsewhere, name it with --wal or --server"
         )));
     }
-    let log: ReplayedLog = read_log(&wal, lake).await?;
+    let log: ReplayedLog = read_log(&wal, lake, &config.ingest.team_keys).await?;
     Ok(Arc::new(log))
 }
 
