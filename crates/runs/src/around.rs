@@ -12,8 +12,8 @@ use crate::ask::{Ask, RunsError, rows};
 use crate::contents;
 use crate::find::Place;
 use crate::record::{Document, Retrieval, Score};
-use crate::rows::{CALL_COLUMNS, PART_COLUMNS, PartRow, RetrievalRow, TOOL_COLUMNS};
-use crate::sql::{ids, over};
+use crate::rows::{CALL_COLUMNS, COST_COLUMNS, PART_COLUMNS, PartRow, RetrievalRow, TOOL_COLUMNS};
+use crate::sql::{ids, over, over_rows};
 
 /// Traces beside the run that are looked at.
 pub(crate) const MOST_NEIGHBOURS: usize = 500;
@@ -102,6 +102,31 @@ impl<'a> Around<'a> {
         let views = over(&self.tables, &["span_records", "call_spans", "merged_calls"]);
         let query =
             format!("{views} SELECT {CALL_COLUMNS} FROM merged_calls WHERE trace_id = '{}'", self.place.trace_id);
+        rows(source, &query).await
+    }
+
+    /// What each span costs that may be a call, were it one.
+    pub(crate) async fn costs(&self, source: &impl Ask) -> Result<Vec<Map<String, Value>>, RunsError> {
+        let calls =
+            "SELECT *, false AS is_trial FROM span_records WHERE kind IN ('chat', 'completion', 'embedding', 'rerank')";
+        self.costs_of(source, &["span_records"], calls).await
+    }
+
+    /// What the calls cost of which several rows tell.
+    pub(crate) async fn merged_costs(&self, source: &impl Ask) -> Result<Vec<Map<String, Value>>, RunsError> {
+        self.costs_of(source, &["span_records", "call_spans", "merged_calls"], "SELECT * FROM merged_calls").await
+    }
+
+    /// What `calls` cost, which use the views `names`: only a price decides that, and no other call.
+    async fn costs_of(
+        &self,
+        source: &impl Ask,
+        names: &[&str],
+        calls: &str,
+    ) -> Result<Vec<Map<String, Value>>, RunsError> {
+        let names = [names, &["llm_calls", "span_costs"]].concat();
+        let views = over_rows(&self.tables, &names, "llm_calls", calls);
+        let query = format!("{views} SELECT {COST_COLUMNS} FROM span_costs WHERE trace_id = '{}'", self.place.trace_id);
         rows(source, &query).await
     }
 

@@ -136,6 +136,8 @@ fn run(a: &RunRecord, b: &RunRecord) -> Vec<Change> {
             ("retrieved documents", number(record.retrievals.iter().map(|one| one.documents.len()).sum())),
             ("input tokens", record.tokens.input_tokens.map(count)),
             ("output tokens", record.tokens.output_tokens.map(count)),
+            ("cost in USD", record.cost_usd.clone()),
+            ("calls without a price", Some(record.unpriced_calls.to_string())),
             ("complete", Some(record.completeness.complete.to_string())),
         ]
     };
@@ -159,6 +161,9 @@ fn call(a: &ModelCall, b: &ModelCall) -> Vec<Change> {
             ("input tokens", call.input_tokens.map(count)),
             ("output tokens", call.output_tokens.map(count)),
             ("cached tokens", call.cache_read_tokens.map(count)),
+            ("cost in USD", call.cost_usd.clone()),
+            ("no price because", call.unpriced_reason.clone()),
+            ("price", call.price_rule.clone()),
             ("took", call.duration_ns.map(duration)),
             ("first token after", call.ttft_ns.map(duration)),
             ("finished", list(&call.finish_reasons)),

@@ -51,6 +51,7 @@ pub async fn open(source: &impl Ask, prefix: &str) -> Result<RunRecord, RunsErro
     record.calls = calls.told(start, &told)?;
     record.tools = tools.into_iter().map(|row| offset::<ToolCall>(row, start)).collect::<Result<_, _>>()?;
     record.tokens = facts::tokens(&record.calls);
+    (record.cost_usd, record.unpriced_calls) = facts::cost(&mut record.calls);
     let templates: BTreeMap<_, _> =
         spans.iter().filter_map(|span| Some((span.span_id.clone(), span.template.clone()?))).collect();
     record.prompts = facts::prompts(&record.calls, &templates);

@@ -82,6 +82,10 @@ records! {
         output: Vec<Message>,
         prompts: Vec<Prompt>,
         tokens: Tokens,
+        /// What the model calls cost in US dollars, exact, as far as they have a price.
+        cost_usd: Option<String>,
+        /// Model calls without a price in US dollars, which `cost_usd` leaves out.
+        unpriced_calls: u64,
         calls: Vec<ModelCall>,
         tools: Vec<ToolCall>,
         retrievals: Vec<Retrieval>,
@@ -173,6 +177,19 @@ records! {
         usage_reported: BTreeMap<String, String>,
         /// As the application reported it, in US dollars.
         reported_cost_usd: Option<String>,
+        /// What it cost in US dollars, exact, by the prices in force at its time; absent where it has no price.
+        cost_usd: Option<String>,
+        unpriced_reason: Option<String>,
+        currency: Option<String>,
+        price_rule: Option<String>,
+        price_source: Option<String>,
+        catalogue: Option<String>,
+        catalogue_version: Option<String>,
+        prices_version: Option<String>,
+        price_tier: Option<String>,
+        price_context_over: Option<i64>,
+        model_reading: Option<String>,
+        count_reading: Option<String>,
         content_hash: Option<String>,
         routing_hash: Option<String>,
         policy_hash: Option<String>,

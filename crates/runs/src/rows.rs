@@ -221,6 +221,12 @@ pub(crate) const CALL_COLUMNS: &str = "span_id, parent_span_id, name, kind, star
     reported_cost_usd, content_hash, routing_hash, policy_hash, duplicates, reported_subtree_usage, input_refs,
     output_refs, system_ref, tools_ref";
 
+/// The columns of `span_costs` that go to a call.
+pub(crate) const COST_COLUMNS: &str =
+    "span_id, CAST(cost_usd AS text) AS cost_usd, unpriced_reason, currency, price_rule,
+    price_source, catalogue, catalogue_version, prices_version, price_tier, price_context_over, model_reading,
+    count_reading";
+
 /// A row of `call_spans`.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct PartRow {

@@ -15,6 +15,8 @@ fn call(trace: u128, millis: u64, version: &str, instructions: &str, temperature
     span("shop", "a", (trace, 1), 0, (millis, millis + 100))
         .chat()
         .used(used.0, used.1)
+        .with(text("gen_ai.provider.name", "openai"))
+        .with(text("gen_ai.response.model", "gpt-4.1-mini"))
         .with(text("gen_ai.prompt.name", "seller"))
         .with(text("gen_ai.prompt.version", version))
         .with(int("gen_ai.request.temperature", temperature))
@@ -82,25 +84,30 @@ async fn a_prompts_changes_are_named_with_what_moved_beside_them() {
             one["errors"],
             one["mean_input_tokens"],
             one["p50_ns"],
+            one["cost_usd"],
+            one["mean_cost_usd"],
+            one["unpriced_calls"],
             one["scores"]["Relevance"]["mean"],
             one["scores"]["Relevance"]["count"]
         ])
     });
     let took = 100_000_000.0;
+    // A million tokens cost 0.4 dollars in and 1.6 out: 300 × 0.4 + 30 × 1.6 = 168 millionths of the first two calls.
     assert_eq!(
         cells.collect::<Value>(),
         json!([
-            [[], false, ["1"], 2, 0, 150.0, took, 0.75, 2],
-            [["content"], false, ["2"], 4, 1, 60.0, took, 0.25, 1],
-            [["routing"], false, ["2"], 1, 0, 60.0, took, null, null],
-            [["content", "routing"], true, ["1"], 1, 0, 300.0, took, null, null],
+            [[], false, ["1"], 2, 0, 150.0, took, "0.000168", "0.000084", 0, 0.75, 2],
+            [["content"], false, ["2"], 4, 1, 60.0, took, "0.000128", "0.000032", 0, 0.25, 1],
+            [["routing"], false, ["2"], 1, 0, 60.0, took, "0.000032", "0.000032", 0, null, null],
+            [["content", "routing"], true, ["1"], 1, 0, 300.0, took, "0.000168", "0.000168", 0, null, null],
         ])
     );
     assert_eq!(ask(&["--since", "5h 30m"]).as_array().unwrap().len(), 3);
     assert_eq!(ask(&["--service", "elsewhere"]), json!([]));
     let table = printed(&server.data, &["changes", "--prompt", "seller"]);
     assert!(
-        ["content", "before", "Relevance"].iter().all(|word| table.contains(word)) && table.contains("25.0%"),
+        ["content", "before", "Relevance", "0.000084"].iter().all(|word| table.contains(word))
+            && table.contains("25.0%"),
         "{table}"
     );
 
@@ -136,6 +143,8 @@ async fn two_runs_are_compared_by_texts_models_and_parameters() {
     };
     assert_eq!(change("prompt version"), json!(["1", "2"]));
     assert_eq!(change("input tokens"), json!(["100", "60"]));
+    // 100 × 0.4 + 10 × 1.6 and 60 × 0.4 + 5 × 1.6 millionths.
+    assert_eq!(change("cost in USD"), json!(["0.000056", "0.000032"]));
     assert_eq!(change("parameters"), json!(["temperature 0", "temperature 1"]));
     assert_eq!(change("model asked for"), Value::Null);
     let text = found["texts"].as_array().unwrap().iter().find(|one| one["what"] == "instructions").unwrap();

@@ -12,7 +12,20 @@ pub fn changes_page(prompt: &str, episodes: &[Episode]) -> Vec<Block> {
         return blocks;
     }
     let heads = vec![
-        "from", "changed", "until", "version", "calls", "errors", "in", "out", "p50", "p95", "scores", "models", "run",
+        "from",
+        "changed",
+        "until",
+        "version",
+        "calls",
+        "errors",
+        "in",
+        "out",
+        "p50",
+        "p95",
+        "USD a call",
+        "scores",
+        "models",
+        "run",
     ];
     let row = |episode: &Episode| {
         let time = |time: &str| time.get(..16).unwrap_or(time).replace('T', " ");
@@ -32,6 +45,7 @@ pub fn changes_page(prompt: &str, episodes: &[Episode]) -> Vec<Block> {
             mean(episode.mean_output_tokens),
             took(episode.p50_ns),
             took(episode.p95_ns),
+            cost(episode),
             scores.collect::<Vec<_>>().join(", "),
             episode.models.join(", "),
             episode.trace_id.as_ref().and_then(|id| id.get(..12)).unwrap_or_default().to_owned(),
@@ -39,6 +53,15 @@ pub fn changes_page(prompt: &str, episodes: &[Episode]) -> Vec<Block> {
     };
     blocks.push(Block::table(heads, episodes.iter().map(row).collect()));
     blocks
+}
+
+/// What a call cost on average, and how many that leaves out.
+fn cost(episode: &Episode) -> String {
+    let mean = episode.mean_cost_usd.clone().unwrap_or_default();
+    match episode.unpriced_calls {
+        0 => mean,
+        unpriced => format!("{mean} ({} unpriced)", count(unpriced)).trim_start().to_owned(),
+    }
 }
 
 /// Instructions as a page.

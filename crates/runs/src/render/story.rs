@@ -11,7 +11,7 @@ mod facts;
 mod notes;
 
 pub(crate) use facts::parameters;
-use facts::{call_facts, fact, joined, tokens, tokens_of, tool_facts};
+use facts::{call_facts, fact, joined, run_cost, tokens, tokens_of, tool_facts};
 use notes::notes;
 
 /// How much of a run is told.
@@ -78,6 +78,7 @@ impl<'a> Story<'a> {
         add("workflow", joined(&[record.workflow_name.as_deref(), record.workflow_version.as_deref()], " "));
         add("tags", Some(record.tags.join(", ")));
         add("tokens", Some(tokens(&record.tokens)));
+        add("cost", run_cost(record));
         let numbers = [
             (record.spans.len(), "span", "spans"),
             (record.calls.len(), "model call", "model calls"),
