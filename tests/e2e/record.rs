@@ -14,6 +14,7 @@ use crate::views::{Sent, int, span};
 mod captures;
 mod changes;
 mod list;
+mod people;
 
 const PROTOBUF: &str = "application/x-protobuf";
 

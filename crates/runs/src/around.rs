@@ -184,8 +184,8 @@ pub(crate) async fn retrievals(
 pub(crate) async fn scores(source: &impl Ask, place: &Place) -> Result<Vec<Score>, RunsError> {
     let query = format!(
         "WITH of_run AS (SELECT response_id, conversation_id FROM spans WHERE {mine})
-        SELECT DISTINCT CAST(time AS text) AS time, target, span_id, document_id, name, value, label, explanation, source,
-            author, metadata, time_unix_nano
+        SELECT DISTINCT CAST(time AS text) AS time, target, span_id, response_id, session_id, document_id, name,
+            data_type, value, label, text, explanation, source, author, metadata, time_unix_nano
         FROM scores
         WHERE {tenant} AND date >= DATE '{first}' AND (trace_id = '{id}'
             OR (trace_id IS NULL AND response_id IN (SELECT response_id FROM of_run WHERE response_id IS NOT NULL))

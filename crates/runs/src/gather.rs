@@ -56,11 +56,14 @@ pub async fn open(source: &impl Ask, prefix: &str) -> Result<RunRecord, RunsErro
         spans.iter().filter_map(|span| Some((span.span_id.clone(), span.template.clone()?))).collect();
     record.prompts = facts::prompts(&record.calls, &templates);
     record.scores = scores;
-    record.interventions = interventions::interventions(&spans, &logs, &record.tools, &record.scores, start);
+    record.interventions = interventions::interventions(&spans, &logs, &record.tools, start);
     record.logs = logs.iter().map(|row| log(row, start)).collect();
     let tree = tree::tree(nodes::nodes(&spans, start, &told));
     record.spans = tree.spans;
     (record.input, record.output) = ends(&record);
+    let corrections = interventions::corrections(&record);
+    record.interventions.extend(corrections);
+    record.interventions.sort_by(|a, b| a.time.cmp(&b.time));
 
     let documents: BTreeSet<&str> = spans
         .iter()

@@ -1,17 +1,11 @@
 //! What people did in a run: spans and log records of kind `human`, decisions about tools, and corrections.
 
 use crate::moment::rfc3339;
-use crate::record::{Intervention, Score, ToolCall};
+use crate::record::{Intervention, Message, ModelCall, RunRecord, Score, ToolCall};
 use crate::rows::{LogRow, SpanRow};
 
-/// All of them, in the order of their time.
-pub(crate) fn interventions(
-    spans: &[SpanRow],
-    logs: &[LogRow],
-    tools: &[ToolCall],
-    scores: &[Score],
-    start: i64,
-) -> Vec<Intervention> {
+/// All of them but corrections.
+pub(crate) fn interventions(spans: &[SpanRow], logs: &[LogRow], tools: &[ToolCall], start: i64) -> Vec<Intervention> {
     let mut found: Vec<Intervention> = spans.iter().filter(|span| span.kind == "human").map(of_span).collect();
     // What a user typed is the input of a run, and no intervention.
     let decided = logs.iter().filter(|log| log.kind.as_deref() == Some("human") && log.decision.is_some());
@@ -32,9 +26,27 @@ pub(crate) fn interventions(
             intervention.before = intervention.before.take().or_else(|| tool.arguments.clone());
         }
     }
-    found.extend(scores.iter().filter(|score| is_correction(score)).map(of_score));
-    found.sort_by(|a, b| a.time.cmp(&b.time));
     found
+}
+
+/// What people corrected in `record`, whose outputs are known.
+pub(crate) fn corrections(record: &RunRecord) -> Vec<Intervention> {
+    let scores = record.scores.iter().filter(|score| is_correction(score));
+    scores.map(|score| of_score(score, corrected(record, score))).collect()
+}
+
+/// The hash of the output that a correction is about.
+fn corrected(record: &RunRecord, score: &Score) -> Option<String> {
+    let is_call = |call: &&ModelCall| match (&score.span_id, &score.response_id) {
+        (Some(span), _) => call.span_id == *span || call.duplicates.iter().any(|other| other.span_id == *span),
+        (None, response) => response.is_some() && call.response_id == *response,
+    };
+    let of_call = || record.calls.iter().find(is_call).map(|call| &call.output);
+    let of_span =
+        || record.spans.iter().find(|span| Some(&span.span_id) == score.span_id.as_ref()).map(|span| &span.output);
+    let of_run = || (score.target == "run").then_some(&record.output);
+    let output: &Vec<Message> = of_call().or_else(of_span).or_else(of_run)?;
+    output.last().map(|message| message.hash.clone())
 }
 
 /// The action behind a decision as sent.
@@ -71,6 +83,7 @@ fn of_span(span: &SpanRow) -> Intervention {
         tool_call_id: span.tool_call_id.clone(),
         before: hash(&span.input_refs),
         after: hash(&span.output_refs),
+        correction: None,
         comment: said(&["comment", "feedback", "reason"]),
     }
 }
@@ -103,11 +116,14 @@ fn of_tool(tool: &ToolCall, start: i64) -> Intervention {
     }
 }
 
+/// Whether a person says what should have been. A score of before schema 0.4 tells it by its name alone.
 fn is_correction(score: &Score) -> bool {
-    score.source.as_deref() == Some("human") && score.name.to_ascii_lowercase().starts_with("correction")
+    let is_said =
+        score.data_type.as_deref() == Some("correction") || score.name.to_ascii_lowercase().starts_with("correction");
+    is_said && matches!(score.source.as_deref(), Some("human" | "user"))
 }
 
-fn of_score(score: &Score) -> Intervention {
+fn of_score(score: &Score, before: Option<String>) -> Intervention {
     Intervention {
         time: score.time.clone(),
         action: Some("edit".to_owned()),
@@ -115,6 +131,8 @@ fn of_score(score: &Score) -> Intervention {
         actor: score.author.clone(),
         source: score.source.clone(),
         span_id: score.span_id.clone(),
+        before,
+        correction: score.text.clone(),
         comment: score.explanation.clone().or_else(|| score.label.clone()),
         ..Intervention::default()
     }

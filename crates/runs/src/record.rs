@@ -270,6 +270,8 @@ records! {
         /// Hashes into the contents: what stood there, and what came of it.
         before: Option<String>,
         after: Option<String>,
+        /// What a person says the output should have been.
+        correction: Option<String>,
         /// What a reviewer wrote.
         comment: Option<String>,
     }
@@ -278,10 +280,16 @@ records! {
         time: String,
         target: String,
         span_id: Option<String>,
+        response_id: Option<String>,
+        session_id: Option<String>,
         document_id: Option<String>,
         name: String,
+        /// numeric, boolean, categorical, text, or correction.
+        data_type: Option<String>,
         value: Option<f64>,
         label: Option<String>,
+        /// What was said in free text; of a correction what the output should have been.
+        text: Option<String>,
         explanation: Option<String>,
         source: Option<String>,
         author: Option<String>,

@@ -302,6 +302,9 @@ impl<'a> Story<'a> {
                     self.text(label, hash);
                 }
             }
+            if let Some(correction) = &one.correction {
+                self.blocks.push(Block::Text("what it should have been".to_owned(), self.shortened(correction)));
+            }
         }
     }
 
@@ -311,9 +314,10 @@ impl<'a> Story<'a> {
         }
         let row = |score: &Score| {
             let value = score.value.map(|value| value.to_string());
+            let text = score.text.as_deref().map(|text| self.shortened(text));
             vec![
                 score.name.clone(),
-                joined(&[value.as_deref(), score.label.as_deref()], " ").unwrap_or_default(),
+                joined(&[value.as_deref(), score.label.as_deref(), text.as_deref()], " ").unwrap_or_default(),
                 score.target.clone(),
                 joined(&[score.source.as_deref(), score.author.as_deref()], ", ").unwrap_or_default(),
                 score.explanation.clone().unwrap_or_default(),

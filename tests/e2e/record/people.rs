@@ -1,0 +1,90 @@
+//! What people did and said, in the record: corrections, scores, decisions.
+
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use serde_json::{Value, json};
+
+use super::{PROTOBUF, hex, printed, record, said, send, start};
+use crate::agents;
+use crate::server::Server;
+use crate::spans::text;
+use crate::views::{Sent, span};
+
+/// A run that asks a model once; it answers with the wrong number of days.
+fn refund(trace: u128) -> Vec<Sent> {
+    let call = span("shop", "a", (trace, 2), 1, (100, 900))
+        .chat()
+        .response(&format!("resp-{trace}"))
+        .with(text("gen_ai.input.messages", &said("user", "When do I get it?")))
+        .with(text("gen_ai.output.messages", &said("assistant", "In 9 days.")));
+    vec![span("shop", "app", (trace, 1), 0, (0, 1_000)).with(text("session.id", "talk")), call]
+}
+
+async fn score(server: &Server, score: Value) {
+    let answer = server.post("/v1/scores", "application/json", score.to_string().into_bytes()).await.unwrap();
+    assert_eq!(answer.status(), 200, "{score}");
+}
+
+async fn event(server: &Server, record: (String, String, LogRecord)) {
+    assert_eq!(server.post("/v1/logs", PROTOBUF, agents::request(record)).await.unwrap().status(), 200);
+}
+
+/// The text behind a hash of the record.
+fn told(record: &Value, hash: &Value) -> String {
+    record["contents"][hash.as_str().unwrap_or_default()].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_corrects_stands_beside_what_was_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&folder).await;
+    send(&server, refund(1)).await;
+    let about = |mut given: Value, more: Value| -> Value {
+        given.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        given
+    };
+    let ada = json!({"source": "human", "author": "ada"});
+    let correction = |words: &str| about(json!({"name": "answer", "correction": words}), ada.clone());
+    let call = json!({"trace_id": hex(1), "span_id": "0000000000000002", "explanation": "policy of May"});
+    score(&server, about(correction("It takes 5 days."), call)).await;
+    // An event that names the response and no trace.
+    let words = [
+        ("gen_ai.evaluation.name", "answer"),
+        ("gen_ai.response.id", "resp-1"),
+        ("tracewell.score.correction", "Five days."),
+        ("tracewell.score.source", "human"),
+        ("tracewell.score.author", "ada"),
+    ];
+    event(&server, agents::record("shop", "judge", "gen_ai.evaluation.result", 2_000, &words)).await;
+    score(&server, about(correction("In five days."), json!({"trace_id": hex(1)}))).await;
+    // What a rule would rather have read is no doing of a person.
+    let rule = json!({"name": "answer", "correction": "5", "source": "code", "trace_id": hex(1)});
+    score(&server, rule).await;
+    let words = json!({"name": "impression", "text": "Polite, but wrong.", "trace_id": hex(1)});
+    score(&server, about(words, ada.clone())).await;
+
+    let found = record(&server, &hex(1)).await;
+    let people = found["interventions"].as_array().unwrap();
+    let mut cells: Vec<Value> = people
+        .iter()
+        .map(|one| json!([one["action"], one["actor"], one["correction"], one["comment"], one["span_id"]]))
+        .collect();
+    cells.sort_by_key(Value::to_string);
+    assert_eq!(
+        Value::from(cells),
+        json!([
+            ["edit", "ada", "Five days.", null, null],
+            ["edit", "ada", "In five days.", null, null],
+            ["edit", "ada", "It takes 5 days.", "policy of May", "0000000000000002"],
+        ])
+    );
+    for one in people {
+        assert!(told(&found, &one["before"]).contains("In 9 days."), "{one}");
+    }
+    let text = found["scores"].as_array().unwrap().iter().find(|score| score["name"] == "impression").unwrap();
+    assert_eq!([&text["data_type"], &text["text"]], ["text", "Polite, but wrong."]);
+    let page = printed(&server.data, &["runs", "show", &hex(1)]);
+    let all = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["It takes 5 days.", "policy of May", "Polite, but wrong."] {
+        assert!(all.contains(words), "{words}\n{page}");
+    }
+}
