@@ -70,7 +70,7 @@ pub struct Episode {
     pub unpriced_calls: i64,
     /// What a call with a price cost on average, rounded to 10⁻⁹ US dollars.
     pub mean_cost_usd: Option<String>,
-    /// Mean and number of the numeric scores of its calls and their runs, by name.
+    /// Mean and number of the last numeric scores of its calls, their runs, responses and sessions, by name.
     pub scores: BTreeMap<String, MeanScore>,
     /// A call of it, as an example.
     pub trace_id: Option<String>,
@@ -111,11 +111,12 @@ struct Span {
 }
 
 impl Question {
-    /// The condition that a row of `llm_calls` is meant.
+    /// The condition that a row of `llm_calls` is meant. Trials of replays and test harnesses are no traffic.
     fn condition(&self, now: i64) -> Result<String, RunsError> {
         let name = quoted(&self.prompt);
         let mut conditions = vec![format!(
-            "(prompt_name = {name} OR (prompt_name IS NULL AND (prompt_shape = {name} OR prompt_hash = {name})))"
+            "is_trial IS NOT TRUE
+                AND (prompt_name = {name} OR (prompt_name IS NULL AND (prompt_shape = {name} OR prompt_hash = {name})))"
         )];
         for (of_date, of_time, moment) in [(">=", ">=", &self.since), ("<=", "<", &self.until)] {
             if let Some(moment) = moment {
