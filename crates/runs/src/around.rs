@@ -182,19 +182,21 @@ pub(crate) async fn retrievals(
 
 /// What was said of the run, its spans, its responses and its session. Scores come later than what they score.
 pub(crate) async fn scores(source: &impl Ask, place: &Place) -> Result<Vec<Score>, RunsError> {
-    let query = format!(
-        "WITH of_run AS (SELECT response_id, conversation_id FROM spans WHERE {mine})
-        SELECT DISTINCT CAST(time AS text) AS time, target, span_id, response_id, session_id, document_id, name,
-            data_type, value, label, text, explanation, source, author, metadata, time_unix_nano
-        FROM scores
-        WHERE {tenant} AND date >= DATE '{first}' AND (trace_id = '{id}'
-            OR (trace_id IS NULL AND response_id IN (SELECT response_id FROM of_run WHERE response_id IS NOT NULL))
-            OR (target = 'session' AND session_id IN (SELECT conversation_id FROM of_run WHERE conversation_id IS NOT NULL)))
-        ORDER BY time_unix_nano, name",
-        mine = place.condition(),
+    let mine = place.condition();
+    let about = format!(
+        "{tenant} AND date >= DATE '{first}' AND (trace_id = '{id}'
+            OR (trace_id IS NULL AND response_id IN (SELECT response_id FROM spans WHERE {mine} AND response_id IS NOT NULL))
+            OR (target = 'session' AND session_id IN (
+                SELECT conversation_id FROM spans WHERE {mine} AND conversation_id IS NOT NULL)))",
         tenant = place.of_tenant(),
         first = place.days.beside().first,
         id = place.trace_id,
+    );
+    let query = format!(
+        "{} SELECT CAST(time AS text) AS time, target, span_id, response_id, session_id, document_id, name, data_type,
+            value, label, text, explanation, source, author, CAST(superseded_at AS text) AS superseded_at, metadata
+        FROM evaluations ORDER BY time_unix_nano, name",
+        over(&[("scores", about)], &["evaluations"])
     );
     rows(source, &query).await
 }

@@ -293,6 +293,8 @@ records! {
         explanation: Option<String>,
         source: Option<String>,
         author: Option<String>,
+        /// When its judge judged the same again; absent of a last word.
+        superseded_at: Option<String>,
         metadata: BTreeMap<String, String>,
     }
     /// One span, the times it was sent again merged; or a log record that stands for one.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{PROTOBUF, hex, printed, said, send, start};
 use crate::agents::{record, request, within};
+use crate::server::Server;
 use crate::spans::text;
 use crate::views::{Sent, int, span};
 
@@ -17,6 +18,8 @@ fn call(trace: u128, millis: u64, version: &str, instructions: &str, temperature
         .used(used.0, used.1)
         .with(text("gen_ai.provider.name", "openai"))
         .with(text("gen_ai.response.model", "gpt-4.1-mini"))
+        .with(text("gen_ai.response.id", &format!("resp-{trace}")))
+        .with(text("gen_ai.conversation.id", &format!("talk-{trace}")))
         .with(text("gen_ai.prompt.name", "seller"))
         .with(text("gen_ai.prompt.version", version))
         .with(int("gen_ai.request.temperature", temperature))
@@ -54,9 +57,21 @@ fn spans() -> Vec<Sent> {
         call(7, 6 * HOUR, "2", brief, 1, (60, 5)),
         call(8, 7 * HOUR, "1", kind, 0, (300, 30)),
     ];
-    // Another prompt has no part in it.
+    // A trial of a replay is no traffic, and another prompt has no part in it.
+    spans.push(call(10, HOUR / 2, "1", brief, 0, (9_000, 900)).with(text("tracewell.example.id", "refund-7")));
     spans.push(span("shop", "a", (9, 1), 0, (0, 10)).chat().with(text("gen_ai.prompt.name", "other")));
     spans.into_iter().map(ago).collect()
+}
+
+/// What a judge says `millis` after the base: of a call, or of what `about` names.
+async fn judge(server: &Server, trace: Option<u128>, millis: u64, score: &str, about: &[(&str, &str)]) {
+    let said = [("gen_ai.evaluation.name", "Relevance"), ("gen_ai.evaluation.score.value", score)];
+    let said: Vec<_> = said.iter().chain(about).copied().collect();
+    let mut score = record("shop", "judge", "gen_ai.evaluation.result", millis, &said);
+    if let Some(trace) = trace {
+        score = within(score, trace, 1);
+    }
+    assert_eq!(server.post("/v1/logs", PROTOBUF, request(score)).await.unwrap().status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,11 +79,13 @@ async fn a_prompts_changes_are_named_with_what_moved_beside_them() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&folder).await;
     send(&server, spans()).await;
-    for (trace, score) in [(1, "0.5"), (2, "1.0"), (3, "0.25")] {
-        let attributes = [("gen_ai.evaluation.name", "Relevance"), ("gen_ai.evaluation.score.value", score)];
-        let score = within(record("shop", "judge", "gen_ai.evaluation.result", 0, &attributes), trace, 1);
-        assert_eq!(server.post("/v1/logs", PROTOBUF, request(score)).await.unwrap().status(), 200);
+    // Of one judge on one call the last word counts.
+    for (trace, millis, score) in [(1, 0, "0.1"), (1, 1_000, "0.5"), (2, 0, "1.0"), (3, 0, "0.25")] {
+        judge(&server, Some(trace), millis, score, &[]).await;
     }
+    judge(&server, None, 0, "0.75", &[("gen_ai.response.id", "resp-5")]).await;
+    let session = [("tracewell.score.target", "session"), ("tracewell.score.session_id", "talk-7")];
+    judge(&server, None, 0, "1.0", &session).await;
     let ask = |arguments: &[&str]| -> Value {
         let arguments: Vec<&str> =
             ["changes", "--prompt", "seller", "--format", "json"].iter().chain(arguments).copied().collect();
@@ -97,8 +114,8 @@ async fn a_prompts_changes_are_named_with_what_moved_beside_them() {
         cells.collect::<Value>(),
         json!([
             [[], false, ["1"], 2, 0, 150.0, took, "0.000168", "0.000084", 0, 0.75, 2],
-            [["content"], false, ["2"], 4, 1, 60.0, took, "0.000128", "0.000032", 0, 0.25, 1],
-            [["routing"], false, ["2"], 1, 0, 60.0, took, "0.000032", "0.000032", 0, null, null],
+            [["content"], false, ["2"], 4, 1, 60.0, took, "0.000128", "0.000032", 0, 0.5, 2],
+            [["routing"], false, ["2"], 1, 0, 60.0, took, "0.000032", "0.000032", 0, 1.0, 1],
             [["content", "routing"], true, ["1"], 1, 0, 300.0, took, "0.000168", "0.000168", 0, null, null],
         ])
     );

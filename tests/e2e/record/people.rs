@@ -88,3 +88,22 @@ async fn what_a_person_corrects_stands_beside_what_was_answered() {
         assert!(all.contains(words), "{words}\n{page}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_judgement_that_its_judge_took_back_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&folder).await;
+    send(&server, refund(1)).await;
+    for (value, author) in [(0.5, "ada"), (0.9, "ada"), (0.2, "bob")] {
+        let given =
+            json!({"name": "correctness", "value": value, "trace_id": hex(1), "source": "human", "author": author});
+        score(&server, given).await;
+    }
+    let found = record(&server, &hex(1)).await;
+    let scores = found["scores"].as_array().unwrap().iter();
+    let said: Vec<Value> =
+        scores.map(|one| json!([one["value"], one["author"], one["superseded_at"].is_string()])).collect();
+    assert_eq!(Value::from(said), json!([[0.5, "ada", true], [0.9, "ada", false], [0.2, "bob", false]]));
+    let page = printed(&server.data, &["runs", "show", &hex(1)]);
+    assert_eq!(page.matches("(superseded)").count(), 1, "{page}");
+}

@@ -112,14 +112,27 @@ fn mean(sum: Amount, calls: i64) -> Option<Amount> {
     Some(Amount::from_units((sum.units() + parts / 2).div_euclid(parts) * MEAN_UNITS))
 }
 
+/// The last words on calls, their runs, their responses and their sessions; each counts once in an episode.
 async fn score(source: &impl Ask, condition: &str, of: &str, episodes: &mut [Episode]) -> Result<(), RunsError> {
     let query = format!(
         "SELECT episode, name, avg(value) AS mean, count(*) AS count
         FROM (
-            SELECT DISTINCT c.episode, s.name, s.value, s.trace_id, s.span_id, s.time_unix_nano
-            FROM (SELECT tenant, trace_id, span_id, {of} AS episode FROM llm_calls WHERE {condition}) AS c
-            JOIN scores AS s ON s.tenant = c.tenant AND s.trace_id = c.trace_id
-            WHERE c.episode IS NOT NULL AND s.value IS NOT NULL AND (s.span_id IS NULL OR s.target = 'run' OR s.span_id = c.span_id)
+            SELECT DISTINCT c.episode, s.name, s.value, s.target, s.about, s.span_id, s.document_id, s.source, s.author,
+                s.time_unix_nano
+            FROM (
+                SELECT tenant, span_id, episode, unnest(make_array('run ' || trace_id, 'response ' || response_id,
+                    'session ' || conversation_id)) AS about
+                FROM (SELECT tenant, trace_id, span_id, response_id, conversation_id, {of} AS episode
+                    FROM llm_calls WHERE {condition}) AS told
+                WHERE episode IS NOT NULL
+            ) AS c
+            JOIN (
+                SELECT *, CASE WHEN target = 'session' AND session_id IS NOT NULL THEN 'session ' || session_id
+                    WHEN trace_id IS NOT NULL THEN 'run ' || trace_id ELSE 'response ' || response_id END AS about
+                FROM evaluations
+                WHERE superseded_at IS NULL AND value IS NOT NULL
+            ) AS s ON s.tenant = c.tenant AND s.about = c.about
+            WHERE s.span_id IS NULL OR s.trace_id IS NULL OR s.target IN ('run', 'session') OR s.span_id = c.span_id
         ) AS said
         GROUP BY episode, name"
     );

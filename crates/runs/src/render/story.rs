@@ -316,7 +316,8 @@ impl<'a> Story<'a> {
             let value = score.value.map(|value| value.to_string());
             let text = score.text.as_deref().map(|text| self.shortened(text));
             vec![
-                score.name.clone(),
+                joined(&[Some(&score.name), score.superseded_at.as_ref().map(|_| "(superseded)")], " ")
+                    .unwrap_or_default(),
                 joined(&[value.as_deref(), score.label.as_deref(), text.as_deref()], " ").unwrap_or_default(),
                 score.target.clone(),
                 joined(&[score.source.as_deref(), score.author.as_deref()], ", ").unwrap_or_default(),
