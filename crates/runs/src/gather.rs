@@ -77,6 +77,7 @@ pub async fn open(source: &impl Ask, prefix: &str) -> Result<RunRecord, RunsErro
         async { if searches { around::retrievals(source, &place, &documents, start).await } else { Ok(Vec::new()) } };
     let (texts, retrievals) = futures::try_join!(contents::texts(source, &place, &hashes), retrievals)?;
     record.contents = texts;
+    interventions::asked(&mut record);
     record.retrievals = retrievals;
     record.completeness = Completeness {
         root_missing: !tree.has_root,

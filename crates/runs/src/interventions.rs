@@ -19,14 +19,42 @@ pub(crate) fn interventions(spans: &[SpanRow], logs: &[LogRow], tools: &[ToolCal
             found.push(of_tool(tool, start));
         }
     }
-    // The arguments are what was decided on.
-    for intervention in &mut found {
-        let about = |tool: &&ToolCall| tool.tool_call_id.is_some() && tool.tool_call_id == intervention.tool_call_id;
-        if let Some(tool) = tools.iter().find(about) {
-            intervention.before = intervention.before.take().or_else(|| tool.arguments.clone());
-        }
+    found.retain(|one| !is_rule(one));
+    for one in &mut found {
+        let about = |tool: &&ToolCall| {
+            (tool.tool_call_id.is_some() && tool.tool_call_id == one.tool_call_id)
+                || one.span_id.as_ref() == Some(&tool.span_id)
+        };
+        let Some(tool) = tools.iter().find(about) else { continue };
+        // What ran is what was decided on; where somebody changed it, what came of that.
+        let side = if one.action.as_deref() == Some("edit") { &mut one.after } else { &mut one.before };
+        *side = side.take().or_else(|| tool.arguments.clone());
     }
     found
+}
+
+/// Whether a setting or a hook decided, and no person.
+fn is_rule(one: &Intervention) -> bool {
+    let word = |text: &Option<String>| text.as_deref().unwrap_or_default().to_ascii_lowercase();
+    matches!(word(&one.source).as_str(), "config" | "hook") || word(&one.decision).starts_with("auto")
+}
+
+/// Puts what the model had asked for before what was done about it, where nothing else tells: the output that names the
+/// tool call. The texts of `record` are known.
+pub(crate) fn asked(record: &mut RunRecord) {
+    let outputs = || record.calls.iter().flat_map(|call| &call.output);
+    let names = |id: &str, message: &&Message| record.text(&message.hash).is_some_and(|text| text.contains(id));
+    let mut asked = Vec::new();
+    for (place, one) in record.interventions.iter().enumerate() {
+        if let (None, Some(id)) = (&one.before, &one.tool_call_id)
+            && let Some(message) = outputs().find(|message| names(id, message))
+        {
+            asked.push((place, message.hash.clone()));
+        }
+    }
+    for (place, hash) in asked {
+        record.interventions[place].before = Some(hash);
+    }
 }
 
 /// What people corrected in `record`, whose outputs are known.
@@ -54,7 +82,7 @@ fn action(decision: &str) -> Option<&'static str> {
     let word = decision.to_ascii_lowercase();
     let begins = |with: &[&str]| with.iter().any(|with| word.starts_with(with));
     match () {
-        () if begins(&["accept", "approve", "auto_accept", "allow", "confirm"]) => Some("approve"),
+        () if begins(&["accept", "approve", "allow", "confirm"]) => Some("approve"),
         () if begins(&["modif", "edit", "change"]) => Some("edit"),
         () if begins(&["reject", "den", "declin", "cancel", "abort"]) => Some("reject"),
         () if begins(&["take_over", "takeover", "takes_over", "handoff"]) => Some("take_over"),
@@ -140,17 +168,66 @@ fn of_score(score: &Score, before: Option<String>) -> Intervention {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
     #[test]
     fn decisions_are_read_as_what_was_done() {
         for (decision, action) in [
             ("accept", Some("approve")),
-            ("auto_accept", Some("approve")),
             ("denied", Some("reject")),
             ("user_reject", None),
             ("modify", Some("edit")),
+            ("take_over", Some("take_over")),
             ("notify", None),
         ] {
             assert_eq!(super::action(decision), action, "{decision}");
         }
+    }
+
+    fn tool(decision: &str, source: Option<&str>) -> ToolCall {
+        ToolCall {
+            span_id: "t".to_owned(),
+            decision: Some(decision.to_owned()),
+            decision_source: source.map(str::to_owned),
+            arguments: Some("ran".to_owned()),
+            ..ToolCall::default()
+        }
+    }
+
+    fn told(found: &[Intervention]) -> Value {
+        found.iter().map(|one| json!([one.action, one.before, one.after])).collect()
+    }
+
+    #[test]
+    fn what_a_setting_or_a_hook_decides_is_no_doing_of_a_person() {
+        for (decision, source, wanted) in [
+            ("accept", Some("config"), json!([])),
+            ("approved", Some("Config"), json!([])),
+            ("reject", Some("hook"), json!([])),
+            ("auto_accept", None, json!([])),
+            ("accept", Some("user_permanent"), json!([["approve", "ran", null]])),
+            ("reject", None, json!([["reject", "ran", null]])),
+            // What ran is what somebody made of it.
+            ("modify", None, json!([["edit", null, "ran"]])),
+        ] {
+            let found = interventions(&[], &[], &[tool(decision, source)], 0);
+            assert_eq!(told(&found), wanted, "{decision} {source:?}");
+        }
+    }
+
+    #[test]
+    fn a_span_of_a_person_tells_what_was_there_and_what_came_of_it() {
+        let span = json!({
+            "span_id": "s", "kind": "human", "start_unix_nano": 0, "duration_ns": 2_000_000, "received": 0,
+            "input_refs": [{"hash": "asked"}], "output_refs": [{"hash": "did"}],
+            "said": {"shop.review.decision": "takeover", "shop.review.actor": "ada", "shop.review.comment": "I do it."},
+        });
+        let span: SpanRow = serde_json::from_value(span).unwrap();
+        let found = interventions(std::slice::from_ref(&span), &[], &[], 0);
+        assert_eq!(told(&found), json!([["take_over", "asked", "did"]]));
+        assert_eq!([found[0].actor.as_deref(), found[0].comment.as_deref()], [Some("ada"), Some("I do it.")]);
+        assert_eq!(found[0].time, "1970-01-01T00:00:00.002000Z");
     }
 }

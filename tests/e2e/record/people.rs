@@ -107,3 +107,72 @@ async fn a_judgement_that_its_judge_took_back_says_so() {
     let page = printed(&server.data, &["runs", "show", &hex(1)]);
     assert_eq!(page.matches("(superseded)").count(), 1, "{page}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_approve_edit_and_reject_and_settings_are_no_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&folder).await;
+    let s = "claude-code";
+    let asks = |id: &str, sku: &str| {
+        let part = json!({"type": "tool_call", "id": id, "name": "order", "arguments": {"sku": sku}});
+        json!([{"role": "assistant", "parts": [part]}]).to_string()
+    };
+    let call = |id, at, asked: String| {
+        span(s, "a", (1, id), 1, (at, at + 50)).chat().with(text("gen_ai.output.messages", &asked))
+    };
+    let tool = |id, at, call: &str, arguments: &str| {
+        span(s, "a", (1, id), 1, (at, at + 50))
+            .with(text("gen_ai.operation.name", "execute_tool"))
+            .with(text("gen_ai.tool.name", "order"))
+            .with(text("gen_ai.tool.call.id", call))
+            .with(text("gen_ai.tool.call.arguments", arguments))
+            .with(text("session.id", "session-1"))
+    };
+    let spans = vec![
+        span(s, "app", (1, 1), 0, (0, 5_000)),
+        call(2, 100, asks("call-approved", "BL-1")),
+        tool(3, 300, "call-approved", r#"{"sku":"BL-1"}"#),
+        call(4, 1_100, asks("call-edited", "BL-2")),
+        tool(5, 1_300, "call-edited", r#"{"sku":"BL-22"}"#),
+        // It never ran.
+        call(6, 2_100, asks("call-rejected", "BL-3")),
+        call(7, 3_100, asks("call-of-a-setting", "BL-4")),
+        tool(8, 3_300, "call-of-a-setting", r#"{"sku":"BL-4"}"#),
+        // Somebody was asked within the application, and took over.
+        span(s, "haystack", (1, 9), 1, (4_000, 4_500))
+            .named("haystack.agent.hook")
+            .with(text("haystack.agent.hook.human_in_the_loop.strategy.decision", "take_over"))
+            .with(text("reviewer", "bob")),
+    ];
+    send(&server, spans).await;
+    for (at, id, decision, source) in [
+        (200, "call-approved", "accept", "user_temporary"),
+        (1_200, "call-edited", "modify", "user_temporary"),
+        (2_200, "call-rejected", "reject", "user_reject"),
+        (3_200, "call-of-a-setting", "accept", "config"),
+    ] {
+        let said = [("decision", decision), ("source", source), ("tool_name", "order"), ("tool_use_id", id)];
+        event(&server, agents::within(agents::claude("claude_code.tool_decision", at, &said), 1, 1)).await;
+    }
+    let found = record(&server, &hex(1)).await;
+    // In what was asked for, and in what was run, the article stands.
+    let article = |hash: &Value| {
+        let text = told(&found, hash);
+        ["BL-22", "BL-1", "BL-2", "BL-3", "BL-4"].into_iter().find(|article| text.contains(article))
+    };
+    let cells = found["interventions"].as_array().unwrap().iter().map(|one| {
+        json!([one["action"], one["actor"], one["tool_call_id"], article(&one["before"]), article(&one["after"])])
+    });
+    assert_eq!(
+        cells.collect::<Value>(),
+        json!([
+            ["approve", "user-042", "call-approved", "BL-1", null],
+            ["edit", "user-042", "call-edited", "BL-2", "BL-22"],
+            ["reject", "user-042", "call-rejected", "BL-3", null],
+            ["take_over", "bob", null, null, null],
+        ])
+    );
+    // What the setting decided stands with the tool.
+    let of_setting = found["tools"].as_array().unwrap().iter().find(|tool| tool["tool_call_id"] == "call-of-a-setting");
+    assert_eq!([&of_setting.unwrap()["decision"], &of_setting.unwrap()["decision_source"]], ["accept", "config"]);
+}
