@@ -11,6 +11,7 @@ use crate::server::{BINARY, Server, client};
 use crate::spans::text;
 use crate::views::{Sent, int, span};
 
+mod bad;
 mod captures;
 mod changes;
 mod list;
