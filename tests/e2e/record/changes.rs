@@ -175,3 +175,41 @@ async fn two_runs_are_compared_by_texts_models_and_parameters() {
     let page = printed(&server.data, &["runs", "diff", &hex(1), &hex(7), "--format", "md"]);
     assert!(page.contains("- Be kind.\n+ Be brief."), "{page}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_and_guardrails_that_come_or_go_are_changes_of_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&folder).await;
+    let offered = |names: &[&str]| -> String {
+        let tools =
+            names.iter().map(|name| json!({"type": "function", "name": name, "parameters": {"type": "object"}}));
+        tools.collect::<Value>().to_string()
+    };
+    let call = |trace, hour, tools: &[&str]| {
+        call(trace, hour * HOUR, "1", "You sell seeds.", 0, (100, 10))
+            .with(text("gen_ai.tool.definitions", &offered(tools)))
+    };
+    let guardrail = span("shop", "a", (3, 2), 1, (2 * HOUR + 10, 2 * HOUR + 20))
+        .named("pii_check")
+        .with(text("openinference.span.kind", "GUARDRAIL"));
+    let spans = [call(1, 0, &["order"]), call(2, 1, &["order", "refund"]), call(3, 2, &["order", "refund"]), guardrail];
+    send(&server, spans.map(ago)).await;
+
+    let episodes = printed(&server.data, &["changes", "--prompt", "seller", "--format", "json"]);
+    let episodes: Vec<Value> = serde_json::from_str(&episodes).unwrap();
+    let cells = episodes.iter().map(|one| json!([one["changed"], one["calls"]]));
+    assert_eq!(cells.collect::<Value>(), json!([[[], 1], [["policy"], 2]]));
+
+    let diff = |a: u128, b: u128| -> Value {
+        serde_json::from_str(&printed(&server.data, &["runs", "diff", &hex(a), &hex(b), "--format", "json"])).unwrap()
+    };
+    let tools = diff(1, 2);
+    assert_eq!(tools["classes"], json!(["policy"]));
+    let text = tools["texts"].as_array().unwrap().iter().find(|one| one["what"] == "tools offered").unwrap();
+    let added = text["lines"].as_array().unwrap().iter().filter(|line| line[0] == "+");
+    assert!(added.map(|line| line[1].to_string()).any(|line| line.contains("refund")), "{text}");
+    let guarded = diff(2, 3);
+    assert_eq!(guarded["classes"], json!(["policy"]));
+    let change = json!({"what": "guardrails", "a": null, "b": "pii_check"});
+    assert!(guarded["run"].as_array().unwrap().contains(&change), "{guarded}");
+}
