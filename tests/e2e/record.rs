@@ -15,6 +15,7 @@ mod bad;
 mod captures;
 mod changes;
 mod list;
+mod masked;
 mod people;
 
 const PROTOBUF: &str = "application/x-protobuf";

@@ -21,7 +21,8 @@ use crate::{contents, facts, interventions, nodes, tree};
 pub async fn open(source: &impl Ask, prefix: &str) -> Result<RunRecord, RunsError> {
     let place = place(source, prefix).await?;
     let mine = place.condition();
-    let spans_query = format!("SELECT {SPAN_COLUMNS} FROM span_records WHERE {mine}");
+    let marks = completeness::marks_column();
+    let spans_query = format!("SELECT {SPAN_COLUMNS}, {marks} AS marks FROM span_records WHERE {mine}");
     let logs_query = format!("SELECT {LOG_COLUMNS} FROM logs WHERE {mine} ORDER BY time_unix_nano, seq, event_name");
     let (span_rows, logs, neighbours, scores, attributes) = futures::try_join!(
         rows::<Map<String, Value>>(source, &spans_query),

@@ -104,6 +104,9 @@ pub(crate) struct SpanRow {
     pub(crate) pending_parent: Option<String>,
     #[serde(default)]
     pub(crate) scrubbed: bool,
+    /// Marks of masking in its attributes and previews.
+    #[serde(default)]
+    pub(crate) marks: Vec<String>,
     /// What a span of kind `human` was sent with.
     #[serde(default)]
     pub(crate) said: BTreeMap<String, Option<String>>,
