@@ -134,6 +134,44 @@ impl Question {
         }
         Ok(conditions.join(" AND "))
     }
+
+    /// The condition that a row of `logs` may be of such a call: none is written before it began.
+    fn logged(&self, now: i64) -> Result<String, RunsError> {
+        let Some(since) = &self.since else { return Ok("true".to_owned()) };
+        let time = rfc3339(parse_moment(since, now)?);
+        Ok(format!("date >= DATE '{}'", time.get(..10).unwrap_or_default()))
+    }
+}
+
+/// The calls that a question is about.
+struct Calls {
+    /// The condition on rows of `llm_calls` and `span_costs`.
+    condition: String,
+    /// The rows as SQL, a table in brackets.
+    rows: String,
+}
+
+impl Calls {
+    /// The calls of `condition`. Those that send no instructions have those that the first log record within their span
+    /// told on one of `dates`, a condition on rows of `logs`: as `instructions`, and where there is no other content
+    /// also in the place of its fingerprint.
+    fn of(condition: String, dates: &str) -> Self {
+        let rows = format!(
+            "(SELECT c.tenant, c.date, c.trace_id, c.span_id, c.start_time, c.kind, c.status, c.duration_ns,
+                c.input_tokens, c.output_tokens, c.prompt_version, c.prompt_label, c.request_model, c.response_model,
+                c.response_id, c.conversation_id, coalesce(c.content_hash, told.hash) AS content_hash, c.routing_hash,
+                c.policy_hash,
+                coalesce(CASE WHEN c.system_ref IS NOT NULL THEN c.system_ref['hash'] END, told.hash) AS instructions
+            FROM (SELECT * FROM llm_calls WHERE {condition}) AS c
+            LEFT JOIN (
+                SELECT tenant, trace_id, span_id,
+                    first_value(CASE WHEN system_ref IS NOT NULL THEN system_ref['hash'] END ORDER BY time_unix_nano) AS hash
+                FROM logs WHERE {dates} AND system_ref IS NOT NULL AND trace_id IS NOT NULL
+                GROUP BY tenant, trace_id, span_id
+            ) AS told ON told.tenant = c.tenant AND told.trace_id = c.trace_id AND told.span_id = c.span_id)"
+        );
+        Self { condition, rows }
+    }
 }
 
 /// The episodes of a prompt, in the order of their start.
@@ -141,11 +179,12 @@ impl Question {
 /// # Errors
 /// When a time cannot be read or a query fails.
 pub async fn changes(source: &impl Ask, question: &Question, now: i64) -> Result<Vec<Episode>, RunsError> {
-    let condition = question.condition(now)?;
+    let calls = Calls::of(question.condition(now)?, &question.logged(now)?);
     let query = format!(
         "SELECT CAST(start_time AS bigint) / {MICROS_PER_HOUR} AS hour, min(CAST(start_time AS bigint)) AS first,
             max(CAST(start_time AS bigint)) AS last, content_hash, routing_hash, policy_hash
-        FROM llm_calls WHERE {condition} GROUP BY 1, content_hash, routing_hash, policy_hash"
+        FROM {} AS calls GROUP BY 1, content_hash, routing_hash, policy_hash",
+        calls.rows
     );
     let mut spans = spans(rows::<Hour>(source, &query).await?);
     let earlier: Vec<Variant> = spans.iter().map(|span| span.variant.clone()).collect();
@@ -171,7 +210,7 @@ pub async fn changes(source: &impl Ask, question: &Question, now: i64) -> Result
     }
     spans.drain(..left_out);
     if !spans.is_empty() {
-        measured::measure(source, &condition, &spans, &mut episodes).await?;
+        measured::measure(source, &calls, &spans, &mut episodes).await?;
     }
     Ok(episodes)
 }

@@ -14,6 +14,7 @@ use crate::render::{Block, count, duration, parameters};
 
 /// What the guardrails of a run are called, which are a part of its policy.
 const GUARDRAILS: &str = "guardrails";
+const INSTRUCTIONS: &str = "instructions";
 
 /// Unchanged lines around a change.
 const CONTEXT: usize = 3;
@@ -102,8 +103,12 @@ pub fn diff(a: &RunRecord, b: &RunRecord) -> RunDiff {
     for class in ["content", "routing", "policy"] {
         let told = format!("{class} fingerprint");
         let in_calls = diff.calls.iter().flat_map(|call| &call.changes).any(|change| change.what == told);
-        // A guardrail may stand around the calls.
-        let around = class == "policy" && diff.run.iter().any(|change| change.what == GUARDRAILS);
+        // A guardrail may stand around the calls, and instructions in log records, which no fingerprint is made of.
+        let around = match class {
+            "content" => diff.texts.iter().any(|text| text.what == INSTRUCTIONS),
+            "policy" => diff.run.iter().any(|change| change.what == GUARDRAILS),
+            _ => false,
+        };
         if in_calls || around {
             diff.classes.push(class.to_owned());
         }
@@ -196,7 +201,7 @@ struct Texts<'a> {
 
 impl Texts<'_> {
     fn compare(&mut self, a: &ModelCall, b: &ModelCall) {
-        self.add("instructions", a.system.as_ref(), b.system.as_ref());
+        self.add(INSTRUCTIONS, a.system.as_ref(), b.system.as_ref());
         self.add("tools offered", a.tools.as_ref(), b.tools.as_ref());
         self.add("last input", last(&a.input), last(&b.input));
         self.add("output", last(&a.output), last(&b.output));

@@ -1,9 +1,11 @@
 //! `runs diff` and `changes`, on a prompt that changed twice.
 
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValueList, any_value};
 use serde_json::{Value, json};
 
 use super::{PROTOBUF, hex, printed, said, send, start};
 use crate::agents::{record, request, within};
+use crate::fixtures::Capture;
 use crate::server::Server;
 use crate::spans::text;
 use crate::views::{Sent, int, span};
@@ -212,4 +214,69 @@ async fn tools_and_guardrails_that_come_or_go_are_changes_of_policy() {
     assert_eq!(guarded["classes"], json!(["policy"]));
     let change = json!({"what": "guardrails", "a": null, "b": "pii_check"});
     assert!(guarded["run"].as_array().unwrap().contains(&change), "{guarded}");
+}
+
+/// The system's message in a log record within a call, as `opentelemetry-instrumentation-openai-v2` sends it.
+fn told(trace: u128, millis: u64, words: &str) -> Vec<u8> {
+    let (service, scope, mut event) = within(record("shop", "a", "gen_ai.system.message", millis, &[]), trace, 1);
+    let body = KeyValueList { values: vec![text("content", words)] };
+    event.body = Some(AnyValue { value: Some(any_value::Value::KvlistValue(body)) });
+    request((service, scope, event))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instructions_that_come_in_log_records_are_instructions_for_the_command_and_the_query() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&folder).await;
+    let call = |trace, at| span("shop", "a", (trace, 1), 0, (at, at + 100)).chat();
+    let named = |sent: Sent| sent.with(text("gen_ai.prompt.name", "seller"));
+    send(&server, [named(call(1, 0)), named(call(2, 10_000))]).await;
+    for (trace, at, words) in [(1, 50, "Be kind."), (2, 10_050, "Be brief.")] {
+        assert_eq!(server.post("/v1/logs", PROTOBUF, told(trace, at, words)).await.unwrap().status(), 200);
+    }
+    let ask = |arguments: &[&str]| -> Vec<Value> {
+        let arguments: Vec<&str> = arguments.iter().chain(&["--format", "json"]).copied().collect();
+        serde_json::from_str(&printed(&server.data, &arguments)).unwrap()
+    };
+    let episodes = ask(&["changes", "--prompt", "seller"]);
+    let cells = episodes.iter().map(|one| json!([one["changed"], one["calls"]]));
+    assert_eq!(cells.collect::<Value>(), json!([[[], 1], [["content"], 1]]));
+    let diff = printed(&server.data, &["runs", "diff", &hex(1), &hex(2), "--format", "json"]);
+    let diff: Value = serde_json::from_str(&diff).unwrap();
+    assert_eq!(diff["classes"], json!(["content"]));
+
+    let (mut by_command, mut by_query) = (Vec::new(), Vec::new());
+    for date in server.sql("SELECT DISTINCT CAST(date AS text) AS date FROM spans ORDER BY 1") {
+        let date = date["date"].as_str().unwrap();
+        by_command.extend(ask(&["changes", "--prompt", "seller", "--on", date]));
+        let (day, prompt) = (format!("day={date}"), "prompt=seller");
+        by_query.extend(ask(&["query", "instructions_on_date", "--param", &day, "--param", prompt]));
+    }
+    for (rows, column) in [(&by_command, "text"), (&by_query, "instructions")] {
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        for (row, words) in rows.iter().zip(["Be kind.", "Be brief."]) {
+            assert!(
+                row[column].as_str().is_some_and(|text| text.contains(words)) && row["calls"] == 1,
+                "{words} {row}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_query_finds_captured_instructions_that_only_log_records_carry() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&folder).await;
+    let captures = Capture::all();
+    let is_it = |one: &&Capture| one.dialect == "otel-openai-v2" && one.scenario == "run__content";
+    captures.iter().find(is_it).unwrap().over_http(&server).await;
+    let dates = server.sql("SELECT DISTINCT CAST(date AS text) AS date FROM llm_calls WHERE kind = 'chat'");
+    let [date] = &dates[..] else { panic!("{dates:?}") };
+    let day = format!("day={}", date["date"].as_str().unwrap());
+    let rows = printed(&server.data, &["query", "instructions_on_date", "--param", &day, "--format", "json"]);
+    let rows: Vec<Value> = serde_json::from_str(&rows).unwrap();
+    // The mock server was asked twice with the same instructions.
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!(row["calls"], 2);
+    assert!(row["instructions"].as_str().unwrap().contains("You are the seed shop assistant."), "{row}");
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tracewell_pricing::Amount;
 
-use super::{Episode, MeanScore, Span};
+use super::{Calls, Episode, MeanScore, Span};
 use crate::ask::{Ask, RunsError, rows};
 use crate::sql::is_hex;
 
@@ -30,20 +30,20 @@ fn episode_of(spans: &[Span]) -> String {
     format!("CASE {} END", cases.collect::<Vec<_>>().join(" "))
 }
 
-/// Works out the figures of `episodes`, which `spans` are; `condition` tells which calls are meant.
+/// Works out the figures of `episodes` of `calls`, which `spans` are.
 pub(super) async fn measure(
     source: &impl Ask,
-    condition: &str,
+    calls: &Calls,
     spans: &[Span],
     episodes: &mut [Episode],
 ) -> Result<(), RunsError> {
     let of = episode_of(spans);
-    count(source, condition, &of, episodes).await?;
-    cost(source, condition, &of, episodes).await?;
-    score(source, condition, &of, episodes).await
+    count(source, calls, &of, episodes).await?;
+    cost(source, calls, &of, episodes).await?;
+    score(source, calls, &of, episodes).await
 }
 
-async fn count(source: &impl Ask, condition: &str, of: &str, episodes: &mut [Episode]) -> Result<(), RunsError> {
+async fn count(source: &impl Ask, calls: &Calls, of: &str, episodes: &mut [Episode]) -> Result<(), RunsError> {
     let query = format!(
         "SELECT episode, count(*) AS calls, count(*) FILTER (WHERE status = 'error') AS errors,
             count(*) FILTER (WHERE input_tokens IS NULL AND output_tokens IS NULL) AS calls_without_usage,
@@ -55,8 +55,9 @@ async fn count(source: &impl Ask, condition: &str, of: &str, episodes: &mut [Epi
             array_sort(array_agg(DISTINCT coalesce(response_model, request_model))
                 FILTER (WHERE coalesce(response_model, request_model) IS NOT NULL)) AS models,
             max(trace_id) AS trace_id
-        FROM (SELECT *, {of} AS episode FROM llm_calls WHERE {condition}) AS told
-        WHERE episode IS NOT NULL GROUP BY episode"
+        FROM (SELECT *, {of} AS episode FROM {} AS calls) AS told
+        WHERE episode IS NOT NULL GROUP BY episode",
+        calls.rows
     );
     #[derive(Deserialize)]
     struct Figures {
@@ -81,13 +82,15 @@ async fn count(source: &impl Ask, condition: &str, of: &str, episodes: &mut [Epi
     Ok(())
 }
 
-async fn cost(source: &impl Ask, condition: &str, of: &str, episodes: &mut [Episode]) -> Result<(), RunsError> {
+async fn cost(source: &impl Ask, calls: &Calls, of: &str, episodes: &mut [Episode]) -> Result<(), RunsError> {
     let query = format!(
         "SELECT c.episode, CAST(sum(s.cost_usd) AS text) AS cost_usd, count(s.cost_usd) AS priced, count(*) AS calls
-        FROM (SELECT tenant, trace_id, span_id, {of} AS episode FROM llm_calls WHERE {condition}) AS c
+        FROM (SELECT tenant, trace_id, span_id, {of} AS episode FROM {rows} AS calls) AS c
         JOIN (SELECT tenant, trace_id, span_id, cost_usd FROM span_costs WHERE {condition}) AS s
             ON s.tenant = c.tenant AND s.span_id = c.span_id AND s.trace_id IS NOT DISTINCT FROM c.trace_id
-        WHERE c.episode IS NOT NULL GROUP BY c.episode"
+        WHERE c.episode IS NOT NULL GROUP BY c.episode",
+        rows = calls.rows,
+        condition = calls.condition
     );
     #[derive(Deserialize)]
     struct Cost {
@@ -113,7 +116,7 @@ fn mean(sum: Amount, calls: i64) -> Option<Amount> {
 }
 
 /// The last words on calls, their runs, their responses and their sessions; each counts once in an episode.
-async fn score(source: &impl Ask, condition: &str, of: &str, episodes: &mut [Episode]) -> Result<(), RunsError> {
+async fn score(source: &impl Ask, calls: &Calls, of: &str, episodes: &mut [Episode]) -> Result<(), RunsError> {
     let query = format!(
         "SELECT episode, name, avg(value) AS mean, count(*) AS count
         FROM (
@@ -123,7 +126,7 @@ async fn score(source: &impl Ask, condition: &str, of: &str, episodes: &mut [Epi
                 SELECT tenant, span_id, episode, unnest(make_array('run ' || trace_id, 'response ' || response_id,
                     'session ' || conversation_id)) AS about
                 FROM (SELECT tenant, trace_id, span_id, response_id, conversation_id, {of} AS episode
-                    FROM llm_calls WHERE {condition}) AS told
+                    FROM {} AS calls) AS told
                 WHERE episode IS NOT NULL
             ) AS c
             JOIN (
@@ -134,7 +137,8 @@ async fn score(source: &impl Ask, condition: &str, of: &str, episodes: &mut [Epi
             ) AS s ON s.tenant = c.tenant AND s.about = c.about
             WHERE s.span_id IS NULL OR s.trace_id IS NULL OR s.target IN ('run', 'session') OR s.span_id = c.span_id
         ) AS said
-        GROUP BY episode, name"
+        GROUP BY episode, name",
+        calls.rows
     );
     #[derive(Deserialize)]
     struct Scored {
