@@ -4,14 +4,27 @@
 -- param: prompt text = NULL | Only the prompt of this name
 -- param: service text = NULL | Only this service
 -- param: most bigint = 50 | At most this many rows
--- The instructions are as sent; NULL where they were not captured or have expired.
-WITH calls AS (
-    SELECT tenant, date, service, prompt_name, prompt_version, system_ref['hash'] AS hash, start_time
-    FROM llm_calls
-    WHERE date = $day
-        AND ($prompt IS NULL OR prompt_name = $prompt)
-        AND ($service IS NULL OR service = $service)
-        AND kind IN ('chat', 'completion')
+-- The instructions are as sent, by the call itself or else by a log record within its span; NULL where they were not
+-- captured or have expired.
+WITH told AS (
+    SELECT
+        tenant, trace_id, span_id,
+        first_value(CASE WHEN system_ref IS NOT NULL THEN system_ref['hash'] END ORDER BY time_unix_nano) AS hash
+    FROM logs
+    WHERE date = $day AND system_ref IS NOT NULL AND trace_id IS NOT NULL
+    GROUP BY tenant, trace_id, span_id
+),
+calls AS (
+    SELECT
+        c.tenant, c.service, c.prompt_name, c.prompt_version, c.start_time,
+        coalesce(CASE WHEN c.system_ref IS NOT NULL THEN c.system_ref['hash'] END, told.hash) AS hash
+    FROM llm_calls AS c
+    LEFT JOIN told ON told.tenant = c.tenant AND told.trace_id = c.trace_id AND told.span_id = c.span_id
+    WHERE c.date = $day
+        AND ($prompt IS NULL OR c.prompt_name = $prompt)
+        AND ($service IS NULL OR c.service = $service)
+        AND c.kind IN ('chat', 'completion')
+        AND c.is_trial IS NOT TRUE
 ),
 texts AS (
     SELECT tenant, hash, max(content) AS instructions

@@ -64,6 +64,12 @@ impl Capture {
         scopes.flat_map(|spans| &spans.spans).map(|span| hex(&span.trace_id)).collect()
     }
 
+    /// Whether `words` stand anywhere in what was exported.
+    pub(crate) fn tells(&self, words: &str) -> bool {
+        let bytes = [Some(&self.traces), self.logs.as_ref()];
+        bytes.into_iter().flatten().any(|bytes| bytes.windows(words.len()).any(|window| window == words.as_bytes()))
+    }
+
     pub(crate) async fn over_http(&self, server: &Server) {
         assert_eq!(server.post("/v1/traces", PROTOBUF, self.traces.clone()).await.unwrap().status(), 200);
         if let Some(logs) = &self.logs {

@@ -11,9 +11,12 @@ use crate::server::{BINARY, Server, client};
 use crate::spans::text;
 use crate::views::{Sent, int, span};
 
+mod bad;
 mod captures;
 mod changes;
 mod list;
+mod masked;
+mod people;
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -242,12 +245,16 @@ async fn a_record_tells_the_whole_story_of_a_run() {
     assert_eq!(told(&one["before"]), r#"{"sku":"BL-42"}"#);
     assert_eq!([&found["scores"][0]["name"], &found["scores"][0]["label"]], ["Relevance", "relevant"]);
     assert_eq!(found["tokens"]["input_tokens"], 100);
+    // 100 tokens in at 0.4 dollars a million and 10 out at 1.6, once for both spans.
+    assert_eq!([&call["cost_usd"], &call["price_source"]], ["0.000056", "catalogue"]);
+    assert!(call["prices_version"].is_string() && call["price_rule"].is_string(), "{call}");
+    assert_eq!([&found["cost_usd"], &found["unpriced_calls"]], [&json!("0.000056"), &json!(0)]);
 
     // Each form says it.
     let id = &hex(1)[..];
     for form in ["text", "md", "html"] {
         let page = printed(&server.data, &["runs", "show", id, "--format", form]);
-        for words in ["You sell seeds", "BL-42", "ordered", "approve", "Relevance", "seed"] {
+        for words in ["You sell seeds", "BL-42", "ordered", "approve", "Relevance", "seed", "0.000056 USD"] {
             assert!(page.contains(words), "{words} in {form}:\n{page}");
         }
     }

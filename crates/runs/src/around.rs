@@ -12,8 +12,8 @@ use crate::ask::{Ask, RunsError, rows};
 use crate::contents;
 use crate::find::Place;
 use crate::record::{Document, Retrieval, Score};
-use crate::rows::{CALL_COLUMNS, PART_COLUMNS, PartRow, RetrievalRow, TOOL_COLUMNS};
-use crate::sql::{ids, over};
+use crate::rows::{CALL_COLUMNS, COST_COLUMNS, PART_COLUMNS, PartRow, RetrievalRow, TOOL_COLUMNS};
+use crate::sql::{ids, over, over_rows};
 
 /// Traces beside the run that are looked at.
 pub(crate) const MOST_NEIGHBOURS: usize = 500;
@@ -105,6 +105,31 @@ impl<'a> Around<'a> {
         rows(source, &query).await
     }
 
+    /// What each span costs that may be a call, were it one.
+    pub(crate) async fn costs(&self, source: &impl Ask) -> Result<Vec<Map<String, Value>>, RunsError> {
+        let calls =
+            "SELECT *, false AS is_trial FROM span_records WHERE kind IN ('chat', 'completion', 'embedding', 'rerank')";
+        self.costs_of(source, &["span_records"], calls).await
+    }
+
+    /// What the calls cost of which several rows tell.
+    pub(crate) async fn merged_costs(&self, source: &impl Ask) -> Result<Vec<Map<String, Value>>, RunsError> {
+        self.costs_of(source, &["span_records", "call_spans", "merged_calls"], "SELECT * FROM merged_calls").await
+    }
+
+    /// What `calls` cost, which use the views `names`: only a price decides that, and no other call.
+    async fn costs_of(
+        &self,
+        source: &impl Ask,
+        names: &[&str],
+        calls: &str,
+    ) -> Result<Vec<Map<String, Value>>, RunsError> {
+        let names = [names, &["llm_calls", "span_costs"]].concat();
+        let views = over_rows(&self.tables, &names, "llm_calls", calls);
+        let query = format!("{views} SELECT {COST_COLUMNS} FROM span_costs WHERE trace_id = '{}'", self.place.trace_id);
+        rows(source, &query).await
+    }
+
     /// The executions of tools.
     pub(crate) async fn tools(&self, source: &impl Ask) -> Result<Vec<Map<String, Value>>, RunsError> {
         let views = over(&self.tables, &["span_records", "tool_executions"]);
@@ -157,19 +182,21 @@ pub(crate) async fn retrievals(
 
 /// What was said of the run, its spans, its responses and its session. Scores come later than what they score.
 pub(crate) async fn scores(source: &impl Ask, place: &Place) -> Result<Vec<Score>, RunsError> {
-    let query = format!(
-        "WITH of_run AS (SELECT response_id, conversation_id FROM spans WHERE {mine})
-        SELECT DISTINCT CAST(time AS text) AS time, target, span_id, document_id, name, value, label, explanation, source,
-            author, metadata, time_unix_nano
-        FROM scores
-        WHERE {tenant} AND date >= DATE '{first}' AND (trace_id = '{id}'
-            OR (trace_id IS NULL AND response_id IN (SELECT response_id FROM of_run WHERE response_id IS NOT NULL))
-            OR (target = 'session' AND session_id IN (SELECT conversation_id FROM of_run WHERE conversation_id IS NOT NULL)))
-        ORDER BY time_unix_nano, name",
-        mine = place.condition(),
+    let mine = place.condition();
+    let about = format!(
+        "{tenant} AND date >= DATE '{first}' AND (trace_id = '{id}'
+            OR (trace_id IS NULL AND response_id IN (SELECT response_id FROM spans WHERE {mine} AND response_id IS NOT NULL))
+            OR (target = 'session' AND session_id IN (
+                SELECT conversation_id FROM spans WHERE {mine} AND conversation_id IS NOT NULL)))",
         tenant = place.of_tenant(),
         first = place.days.beside().first,
         id = place.trace_id,
+    );
+    let query = format!(
+        "{} SELECT CAST(time AS text) AS time, target, span_id, response_id, session_id, document_id, name, data_type,
+            value, label, text, explanation, source, author, CAST(superseded_at AS text) AS superseded_at, metadata
+        FROM evaluations ORDER BY time_unix_nano, name",
+        over(&[("scores", about)], &["evaluations"])
     );
     rows(source, &query).await
 }

@@ -42,7 +42,8 @@ impl Calls {
         }
         let mut calls = Self::default();
         let mut is_merged = false;
-        for part in around.parts(source).await? {
+        let (parts, mut costs) = futures::try_join!(around.parts(source), around.costs(source))?;
+        for part in parts {
             match part.role.as_str() {
                 "call" if part.call_rows > 1 => is_merged = true,
                 "call" => calls.rows.extend(by_id.get(part.span_id.as_str()).map(|row| filled(row, part))),
@@ -54,9 +55,23 @@ impl Calls {
             }
         }
         if is_merged {
-            calls.rows.extend(around.merged(source).await?);
+            let (rows, of_merged) = futures::try_join!(around.merged(source), around.merged_costs(source))?;
+            calls.rows.extend(rows);
+            // They stand for the spans that they are merged from.
+            costs.extend(of_merged);
         }
+        calls.price(costs);
         Ok(calls)
+    }
+
+    /// Puts what a call costs into its row; of `costs` with one span id the last holds.
+    fn price(&mut self, costs: Vec<Map<String, Value>>) {
+        let id = |row: &Map<String, Value>| row.get("span_id").and_then(Value::as_str).map(str::to_owned);
+        let mut costs: HashMap<String, Map<String, Value>> =
+            costs.into_iter().filter_map(|cost| Some((id(&cost)?, cost))).collect();
+        for row in &mut self.rows {
+            row.extend(id(row).and_then(|id| costs.remove(&id)).into_iter().flatten());
+        }
     }
 
     /// The calls in the order of their start, with the texts that log records carry for them.

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::{Ask, RunsError, rows};
 use crate::moment::{parse_moment, rfc3339};
-use crate::sql::{is_hex, quoted};
+use crate::sql::quoted;
 
+mod measured;
 mod page;
 mod received;
 
@@ -63,7 +64,13 @@ pub struct Episode {
     pub mean_output_tokens: Option<f64>,
     pub p50_ns: Option<f64>,
     pub p95_ns: Option<f64>,
-    /// Mean and number of the numeric scores of its calls and their runs, by name.
+    /// What its calls cost in US dollars, exact, as far as they have a price.
+    pub cost_usd: Option<String>,
+    /// Calls without a price in US dollars, which the costs leave out.
+    pub unpriced_calls: i64,
+    /// What a call with a price cost on average, rounded to 10⁻⁹ US dollars.
+    pub mean_cost_usd: Option<String>,
+    /// Mean and number of the last numeric scores of its calls, their runs, responses and sessions, by name.
     pub scores: BTreeMap<String, MeanScore>,
     /// A call of it, as an example.
     pub trace_id: Option<String>,
@@ -104,11 +111,12 @@ struct Span {
 }
 
 impl Question {
-    /// The condition that a row of `llm_calls` is meant.
+    /// The condition that a row of `llm_calls` is meant. Trials of replays and test harnesses are no traffic.
     fn condition(&self, now: i64) -> Result<String, RunsError> {
         let name = quoted(&self.prompt);
         let mut conditions = vec![format!(
-            "(prompt_name = {name} OR (prompt_name IS NULL AND (prompt_shape = {name} OR prompt_hash = {name})))"
+            "is_trial IS NOT TRUE
+                AND (prompt_name = {name} OR (prompt_name IS NULL AND (prompt_shape = {name} OR prompt_hash = {name})))"
         )];
         for (of_date, of_time, moment) in [(">=", ">=", &self.since), ("<=", "<", &self.until)] {
             if let Some(moment) = moment {
@@ -126,6 +134,44 @@ impl Question {
         }
         Ok(conditions.join(" AND "))
     }
+
+    /// The condition that a row of `logs` may be of such a call: none is written before it began.
+    fn logged(&self, now: i64) -> Result<String, RunsError> {
+        let Some(since) = &self.since else { return Ok("true".to_owned()) };
+        let time = rfc3339(parse_moment(since, now)?);
+        Ok(format!("date >= DATE '{}'", time.get(..10).unwrap_or_default()))
+    }
+}
+
+/// The calls that a question is about.
+struct Calls {
+    /// The condition on rows of `llm_calls` and `span_costs`.
+    condition: String,
+    /// The rows as SQL, a table in brackets.
+    rows: String,
+}
+
+impl Calls {
+    /// The calls of `condition`. Those that send no instructions have those that the first log record within their span
+    /// told on one of `dates`, a condition on rows of `logs`: as `instructions`, and where there is no other content
+    /// also in the place of its fingerprint.
+    fn of(condition: String, dates: &str) -> Self {
+        let rows = format!(
+            "(SELECT c.tenant, c.date, c.trace_id, c.span_id, c.start_time, c.kind, c.status, c.duration_ns,
+                c.input_tokens, c.output_tokens, c.prompt_version, c.prompt_label, c.request_model, c.response_model,
+                c.response_id, c.conversation_id, coalesce(c.content_hash, told.hash) AS content_hash, c.routing_hash,
+                c.policy_hash,
+                coalesce(CASE WHEN c.system_ref IS NOT NULL THEN c.system_ref['hash'] END, told.hash) AS instructions
+            FROM (SELECT * FROM llm_calls WHERE {condition}) AS c
+            LEFT JOIN (
+                SELECT tenant, trace_id, span_id,
+                    first_value(CASE WHEN system_ref IS NOT NULL THEN system_ref['hash'] END ORDER BY time_unix_nano) AS hash
+                FROM logs WHERE {dates} AND system_ref IS NOT NULL AND trace_id IS NOT NULL
+                GROUP BY tenant, trace_id, span_id
+            ) AS told ON told.tenant = c.tenant AND told.trace_id = c.trace_id AND told.span_id = c.span_id)"
+        );
+        Self { condition, rows }
+    }
 }
 
 /// The episodes of a prompt, in the order of their start.
@@ -133,11 +179,12 @@ impl Question {
 /// # Errors
 /// When a time cannot be read or a query fails.
 pub async fn changes(source: &impl Ask, question: &Question, now: i64) -> Result<Vec<Episode>, RunsError> {
-    let condition = question.condition(now)?;
+    let calls = Calls::of(question.condition(now)?, &question.logged(now)?);
     let query = format!(
         "SELECT CAST(start_time AS bigint) / {MICROS_PER_HOUR} AS hour, min(CAST(start_time AS bigint)) AS first,
             max(CAST(start_time AS bigint)) AS last, content_hash, routing_hash, policy_hash
-        FROM llm_calls WHERE {condition} GROUP BY 1, content_hash, routing_hash, policy_hash"
+        FROM {} AS calls GROUP BY 1, content_hash, routing_hash, policy_hash",
+        calls.rows
     );
     let mut spans = spans(rows::<Hour>(source, &query).await?);
     let earlier: Vec<Variant> = spans.iter().map(|span| span.variant.clone()).collect();
@@ -163,7 +210,7 @@ pub async fn changes(source: &impl Ask, question: &Question, now: i64) -> Result
     }
     spans.drain(..left_out);
     if !spans.is_empty() {
-        measure(source, &condition, &spans, &mut episodes).await?;
+        measured::measure(source, &calls, &spans, &mut episodes).await?;
     }
     Ok(episodes)
 }
@@ -189,92 +236,6 @@ fn spans(mut hours: Vec<Hour>) -> Vec<Span> {
     let mut spans: Vec<Span> = spans.into_iter().map(|(span, _)| span).collect();
     spans.sort_by_key(|span| span.first);
     spans
-}
-
-/// Which episode a call is of, as SQL.
-fn episode_of(spans: &[Span]) -> String {
-    let is = |column: &str, hash: &Option<String>| match hash {
-        Some(hash) if is_hex(hash) => format!("{column} = '{hash}'"),
-        _ => format!("{column} IS NULL"),
-    };
-    let cases = spans.iter().enumerate().map(|(place, span)| {
-        let [content, routing, policy] = &span.variant;
-        format!(
-            "WHEN {} AND {} AND {} AND CAST(start_time AS bigint) BETWEEN {} AND {} THEN {place}",
-            is("content_hash", content),
-            is("routing_hash", routing),
-            is("policy_hash", policy),
-            span.first,
-            span.last
-        )
-    });
-    format!("CASE {} END", cases.collect::<Vec<_>>().join(" "))
-}
-
-async fn measure(
-    source: &impl Ask,
-    condition: &str,
-    spans: &[Span],
-    episodes: &mut [Episode],
-) -> Result<(), RunsError> {
-    let of = episode_of(spans);
-    let query = format!(
-        "SELECT episode, count(*) AS calls, count(*) FILTER (WHERE status = 'error') AS errors,
-            count(*) FILTER (WHERE input_tokens IS NULL AND output_tokens IS NULL) AS calls_without_usage,
-            avg(input_tokens) AS mean_input_tokens, avg(output_tokens) AS mean_output_tokens,
-            CAST(approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns) AS double) AS p50_ns,
-            CAST(approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ns) AS double) AS p95_ns,
-            array_sort(array_agg(DISTINCT prompt_version) FILTER (WHERE prompt_version IS NOT NULL)) AS versions,
-            array_sort(array_agg(DISTINCT prompt_label) FILTER (WHERE prompt_label IS NOT NULL)) AS labels,
-            array_sort(array_agg(DISTINCT coalesce(response_model, request_model))
-                FILTER (WHERE coalesce(response_model, request_model) IS NOT NULL)) AS models,
-            max(trace_id) AS trace_id
-        FROM (SELECT *, {of} AS episode FROM llm_calls WHERE {condition}) AS told
-        WHERE episode IS NOT NULL GROUP BY episode"
-    );
-    #[derive(Deserialize)]
-    struct Figures {
-        episode: usize,
-        #[serde(flatten)]
-        figures: Episode,
-    }
-    for Figures { episode, figures } in rows::<Figures>(source, &query).await? {
-        let Some(known) = episodes.get_mut(episode) else { continue };
-        *known = Episode {
-            error_rate: (figures.calls > 0).then(|| figures.errors as f64 / figures.calls as f64),
-            first_time: std::mem::take(&mut known.first_time),
-            last_time: std::mem::take(&mut known.last_time),
-            content_hash: known.content_hash.take(),
-            routing_hash: known.routing_hash.take(),
-            policy_hash: known.policy_hash.take(),
-            changed: std::mem::take(&mut known.changed),
-            returned: known.returned,
-            ..figures
-        };
-    }
-    let query = format!(
-        "SELECT episode, name, avg(value) AS mean, count(*) AS count
-        FROM (
-            SELECT DISTINCT c.episode, s.name, s.value, s.trace_id, s.span_id, s.time_unix_nano
-            FROM (SELECT tenant, trace_id, span_id, {of} AS episode FROM llm_calls WHERE {condition}) AS c
-            JOIN scores AS s ON s.tenant = c.tenant AND s.trace_id = c.trace_id
-            WHERE c.episode IS NOT NULL AND s.value IS NOT NULL AND (s.span_id IS NULL OR s.target = 'run' OR s.span_id = c.span_id)
-        ) AS said
-        GROUP BY episode, name"
-    );
-    #[derive(Deserialize)]
-    struct Scored {
-        episode: usize,
-        name: String,
-        mean: f64,
-        count: i64,
-    }
-    for Scored { episode, name, mean, count } in rows::<Scored>(source, &query).await? {
-        if let Some(episode) = episodes.get_mut(episode) {
-            episode.scores.insert(name, MeanScore { mean, count });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

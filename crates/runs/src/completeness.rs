@@ -8,7 +8,7 @@ use crate::ask::{Ask, RunsError, rows};
 use crate::find::Place;
 use crate::record::{Attribute, Completeness, Late, Redacted, RunRecord, Sampling};
 use crate::rows::SpanRow;
-use crate::sql::over;
+use crate::sql::{over, quoted};
 
 /// A span that comes later than this after its end is late. Exporters keep spans for seconds.
 const LATE_NS: i64 = 5 * 60 * 1_000_000_000;
@@ -74,7 +74,7 @@ pub(crate) fn fill(record: &mut RunRecord, evidence: &Evidence<'_>) {
         usage_flags: by_flag(spans, |span| &span.usage_flags),
         truncated_spans: flagged("truncated"),
         unparsable_spans: flagged("unparsable"),
-        redacted: redacted(record, spans),
+        redacted: redacted(record, evidence),
         unreadable_attributes: attributes("unreadable", true),
         unmapped_attributes: attributes("kept", false),
         dropped_attributes: sum(|span| span.dropped_attributes),
@@ -169,24 +169,53 @@ fn kept_share(trace_state: &str) -> Option<f64> {
     Some(1.0 - digits as f64 / (1_u64 << 56) as f64)
 }
 
-/// Marks in texts of the run, in previews, and Logfire's own list.
-fn redacted(record: &RunRecord, spans: &[SpanRow]) -> Vec<Redacted> {
-    let marks_of = |hash: &str| {
-        let text = record.text(hash).unwrap_or_default();
-        MARKS.iter().filter(move |mark| text.contains(**mark))
+/// SQL for the list of marks in the previews of a span and in the attributes that stay on it.
+pub(crate) fn marks_column() -> String {
+    const TEXT: &str = "concat_ws(' ', input_preview, output_preview, array_to_string(map_values(attributes), ' '))";
+    let marks = MARKS.iter().map(|mark| quoted(mark));
+    let found = marks.map(|mark| format!("CASE WHEN strpos({TEXT}, {mark}) > 0 THEN {mark} ELSE '' END"));
+    format!("array_remove_all(make_array({}), '')", found.collect::<Vec<_>>().join(", "))
+}
+
+/// Marks in what spans, calls and log records of the run carry, and Logfire's own list.
+fn redacted(record: &RunRecord, evidence: &Evidence<'_>) -> Vec<Redacted> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    // A log record need not name a span.
+    let mut add = |mark: &str, span: &str| {
+        let spans = found.entry(mark.to_owned()).or_default();
+        spans.extend((!span.is_empty()).then(|| span.to_owned()));
     };
-    let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for span in &record.spans {
-        let messages = span.input.iter().chain(&span.output).chain(&span.payloads);
-        for mark in messages.flat_map(|message| marks_of(&message.hash)) {
-            found.entry(mark).or_default().insert(&span.span_id);
+    let mut look = |text: &str, span: &str| {
+        MARKS.iter().filter(|mark| text.contains(**mark)).for_each(|mark| add(mark, span));
+    };
+    let messages_of_spans = record
+        .spans
+        .iter()
+        .flat_map(|span| [&span.input, &span.output, &span.payloads].map(|list| (list, &span.span_id)));
+    let messages_of_calls =
+        record.calls.iter().flat_map(|call| [&call.input, &call.output].map(|list| (list, &call.span_id)));
+    for (messages, span) in messages_of_spans.chain(messages_of_calls) {
+        messages.iter().for_each(|message| look(record.text(&message.hash).unwrap_or_default(), span));
+    }
+    for call in &record.calls {
+        let around = call.system.iter().chain(&call.tools);
+        around.for_each(|message| look(record.text(&message.hash).unwrap_or_default(), &call.span_id));
+    }
+    for log in &record.logs {
+        look(log.body.as_deref().unwrap_or_default(), log.span_id.as_deref().unwrap_or_default());
+    }
+    for span in evidence.spans {
+        look(span.status_message.as_deref().unwrap_or_default(), &span.span_id);
+        let events = span.events.iter().flat_map(|event| &event.attributes).flat_map(BTreeMap::values).flatten();
+        events.for_each(|text| look(text, &span.span_id));
+    }
+    for span in evidence.spans {
+        span.marks.iter().for_each(|mark| add(mark, &span.span_id));
+        if span.scrubbed {
+            add("logfire.scrubbed", &span.span_id);
         }
     }
-    for span in spans.iter().filter(|span| span.scrubbed) {
-        found.entry("logfire.scrubbed").or_default().insert(&span.span_id);
-    }
-    let list = |ids: BTreeSet<&str>| ids.into_iter().map(str::to_owned).collect();
-    found.into_iter().map(|(mark, ids)| Redacted { mark: mark.to_owned(), spans: list(ids) }).collect()
+    found.into_iter().map(|(mark, spans)| Redacted { mark, spans: spans.into_iter().collect() }).collect()
 }
 
 #[cfg(test)]

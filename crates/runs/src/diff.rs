@@ -3,7 +3,7 @@
 //! Model calls are paired by their kind and place: the second chat of one run with the second chat of the other. Texts
 //! are compared line by line, each pair of texts once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 use similar::{ChangeTag, TextDiff};
@@ -11,6 +11,10 @@ use tracewell_dialects::message_text;
 
 use crate::record::{Message, ModelCall, RunRecord};
 use crate::render::{Block, count, duration, parameters};
+
+/// What the guardrails of a run are called, which are a part of its policy.
+const GUARDRAILS: &str = "guardrails";
+const INSTRUCTIONS: &str = "instructions";
 
 /// Unchanged lines around a change.
 const CONTEXT: usize = 3;
@@ -21,7 +25,7 @@ const CONTEXT: usize = 3;
 pub struct RunDiff {
     pub a: String,
     pub b: String,
-    /// The kinds of change among the paired calls: content, routing, policy.
+    /// The kinds of change among the paired calls and the guardrails around them: content, routing, policy.
     pub classes: Vec<String>,
     /// Facts of the runs that differ.
     pub run: Vec<Change>,
@@ -97,8 +101,15 @@ pub fn diff(a: &RunRecord, b: &RunRecord) -> RunDiff {
     texts.add("final output", last(&a.output), last(&b.output));
     diff.texts = texts.found;
     for class in ["content", "routing", "policy"] {
-        if diff.calls.iter().flat_map(|call| &call.changes).any(|change| change.what == format!("{class} fingerprint"))
-        {
+        let told = format!("{class} fingerprint");
+        let in_calls = diff.calls.iter().flat_map(|call| &call.changes).any(|change| change.what == told);
+        // A guardrail may stand around the calls, and instructions in log records, which no fingerprint is made of.
+        let around = match class {
+            "content" => diff.texts.iter().any(|text| text.what == INSTRUCTIONS),
+            "policy" => diff.run.iter().any(|change| change.what == GUARDRAILS),
+            _ => false,
+        };
+        if in_calls || around {
             diff.classes.push(class.to_owned());
         }
     }
@@ -120,6 +131,8 @@ fn run(a: &RunRecord, b: &RunRecord) -> Vec<Change> {
         let number = |number: usize| Some(count(number as i64));
         let mut tools: Vec<String> = record.tools.iter().filter_map(|tool| tool.tool_name.clone()).collect();
         tools.dedup();
+        let guardrails = record.spans.iter().filter(|span| span.kind == "guardrail").map(|span| span.name.clone());
+        let guardrails: Vec<String> = guardrails.collect::<BTreeSet<_>>().into_iter().collect();
         vec![
             ("name", record.name.clone()),
             ("status", record.status.clone()),
@@ -133,9 +146,12 @@ fn run(a: &RunRecord, b: &RunRecord) -> Vec<Change> {
             ("model calls", number(record.calls.len())),
             ("tool calls", number(record.tools.len())),
             ("tools", list(&tools)),
+            (GUARDRAILS, list(&guardrails)),
             ("retrieved documents", number(record.retrievals.iter().map(|one| one.documents.len()).sum())),
             ("input tokens", record.tokens.input_tokens.map(count)),
             ("output tokens", record.tokens.output_tokens.map(count)),
+            ("cost in USD", record.cost_usd.clone()),
+            ("calls without a price", Some(record.unpriced_calls.to_string())),
             ("complete", Some(record.completeness.complete.to_string())),
         ]
     };
@@ -159,6 +175,9 @@ fn call(a: &ModelCall, b: &ModelCall) -> Vec<Change> {
             ("input tokens", call.input_tokens.map(count)),
             ("output tokens", call.output_tokens.map(count)),
             ("cached tokens", call.cache_read_tokens.map(count)),
+            ("cost in USD", call.cost_usd.clone()),
+            ("no price because", call.unpriced_reason.clone()),
+            ("price", call.price_rule.clone()),
             ("took", call.duration_ns.map(duration)),
             ("first token after", call.ttft_ns.map(duration)),
             ("finished", list(&call.finish_reasons)),
@@ -182,7 +201,7 @@ struct Texts<'a> {
 
 impl Texts<'_> {
     fn compare(&mut self, a: &ModelCall, b: &ModelCall) {
-        self.add("instructions", a.system.as_ref(), b.system.as_ref());
+        self.add(INSTRUCTIONS, a.system.as_ref(), b.system.as_ref());
         self.add("tools offered", a.tools.as_ref(), b.tools.as_ref());
         self.add("last input", last(&a.input), last(&b.input));
         self.add("output", last(&a.output), last(&b.output));
@@ -269,6 +288,7 @@ pub fn story(diff: &RunDiff) -> Vec<Block> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Span;
 
     #[test]
     fn only_lines_that_differ_are_shown_with_a_few_around_them() {
@@ -277,6 +297,19 @@ mod tests {
         let signs: String = lines(a, &b).iter().map(|(sign, _)| *sign).collect();
         assert_eq!(signs, "   -+   ");
         assert!(lines(a, a).is_empty());
+    }
+
+    #[test]
+    fn a_guardrail_that_comes_or_goes_is_a_change_of_policy() {
+        let record = |guardrails: &[&str]| {
+            let span = |name: &&str| Span { name: (*name).to_owned(), kind: "guardrail".to_owned(), ..Span::default() };
+            RunRecord { spans: guardrails.iter().map(span).collect(), ..RunRecord::default() }
+        };
+        let found = diff(&record(&["pii"]), &record(&["tone", "pii", "pii"]));
+        assert_eq!(found.classes, ["policy"]);
+        let change = Change { what: GUARDRAILS.to_owned(), a: Some("pii".to_owned()), b: Some("pii, tone".to_owned()) };
+        assert_eq!(found.run, [change]);
+        assert!(diff(&record(&["pii"]), &record(&["pii", "pii"])).classes.is_empty());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tracewell_pricing::Amount;
+
 use crate::record::{ModelCall, Prompt, RunRecord, Tokens};
 use crate::rows::SpanRow;
 
@@ -74,6 +76,21 @@ pub(crate) fn tokens(calls: &[ModelCall]) -> Tokens {
             .filter(|call| call.input_tokens.is_none() && call.output_tokens.is_none())
             .count() as u64,
     }
+}
+
+/// What the calls cost that have a price, and how many have none. Each amount is written in its shortest form.
+pub(crate) fn cost(calls: &mut [ModelCall]) -> (Option<String>, u64) {
+    let (mut sum, mut unpriced) = (None, 0);
+    for call in calls {
+        match call.cost_usd.as_deref().and_then(|cost| cost.parse::<Amount>().ok()) {
+            Some(cost) => {
+                call.cost_usd = Some(cost.to_string());
+                sum = Some(cost.units().saturating_add(sum.unwrap_or_default()));
+            }
+            None => unpriced += 1,
+        }
+    }
+    (sum.map(|units| Amount::from_units(units).to_string()), unpriced)
 }
 
 /// The prompts of the calls. `templates` by span.

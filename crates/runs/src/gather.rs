@@ -21,7 +21,8 @@ use crate::{contents, facts, interventions, nodes, tree};
 pub async fn open(source: &impl Ask, prefix: &str) -> Result<RunRecord, RunsError> {
     let place = place(source, prefix).await?;
     let mine = place.condition();
-    let spans_query = format!("SELECT {SPAN_COLUMNS} FROM span_records WHERE {mine}");
+    let marks = completeness::marks_column();
+    let spans_query = format!("SELECT {SPAN_COLUMNS}, {marks} AS marks FROM span_records WHERE {mine}");
     let logs_query = format!("SELECT {LOG_COLUMNS} FROM logs WHERE {mine} ORDER BY time_unix_nano, seq, event_name");
     let (span_rows, logs, neighbours, scores, attributes) = futures::try_join!(
         rows::<Map<String, Value>>(source, &spans_query),
@@ -51,15 +52,19 @@ pub async fn open(source: &impl Ask, prefix: &str) -> Result<RunRecord, RunsErro
     record.calls = calls.told(start, &told)?;
     record.tools = tools.into_iter().map(|row| offset::<ToolCall>(row, start)).collect::<Result<_, _>>()?;
     record.tokens = facts::tokens(&record.calls);
+    (record.cost_usd, record.unpriced_calls) = facts::cost(&mut record.calls);
     let templates: BTreeMap<_, _> =
         spans.iter().filter_map(|span| Some((span.span_id.clone(), span.template.clone()?))).collect();
     record.prompts = facts::prompts(&record.calls, &templates);
     record.scores = scores;
-    record.interventions = interventions::interventions(&spans, &logs, &record.tools, &record.scores, start);
+    record.interventions = interventions::interventions(&spans, &logs, &record.tools, start);
     record.logs = logs.iter().map(|row| log(row, start)).collect();
     let tree = tree::tree(nodes::nodes(&spans, start, &told));
     record.spans = tree.spans;
     (record.input, record.output) = ends(&record);
+    let corrections = interventions::corrections(&record);
+    record.interventions.extend(corrections);
+    record.interventions.sort_by(|a, b| a.time.cmp(&b.time));
 
     let documents: BTreeSet<&str> = spans
         .iter()
@@ -73,6 +78,7 @@ pub async fn open(source: &impl Ask, prefix: &str) -> Result<RunRecord, RunsErro
         async { if searches { around::retrievals(source, &place, &documents, start).await } else { Ok(Vec::new()) } };
     let (texts, retrievals) = futures::try_join!(contents::texts(source, &place, &hashes), retrievals)?;
     record.contents = texts;
+    interventions::asked(&mut record);
     record.retrievals = retrievals;
     record.completeness = Completeness {
         root_missing: !tree.has_root,

@@ -42,6 +42,6 @@ mod tree;
 pub use ask::{Ask, RunsError, rows};
 pub use find::find;
 pub use gather::open;
-pub use list::{Filter, Page, RunRow, list};
+pub use list::{Filter, Page, RunRow, RunScore, list};
 pub use moment::parse_moment;
 pub use record::{Completeness, RunRecord};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tracewell_model::time::Day;
+use tracewell_pricing::Amount;
 
 use crate::ask::{Ask, RunsError, rows};
 use crate::find::is_empty;
@@ -39,6 +40,14 @@ pub struct Filter {
     pub name: Option<String>,
     /// Such as `2s`.
     pub min_duration: Option<String>,
+    /// US dollars that the run cost at least.
+    pub min_cost: Option<String>,
+    /// What was last said of the run or one of its spans: `name`, `name=label`, or `name<0.5` (also <=, >, >=, =).
+    pub score: Option<String>,
+    /// What each run cost, too: every call of the runs looked at has to be priced.
+    pub costs: bool,
+    /// What was last said of each run and its spans, too.
+    pub scores: bool,
     /// Rows of a page.
     pub limit: Option<usize>,
     /// The cursor of the page before.
@@ -75,6 +84,26 @@ pub struct RunRow {
     pub output_tokens: Option<i64>,
     pub input_preview: Option<String>,
     pub output_preview: Option<String>,
+    /// In US dollars, exact; only where costs are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpriced_calls: Option<i64>,
+    /// The newest first; only where scores are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scores: Option<Vec<RunScore>>,
+}
+
+/// What was said of a run or one of its spans.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "members of `scores` in the view `runs`")]
+pub struct RunScore {
+    pub name: String,
+    pub value: Option<f64>,
+    pub label: Option<String>,
+    pub source: Option<String>,
+    pub span_id: Option<String>,
 }
 
 const COLUMNS: &str =
@@ -145,6 +174,19 @@ impl Filter {
                 .map_err(|_| RunsError::Filter(format!("`{duration}` is no duration; write 500ms, 2s or 1m 30s")))?;
             add(format!("duration_ns >= {}", i64::try_from(parsed.as_nanos()).unwrap_or(i64::MAX)));
         }
+        if let Some(cost) = &self.min_cost {
+            let amount: Amount = cost.parse().map_err(|_| {
+                RunsError::Filter(format!("`{cost}` is no amount of US dollars; write it with a point, such as 0.05"))
+            })?;
+            add(format!("cost_usd >= CAST('{amount}' AS DECIMAL(38, {}))", Amount::SCALE));
+        }
+        if let Some(score) = &self.score {
+            add(format!(
+                "EXISTS (SELECT 1 FROM evaluations AS e WHERE e.tenant = runs.tenant AND e.trace_id = runs.trace_id
+                    AND e.superseded_at IS NULL AND {})",
+                said(score)?
+            ));
+        }
         if let Some(cursor) = &self.before {
             let (at, id) = cursor.split_once('/').unwrap_or((cursor, ""));
             let at = time(parse_moment(at, now)?);
@@ -156,6 +198,18 @@ impl Filter {
             add(format!("start_time <= {at}"));
         }
         Ok(conditions)
+    }
+
+    /// The columns that are asked for.
+    fn columns(&self) -> String {
+        let mut columns = COLUMNS.to_owned();
+        if self.costs {
+            columns += ", CAST(cost_usd AS text) AS cost_usd, unpriced_calls";
+        }
+        if self.scores {
+            columns += ", scores";
+        }
+        columns
     }
 
     /// The conditions on the date, which leave days out before runs are put together.
@@ -186,10 +240,14 @@ pub async fn list(source: &impl Ask, filter: &Filter, now: i64) -> Result<Page, 
     conditions.extend(filter.dates(now)?);
     let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
     let query = format!(
-        "SELECT {COLUMNS} FROM runs WHERE {condition} ORDER BY start_time DESC, trace_id DESC LIMIT {}",
+        "SELECT {} FROM runs WHERE {condition} ORDER BY start_time DESC, trace_id DESC LIMIT {}",
+        filter.columns(),
         limit + 1
     );
     let mut runs = rows::<RunRow>(source, &query).await?;
+    for run in &mut runs {
+        run.cost_usd = run.cost_usd.take().map(|cost| shortest(&cost));
+    }
     if runs.is_empty() && is_empty(source).await? {
         return Err(RunsError::Empty);
     }
@@ -197,6 +255,31 @@ pub async fn list(source: &impl Ask, filter: &Filter, now: i64) -> Result<Page, 
     runs.truncate(limit);
     let next = runs.last().filter(|_| more).map(|last| format!("{}/{}", last.start_time, last.trace_id));
     Ok(Page { runs, next })
+}
+
+/// The condition that a row of `evaluations` says `score`.
+fn said(score: &str) -> Result<String, RunsError> {
+    let wrong = || {
+        RunsError::Filter(format!("`{score}` is no score; write its name, name=label, or name<0.5 (also <=, >, >=, =)"))
+    };
+    let end = score.find(['<', '>', '=']).unwrap_or(score.len());
+    let (name, compared) = (score[..end].trim(), &score[end..]);
+    let value = compared.trim_start_matches(['<', '>', '=']);
+    let (operator, value) = (&compared[..compared.len() - value.len()], value.trim());
+    let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
+    let is_said = match (operator, number) {
+        _ if name.is_empty() => return Err(wrong()),
+        ("", _) => "true".to_owned(),
+        ("<" | "<=" | ">" | ">=" | "=", Some(number)) => format!("e.value {operator} {number:e}"),
+        ("=", None) if !value.is_empty() => format!("e.label = {}", quoted(value)),
+        _ => return Err(wrong()),
+    };
+    Ok(format!("e.name = {} AND {is_said}", quoted(name)))
+}
+
+/// An exact amount without the zeros at its end.
+fn shortest(cost: &str) -> String {
+    cost.parse::<Amount>().map_or_else(|_| cost.to_owned(), |amount| amount.to_string())
 }
 
 /// A literal of a point in time.
@@ -216,8 +299,31 @@ mod tests {
             Filter { status: Some("bad".to_owned()), ..Filter::default() },
             Filter { min_duration: Some("long".to_owned()), ..Filter::default() },
             Filter { before: Some("2026-11-20T00:00:00Z/x'".to_owned()), ..Filter::default() },
+            Filter { min_cost: Some("1 OR true".to_owned()), ..Filter::default() },
+            Filter { score: Some("<0.5".to_owned()), ..Filter::default() },
+            Filter { score: Some("tone<kind".to_owned()), ..Filter::default() },
+            Filter { score: Some("tone<>1".to_owned()), ..Filter::default() },
         ] {
             assert!(wrong.conditions(0).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_score_is_compared_by_its_value_or_its_label() {
+        for (score, condition) in [
+            ("tone", "e.name = 'tone' AND true"),
+            ("tone <= 0.5", "e.name = 'tone' AND e.value <= 5e-1"),
+            ("tone=kind", "e.name = 'tone' AND e.label = 'kind'"),
+            ("it's=x' OR 'a' = 'a", "e.name = 'it''s' AND e.label = 'x'' OR ''a'' = ''a'"),
+        ] {
+            assert_eq!(said(score).unwrap(), condition);
+        }
+    }
+
+    #[test]
+    fn costs_and_scores_are_worked_out_only_for_who_asks() {
+        assert_eq!(Filter::default().columns(), COLUMNS);
+        let asked = Filter { costs: true, scores: true, ..Filter::default() }.columns();
+        assert!(asked.contains("cost_usd") && asked.ends_with(", scores"), "{asked}");
     }
 }

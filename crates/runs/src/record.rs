@@ -10,47 +10,12 @@ use serde::{Deserialize, Serialize};
 /// The version of this form; it rises when a member changes its meaning or goes.
 pub const RECORD_VERSION: u32 = 1;
 
-macro_rules! records {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)+ })+) => {
-        $(
-            $(#[$doc])*
-            #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-            #[serde(default)]
-            #[allow(missing_docs, reason = "columns of the published schema say the rest")]
-            pub struct $name { $($(#[$field_doc])* #[serde(skip_serializing_if = "is_unsaid")] pub $field: $kind,)+ }
-        )+
-    };
-}
+#[macro_use]
+mod form;
+mod missing;
 
-/// What says nothing is not written: no value, and a list without members.
-trait Unsaid {
-    fn unsaid(&self) -> bool {
-        false
-    }
-}
-impl<T> Unsaid for Option<T> {
-    fn unsaid(&self) -> bool {
-        self.is_none()
-    }
-}
-impl<T> Unsaid for Vec<T> {
-    fn unsaid(&self) -> bool {
-        self.is_empty()
-    }
-}
-impl<K, V> Unsaid for BTreeMap<K, V> {
-    fn unsaid(&self) -> bool {
-        self.is_empty()
-    }
-}
-macro_rules! always_said {
-    ($($kind:ty),+) => { $(impl Unsaid for $kind {})+ };
-}
-always_said!(u32, u64, usize, i64, bool, String, Tokens, Completeness);
-
-fn is_unsaid(value: &impl Unsaid) -> bool {
-    value.unsaid()
-}
+use form::is_unsaid;
+pub use missing::{Attribute, Completeness, Late, MissingParent, Redacted, Sampling};
 
 records! {
     /// One run.
@@ -82,6 +47,10 @@ records! {
         output: Vec<Message>,
         prompts: Vec<Prompt>,
         tokens: Tokens,
+        /// What the model calls cost in US dollars, exact, as far as they have a price.
+        cost_usd: Option<String>,
+        /// Model calls without a price in US dollars, which `cost_usd` leaves out.
+        unpriced_calls: u64,
         calls: Vec<ModelCall>,
         tools: Vec<ToolCall>,
         retrievals: Vec<Retrieval>,
@@ -173,6 +142,19 @@ records! {
         usage_reported: BTreeMap<String, String>,
         /// As the application reported it, in US dollars.
         reported_cost_usd: Option<String>,
+        /// What it cost in US dollars, exact, by the prices in force at its time; absent where it has no price.
+        cost_usd: Option<String>,
+        unpriced_reason: Option<String>,
+        currency: Option<String>,
+        price_rule: Option<String>,
+        price_source: Option<String>,
+        catalogue: Option<String>,
+        catalogue_version: Option<String>,
+        prices_version: Option<String>,
+        price_tier: Option<String>,
+        price_context_over: Option<i64>,
+        model_reading: Option<String>,
+        count_reading: Option<String>,
         content_hash: Option<String>,
         routing_hash: Option<String>,
         policy_hash: Option<String>,
@@ -253,6 +235,8 @@ records! {
         /// Hashes into the contents: what stood there, and what came of it.
         before: Option<String>,
         after: Option<String>,
+        /// What a person says the output should have been.
+        correction: Option<String>,
         /// What a reviewer wrote.
         comment: Option<String>,
     }
@@ -261,13 +245,21 @@ records! {
         time: String,
         target: String,
         span_id: Option<String>,
+        response_id: Option<String>,
+        session_id: Option<String>,
         document_id: Option<String>,
         name: String,
+        /// numeric, boolean, categorical, text, or correction.
+        data_type: Option<String>,
         value: Option<f64>,
         label: Option<String>,
+        /// What was said in free text; of a correction what the output should have been.
+        text: Option<String>,
         explanation: Option<String>,
         source: Option<String>,
         author: Option<String>,
+        /// When its judge judged the same again; absent of a last word.
+        superseded_at: Option<String>,
         metadata: BTreeMap<String, String>,
     }
     /// One span, the times it was sent again merged; or a log record that stands for one.
@@ -322,81 +314,9 @@ records! {
         severity: Option<String>,
         body: Option<String>,
     }
-    /// What the record lacks, and what is known to be odd about it.
-    Completeness {
-        /// Nothing below says that something is missing.
-        complete: bool,
-        root_missing: bool,
-        missing_parents: Vec<MissingParent>,
-        /// Spans whose start alone has been told.
-        unfinished_spans: Vec<String>,
-        /// Spans whose parents form a circle.
-        circular_spans: Vec<String>,
-        /// Rows of spans that were sent again.
-        resent_spans: u64,
-        late: Option<Late>,
-        sampling: Sampling,
-        /// Spans by what is flagged on them.
-        flags: BTreeMap<String, Vec<String>>,
-        usage_flags: BTreeMap<String, Vec<String>>,
-        truncated_spans: Vec<String>,
-        unparsable_spans: Vec<String>,
-        redacted: Vec<Redacted>,
-        unreadable_attributes: Vec<Attribute>,
-        /// Attributes of spans of a language-model dialect that fill no column, and are kept as sent.
-        unmapped_attributes: Vec<Attribute>,
-        dropped_attributes: u64,
-        dropped_events: u64,
-        dropped_links: u64,
-        /// Hashes that spans refer to and that are no longer in `contents`.
-        expired_contents: Vec<String>,
-        calls_without_usage: Vec<String>,
-        calls_without_input: Vec<String>,
-        calls_without_output: Vec<String>,
-        log_records: u64,
-        /// Calls that other traces tell of as well: this run's spans by the span that stands for the call.
-        counted_elsewhere: BTreeMap<String, SpanName>,
-        /// Other traces at the same time in which calls were looked for that are this run's.
-        neighbours: u64,
-        /// There were more than could be looked at.
-        neighbours_cut: Option<bool>,
-    }
-    /// A parent that spans name and that has not come.
-    MissingParent {
-        span_id: String,
-        children: Vec<String>,
-    }
-    /// Spans that came long after their end.
-    Late {
-        spans: Vec<String>,
-        /// How long the latest of them took from its end to its receipt.
-        most_ns: i64,
-        /// All of them did, as in a back-fill.
-        whole_run: bool,
-    }
-    /// What is known of sampling.
-    Sampling {
-        /// Spans whose trace flags say that they were sampled.
-        sampled_spans: u64,
-        /// Spans whose trace flags do not: most exporters leave them out.
-        unsaid_spans: u64,
-        /// Of all traces, the share that was kept, by the thresholds in `tracestate`.
-        kept_share: Vec<f64>,
-    }
-    /// Spans on which something was masked before it was sent, by a mark that is known.
-    Redacted {
-        mark: String,
-        spans: Vec<String>,
-    }
-    /// An attribute key and on how many spans it stands.
-    Attribute {
-        key: String,
-        dialect: String,
-        spans: u64,
-    }
 }
 
-always_said!(Sampling);
+always_said!(Tokens);
 
 impl ModelCall {
     /// The model that answered, else the one asked for.

@@ -104,6 +104,9 @@ pub(crate) struct SpanRow {
     pub(crate) pending_parent: Option<String>,
     #[serde(default)]
     pub(crate) scrubbed: bool,
+    /// Marks of masking in its attributes and previews.
+    #[serde(default)]
+    pub(crate) marks: Vec<String>,
     /// What a span of kind `human` was sent with.
     #[serde(default)]
     pub(crate) said: BTreeMap<String, Option<String>>,
@@ -220,6 +223,12 @@ pub(crate) const CALL_COLUMNS: &str = "span_id, parent_span_id, name, kind, star
     audio_input_tokens, audio_output_tokens, image_input_tokens, usage_flags, input_semantics, usage_reported,
     reported_cost_usd, content_hash, routing_hash, policy_hash, duplicates, reported_subtree_usage, input_refs,
     output_refs, system_ref, tools_ref";
+
+/// The columns of `span_costs` that go to a call.
+pub(crate) const COST_COLUMNS: &str =
+    "span_id, CAST(cost_usd AS text) AS cost_usd, unpriced_reason, currency, price_rule,
+    price_source, catalogue, catalogue_version, prices_version, price_tier, price_context_over, model_reading,
+    count_reading";
 
 /// A row of `call_spans`.
 #[derive(Clone, Debug, Deserialize)]

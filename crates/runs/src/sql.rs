@@ -43,9 +43,17 @@ impl Days {
 /// `WITH` the views `names` and those that they use, each by its own SQL over the tables as `tables` narrows them:
 /// `(table, condition)`. A name in `WITH` stands before the table or view of that name.
 pub(crate) fn over(tables: &[(&str, String)], names: &[&str]) -> String {
+    over_rows(tables, names, "", "")
+}
+
+/// The same, where the view `name` has the rows that the SQL `rows` has.
+pub(crate) fn over_rows(tables: &[(&str, String)], names: &[&str], name: &str, rows: &str) -> String {
     let narrowed = tables.iter().map(|(name, condition)| format!("{name} AS (SELECT * FROM {name} WHERE {condition})"));
     let views = VIEWS.iter().filter(|view| names.contains(&view.name));
-    let views = views.map(|view| format!("{} AS (\n{}\n)", view.name, view.sql));
+    let views = views.map(|view| {
+        let sql = if view.name == name { rows } else { view.sql };
+        format!("{} AS (\n{sql}\n)", view.name)
+    });
     format!("WITH {}\n", narrowed.chain(views).collect::<Vec<_>>().join(",\n"))
 }
 
@@ -70,5 +78,7 @@ mod tests {
         assert!(
             sql.starts_with("WITH spans AS (SELECT * FROM spans WHERE trace_id = 'a'),\nretrievals AS (\n-- One row")
         );
+        let sql = over_rows(&[], &["llm_calls"], "llm_calls", "SELECT 1");
+        assert_eq!(sql, "WITH llm_calls AS (\nSELECT 1\n)\n");
     }
 }

@@ -81,6 +81,21 @@ const RUN: [&str; 10] = [
     "status",
     "duration_ns",
 ];
+/// An amount as the record writes it, without zeros at its end.
+const SHORT: &str = r"regexp_replace(CAST(cost_usd AS text), '\.?0+$', '') AS cost";
+const COST: [&str; 11] = [
+    "span_id",
+    "unpriced_reason",
+    "currency",
+    "price_rule",
+    "price_source",
+    "catalogue_version",
+    "prices_version",
+    "price_tier",
+    "price_context_over",
+    "model_reading",
+    "count_reading",
+];
 const TOKENS: [&str; 5] =
     ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"];
 
@@ -93,8 +108,12 @@ async fn the_record_of_every_captured_run_says_what_the_views_say_and_what_was_s
     for capture in &captures {
         capture.over_http(&server).await;
     }
-    let traces = server.sql("SELECT * FROM traces WHERE span_count > 0 ORDER BY start_time, trace_id");
+    let traces = format!("SELECT *, {SHORT} FROM traces WHERE span_count > 0 ORDER BY start_time, trace_id");
+    let traces = server.sql(&traces);
     let calls = by_trace(server.sql("SELECT * FROM llm_calls ORDER BY start_unix_nano, span_id"));
+    let costs =
+        format!("SELECT trace_id, {}, {} FROM span_costs ORDER BY start_unix_nano, span_id", COST.join(", "), SHORT);
+    let costs = by_trace(server.sql(&costs));
     let tools = by_trace(server.sql("SELECT * FROM tool_calls ORDER BY start_unix_nano, span_id"));
     let documents = by_trace(server.sql("SELECT * FROM retrievals ORDER BY start_time, span_id, position"));
     assert!(traces.len() >= captures.len(), "{} traces", traces.len());
@@ -105,7 +124,7 @@ async fn the_record_of_every_captured_run_says_what_the_views_say_and_what_was_s
         .try_collect()
         .await
         .unwrap();
-    let mut compared = [0; 3];
+    let mut compared = [0; 4];
     for row in &traces {
         let id = row["trace_id"].as_str().unwrap();
         let found = &records[id];
@@ -118,6 +137,13 @@ async fn the_record_of_every_captured_run_says_what_the_views_say_and_what_was_s
         let wanted = members(calls.get(id), &CALL);
         compared[0] += wanted.len();
         assert_eq!(members(Some(&own("calls")), &CALL), wanted, "{id}");
+
+        let cost = |row: &Value, name: &str| (plain(&row[name]), row["unpriced_calls"].clone());
+        assert_eq!(cost(found, "cost_usd"), cost(row, "cost"), "{id}");
+        assert_eq!(members(Some(&own("calls")), &COST), members(costs.get(id), &COST), "{id}");
+        let amounts = |rows: Option<&Vec<Value>>, name: &str| members(rows, &[name]);
+        assert_eq!(amounts(Some(&own("calls")), "cost_usd"), amounts(costs.get(id), "cost"), "{id}");
+        compared[3] += costs.get(id).into_iter().flatten().filter(|row| !row["cost"].is_null()).count();
 
         let content = |hash: &Value| found["contents"][hash.as_str().unwrap_or_default()].clone();
         let executions = own("tools").into_iter().map(|mut tool| {

@@ -89,6 +89,78 @@ async fn runs_are_listed_by_what_they_are_newest_first() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_are_listed_with_what_they_cost_and_what_was_last_said_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&folder).await;
+    let call = |id: u128, model: &str, used: (i64, i64)| {
+        let start = id as u64 * 10_000;
+        span("shop", "a", (id, 1), 0, (start, start + 100))
+            .with(text("gen_ai.operation.name", "chat"))
+            .with(text("gen_ai.provider.name", "openai"))
+            .with(text("gen_ai.request.model", model))
+            .used(used.0, used.1)
+    };
+    // Nobody knows the price of the last.
+    let calls =
+        [call(1, "gpt-4.1-mini", (2_000, 100)), call(2, "gpt-4.1-mini", (10, 0)), call(3, "house-model", (5, 1))];
+    send(&server, calls).await;
+    for (trace, score) in [
+        (1, json!({"name": "correctness", "value": 0.4})),
+        (2, json!({"name": "correctness", "value": 0.3})),
+        // What ada says of it last.
+        (1, json!({"name": "correctness", "value": 0.9})),
+        (2, json!({"name": "tone", "label": "kind"})),
+    ] {
+        let mut score = score;
+        score["trace_id"] = hex(trace).into();
+        score["source"] = "human".into();
+        score["author"] = "ada".into();
+        let answer = server.post("/v1/scores", "application/json", score.to_string().into_bytes()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    for (arguments, wanted) in [
+        (&["--min-cost", "0.0005"][..], &["1"][..]),
+        (&["--min-cost", "0.000004"], &["2", "1"]),
+        (&["--score", "correctness"], &["2", "1"]),
+        (&["--score", "correctness<0.5"], &["2"]),
+        (&["--score", "correctness>=0.9", "--costs"], &["1"]),
+        (&["--score", "tone=kind"], &["2"]),
+        (&["--score", "tone=rude"], &[]),
+    ] {
+        assert_eq!(listed(&server, arguments), wanted, "{arguments:?}");
+    }
+    // (2 000 × 0.4 + 100 × 1.6) and 10 × 0.4 millionths.
+    let rows = printed(&server.data, &["runs", "list", "--format", "json", "--costs", "--scores"]);
+    let rows: Vec<Value> = serde_json::from_str(&rows).unwrap();
+    let said = |row: &Value| -> Vec<Value> {
+        let scores = row["scores"].as_array().into_iter().flatten();
+        let mut scores: Vec<_> = scores.map(|score| json!([score["name"], score["value"], score["label"]])).collect();
+        scores.sort_by_key(Value::to_string);
+        scores
+    };
+    let cells = rows.iter().map(|row| json!([row["cost_usd"], row["unpriced_calls"], said(row)]));
+    assert_eq!(
+        cells.collect::<Value>(),
+        json!([
+            [null, 1, []],
+            ["0.000004", 0, [["correctness", 0.3, null], ["tone", null, "kind"]]],
+            ["0.00096", 0, [["correctness", 0.9, null]]],
+        ])
+    );
+    let table = printed(&server.data, &["runs", "list", "--format", "table", "--costs", "--scores"]);
+    assert!(table.contains("0.00096") && table.contains("kind"), "{table}");
+    let page = get(&server, "/v1/runs?costs=true&min_cost=0.0005", "*/*").await.json::<Value>().await.unwrap();
+    assert_eq!(page["runs"].as_array().unwrap().len(), 1, "{page}");
+    assert_eq!([&page["runs"][0]["cost_usd"], &page["runs"][0]["unpriced_calls"]], [&json!("0.00096"), &json!(0)]);
+    // Neither is worked out for who does not ask.
+    let page = get(&server, "/v1/runs", "*/*").await.json::<Value>().await.unwrap();
+    assert!(page["runs"][0].get("cost_usd").is_none() && page["runs"][0].get("scores").is_none(), "{page}");
+    for path in ["/v1/runs?min_cost=much", "/v1/runs?score=correctness<good", "/v1/runs?costs=often"] {
+        assert_eq!(get(&server, path, "*/*").await.status(), 400, "{path}");
+    }
+}
+
 fn chrono_text(nanos: u64) -> String {
     chrono::DateTime::from_timestamp_nanos(i64::try_from(nanos).unwrap()).to_rfc3339()
 }

@@ -3,7 +3,7 @@
 use super::{Episode, Received};
 use crate::render::{Block, count, duration};
 
-/// Episodes as a page: each beside the one before it.
+/// Episodes as a page: when each was and in what it differs from the one before it, and how it went.
 #[must_use]
 pub fn changes_page(prompt: &str, episodes: &[Episode]) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(1, format!("Changes of {prompt}"))];
@@ -11,34 +11,48 @@ pub fn changes_page(prompt: &str, episodes: &[Episode]) -> Vec<Block> {
         blocks.push(Block::Note("no calls of this prompt fit".to_owned()));
         return blocks;
     }
-    let heads = vec![
-        "from", "changed", "until", "version", "calls", "errors", "in", "out", "p50", "p95", "scores", "models", "run",
-    ];
-    let row = |episode: &Episode| {
-        let time = |time: &str| time.get(..16).unwrap_or(time).replace('T', " ");
-        let mean = |mean: Option<f64>| mean.map(|mean| count(mean.round() as i64)).unwrap_or_default();
-        let took = |nanos: Option<f64>| nanos.map(|nanos| duration(nanos as i64)).unwrap_or_default();
-        let back = if episode.returned { " (as before)" } else { "" };
-        let first = if episode.changed.is_empty() && !episode.returned { "first seen" } else { "" };
-        let scores = episode.scores.iter().map(|(name, score)| format!("{name} {:.3} ({})", score.mean, score.count));
-        vec![
-            time(&episode.first_time),
-            format!("{first}{}{back}", episode.changed.join(", ")),
-            time(&episode.last_time),
-            episode.versions.join(", "),
-            count(episode.calls),
-            episode.error_rate.map(|rate| format!("{:.1}%", rate * 100.0)).unwrap_or_default(),
-            mean(episode.mean_input_tokens),
-            mean(episode.mean_output_tokens),
-            took(episode.p50_ns),
-            took(episode.p95_ns),
-            scores.collect::<Vec<_>>().join(", "),
-            episode.models.join(", "),
-            episode.trace_id.as_ref().and_then(|id| id.get(..12)).unwrap_or_default().to_owned(),
-        ]
-    };
-    blocks.push(Block::table(heads, episodes.iter().map(row).collect()));
+    let heads = vec!["from", "until", "changed", "version", "models", "run"];
+    blocks.push(Block::table(heads, episodes.iter().map(difference).collect()));
+    blocks.push(Block::Heading(2, "What moved".to_owned()));
+    let heads = vec!["from", "calls", "errors", "in", "out", "p50", "p95", "USD a call", "unpriced", "scores"];
+    blocks.push(Block::table(heads, episodes.iter().map(movement).collect()));
     blocks
+}
+
+fn difference(episode: &Episode) -> Vec<String> {
+    let back = if episode.returned { " (as before)" } else { "" };
+    let first = if episode.changed.is_empty() && !episode.returned { "first seen" } else { "" };
+    vec![
+        minute(&episode.first_time),
+        minute(&episode.last_time),
+        format!("{first}{}{back}", episode.changed.join(", ")),
+        episode.versions.join(", "),
+        episode.models.join(", "),
+        episode.trace_id.as_ref().and_then(|id| id.get(..12)).unwrap_or_default().to_owned(),
+    ]
+}
+
+fn movement(episode: &Episode) -> Vec<String> {
+    let mean = |mean: Option<f64>| mean.map(|mean| count(mean.round() as i64)).unwrap_or_default();
+    let took = |nanos: Option<f64>| nanos.map(|nanos| duration(nanos as i64)).unwrap_or_default();
+    let scores = episode.scores.iter().map(|(name, score)| format!("{name} {:.3} ({})", score.mean, score.count));
+    vec![
+        minute(&episode.first_time),
+        count(episode.calls),
+        episode.error_rate.map(|rate| format!("{:.1}%", rate * 100.0)).unwrap_or_default(),
+        mean(episode.mean_input_tokens),
+        mean(episode.mean_output_tokens),
+        took(episode.p50_ns),
+        took(episode.p95_ns),
+        episode.mean_cost_usd.clone().unwrap_or_default(),
+        count(episode.unpriced_calls),
+        scores.collect::<Vec<_>>().join(", "),
+    ]
+}
+
+/// A point in time to the minute.
+fn minute(time: &str) -> String {
+    time.get(..16).unwrap_or(time).replace('T', " ")
 }
 
 /// Instructions as a page.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Question;
+use super::{Calls, Question};
 use crate::ask::{Ask, RunsError, rows};
 use crate::moment::{parse_moment, rfc3339};
 
@@ -36,18 +36,13 @@ pub async fn received(
 ) -> Result<Vec<Received>, RunsError> {
     let day = rfc3339(parse_moment(date, now)?);
     let day = day.get(..10).unwrap_or_default();
-    let condition = question.condition(now)?;
+    let calls = Calls::of(question.condition(now)?, &format!("date = DATE '{day}'"));
     let query = format!(
-        "WITH told AS (
-            SELECT tenant, date, trace_id, span_id, first_value(CASE WHEN system_ref IS NOT NULL THEN system_ref['hash'] END ORDER BY time_unix_nano) AS hash
-            FROM logs WHERE date = DATE '{day}' AND system_ref IS NOT NULL AND trace_id IS NOT NULL GROUP BY tenant, date, trace_id, span_id
-        ),
-        received AS (
-            SELECT c.tenant, c.date, coalesce(CASE WHEN c.system_ref IS NOT NULL THEN c.system_ref['hash'] END, told.hash) AS hash, c.prompt_version, c.prompt_label,
-                coalesce(c.response_model, c.request_model) AS model, c.start_time, c.trace_id
-            FROM (SELECT * FROM llm_calls WHERE {condition}) AS c
-            LEFT JOIN told ON told.tenant = c.tenant AND told.trace_id = c.trace_id AND told.span_id = c.span_id
-            WHERE c.date = DATE '{day}' AND c.kind IN ('chat', 'completion')
+        "WITH received AS (
+            SELECT tenant, date, instructions AS hash, prompt_version, prompt_label,
+                coalesce(response_model, request_model) AS model, start_time, trace_id
+            FROM {} AS calls
+            WHERE date = DATE '{day}' AND kind IN ('chat', 'completion')
         )
         SELECT r.hash, max(x.content) AS text, max(calls) AS calls, max(first_time) AS first_time,
             max(last_time) AS last_time, max(trace_id) AS trace_id,
@@ -61,7 +56,8 @@ pub async fn received(
             FROM received GROUP BY tenant, date, hash
         ) AS r
         LEFT JOIN contents AS x ON x.tenant = r.tenant AND x.date = r.date AND x.hash = r.hash
-        GROUP BY r.tenant, r.hash ORDER BY first_time"
+        GROUP BY r.tenant, r.hash ORDER BY first_time",
+        calls.rows
     );
     rows(source, &query).await
 }

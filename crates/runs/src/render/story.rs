@@ -11,7 +11,7 @@ mod facts;
 mod notes;
 
 pub(crate) use facts::parameters;
-use facts::{call_facts, fact, joined, tokens, tokens_of, tool_facts};
+use facts::{call_facts, fact, joined, run_cost, tokens, tokens_of, tool_facts};
 use notes::notes;
 
 /// How much of a run is told.
@@ -78,6 +78,7 @@ impl<'a> Story<'a> {
         add("workflow", joined(&[record.workflow_name.as_deref(), record.workflow_version.as_deref()], " "));
         add("tags", Some(record.tags.join(", ")));
         add("tokens", Some(tokens(&record.tokens)));
+        add("cost", run_cost(record));
         let numbers = [
             (record.spans.len(), "span", "spans"),
             (record.calls.len(), "model call", "model calls"),
@@ -301,6 +302,9 @@ impl<'a> Story<'a> {
                     self.text(label, hash);
                 }
             }
+            if let Some(correction) = &one.correction {
+                self.blocks.push(Block::Text("what it should have been".to_owned(), self.shortened(correction)));
+            }
         }
     }
 
@@ -310,9 +314,11 @@ impl<'a> Story<'a> {
         }
         let row = |score: &Score| {
             let value = score.value.map(|value| value.to_string());
+            let text = score.text.as_deref().map(|text| self.shortened(text));
             vec![
-                score.name.clone(),
-                joined(&[value.as_deref(), score.label.as_deref()], " ").unwrap_or_default(),
+                joined(&[Some(&score.name), score.superseded_at.as_ref().map(|_| "(superseded)")], " ")
+                    .unwrap_or_default(),
+                joined(&[value.as_deref(), score.label.as_deref(), text.as_deref()], " ").unwrap_or_default(),
                 score.target.clone(),
                 joined(&[score.source.as_deref(), score.author.as_deref()], ", ").unwrap_or_default(),
                 score.explanation.clone().unwrap_or_default(),

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use clap::{Args, Subcommand};
 use tracewell_runs::render::{Block, Detail, count, duration, story};
-use tracewell_runs::{Filter, RunRow, diff};
+use tracewell_runs::{Filter, RunRow, RunScore, diff};
 
 use super::source::Asked;
 use crate::output::{self, Form, Format};
@@ -22,7 +22,7 @@ pub(crate) struct Runs {
 enum What {
     /// The newest runs that fit.
     #[command(
-        after_help = "Examples:\n  tracewell runs list --service support-bot --status error --since 2d\n  tracewell runs list --prompt seed-helper@2 --model gpt-4.1-mini --min-duration 2s\n  tracewell runs list --format csv --limit 1000 > runs.csv"
+        after_help = "Examples:\n  tracewell runs list --service support-bot --status error --since 2d\n  tracewell runs list --prompt seed-helper@2 --model gpt-4.1-mini --min-duration 2s\n  tracewell runs list --since 1d --min-cost 0.05 --costs\n  tracewell runs list --score \"correctness<0.5\" --scores\n  tracewell runs list --format csv --limit 1000 > runs.csv"
     )]
     List(Box<List>),
     /// All that is known of one run: a record with its texts, and what it lacks.
@@ -89,6 +89,18 @@ struct List {
     /// That took this long at least: 500ms, 2s
     #[arg(long, value_name = "DURATION")]
     min_duration: Option<String>,
+    /// That cost this much at least, in US dollars: 0.05
+    #[arg(long, value_name = "USD")]
+    min_cost: Option<String>,
+    /// Of which, or of a span of which, this was last said: a score's name, alone or compared
+    #[arg(long, value_name = "NAME[<0.5|=LABEL]")]
+    score: Option<String>,
+    /// What each run cost, too
+    #[arg(long)]
+    costs: bool,
+    /// The scores of each run, too
+    #[arg(long)]
+    scores: bool,
     /// Runs of a page
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
@@ -144,11 +156,12 @@ impl List {
     async fn run(self) -> anyhow::Result<()> {
         let format = self.format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json });
         let source = self.asked.open().await?;
+        let (costs, scores) = (self.costs, self.scores);
         let page = tracewell_runs::list(&source, &self.filter(), super::now() / 1_000).await?;
         let written = match format {
-            Format::Table => output::page(Form::Text, "runs", &[table(&page.runs)], &()),
+            Format::Table => output::page(Form::Text, "runs", &[table(&page.runs, costs, scores)], &()),
             _ => {
-                let rows = rows(&page.runs)?;
+                let rows = rows(&page.runs, costs, scores)?;
                 output::write(&mut std::io::stdout().lock(), format, &rows.schema(), &[rows])
             }
         };
@@ -181,6 +194,10 @@ impl List {
             kind,
             name,
             min_duration,
+            min_cost,
+            score,
+            costs,
+            scores,
             limit,
             before,
         } = self;
@@ -201,6 +218,10 @@ impl List {
             kind,
             name,
             min_duration,
+            min_cost,
+            score,
+            costs,
+            scores,
             limit: Some(limit),
             before,
         }
@@ -229,11 +250,14 @@ impl Diff {
     }
 }
 
-fn table(runs: &[RunRow]) -> Block {
-    let heads = vec!["started", "run", "name", "status", "took", "calls", "tools", "in", "out", "models", "user"];
+fn table(runs: &[RunRow], costs: bool, scores: bool) -> Block {
+    let mut heads = vec!["started", "run", "name", "status", "took", "calls", "tools", "in", "out", "models", "user"];
+    heads.extend(costs.then_some("USD"));
+    heads.extend(costs.then_some("unpriced"));
+    heads.extend(scores.then_some("scores"));
     let row = |run: &RunRow| {
         let number = |number: Option<i64>| number.map(count).unwrap_or_default();
-        vec![
+        let mut row = vec![
             run.start_time.get(..19).unwrap_or(&run.start_time).replace('T', " "),
             run.trace_id.get(..12).unwrap_or(&run.trace_id).to_owned(),
             run.root_name.clone().unwrap_or_else(|| "(root missing)".to_owned()),
@@ -245,17 +269,27 @@ fn table(runs: &[RunRow]) -> Block {
             number(run.output_tokens),
             run.models.join(", "),
             run.user_id.clone().unwrap_or_default(),
-        ]
+        ];
+        row.extend(costs.then(|| run.cost_usd.clone().unwrap_or_default()));
+        row.extend(costs.then(|| number(run.unpriced_calls)));
+        row.extend(scores.then(|| run.scores.iter().flatten().map(score).collect::<Vec<_>>().join(", ")));
+        row
     };
     Block::table(heads, runs.iter().map(row).collect())
 }
 
+/// A score in a few words.
+fn score(RunScore { name, value, label, .. }: &RunScore) -> String {
+    let value = value.map(|value| value.to_string());
+    [Some(name), value.as_ref(), label.as_ref()].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ")
+}
+
 /// The runs as rows for formats that other programs read.
-fn rows(runs: &[RunRow]) -> anyhow::Result<RecordBatch> {
+fn rows(runs: &[RunRow], costs: bool, scores: bool) -> anyhow::Result<RecordBatch> {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let number = |name: &str| Field::new(name, DataType::Int64, true);
     let list = |name: &str| Field::new(name, DataType::new_list(DataType::Utf8, true), true);
-    let schema = Schema::new(vec![
+    let mut fields = vec![
         text("trace_id"),
         Field::new("start_time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true),
         number("duration_ns"),
@@ -281,8 +315,17 @@ fn rows(runs: &[RunRow]) -> anyhow::Result<RecordBatch> {
         number("output_tokens"),
         text("input_preview"),
         text("output_preview"),
-    ]);
-    let schema = Arc::new(schema);
+    ];
+    if costs {
+        // As text: JSON numbers go through binary floats.
+        fields.extend([text("cost_usd"), number("unpriced_calls")]);
+    }
+    if scores {
+        let value = Field::new("value", DataType::Float64, true);
+        let score = vec![text("name"), value, text("label"), text("source"), text("span_id")];
+        fields.push(Field::new("scores", DataType::new_list(DataType::Struct(score.into()), true), true));
+    }
+    let schema = Arc::new(Schema::new(fields));
     let mut decoder =
         arrow::json::ReaderBuilder::new(Arc::clone(&schema)).with_batch_size(runs.len().max(1)).build_decoder()?;
     decoder.serialize(runs)?;

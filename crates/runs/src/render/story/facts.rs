@@ -1,6 +1,6 @@
 //! Calls, tools and counts in a few words.
 
-use crate::record::{ModelCall, Tokens, ToolCall};
+use crate::record::{ModelCall, RunRecord, Tokens, ToolCall};
 use crate::render::{count, duration};
 
 pub(super) type Facts = Vec<(&'static str, String)>;
@@ -59,6 +59,7 @@ pub(super) fn call_facts(call: &ModelCall) -> Facts {
         calls_without_usage: 0,
     };
     add("tokens", Some(tokens(&reported)));
+    add("cost", cost(call));
     add("reported cost", call.reported_cost_usd.as_ref().map(|cost| format!("{cost} USD")));
     add("parameters", Some(parameters(call)));
     add("finished", Some(call.finish_reasons.join(", ")));
@@ -80,6 +81,25 @@ pub(super) fn call_facts(call: &ModelCall) -> Facts {
     );
     add("odd", Some(call.usage_flags.join(", ")));
     facts
+}
+
+/// What a call cost and by which rule, or why that is not known.
+fn cost(call: &ModelCall) -> Option<String> {
+    match (&call.cost_usd, &call.unpriced_reason) {
+        (Some(cost), _) => {
+            let rule = call.price_rule.as_ref().map(|rule| format!("by {rule}"));
+            let source = call.price_source.as_ref().map(|source| format!("({source})"));
+            joined(&[Some(&format!("{cost} USD")), rule.as_deref(), source.as_deref()], " ")
+        }
+        (None, reason) => reason.as_ref().map(|reason| format!("not known: {reason}")),
+    }
+}
+
+/// What a run cost, as far as that is known.
+pub(super) fn run_cost(record: &RunRecord) -> Option<String> {
+    let cost = record.cost_usd.as_ref().map(|cost| format!("{cost} USD"));
+    let unpriced = (record.unpriced_calls > 0).then(|| format!("{} calls have no price", record.unpriced_calls));
+    joined(&[cost.as_deref(), unpriced.as_deref()], "; ")
 }
 
 /// What was asked of the model beside its messages.

@@ -33,7 +33,8 @@ pub(super) fn notes(statement: &Completeness) -> Vec<String> {
         notes.push(format!("{which}: up to {} after the end of the span.", duration(late.most_ns)));
     }
     for mark in &statement.redacted {
-        notes.push(format!("Masked before it was sent ({}): {}.", mark.mark, ids(&mark.spans)));
+        let place = if mark.spans.is_empty() { "a log record".to_owned() } else { ids(&mark.spans) };
+        notes.push(format!("Masked before it was sent ({}): {place}.", mark.mark));
     }
     for (number, what) in [
         (statement.dropped_attributes, "attributes"),
