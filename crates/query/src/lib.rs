@@ -44,6 +44,7 @@ mod source;
 mod stop;
 mod texts;
 mod through;
+mod unasked;
 mod view;
 mod views;
 mod yielding;
