@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::server::{BINARY, Server, client, rows};
+use crate::server::{BINARY, Server, client, rows, sql};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries")
@@ -70,11 +70,23 @@ fn named_queries_give_the_answers_worked_out_by_hand() {
         let output = Command::new(BINARY).args(arguments).args(["--data", data.to_str().unwrap()]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    tracewell(&["import", folder().join("known.jsonl").to_str().unwrap()]);
+    for file in ["known.jsonl", "trials.jsonl"] {
+        tracewell(&["import", folder().join(file).to_str().unwrap()]);
+    }
     check(&data, "as imported");
     tracewell(&["compact"]);
     tracewell(&["settle"]);
     check(&data, "compacted and settled");
+    // As the README has their runs and calls; a trial of the same session is none.
+    let sessions = "SELECT conversation_id, run_count, call_count, input_tokens, output_tokens FROM sessions
+        WHERE conversation_id IN ('c2', 'd2') ORDER BY conversation_id";
+    assert_eq!(
+        json!(sql(&data, sessions)),
+        json!([
+            {"conversation_id": "c2", "run_count": 4, "call_count": 7, "input_tokens": 4400, "output_tokens": 170},
+            {"conversation_id": "d2", "run_count": 3, "call_count": 3, "input_tokens": 9300, "output_tokens": 145},
+        ])
+    );
     let listed = rows(Command::new(BINARY).args(["query", "--format", "json"]), "query");
     let names: Vec<&str> = listed.iter().map(|row| row["name"].as_str().unwrap()).collect();
     let known = answers();
