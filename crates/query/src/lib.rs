@@ -36,6 +36,7 @@ mod pieces;
 mod prepared;
 pub mod prices;
 mod provider;
+pub mod published;
 mod relation;
 mod running;
 mod session;

@@ -252,7 +252,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Settle(settle) => runtime.block_on(settle.run()),
         Command::Expire(expire) => runtime.block_on(expire.run()),
         Command::Vacuum(vacuum) => runtime.block_on(vacuum.run()),
-        Command::Schema(schema) => schema.run(),
+        Command::Schema(schema) => runtime.block_on(schema.run()),
         Command::Config(configuration) => configuration.run(),
         Command::Completion { shell } => {
             let mut script = Vec::new();
