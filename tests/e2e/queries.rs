@@ -103,6 +103,10 @@ async fn named_queries_are_listed_and_asked_over_http() {
     std::fs::create_dir_all(&own).unwrap();
     let text = "-- title: Greeting\n-- question: Who is there?\n-- param: name text = 'nobody' | Whom to greet\nSELECT 'hello ' || $name AS words";
     std::fs::write(own.join("greeting.sql"), text).unwrap();
+    // True where the session is in Berlin.
+    let berlin = "date_trunc('day', TIMESTAMPTZ '2026-03-30 12:00:00+02:00') = TIMESTAMPTZ '2026-03-29 22:00:00+00:00'";
+    let clock = format!("-- title: Clock\n-- question: Where is the clock?\nSELECT {berlin} AS berlin");
+    std::fs::write(own.join("clock.sql"), clock).unwrap();
     let data = temporary.path().join("data");
     let place = [("TRACEWELL_QUERY_FOLDER", own.parent().unwrap().to_str().unwrap())];
     let server = Server::start_at(data.to_str().unwrap(), &data, &[], &place).await;
@@ -117,6 +121,20 @@ async fn named_queries_are_listed_and_asked_over_http() {
     let asked = async |path: &str| get(path).await.json::<serde_json::Value>().await.unwrap();
     assert_eq!(asked("/v1/queries/greeting").await, json!([{"words": "hello nobody"}]));
     assert_eq!(asked("/v1/queries/greeting?name=o'hara").await, json!([{"words": "hello o'hara"}]));
+    assert_eq!(asked("/v1/queries/clock").await, json!([{"berlin": false}]));
+    let clock = |zone: &str| {
+        client().get(format!("{}/v1/queries/clock", server.api)).header("tracewell-time-zone", zone).send()
+    };
+    let there: serde_json::Value = clock("Europe/Berlin").await.unwrap().json().await.unwrap();
+    assert_eq!(there, json!([{"berlin": true}]));
+    assert_eq!(clock("Europe/Nowhere").await.unwrap().status(), 400);
+    let place = ["--format", "json", "--data", data.to_str().unwrap(), "--tz", "Europe/Berlin"];
+    let ours = Path::new(own.parent().unwrap());
+    let named =
+        rows(Command::new(BINARY).args(["query", "clock"]).args(place).env("TRACEWELL_QUERY_FOLDER", ours), "clock");
+    assert_eq!(named, [json!({"berlin": true})]);
+    let sql = format!("SELECT {berlin} AS berlin");
+    assert_eq!(rows(Command::new(BINARY).args(["sql", &sql]).args(place), &sql), [json!({"berlin": true})]);
     assert_eq!(get("/v1/queries/greeting?nam=x").await.status(), 400);
     assert_eq!(get("/v1/queries/none").await.status(), 404);
 

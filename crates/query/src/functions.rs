@@ -8,6 +8,7 @@ mod percentile;
 mod price;
 mod scalars;
 mod texts;
+mod zones;
 
 use std::sync::Arc;
 
@@ -19,10 +20,12 @@ use crate::prices::Prices;
 
 pub(crate) use bounded::bytes;
 pub(crate) use price::NAMES as PRICING;
+pub(crate) use zones::AT_TIME_ZONE;
 
 /// Makes the functions known to `context`.
 pub(crate) fn register(context: &SessionContext) -> Result<()> {
     json::register(context)?;
+    zones::register(context);
     context.register_udwf(calls::function());
     context.register_udaf(percentile::function(context.udaf("approx_percentile_cont")?));
     scalars::functions()

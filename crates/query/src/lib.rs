@@ -57,5 +57,6 @@ pub use prices::Prices;
 pub use relation::Relation;
 pub use running::Rows;
 pub use session::{Dialect, Parameter, Prepared, Session, Settings};
+pub use tracewell_requests::body::known_zone;
 pub use view::ReadView;
 pub use views::{VIEWS, View};
