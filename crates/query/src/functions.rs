@@ -8,6 +8,7 @@ mod percentile;
 mod price;
 mod scalars;
 mod texts;
+mod words;
 mod zones;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
         .into_iter()
         .chain(texts::functions())
         .chain(answers::functions())
+        .chain(words::functions())
         .for_each(|function| context.register_udf(function));
     // Of those that there are by now.
     bounded::register(context);
