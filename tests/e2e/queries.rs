@@ -96,6 +96,47 @@ fn named_queries_give_the_answers_worked_out_by_hand() {
     );
 }
 
+/// Of four answers, all but the last longer than a preview: one is as the schema has it, one is JSON of another kind, one
+/// was cut, and one stands in a fence.
+#[tokio::test(flavor = "multi_thread")]
+async fn json_answers_are_judged_whole_and_by_their_schema() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let schema = r#"{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object","required":["days"],"properties":{"days":{"type":"integer"}}}}}"#;
+    let note = "long ".repeat(100);
+    let call = |number: u64, answer: &str, finish: &str| {
+        let output = json!([{"role": "assistant", "parts": [{"type": "text", "content": answer}]}]);
+        let start = 1_794_819_600 + 60 * number;
+        json!({"traceId": format!("{number:032x}"), "spanId": format!("{number:016x}"), "name": "chat",
+            "startTimeUnixNano": format!("{start}000000000"), "endTimeUnixNano": format!("{}000000000", start + 1),
+            "attributes": [text("gen_ai.operation.name", "chat"), text("gen_ai.provider.name", "openai"),
+                text("gen_ai.request.model", "m"), text("gen_ai.prompt.name", "refunds"),
+                text("gen_ai.request.response_format", schema), text("gen_ai.output.messages", &output.to_string()),
+                {"key": "gen_ai.response.finish_reasons", "value": {"arrayValue": {"values": [{"stringValue": finish}]}}}]})
+    };
+    let spans = json!([
+        call(1, &json!({"days": 5, "note": note}).to_string(), "stop"),
+        call(2, &json!({"days": "five", "note": note}).to_string(), "stop"),
+        call(3, &format!("{{\"note\": \"{note}"), "length"),
+        call(4, "```json\n{\"days\": 1}\n```", "stop"),
+    ]);
+    let body = json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "app"}, "spans": spans}]}]});
+    let answer = server.post("/v1/traces", "application/json", body.to_string().into_bytes()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut query = Command::new(BINARY);
+    query.args(["query", "json_validity", "--format", "csv", "-p", "since=2026-11-16T00:00:00Z"]);
+    query.args(["-p", "until=2026-11-17T00:00:00Z", "--data", data.to_str().unwrap()]);
+    let output = query.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let given = cells(&String::from_utf8(output.stdout).unwrap());
+    let columns = "prompt_name,date,model,answers,not_kept,valid,in_fence,cut,broken,valid_share,with_schema,matching,matching_share";
+    let known = cells(&format!("{columns}\nrefunds,2026-11-16,m,4,0,2,1,1,0,0.5,4,1,0.25\n"));
+    assert_eq!(given[0], known[0]);
+    assert!(given.len() == 2 && given[1].iter().zip(&known[1]).all(|(given, known)| same(given, known)), "{given:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn named_queries_are_listed_and_asked_over_http() {
     let temporary = tempfile::tempdir().unwrap();
