@@ -4,6 +4,7 @@ mod answers;
 mod bounded;
 mod calls;
 mod json;
+mod model_cost;
 mod percentile;
 mod price;
 mod scalars;
@@ -40,7 +41,8 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
     Ok(())
 }
 
-/// Makes the functions that price calls known to `context`.
+/// Makes the functions that price calls known to `context`, and `model_cost`, which people call.
 pub(crate) fn register_prices(context: &SessionContext, prices: &Arc<Prices>) {
     price::functions(prices).into_iter().for_each(|function| context.register_udf(function));
+    context.register_udf(model_cost::function(prices));
 }
