@@ -17,6 +17,7 @@ FROM (
     FROM llm_calls
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND start_time >= $since AND start_time < $until
+        AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
         AND kind IN ('chat', 'completion') AND trace_id IS NOT NULL
     GROUP BY tenant, trace_id, service, agent_name

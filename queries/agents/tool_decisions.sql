@@ -21,6 +21,11 @@ FROM (
         WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
             AND time >= $since AND time < $until
             AND kind = 'human' AND decision IS NOT NULL
+            AND NOT EXISTS (
+                SELECT 1
+                FROM trace_parts AS trial
+                WHERE trial.tenant = logs.tenant AND trial.trace_id = logs.trace_id AND trial.is_trial
+                    AND trial.date BETWEEN CAST($since AS date) - INTERVAL '1 day' AND CAST($until AS date))
     ) AS once
     GROUP BY service, tool_name, decision, decision_source
 ) AS counted

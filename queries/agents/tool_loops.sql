@@ -17,6 +17,7 @@ SELECT
 FROM tool_calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
     AND trace_id IS NOT NULL AND input_hash IS NOT NULL
 GROUP BY tenant, trace_id, service, tool_name, input_hash

@@ -10,6 +10,7 @@ WITH calls AS (
     FROM llm_calls
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND start_time >= $since AND start_time < $until
+        AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
         AND tools_ref IS NOT NULL
 ),
@@ -38,6 +39,11 @@ used AS (
     FROM tool_executions
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND start_time >= $since AND start_time < $until
+        AND NOT EXISTS (
+            SELECT 1
+            FROM trace_parts AS trial
+            WHERE trial.tenant = tool_executions.tenant AND trial.trace_id = tool_executions.trace_id AND trial.is_trial
+                AND trial.date BETWEEN CAST($since AS date) - INTERVAL '1 day' AND CAST($until AS date) + INTERVAL '1 day')
         AND ($team IS NULL OR team = $team)
     GROUP BY service, tool_name
 )

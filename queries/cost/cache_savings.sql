@@ -16,6 +16,7 @@ SELECT
 FROM span_costs
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
     AND cost_usd IS NOT NULL
 GROUP BY provider, model, prompt_name

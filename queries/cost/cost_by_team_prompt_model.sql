@@ -14,6 +14,7 @@ SELECT
 FROM span_costs
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
 GROUP BY team, prompt_name, prompt_version, model
 ORDER BY cost_usd DESC NULLS LAST, team, prompt_name, prompt_version, model

@@ -10,6 +10,7 @@ SELECT
 FROM runs
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
 ORDER BY cost_usd DESC NULLS LAST, trace_id
 LIMIT $most

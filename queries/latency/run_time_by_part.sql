@@ -9,6 +9,7 @@ WITH runs AS (
     FROM traces
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND start_time >= $since AND start_time < $until
+        AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
         AND NOT only_duplicates
 ),

@@ -23,6 +23,7 @@ FROM (
 ) AS calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
 GROUP BY provider, coalesce(response_model, request_model)
 ORDER BY streamed_calls DESC, provider, model

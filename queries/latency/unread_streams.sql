@@ -20,6 +20,7 @@ FROM (
 ) AS calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
 GROUP BY service, scope_name, coalesce(request_model, response_model)
 HAVING count(*) FILTER (WHERE unread) > 0
 ORDER BY unread DESC, service, scope_name, model

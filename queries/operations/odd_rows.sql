@@ -17,6 +17,8 @@ FROM (
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND ($service IS NULL OR service = $service)
 ) AS flagged
+-- That a span is a trial is not odd.
+WHERE flag <> 'trial'
 GROUP BY service, dialect, scope_name, flag
 ORDER BY spans DESC, service, dialect, scope_name, flag
 LIMIT $most

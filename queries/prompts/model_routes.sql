@@ -18,6 +18,7 @@ SELECT
 FROM llm_calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
     AND ($prompt IS NULL OR prompt_name = $prompt)
 GROUP BY service, prompt_name, provider, request_model, temperature, top_p, max_tokens, seed,

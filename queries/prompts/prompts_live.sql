@@ -22,6 +22,7 @@ FROM (
     FROM llm_calls
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND start_time >= $since AND start_time < $until
+        AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
         AND (prompt_name IS NOT NULL OR prompt_shape IS NOT NULL)
     GROUP BY coalesce(prompt_name, 'shape ' || left(prompt_shape, 12)), prompt_version, prompt_label

@@ -27,6 +27,7 @@ FROM (
 ) AS calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
     AND ($prompt IS NULL OR prompt_name = $prompt)
     AND kind IN ('chat', 'completion')

@@ -3,7 +3,8 @@
 -- param: since timestamptz = now() - INTERVAL '7 days' | Beginning of the period
 -- param: until timestamptz = now() | End of the period, not included
 -- param: most bigint = 50 | At most this many rows
--- The last word of each judge on each answer. Scores of whole runs and sessions have no prompt.
+-- The last word of each judge on each answer. Scores of whole runs and sessions have no prompt. Trials of the week before
+-- are known as such.
 WITH last_words AS (
     SELECT
         tenant, target, trace_id, span_id, name, source,
@@ -12,6 +13,11 @@ WITH last_words AS (
     FROM scores
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND time >= $since AND time < $until
+        AND NOT EXISTS (
+            SELECT 1
+            FROM trace_parts AS trial
+            WHERE trial.tenant = scores.tenant AND trial.trace_id = scores.trace_id AND trial.is_trial
+                AND trial.date BETWEEN CAST($since AS date) - INTERVAL '7 days' AND CAST($until AS date))
     GROUP BY tenant, target, trace_id, span_id, response_id, session_id, document_id, name, source, author
 ),
 calls AS (

@@ -17,6 +17,7 @@ SELECT
 FROM llm_calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
 GROUP BY date_bin(INTERVAL '5 minutes', start_time), service
 HAVING count(*) FILTER (WHERE status = 'error') >= $least_errors
     AND 1.0 * count(*) FILTER (WHERE status = 'error') / count(*) >= $least_share

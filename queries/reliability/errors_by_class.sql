@@ -22,6 +22,7 @@ FROM (
     ) AS named
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND start_time >= $since AND start_time < $until
+        AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
     GROUP BY provider, model, error_class, error_type, failed
 ) AS counted

@@ -18,6 +18,7 @@ FROM (
     FROM llm_calls
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND start_time >= $since AND start_time < $until
+        AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
         AND kind IN ('chat', 'completion') AND status IS DISTINCT FROM 'error'
     GROUP BY coalesce(response_model, request_model), prompt_name, coalesce(finish_reasons[1], 'not reported')

@@ -20,6 +20,7 @@ SELECT
 FROM llm_calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
     AND input_refs IS NOT NULL
 GROUP BY trace_id, service, team, coalesce(request_model, response_model),

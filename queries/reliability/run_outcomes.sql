@@ -15,6 +15,7 @@ SELECT
 FROM traces
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
     AND NOT only_duplicates
 GROUP BY service, root_name

@@ -11,6 +11,7 @@ WITH searches AS (
     FROM retrievals
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND start_time >= $since AND start_time < $until
+        AND is_trial IS NOT TRUE
         AND ($service IS NULL OR service = $service)
         AND kind = 'retrieval' AND (status IS NULL OR status <> 'error')
         AND (position IS NULL OR position = 1)

@@ -19,6 +19,7 @@ FROM (
 ) AS calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
 GROUP BY service, dialect, scope_name, coalesce(request_model, response_model)
 HAVING count(*) FILTER (WHERE silent) > 0
 ORDER BY without_usage DESC, service, dialect, scope_name, model

@@ -13,6 +13,7 @@ SELECT
 FROM llm_calls
 WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
     AND start_time >= $since AND start_time < $until
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
 GROUP BY date, coalesce(response_model, request_model)
 ORDER BY date, model

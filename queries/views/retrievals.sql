@@ -1,12 +1,14 @@
 -- One row is one document that a retrieval found or a reranking kept, in the order of the answer.
 --
 -- Rule: spans of kind retrieval and rerank, each once; of a retrieval within another one only the outer counts. A
--- retrieval that found nothing has one row without a document, so that it is seen. `content` is the document as sent;
--- its id, score and text are read from it where it is an object of a known form.
+-- retrieval that found nothing has one row without a document, so that it is seen. Session, user, team and workflow are
+-- those of the span, else of its run (see `run_facts`). `content` is the document as sent; its id, score and text are
+-- read from it where it is an object of a known form.
 SELECT
     d.tenant, d.date, d.trace_id, d.span_id, d.parent_span_id, d.start_time, d.duration_ns, d.kind, d.service,
-    d.environment, d.release, d.team, d.conversation_id, d.user_id, d.dialect, d.scope_name, d.status, d.error_class,
-    d.retrieval_query, d.position, d.ref['hash'] AS hash,
+    d.environment, d.release, coalesce(d.team, r.run_team) AS team,
+    coalesce(d.conversation_id, r.run_conversation_id) AS conversation_id, coalesce(d.user_id, r.run_user_id) AS user_id,
+    r.run_workflow_name AS workflow_name, r.run_workflow_version AS workflow_version, d.dialect, d.scope_name, d.status, d.error_class, d.retrieval_query, d.position, d.ref['hash'] AS hash,
     coalesce(
         tracewell_member(t.content, 'document.id', 'id', 'doc_id', 'node_id', 'node.id_', 'metadata.id', 'metadata.doc_id'),
         -- OpenInference writes metadata as text.
@@ -17,8 +19,10 @@ SELECT
             'metadata.relevance_score'),
         tracewell_member(tracewell_member(t.content, 'document.metadata'), 'score', 'relevance_score')) AS double) AS score,
     tracewell_member(t.content, 'document.content', 'page_content', 'content', 'text', 'node.text') AS text,
-    t.content AS content
-FROM (
+    t.content AS content,
+    r.run_is_trial AS is_trial
+FROM run_facts AS r
+RIGHT JOIN (
     SELECT
         tenant, date, trace_id, span_id, parent_span_id, start_time, duration_ns, kind, service, environment, release, team,
         conversation_id, user_id, dialect, scope_name, status, error_class, retrieval_query,
@@ -60,5 +64,5 @@ FROM (
         FROM spans AS outer_span
         WHERE outer_span.tenant = one.tenant AND outer_span.trace_id = one.trace_id
             AND outer_span.span_id = one.parent_span_id AND outer_span.kind = one.kind)
-) AS d
+) AS d ON r.tenant = d.tenant AND r.trace_id = d.trace_id
 LEFT JOIN texts AS t ON t.tenant = d.tenant AND t.date = d.date AND t.hash = d.ref['hash']

@@ -1,7 +1,8 @@
 -- One row is one session: all runs and calls of one conversation.
 --
 -- Rule: a run belongs to the conversation that its root names, else the one that all its spans agree on; a model call to
--- its own, else that of its run. Calls that only log records tell of count without a run.
+-- its own, else that of its run. Calls that only log records tell of count without a run. Trials of replays and test
+-- harnesses are no traffic (see `trials`).
 SELECT
     tenant, conversation_id,
     min(start_time) AS start_time, max(end_time) AS end_time,
@@ -25,12 +26,12 @@ FROM (
         cost_usd, CASE WHEN cost_usd IS NULL THEN 1 ELSE 0 END AS unpriced_calls, reported_cost_usd,
         coalesce(response_model, request_model) AS model, input_preview, output_preview
     FROM span_costs
-    WHERE conversation_id IS NOT NULL
+    WHERE is_trial IS NOT TRUE AND conversation_id IS NOT NULL
     UNION ALL
     SELECT
         tenant, conversation_id, start_time, end_time, user_id, service, environment, team,
         1, CASE WHEN status = 'error' THEN 1 ELSE 0 END, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL
     FROM traces
-    WHERE conversation_id IS NOT NULL AND span_count > 0 AND NOT only_duplicates
+    WHERE is_trial IS NOT TRUE AND conversation_id IS NOT NULL AND span_count > 0 AND NOT only_duplicates
 ) AS said
 GROUP BY tenant, conversation_id

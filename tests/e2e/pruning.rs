@@ -40,7 +40,7 @@ fn run(number: u64) -> Vec<Span> {
     let retrieval =
         [("gen_ai.operation.name", "retrieval"), ("gen_ai.retrieval.documents", found), ("litellm.team.id", "shelf")];
     vec![
-        at(start, trace, 1, 0, &[("gen_ai.operation.name", "invoke_agent")]),
+        at(start, trace, 1, 0, &[("gen_ai.operation.name", "invoke_agent"), ("user.id", "ann")]),
         at(start + 1, trace, 2, 1, &chat),
         at(start + 2, trace, 3, 1, &tool),
         at(start + 2 * MINUTE, trace, 4, 3, &tool),
@@ -85,4 +85,28 @@ async fn a_filter_on_date_reaches_the_files_of_every_view_and_changes_no_row() {
         assert!(read.contains(wanted.as_str()) && !read.iter().any(|date| far(date)), "{view} reads {read:?}");
     }
     assert_eq!(sql(&data, "SELECT DISTINCT team FROM retrievals"), [json!({ "team": "shelf" })]);
+
+    // The root alone names the user. Who does not ask for what the run says does not read what is settled of it.
+    for (view, own) in
+        [("tool_calls", "tool_name, result"), ("retrievals", "position, text"), ("messages", "role, content")]
+    {
+        let settled = |columns: &str| {
+            let plan =
+                sql(&data, &format!("EXPLAIN FORMAT INDENT SELECT {columns} FROM {view} WHERE date = DATE '{wanted}'"));
+            let plan: String = plan.iter().map(|row| row["plan"].as_str().unwrap()).collect();
+            ["calls", "traces"].map(|table| plan.contains(&format!("data/{table}/date=")))
+        };
+        assert_eq!(settled(own), [false, false], "{view}");
+        assert_eq!(settled("user_id"), [view == "messages", true], "{view}");
+        assert_eq!(settled("is_trial"), [false, true], "{view}");
+        assert_eq!(
+            sql(&data, &format!("SELECT DISTINCT user_id FROM {view}")),
+            [json!({ "user_id": "ann" })],
+            "{view}"
+        );
+        let count =
+            |condition: &str| sql(&data, &format!("SELECT count(*) AS n FROM {view}{condition}"))[0]["n"].clone();
+        assert_eq!(count(""), RUNS, "{view}");
+        assert_eq!(count(" WHERE user_id = 'ann' AND NOT is_trial"), RUNS, "{view}");
+    }
 }

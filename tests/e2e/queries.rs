@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::server::{BINARY, Server, client, rows};
+use crate::server::{BINARY, Server, client, rows, sql};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries")
@@ -70,11 +70,23 @@ fn named_queries_give_the_answers_worked_out_by_hand() {
         let output = Command::new(BINARY).args(arguments).args(["--data", data.to_str().unwrap()]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    tracewell(&["import", folder().join("known.jsonl").to_str().unwrap()]);
+    for file in ["known.jsonl", "trials.jsonl"] {
+        tracewell(&["import", folder().join(file).to_str().unwrap()]);
+    }
     check(&data, "as imported");
     tracewell(&["compact"]);
     tracewell(&["settle"]);
     check(&data, "compacted and settled");
+    // As the README has their runs and calls; a trial of the same session is none.
+    let sessions = "SELECT conversation_id, run_count, call_count, input_tokens, output_tokens FROM sessions
+        WHERE conversation_id IN ('c2', 'd2') ORDER BY conversation_id";
+    assert_eq!(
+        json!(sql(&data, sessions)),
+        json!([
+            {"conversation_id": "c2", "run_count": 4, "call_count": 7, "input_tokens": 4400, "output_tokens": 170},
+            {"conversation_id": "d2", "run_count": 3, "call_count": 3, "input_tokens": 9300, "output_tokens": 145},
+        ])
+    );
     let listed = rows(Command::new(BINARY).args(["query", "--format", "json"]), "query");
     let names: Vec<&str> = listed.iter().map(|row| row["name"].as_str().unwrap()).collect();
     let known = answers();
@@ -84,6 +96,47 @@ fn named_queries_give_the_answers_worked_out_by_hand() {
     );
 }
 
+/// Of four answers, all but the last longer than a preview: one is as the schema has it, one is JSON of another kind, one
+/// was cut, and one stands in a fence.
+#[tokio::test(flavor = "multi_thread")]
+async fn json_answers_are_judged_whole_and_by_their_schema() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let schema = r#"{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object","required":["days"],"properties":{"days":{"type":"integer"}}}}}"#;
+    let note = "long ".repeat(100);
+    let call = |number: u64, answer: &str, finish: &str| {
+        let output = json!([{"role": "assistant", "parts": [{"type": "text", "content": answer}]}]);
+        let start = 1_794_819_600 + 60 * number;
+        json!({"traceId": format!("{number:032x}"), "spanId": format!("{number:016x}"), "name": "chat",
+            "startTimeUnixNano": format!("{start}000000000"), "endTimeUnixNano": format!("{}000000000", start + 1),
+            "attributes": [text("gen_ai.operation.name", "chat"), text("gen_ai.provider.name", "openai"),
+                text("gen_ai.request.model", "m"), text("gen_ai.prompt.name", "refunds"),
+                text("gen_ai.request.response_format", schema), text("gen_ai.output.messages", &output.to_string()),
+                {"key": "gen_ai.response.finish_reasons", "value": {"arrayValue": {"values": [{"stringValue": finish}]}}}]})
+    };
+    let spans = json!([
+        call(1, &json!({"days": 5, "note": note}).to_string(), "stop"),
+        call(2, &json!({"days": "five", "note": note}).to_string(), "stop"),
+        call(3, &format!("{{\"note\": \"{note}"), "length"),
+        call(4, "```json\n{\"days\": 1}\n```", "stop"),
+    ]);
+    let body = json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "app"}, "spans": spans}]}]});
+    let answer = server.post("/v1/traces", "application/json", body.to_string().into_bytes()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut query = Command::new(BINARY);
+    query.args(["query", "json_validity", "--format", "csv", "-p", "since=2026-11-16T00:00:00Z"]);
+    query.args(["-p", "until=2026-11-17T00:00:00Z", "--data", data.to_str().unwrap()]);
+    let output = query.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let given = cells(&String::from_utf8(output.stdout).unwrap());
+    let columns = "prompt_name,date,model,answers,not_kept,valid,in_fence,cut,broken,valid_share,with_schema,matching,matching_share";
+    let known = cells(&format!("{columns}\nrefunds,2026-11-16,m,4,0,2,1,1,0,0.5,4,1,0.25\n"));
+    assert_eq!(given[0], known[0]);
+    assert!(given.len() == 2 && given[1].iter().zip(&known[1]).all(|(given, known)| same(given, known)), "{given:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn named_queries_are_listed_and_asked_over_http() {
     let temporary = tempfile::tempdir().unwrap();
@@ -91,6 +144,10 @@ async fn named_queries_are_listed_and_asked_over_http() {
     std::fs::create_dir_all(&own).unwrap();
     let text = "-- title: Greeting\n-- question: Who is there?\n-- param: name text = 'nobody' | Whom to greet\nSELECT 'hello ' || $name AS words";
     std::fs::write(own.join("greeting.sql"), text).unwrap();
+    // True where the session is in Berlin.
+    let berlin = "date_trunc('day', TIMESTAMPTZ '2026-03-30 12:00:00+02:00') = TIMESTAMPTZ '2026-03-29 22:00:00+00:00'";
+    let clock = format!("-- title: Clock\n-- question: Where is the clock?\nSELECT {berlin} AS berlin");
+    std::fs::write(own.join("clock.sql"), clock).unwrap();
     let data = temporary.path().join("data");
     let place = [("TRACEWELL_QUERY_FOLDER", own.parent().unwrap().to_str().unwrap())];
     let server = Server::start_at(data.to_str().unwrap(), &data, &[], &place).await;
@@ -105,6 +162,20 @@ async fn named_queries_are_listed_and_asked_over_http() {
     let asked = async |path: &str| get(path).await.json::<serde_json::Value>().await.unwrap();
     assert_eq!(asked("/v1/queries/greeting").await, json!([{"words": "hello nobody"}]));
     assert_eq!(asked("/v1/queries/greeting?name=o'hara").await, json!([{"words": "hello o'hara"}]));
+    assert_eq!(asked("/v1/queries/clock").await, json!([{"berlin": false}]));
+    let clock = |zone: &str| {
+        client().get(format!("{}/v1/queries/clock", server.api)).header("tracewell-time-zone", zone).send()
+    };
+    let there: serde_json::Value = clock("Europe/Berlin").await.unwrap().json().await.unwrap();
+    assert_eq!(there, json!([{"berlin": true}]));
+    assert_eq!(clock("Europe/Nowhere").await.unwrap().status(), 400);
+    let place = ["--format", "json", "--data", data.to_str().unwrap(), "--tz", "Europe/Berlin"];
+    let ours = Path::new(own.parent().unwrap());
+    let named =
+        rows(Command::new(BINARY).args(["query", "clock"]).args(place).env("TRACEWELL_QUERY_FOLDER", ours), "clock");
+    assert_eq!(named, [json!({"berlin": true})]);
+    let sql = format!("SELECT {berlin} AS berlin");
+    assert_eq!(rows(Command::new(BINARY).args(["sql", &sql]).args(place), &sql), [json!({"berlin": true})]);
     assert_eq!(get("/v1/queries/greeting?nam=x").await.status(), 400);
     assert_eq!(get("/v1/queries/none").await.status(), 404);
 

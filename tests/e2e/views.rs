@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use arrow::datatypes::SchemaRef;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use serde_json::{Value, json};
+use tracewell_lake::schema::table_schema;
 
 use crate::postgres::{has, psql_prints};
 use crate::server::{BINARY, Server, sql};
@@ -602,18 +604,21 @@ async fn every_column_of_every_view_is_listed_and_described() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_protocol_describes_the_schema_as_it_is_published() {
     type Columns = BTreeMap<String, String>;
+    type Typed = BTreeMap<String, (String, String)>;
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"), &[]).await;
     let page = String::from_utf8(Command::new(BINARY).arg("schema").output().unwrap().stdout).unwrap();
-    let mut published: BTreeMap<String, Columns> = BTreeMap::new();
-    let mut table = String::new();
+    let (mut published, mut views): (BTreeMap<String, Typed>, BTreeMap<String, Typed>) = Default::default();
+    let (mut relation, mut is_view) = (String::new(), false);
     for line in page.lines() {
-        if let Some(name) = line.strip_prefix("## `") {
-            table = name.trim_end_matches('`').to_owned();
+        if let Some((kind, name)) = line.strip_prefix("## ").and_then(|head| head.split_once('`')) {
+            (relation, is_view) = (name.trim_end_matches('`').to_owned(), kind == "View ");
         }
         if let Some((name, rest)) = line.strip_prefix("| `").and_then(|row| row.split_once("` | ")) {
-            let doc = rest.split_once(" | ").unwrap().1.trim_end_matches(" |").replace("\\|", "|");
-            published.entry(table.clone()).or_default().insert(name.to_owned(), doc);
+            let (kind, doc) = rest.split_once(" | ").unwrap();
+            let told = (kind.replace(", never NULL", ""), doc.trim_end_matches(" |").replace("\\|", "|"));
+            let of = if is_view { &mut views } else { &mut published };
+            of.entry(relation.clone()).or_default().insert(name.to_owned(), told);
         }
     }
     // Those are read through views of the same names or others, which stand beside them.
@@ -631,14 +636,28 @@ async fn every_protocol_describes_the_schema_as_it_is_published() {
     let columns = "SELECT table_name, column_name, description FROM information_schema.columns
         WHERE table_schema = 'public'";
     let seen = listed(server.sql(columns));
-    for (table, columns) in &published {
-        assert_eq!(seen.get(table), Some(columns), "{table}");
+    // What is seen has the names, types and meanings that are on the page.
+    let types = "SELECT table_name, column_name, data_type AS description FROM information_schema.columns
+        WHERE table_schema = 'public'";
+    let types = listed(server.sql(types));
+    let mut schemas: Vec<(&Typed, &str, SchemaRef)> = Vec::new();
+    for table in tracewell_model::schema::asked_tables() {
+        schemas.push((&published[table.name], table.name, table_schema(table)));
     }
     for view in tracewell_query::VIEWS {
-        let columns = &seen[view.name];
-        assert!(columns.iter().all(|(name, doc)| view.column_doc(name) == Some(doc)), "{}", view.name);
+        schemas.push((&views[view.name], view.name, tracewell_query::published::columns(view).await.unwrap()));
     }
-    assert_eq!(seen.len(), published.len() + tracewell_query::VIEWS.len());
+    for (columns, name, schema) in &schemas {
+        let docs: Columns = columns.iter().map(|(column, (_, doc))| (column.clone(), doc.clone())).collect();
+        assert_eq!(seen.get(*name), Some(&docs), "{name}");
+        assert_eq!(schema.fields().len(), columns.len(), "{name}");
+        for column in schema.fields() {
+            let kind = tracewell_query::published::type_name(column.data_type());
+            assert_eq!(kind, columns[column.name()].0, "{name}.{}", column.name());
+            assert_eq!(column.data_type().to_string(), types[*name][column.name()], "{name}.{}", column.name());
+        }
+    }
+    assert_eq!((seen.len(), published.len()), (schemas.len(), schemas.len() - tracewell_query::VIEWS.len()));
     for (name, columns) in &seen {
         let mut rows = server.sql(&format!("DESCRIBE {name}"));
         rows.iter_mut().for_each(|row| row["table_name"] = name.as_str().into());

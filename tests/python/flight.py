@@ -49,6 +49,15 @@ with flight.connect(url, db_kwargs=login, autocommit=True) as connection, connec
     assert (table.num_rows, pyarrow.compute.sum(table["value"]).as_py()) == (100_000, 5_000_050_000)
     assert table.column("t")[99_999].as_py() == "text 100000"
 
+    # The clocks of a call are those of its header.
+    berlin = "SELECT date_trunc('day', TIMESTAMPTZ '2026-03-30 12:00:00+02:00') = TIMESTAMPTZ '2026-03-29 22:00:00+00:00'"
+    cursor.execute(berlin)
+    assert cursor.fetchone() == (False,)
+    there = {**login, "adbc.flight.sql.rpc.call_header.tracewell-time-zone": "Europe/Berlin"}
+    with flight.connect(url, db_kwargs=there, autocommit=True) as abroad, abroad.cursor() as clocks:
+        clocks.execute(berlin)
+        assert clocks.fetchone() == (True,)
+
     refused(cursor, "SELECT nothing FROM spans", "nothing")
     refused(cursor, "SELECT 1 / 0", "zero")
     refused(cursor, "DELETE FROM spans", "not supported")

@@ -1,4 +1,4 @@
-"""Writes known.jsonl, the small known set of README.md: one OTLP request a line, one run in each.
+"""Writes known.jsonl and trials.jsonl, the small known set of README.md: one OTLP request a line, one run in each.
 
 Answers are worked out from README.md, never from the output of this or of Tracewell.
 """
@@ -12,6 +12,8 @@ INSTRUCTIONS = {
     ("answer-customer", "4"): "You are the shop assistant. Answer in one sentence.",
     ("summarise", "1"): "Summarise the contract.",
     ("extract-fields", "2"): "Extract party and term as JSON.",
+    ("answer-customer", "5"): "You are the shop assistant. Refuse.",
+    ("extract-fields", "3"): "Extract nothing.",
 }
 SHOP = dict(service="shop-assistant", version="2.1.0", team="retail", language="python", sdk="1.45.2")
 DESK = dict(service="contract-desk", version="0.9.0", team="legal", language="nodejs", sdk="2.2.0")
@@ -184,6 +186,17 @@ def run(sender, number, *spans, missing_root=False, nested=()):
         {"scope": {"name": name, "version": version}, "spans": each} for (name, version), each in scopes.items()]}]}
 
 
+def trial(example, of):
+    """The same span, marked as a trial of that example."""
+    each, scope = of
+    return {**each, "attributes": each["attributes"] + attributes({"tracewell.example.id": example})}, scope
+
+
+def within(number, of):
+    """The same record, written within the root of that trace."""
+    return {**of, "traceId": f"{number:032x}", "spanId": f"{number * 256:016x}"}
+
+
 def decisions(*records):
     return {"resourceLogs": [{"resource": resource(CODER), "scopeLogs": [
         {"scope": {"name": "com.anthropic.claude_code.events", "version": "2.0.1"}, "logRecords": list(records)}]}]}
@@ -287,6 +300,32 @@ REQUESTS = [
                {"tool_name": "Edit", "tool_use_id": "t3", "decision": "reject", "source": "user_reject"})),
 ]
 
+TRIALS = [
+    run(SHOP, 0xe1, trial("order-1", agent("18 11:00:00", 40, "bob", "c2")),
+        shelf_notes("18 11:00:00.2", 0.3, "green lantern seeds", []),
+        chat("18 11:00:01", 0.5, "gpt-4.1", "5", "Cancel my order.", error="rate_limit_exceeded"),
+        chat("18 11:00:02", 0.5, "gpt-4.1", "5", "Cancel my order.", error="rate_limit_exceeded"),
+        chat("18 11:00:03", 0.5, "gpt-4.1", "5", "Cancel my order.", error="rate_limit_exceeded"),
+        chat("18 11:00:04", 1, "gpt-4.1", "5", "Cancel my order.", tokens=(100, 0, 10), finish="tool_calls",
+             call=(CANCEL, {"id": 1}), tools=[CANCEL]),
+        tool("18 11:00:06", 0.5, CANCEL, {"id": 1}, error="ToolError"),
+        tool("18 11:00:08", 0.5, CANCEL, {"id": 1}, error="ToolError"),
+        tool("18 11:00:10", 0.5, CANCEL, {"id": 1}, error="ToolError"),
+        chat("18 11:00:12", 20, "gpt-4.1", "5", "Cancel my order. (step 2)", REFUSAL, (50000, 100, 5000), "length",
+             stream=True, ttft=0.5, cost=9.0, score=(0.2, "bad")),
+        chat("18 11:00:33", 1, "gpt-4.1", "5", "And my other order.", stream=True)),
+    run(DESK, 0xe2, trial("contract-1", chain("18 11:30:00", 4, "dora", "d2")),
+        llm("18 11:30:01", 2, "extract-fields", "3", "Contract 10", "No JSON at all.", (9000, 8000, 100, 70), "stop")),
+    decisions(within(0xe1, record("18 11:00:05", "tool_decision", {
+        "tool_name": "Bash", "tool_use_id": "t9", "decision": "reject", "source": "user_reject"}))),
+]
+
+
+def write(name, requests):
+    lines = "".join(compact(request) + "\n" for request in requests)
+    Path(__file__).with_name(name).write_text(lines, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    lines = "".join(compact(request) + "\n" for request in REQUESTS)
-    Path(__file__).with_name("known.jsonl").write_text(lines, encoding="utf-8")
+    write("known.jsonl", REQUESTS)
+    write("trials.jsonl", TRIALS)

@@ -3,7 +3,7 @@
 //! A row of such a view is put together from rows of several dates, so the planner cannot push a filter on its date
 //! down. Here the view is planned anew for each scan, over the facts of the dates asked for and of those beside.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -22,6 +22,7 @@ use tracewell_model::time::Day;
 use crate::derived::{DerivedProvider, among, of_dates};
 use crate::in_turn::InTurn;
 use crate::lookup::{self, Places};
+use crate::one_of::listed;
 use crate::parts::{Part, Ties};
 use crate::prepared::nullable;
 use crate::prices::Prices;
@@ -29,7 +30,7 @@ use crate::provider::{physical_predicate, projected};
 use crate::source::Source;
 use crate::texts::TEXTS;
 use crate::views::View;
-use crate::{functions, views};
+use crate::{functions, unasked, views};
 
 /// One view as one query sees it.
 #[derive(Clone, Debug)]
@@ -88,11 +89,11 @@ impl DatedProvider {
         functions::register_prices(&context, &self.prices);
         views::plain(&context, self.view, |table| {
             let whole = DerivedProvider::new(table, self.source.clone());
-            if self.source.view.days().is_subset(&near) {
-                return Ok(Arc::new(whole));
-            }
+            let dates = (!self.source.view.days().is_subset(&near)).then(|| of_dates(&near));
+            let traces = traces.map(|places| listed("trace_id", &places.traces));
+            let Some(near) = conjunction(dates.into_iter().chain(traces)) else { return Ok(Arc::new(whole)) };
             let plan = LogicalPlanBuilder::scan(table.name, provider_as_source(Arc::new(whole)), None)?
-                .filter(of_dates(&near))?
+                .filter(near)?
                 .build()?;
             Ok(Arc::new(ViewTable::new(plan, None)))
         })
@@ -102,6 +103,7 @@ impl DatedProvider {
     /// What a scan is asked for, of `days`.
     async fn rows(self, days: BTreeSet<Day>, asked: Asked, session: SessionState) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = self.plan(&days, asked.traces.as_ref()).await?;
+        let plan = unasked::without(plan, &asked.columns())?;
         let mut plan = LogicalPlanBuilder::from(plan).filter(of_dates(&days))?;
         if let Some(filter) = &asked.filter {
             plan = plan.filter(filter.clone())?;
@@ -122,6 +124,15 @@ struct Asked {
     traces: Option<Places>,
     filter: Option<Expr>,
     limit: Option<usize>,
+}
+
+impl Asked {
+    /// The columns that it takes to answer.
+    fn columns(&self) -> HashSet<&str> {
+        let shown = self.schema.fields().iter().map(|field| field.name().as_str());
+        let filtered = self.filter.iter().flat_map(Expr::column_refs).map(|column| column.name.as_str());
+        shown.chain(filtered).chain(["date"]).collect()
+    }
 }
 
 #[async_trait]

@@ -4,10 +4,13 @@ mod answers;
 mod bounded;
 mod calls;
 mod json;
+mod model_cost;
 mod percentile;
 mod price;
 mod scalars;
 mod texts;
+mod words;
+mod zones;
 
 use std::sync::Arc;
 
@@ -19,23 +22,27 @@ use crate::prices::Prices;
 
 pub(crate) use bounded::bytes;
 pub(crate) use price::NAMES as PRICING;
+pub(crate) use zones::AT_TIME_ZONE;
 
 /// Makes the functions known to `context`.
 pub(crate) fn register(context: &SessionContext) -> Result<()> {
     json::register(context)?;
+    zones::register(context);
     context.register_udwf(calls::function());
     context.register_udaf(percentile::function(context.udaf("approx_percentile_cont")?));
     scalars::functions()
         .into_iter()
         .chain(texts::functions())
         .chain(answers::functions())
+        .chain(words::functions())
         .for_each(|function| context.register_udf(function));
     // Of those that there are by now.
     bounded::register(context);
     Ok(())
 }
 
-/// Makes the functions that price calls known to `context`.
+/// Makes the functions that price calls known to `context`, and `model_cost`, which people call.
 pub(crate) fn register_prices(context: &SessionContext, prices: &Arc<Prices>) {
     price::functions(prices).into_iter().for_each(|function| context.register_udf(function));
+    context.register_udf(model_cost::function(prices));
 }

@@ -58,8 +58,8 @@ pub(crate) async fn plan(context: &SessionContext, view: &View, over: Over) -> R
     bind(context, plan, view.name == PRICED || view.uses.contains(&PRICED)).await
 }
 
-/// The columns of `view`, which reads only what lies near the dates asked for, of the types that they have once its
-/// plan is analyzed.
+/// The columns of `view` as queries see them: of the types that they have once its plan is analyzed where it reads only
+/// what lies near the dates asked for.
 ///
 /// # Errors
 /// When it cannot be planned.

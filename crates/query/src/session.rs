@@ -21,6 +21,7 @@ use crate::error::{QueryError, SqlErrorKind};
 use crate::exact;
 use crate::length;
 use crate::running::Rows;
+use crate::zone;
 
 /// What a client has set for its queries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,6 +249,7 @@ impl Session {
         let names = number_parameters(&mut statement)?;
         if let Some(statement) = explained(&mut statement) {
             exact::rewrite(statement);
+            zone::rewrite(statement);
         }
         Ok((statement, names))
     }

@@ -15,6 +15,7 @@ use tracewell_model::schema::{CALLS, RELEASES, SCORES, SPANS, TRACES, Table};
 
 use crate::compact::compact;
 use crate::prepared::{self, Over, nullable};
+use crate::unasked::RUN_FACTS;
 
 /// One view.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +92,15 @@ const TOOL: [(&str, &str); 7] = [
     ("input_hash", "Hash of the arguments in `contents`."),
     ("output_hash", "Hash of the result in `contents`."),
     ("duplicate_spans", "How many other spans and log records of the execution were merged in."),
+];
+
+/// What rows have of the run that they are of.
+const OF_RUN: [(&str, &str); 5] = [
+    ("conversation_id", "Session, thread or conversation that the row names itself, else that of its run."),
+    ("user_id", "End user, found likewise."),
+    ("team", "The team or tenant that the application claims, found likewise."),
+    ("workflow_name", "Workflow of the run."),
+    ("workflow_version", "Its version."),
 ];
 
 /// All views. A view stands behind those it uses.
@@ -224,6 +234,25 @@ pub const VIEWS: &[View] = &[
         reach: None,
     },
     View {
+        name: RUN_FACTS,
+        doc: "One row is one trace: the facts that hold for the whole run.",
+        sql: include_str!("../../../queries/views/run_facts.sql"),
+        columns: &[
+            (
+                "conversation_id",
+                "Session, thread or conversation that the root names, else the one that all spans agree on.",
+            ),
+            ("run_user_id", "End user, found likewise."),
+            ("run_team", "The team or tenant that the application claims, found likewise."),
+            ("run_workflow_name", "Workflow, found likewise."),
+            ("run_workflow_version", "Its version, found likewise."),
+            ("run_is_trial", "Whether it is a trial: one of its spans is marked with `tracewell.example.id`."),
+        ],
+        uses: &["trace_parts"],
+        derived: None,
+        reach: None,
+    },
+    View {
         name: "traces",
         doc: "One row is one trace with its root, its calls and its tokens.",
         sql: include_str!("../../../queries/views/traces.sql"),
@@ -346,8 +375,13 @@ pub const VIEWS: &[View] = &[
             TOOL[6],
             ("arguments", "The arguments as sent."),
             ("result", "The result as sent."),
+            OF_RUN[0],
+            OF_RUN[1],
+            OF_RUN[2],
+            OF_RUN[3],
+            OF_RUN[4],
         ],
-        uses: &["texts", "span_records", "tool_executions"],
+        uses: &["texts", "span_records", "tool_executions", "trace_parts", RUN_FACTS],
         derived: None,
         reach: Some(1),
     },
@@ -362,8 +396,13 @@ pub const VIEWS: &[View] = &[
             ("score", "Score of the document, where it states one."),
             ("text", "Text of the document, where it is an object of a known form."),
             ("content", "The document as sent."),
+            OF_RUN[0],
+            OF_RUN[1],
+            OF_RUN[2],
+            OF_RUN[3],
+            OF_RUN[4],
         ],
-        uses: &["texts"],
+        uses: &["texts", "trace_parts", RUN_FACTS],
         derived: None,
         reach: Some(1),
     },
@@ -380,8 +419,16 @@ pub const VIEWS: &[View] = &[
             ("source", "The attribute, event or body that held it."),
             ("form", "How it was cut out of there."),
             ("content", "The message as sent; NULL once it has expired."),
+            (
+                "conversation_id",
+                "Session, thread or conversation of the span, else of its model call, else of the run.",
+            ),
+            ("user_id", "End user, found likewise."),
+            ("team", "The team or tenant that the application claims, found likewise."),
+            ("prompt_name", "Prompt name of the span, else of its model call."),
+            ("prompt_version", "Its version, found likewise."),
         ],
-        uses: &["texts"],
+        uses: &["texts", "llm_calls", "trace_parts", RUN_FACTS],
         derived: None,
         reach: Some(1),
     },
@@ -582,7 +629,7 @@ mod tests {
         assert_eq!(names("SELECT * FROM merged_calls"), ["span_records", "call_spans", "merged_calls"]);
         assert_eq!(
             names("SELECT * FROM traces JOIN messages USING (trace_id)"),
-            ["texts", "llm_calls", "span_costs", "trace_parts", "traces", "messages"]
+            ["texts", "llm_calls", "span_costs", "trace_parts", "run_facts", "traces", "messages"]
         );
         assert_eq!(names(" SHOW TABLES").len(), VIEWS.len());
     }

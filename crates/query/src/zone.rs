@@ -1,15 +1,21 @@
-//! Times in the time zone of a session.
+//! Times in the time zone of a session, and in one that a query names.
 //!
 //! The tables hold times in UTC, and a time without a zone that is compared with a column is of the column's zone. So
-//! a session in another zone gets columns of that zone: literals, `date_trunc`, `extract` and what is shown then agree.
+//! a session in another zone gets columns of that zone: literals, `date_trunc`, `date_bin`, `extract` and what is shown
+//! then agree.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arrow::array::timezone::Tz;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
 use datafusion::prelude::{SessionContext, ident};
+use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
+
+use crate::functions::AT_TIME_ZONE;
 
 /// Whether a zone is the one of the tables.
 pub(crate) fn is_utc(zone: &str) -> bool {
@@ -41,4 +47,74 @@ pub(crate) async fn show_times_in(context: &SessionContext, zone: &str) -> Resul
         context.register_table(name.as_str(), Arc::new(ViewTable::new(plan, None)))?;
     }
     Ok(())
+}
+
+/// Reads `x AT TIME ZONE 'zone'` as PostgreSQL does (to DataFusion it is a cast), and a zone as the last argument of
+/// `date_trunc` and `date_bin`.
+pub(crate) fn rewrite(statement: &mut ast::Statement) {
+    // What stands within comes first, so a cast that is made here stays one.
+    let _ = visit_expressions_mut(statement, |expression: &mut ast::Expr| {
+        match expression {
+            ast::Expr::AtTimeZone { timestamp, time_zone } if literal(time_zone).is_some() => {
+                let (time, zone) = (timestamp.as_ref().clone(), time_zone.as_ref().clone());
+                *expression = ast::Expr::Function(call(AT_TIME_ZONE, [time, zone]));
+            }
+            ast::Expr::Function(function) => in_zone(function),
+            _ => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+/// `date_trunc(unit, time, 'zone')` and `date_bin(stride, time, 'zone')` as those of two arguments, over times of the
+/// zone.
+fn in_zone(function: &mut ast::Function) {
+    let name = function.name.to_string();
+    if !["date_trunc", "date_bin"].iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+        return;
+    }
+    let ast::FunctionArguments::List(list) = &mut function.args else { return };
+    let [_, time, zone] = &mut list.args[..] else { return };
+    let (Some(time), Some(zone)) = (value(time), value(zone)) else { return };
+    if literal(zone).is_none_or(|zone| zone.parse::<Tz>().is_err()) {
+        return;
+    }
+    let (timestamp, time_zone) = (Box::new(time.clone()), Box::new(zone.clone()));
+    *time = ast::Expr::AtTimeZone { timestamp, time_zone };
+    list.args.pop();
+}
+
+fn value(argument: &mut ast::FunctionArg) -> Option<&mut ast::Expr> {
+    match argument {
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(value)) => Some(value),
+        _ => None,
+    }
+}
+
+fn literal(expression: &ast::Expr) -> Option<&str> {
+    match expression {
+        ast::Expr::Value(value) => match &value.value {
+            ast::Value::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn call(name: &str, arguments: [ast::Expr; 2]) -> ast::Function {
+    let args = arguments.map(|value| ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(value)));
+    ast::Function {
+        name: ast::ObjectName::from(vec![ast::Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: ast::FunctionArguments::None,
+        args: ast::FunctionArguments::List(ast::FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.into(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    }
 }

@@ -17,7 +17,8 @@ pub struct Asked {
     pub sql: String,
     #[serde(default)]
     parameters: Given,
-    time_zone: Option<String>,
+    /// Times without a zone are of this one, and times are shown in it.
+    pub time_zone: Option<String>,
     timeout_seconds: Option<f64>,
     /// What calls cost is worked out by the prices of this version.
     pub prices: Option<String>,
@@ -68,12 +69,7 @@ impl Asked {
     /// # Errors
     /// When there is no such zone.
     pub fn time_zone(&self) -> Result<Option<&str>, String> {
-        match &self.time_zone {
-            Some(zone) if zone.parse::<Tz>().is_err() => {
-                Err(format!("`{zone}` is no time zone; give a name such as Europe/Berlin, or an offset such as +02:00"))
-            }
-            zone => Ok(zone.as_deref()),
-        }
+        self.time_zone.as_deref().map(known_zone).transpose()
     }
 
     /// How long it may run; never longer than the server allows.
@@ -92,6 +88,19 @@ impl Asked {
         match std::mem::take(&mut self.parameters) {
             Given::Listed(values) => Values((1..).map(|position: usize| position.to_string()).zip(values).collect()),
             Given::Named(values) => Values(values),
+        }
+    }
+}
+
+/// `zone`, if there is such a time zone.
+///
+/// # Errors
+/// When there is none.
+pub fn known_zone(zone: &str) -> Result<&str, String> {
+    match zone.parse::<Tz>() {
+        Ok(_) => Ok(zone),
+        Err(_) => {
+            Err(format!("`{zone}` is no time zone; give a name such as Europe/Berlin, or an offset such as +02:00"))
         }
     }
 }

@@ -26,14 +26,16 @@ use arrow_flight::{
 use arrow_flight::{SchemaAsIpc, Ticket};
 use futures::{Stream, StreamExt, TryStreamExt};
 use prost::Message;
+use tonic::metadata::MetadataMap;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
-use tracewell_query::{Engine, QueryError, Rows, Session, Settings};
+use tracewell_query::{Engine, QueryError, Rows, Session, Settings, known_zone};
 
 use self::access::Access;
 use self::metadata::Metadata;
 use self::prepared::Kept;
+use crate::sql::TIME_ZONE;
 
 mod access;
 mod metadata;
@@ -69,8 +71,14 @@ impl Flight {
         FlightServiceServer::with_interceptor(self, check)
     }
 
-    fn session(&self) -> Session {
-        self.engine.session(Settings::default())
+    /// The session of a call, in the time zone that it names.
+    fn session(&self, called: &MetadataMap) -> Result<Session, Status> {
+        let mut settings = Settings::default();
+        if let Some(zone) = called.get(TIME_ZONE.as_str()) {
+            let zone = zone.to_str().map_err(|_| Status::invalid_argument("the time zone is not text"))?;
+            known_zone(zone).map_err(Status::invalid_argument)?.clone_into(&mut settings.time_zone);
+        }
+        Ok(self.engine.session(settings))
     }
 }
 
@@ -104,7 +112,8 @@ impl FlightSqlService for Flight {
         query: CommandStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let prepared = self.session().prepare(&query.query, &[]).await.map_err(|error| status(&error))?;
+        let session = self.session(request.metadata())?;
+        let prepared = session.prepare(&query.query, &[]).await.map_err(|error| status(&error))?;
         if !prepared.parameters().is_empty() {
             return Err(Status::invalid_argument("the query has parameters: prepare it, and bind their values"));
         }
@@ -115,19 +124,20 @@ impl FlightSqlService for Flight {
     async fn do_get_statement(
         &self,
         ticket: TicketStatementQuery,
-        _: Request<Ticket>,
+        request: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
         let sql = str::from_utf8(&ticket.statement_handle).map_err(|_| Status::invalid_argument("a foreign ticket"))?;
-        let rows = self.session().sql(sql).await.map_err(|error| status(&error))?;
+        let rows = self.session(request.metadata())?.sql(sql).await.map_err(|error| status(&error))?;
         Ok(stream(rows.schema(), rows))
     }
 
     async fn do_action_create_prepared_statement(
         &self,
         query: ActionCreatePreparedStatementRequest,
-        _: Request<Action>,
+        request: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let prepared = self.session().prepare(&query.query, &[]).await.map_err(|error| status(&error))?;
+        let session = self.session(request.metadata())?;
+        let prepared = session.prepare(&query.query, &[]).await.map_err(|error| status(&error))?;
         let dataset_schema = ipc(&prepared.schema())?;
         let parameter_schema = ipc(&prepared::parameter_schema(&prepared))?;
         let prepared_statement_handle = self.kept.keep(prepared)?;
@@ -167,10 +177,10 @@ impl FlightSqlService for Flight {
     async fn do_get_prepared_statement(
         &self,
         query: CommandPreparedStatementQuery,
-        _: Request<Ticket>,
+        request: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
         let (prepared, values) = self.kept.get(&query.prepared_statement_handle)?;
-        let rows = self.session().run(&prepared, values).await.map_err(|error| status(&error))?;
+        let rows = self.session(request.metadata())?.run(&prepared, values).await.map_err(|error| status(&error))?;
         Ok(stream(prepared.schema(), rows))
     }
 

@@ -42,4 +42,4 @@ pub use queries::queries_router;
 pub use reports::{Answers, Usual, reports_router};
 pub use reviews::{Remarks, reviews_router};
 pub use runs::runs_router;
-pub use sql::{PRICES, sql_router};
+pub use sql::{PRICES, TIME_ZONE, sql_router};

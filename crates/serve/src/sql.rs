@@ -46,6 +46,10 @@ pub(crate) async fn answer(engine: &Arc<Engine>, mut asked: Asked, headers: &Hea
     if !prices.is_empty() {
         asked.prices = Some(prices.to_owned());
     }
+    let zone = header(headers, TIME_ZONE);
+    if !zone.is_empty() {
+        asked.time_zone = Some(zone.to_owned());
+    }
     match run(asked, engine).await {
         Ok(rows) => stream(rows, format, Squeeze::wanted(header(headers, ACCEPT_ENCODING))).await,
         Err(Refused::Query(error)) => failure(status(&error), &error.to_string()),
@@ -55,6 +59,9 @@ pub(crate) async fn answer(engine: &Arc<Engine>, mut asked: Asked, headers: &Hea
 
 /// The header that names the version of the prices by which costs are worked out.
 pub const PRICES: HeaderName = HeaderName::from_static("tracewell-prices");
+
+/// The header that names the time zone that times are of and shown in.
+pub const TIME_ZONE: HeaderName = HeaderName::from_static("tracewell-time-zone");
 
 pub(crate) fn header(headers: &HeaderMap, name: HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()

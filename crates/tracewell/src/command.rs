@@ -263,7 +263,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Expire(expire) => runtime.block_on(expire.run()),
         Command::Checkpoint(checkpoint) => runtime.block_on(checkpoint.run()),
         Command::Vacuum(vacuum) => runtime.block_on(vacuum.run()),
-        Command::Schema(schema) => schema.run(),
+        Command::Schema(schema) => runtime.block_on(schema.run()),
         Command::Config(configuration) => configuration.run(),
         Command::Completion { shell } => {
             let mut script = Vec::new();

@@ -42,7 +42,7 @@ enum Growth {
     Slow,
 }
 
-const GROWING: [(&str, Growth); 16] = [
+const GROWING: [(&str, Growth); 18] = [
     ("repeat", Growth::Times),
     ("array_repeat", Growth::Times),
     ("lpad", Growth::To),
@@ -54,6 +54,8 @@ const GROWING: [(&str, Growth); 16] = [
     ("levenshtein", Growth::Compared),
     ("similarity", Growth::Slow),
     ("text_diff", Growth::Slow),
+    ("has_words", Growth::Slow),
+    ("has_phrase", Growth::Slow),
     ("regexp_count", Growth::Slow),
     ("regexp_instr", Growth::Slow),
     ("regexp_like", Growth::Slow),

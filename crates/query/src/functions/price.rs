@@ -33,7 +33,7 @@ pub(super) fn functions(prices: &Arc<Prices>) -> [ScalarUDF; 3] {
 
 /// The members of a call that its price hangs on besides its time and its counts.
 const TEXTS: [&str; 6] = ["provider", "response_model", "request_model", "tenant", "environment", "service_tier"];
-const TIME: &str = "start_unix_nano";
+pub(super) const TIME: &str = "start_unix_nano";
 const COUNTS: [&str; 10] = [
     "input_tokens",
     "output_tokens",
@@ -136,7 +136,7 @@ impl ScalarUDFImpl for Price {
     }
 }
 
-fn amount_type() -> DataType {
+pub(super) fn amount_type() -> DataType {
     DataType::Decimal128(38, Amount::SCALE as i8)
 }
 
@@ -152,6 +152,11 @@ fn price_fields() -> Fields {
 
 fn amounts() -> Decimal128Builder {
     Decimal128Builder::new().with_data_type(amount_type())
+}
+
+/// What `calls`, whose members are named as those of a call, cost by `prices`.
+pub(super) fn costs_of(calls: &StructArray, prices: &Prices) -> Result<ArrayRef> {
+    costs(&Calls::of(calls)?, prices.pricer())
 }
 
 /// In US dollars; NULL in other currencies, which nothing here converts.

@@ -8,13 +8,15 @@ use arrow::array::RecordBatch;
 use clap::Args;
 use tracewell_query::named::{Catalogue, NamedQuery};
 
-use super::source::Asked;
+use super::source::{Asked, TimeZone};
 use crate::output::{self, Format};
 
 #[derive(Debug, Args)]
 pub(crate) struct Query {
     #[command(flatten)]
     asked: Asked,
+    #[command(flatten)]
+    zone: TimeZone,
     /// Value of a parameter; may be given several times
     #[arg(long = "param", short = 'p', value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
@@ -39,7 +41,8 @@ pub(super) fn parameter(text: &str) -> Result<(String, String), String> {
 }
 
 impl Query {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        self.asked.within(&self.zone);
         let catalogue = catalogue(&self.asked.config()?.query.folder)?;
         let format = Format::or_usual(self.format);
         let Some(name) = &self.name else { return output::print(format, &list(&catalogue)?) };

@@ -15,7 +15,7 @@ use tracewell_ingest::{ReplayedLog, read_log};
 use tracewell_lake::{Fresh, Lake, Location, NoFresh, without_keys};
 use tracewell_ledger::Ledger;
 use tracewell_model::schema::every_table;
-use tracewell_query::{Engine, Limits, QueryError, Session, Settings};
+use tracewell_query::{Engine, Limits, QueryError, Session, Settings, known_zone};
 use tracewell_runs::Ask;
 
 use super::Place;
@@ -34,6 +34,20 @@ pub(crate) struct Asked {
     /// Work costs out by the prices of this version, or those that this version of a catalogue was among.
     #[arg(long, value_name = "VERSION")]
     prices: Option<String>,
+    #[arg(skip)]
+    time_zone: Option<String>,
+}
+
+/// Where clocks are.
+#[derive(Debug, Args)]
+pub(crate) struct TimeZone {
+    /// Time zone that times without one are of and that times are shown in, such as Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE", value_parser = time_zone)]
+    tz: Option<String>,
+}
+
+fn time_zone(text: &str) -> Result<String, String> {
+    known_zone(text).map(str::to_owned)
 }
 
 /// What answers SQL.
@@ -47,11 +61,19 @@ pub(crate) enum Source {
 impl Asked {
     /// Looks for the server; without one, opens the tables.
     pub(crate) async fn open(&self) -> anyhow::Result<Source> {
-        let settings = Settings { prices: self.prices.clone(), ..Settings::default() };
+        let mut settings = Settings { prices: self.prices.clone(), ..Settings::default() };
+        if let Some(zone) = &self.time_zone {
+            settings.time_zone.clone_from(zone);
+        }
         match self.find_server().await? {
             Some(server) => Ok(Source::Server(server, client_with(&self.config()?.http.password)?, settings)),
             None => Ok(Source::Local(Arc::new(self.read().await?).session(settings))),
         }
+    }
+
+    /// Asks in this time zone, if any.
+    pub(crate) fn within(&mut self, zone: &TimeZone) {
+        self.time_zone.clone_from(&zone.tz);
     }
 
     /// Where the data is.
@@ -209,6 +231,7 @@ async fn ask(
         .header("content-type", "text/plain")
         .header("accept", tracewell_serve::format::Format::Arrow.media())
         .header(tracewell_serve::PRICES, settings.prices.as_deref().unwrap_or_default())
+        .header(tracewell_serve::TIME_ZONE, &settings.time_zone)
         .body(query.to_owned())
         .send()
         .await

@@ -4,13 +4,15 @@ use std::io::IsTerminal;
 
 use clap::Args;
 
-use super::source::Asked;
+use super::source::{Asked, TimeZone};
 use crate::output::{self, Format};
 
 #[derive(Debug, Args)]
 pub(crate) struct Sql {
     #[command(flatten)]
     asked: Asked,
+    #[command(flatten)]
+    zone: TimeZone,
     /// Format of the rows; a table on a terminal, else JSON.
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -20,7 +22,8 @@ pub(crate) struct Sql {
 }
 
 impl Sql {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        self.asked.within(&self.zone);
         let format = Format::or_usual(self.format);
         match &self.query {
             Some(query) => self.answer(query, format).await,
