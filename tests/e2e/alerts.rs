@@ -15,6 +15,10 @@ fn tracewell(data: &Path, config: &Path, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
+fn text(output: Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 fn rows(output: &Output) -> Vec<Value> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -178,7 +182,7 @@ async fn an_alert_fires_once_is_silenced_and_is_resolved() {
     send(&server, 1, 3, 3, 5, "gpt-4.1-mini").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let events = || {
-        sql(&data, "SELECT event FROM alerts ORDER BY recorded_at")
+        sql(&data, "SELECT event FROM alerts WHERE destination IS NULL ORDER BY recorded_at")
             .iter()
             .map(|row| row["event"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
@@ -212,4 +216,72 @@ async fn an_alert_fires_once_is_silenced_and_is_resolved() {
     let listed = rows(&tracewell(&data, &config, &["alerts", "list", "--format", "json"]));
     assert_eq!((&listed[0]["rule"], &listed[0]["last_event"]), (&json!("failures"), &json!("resolved")));
     assert!(listed[0]["silenced_until"].is_string());
+
+    // It is told when the silence is over, which then is ended early.
+    text(tracewell(&data, &config, &["alerts", "silence", "failures", "--for", "0s"]));
+    let check = || {
+        let mut command = Command::new(BINARY);
+        command.args(["alerts", "check", "--format", "json", "--data", data.to_str().unwrap()]);
+        command.args(["--config", config.to_str().unwrap()]).env("TEST_HOOK", &url);
+        command.output().unwrap()
+    };
+    rows(&check());
+    let states = || {
+        let mut states: Vec<String> = receiver.received().iter().map(|one| one["body"]["state"].to_string()).collect();
+        states.sort();
+        states
+    };
+    assert_eq!(states(), ["\"firing\"", "\"resolved\""]);
+    rows(&check());
+    assert_eq!(states().len(), 2, "it is told once");
+}
+
+/// What begins under a silence and outlasts it is told behind it; a receiver that is away gets it when it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_is_told_behind_a_silence_and_again_until_it_has_arrived() {
+    let Some(python) = readers::python("an_alert_is_told_behind_a_silence_and_again_until_it_has_arrived") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (data, config) = (folder.path().join("data"), folder.path().join("tracewell.toml"));
+    let receiver = crate::reports::Receiver::start(&python, folder.path());
+    let hook = folder.path().join("hook");
+    std::fs::write(&hook, format!("http://127.0.0.1:{}/refuse-once", receiver.web)).unwrap();
+    let settings = format!(
+        "[[alerts.rules]]\nname = 'calls'\nmeasure = 'sql'\nsql = 'SELECT 2 AS value'\nthreshold = 1.0\ndeliver = ['hook', 'files']\n\
+         [[report.destinations]]\nkind = 'webhook'\nname = 'hook'\nurl = {{ file = '{}' }}\n\
+         [[report.destinations]]\nkind = 'store'\nname = 'files'\nfolder = 'published'\n",
+        hook.display()
+    );
+    std::fs::write(&config, settings).unwrap();
+    let server = Server::start(&data, &[]).await;
+    send(&server, 1, 1, 0, 5, "gpt-4.1-mini").await;
+    drop(server);
+    let check = || tracewell(&data, &config, &["alerts", "check", "--format", "json"]);
+    text(tracewell(&data, &config, &["alerts", "silence", "calls", "--for", "1h"]));
+    let silenced = rows(&check());
+    assert_eq!(silenced[0]["event"], "firing", "{silenced:?}");
+    let file = data.join("published/alerts/calls/1.json");
+    assert!(receiver.received().is_empty() && !file.exists(), "it is silenced");
+    text(tracewell(&data, &config, &["alerts", "silence", "calls", "--for", "0s"]));
+    let refused = check();
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && told.contains("alert rule `calls` cannot be sent to `hook`"), "{told}");
+    let kept: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!((&kept["rule"], &kept["state"]), (&json!("calls"), &json!("firing")));
+    crate::reports::until("it was not sent again", || {
+        let _ = check();
+        !receiver.received().is_empty()
+    });
+    let received = receiver.received();
+    assert_eq!(
+        (&received[0]["body"]["state"], &received[0]["id"]),
+        (&json!("firing"), &json!("tracewell-alert-calls-1"))
+    );
+    let steps = "SELECT event, destination, attempt FROM alerts WHERE destination = 'hook' ORDER BY attempt, event";
+    let step = |event: &str, attempt: i64| json!({"event": event, "destination": "hook", "attempt": attempt});
+    assert_eq!(
+        json!(sql(&data, steps)),
+        json!([step("attempt", 1), step("failed", 1), step("attempt", 2), step("delivered", 2)])
+    );
 }

@@ -9,7 +9,7 @@
 //! Trials of replays and test harnesses are no traffic: only a budget, which limits what is paid, counts them.
 //!
 //! Too few samples and no value change nothing: an alert neither fires nor is resolved by what is not known. Under a
-//! silence the state goes on, and nothing is sent.
+//! silence the state goes on, and nothing is sent before its end.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -254,6 +254,12 @@ impl Event {
             Self::StillFiring => "still_firing",
             Self::Resolved => "resolved",
         }
+    }
+
+    /// The one that the table `alerts` has under that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Firing, Self::StillFiring, Self::Resolved].into_iter().find(|event| event.name() == name)
     }
 }
 

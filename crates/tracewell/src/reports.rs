@@ -27,11 +27,9 @@ use tracewell_report::schedule::{Due, Schedule, Timetable};
 use tracewell_report::{Ask, Page, Request, produce, published_page};
 
 use crate::config::ReportSettings;
+use crate::delivery::{Delivery, Step, delivery};
 
-mod delivery;
 mod send;
-
-use delivery::{Delivery, delivery};
 
 /// What is older is not sent any more.
 const STALE: TimeDelta = TimeDelta::days(7);
@@ -267,7 +265,9 @@ impl<A: Ask> Desk<A> {
     ) -> anyhow::Result<Option<anyhow::Result<String>>> {
         let to = destination.name();
         let own = happened.iter().filter(|row| row.period == period && row.destination.as_deref() == Some(to));
-        let Delivery::Next(attempt) = delivery(own, now) else { return Ok(None) };
+        let steps =
+            own.map(|row| Step { event: &row.event, attempt: row.attempt.unwrap_or_default(), at: row.recorded_at });
+        let Delivery::Next(attempt) = delivery(steps, now) else { return Ok(None) };
         let entry = |event: &'static str, reason: Option<String>| Entry {
             event,
             name: &schedule.name,

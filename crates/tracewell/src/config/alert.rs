@@ -4,7 +4,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tracewell_pricing::Amount;
 use tracewell_report::alert::{Limit, Measure, Question};
-use tracewell_report::deliver::Destination;
 
 use super::report::{name, once};
 use super::{ReportSettings, TimeSpan};
@@ -112,13 +111,6 @@ impl AlertSettings {
     pub(super) fn check_names(&self, report: &ReportSettings) -> Result<(), String> {
         for rule in &self.rules {
             rule.question(report, DateTime::UNIX_EPOCH)?;
-            let is_store = |name: &String| matches!(report.destination(name), Some(Destination::Store { .. }));
-            if let Some(store) = rule.deliver.iter().find(|name| is_store(name)) {
-                return Err(format!(
-                    "alert rule `{}` delivers to `{store}`, which only takes files of reports",
-                    rule.name
-                ));
-            }
             if let Some(unknown) = rule.deliver.iter().find(|name| report.destination(name).is_none()) {
                 return Err(format!(
                     "alert rule `{}` delivers to `{unknown}`, which is none of report.destinations",
