@@ -142,7 +142,7 @@ impl<A: Ask> Watch<A> {
                 history.changes.push((event, change));
             }
         }
-        let Found { value, samples, runs } = found;
+        let Found { value, samples, runs, .. } = found;
         Ok(Checked { rule: rule.name.clone(), value, threshold: rule.threshold, samples, state, event: said, runs })
     }
 
@@ -164,11 +164,12 @@ fn change(
 ) -> Entry {
     let value = found.value.map_or_else(|| "?".to_owned(), |value| format!("{value:.4}"));
     let (name, threshold) = (&rule.name, rule.threshold);
+    let about = found.about.as_ref().map_or_else(String::new, |about| format!(" ({about})"));
     let side = if rule.below { "below" } else { "above" };
     let message = match event {
-        Event::Firing => format!("Alert {name}: {value}, {side} {threshold}"),
-        Event::StillFiring => format!("Alert {name} goes on: {value}, {side} {threshold}"),
-        Event::Resolved => format!("Resolved {name}: {value}, no more {side} {threshold}"),
+        Event::Firing => format!("Alert {name}{about}: {value}, {side} {threshold}"),
+        Event::StillFiring => format!("Alert {name}{about} goes on: {value}, {side} {threshold}"),
+        Event::Resolved => format!("Resolved {name}{about}: {value}, no more {side} {threshold}"),
     };
     Entry {
         rule: name.clone(),

@@ -39,9 +39,13 @@ pub(crate) struct Rule {
     /// The budget of the measure budget, of report.budgets; its own stretch of the calendar is the window.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) budget: String,
-    /// A condition on `span_costs`, such as `team = 'retail'`.
+    /// A condition on `span_costs`, such as `team = 'retail'`, for all measures but sql: only these calls, only scores of
+    /// runs with such calls.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) filter: String,
+    /// The score of the measure score_drop; each by itself when absent, of which the one that drops most tells.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) score: String,
     /// Beyond this it fires.
     pub(crate) threshold: f64,
     /// It fires below the threshold instead.
@@ -64,7 +68,7 @@ pub(crate) struct Rule {
 impl Rule {
     /// What is asked at `now`.
     pub(crate) fn question(&self, report: &ReportSettings, now: DateTime<Utc>) -> Result<Question, String> {
-        let Self { name, measure, sql, mut filter, .. } = self.clone();
+        let Self { name, measure, sql, mut filter, score, .. } = self.clone();
         let (mut window, mut allowed) = (delta(self.window), Amount::ZERO);
         if measure == Measure::Budget {
             let budget = report.budgets.iter().find(|budget| budget.name == self.budget);
@@ -75,7 +79,7 @@ impl Rule {
             filter =
                 if filter.is_empty() { budget.condition() } else { format!("({filter}) AND {}", budget.condition()) };
         }
-        Ok(Question { name, measure, sql, filter, window, allowed })
+        Ok(Question { name, measure, sql, filter, score, window, allowed, limit: self.limit() })
     }
 
     pub(crate) fn limit(&self) -> Limit {
@@ -99,6 +103,16 @@ impl AlertSettings {
             name(&rule.name)?;
             if rule.measure == Measure::Sql && rule.sql.trim().is_empty() {
                 return Err(format!("alert rule `{}`: the measure sql needs `sql`", rule.name));
+            }
+            let settings = [
+                ("sql", &rule.sql, rule.measure == Measure::Sql),
+                ("budget", &rule.budget, rule.measure == Measure::Budget),
+                ("score", &rule.score, rule.measure == Measure::ScoreDrop),
+                ("filter", &rule.filter, rule.measure != Measure::Sql),
+            ];
+            if let Some((setting, ..)) = settings.iter().find(|(_, value, fits)| !value.is_empty() && !fits) {
+                let name = &rule.name;
+                return Err(format!("alert rule `{name}`: its measure does not look at `{setting}`; leave it out"));
             }
             if rule.window.get().is_zero() || !rule.threshold.is_finite() {
                 return Err(format!("alert rule `{}`: a window above 0s and a threshold are needed", rule.name));
