@@ -39,7 +39,7 @@ pub enum Measure {
     ScoreDrop,
     /// Minutes since the last span; with a filter, since the last such call.
     MissingData,
-    /// Cost in deviations from its mean in the same hours of the same weekday of the eight weeks before.
+    /// Cost in deviations from its mean in the same hours of the same weekday, by local clocks, of the eight weeks before.
     CostAnomaly,
     /// Failed calls, likewise.
     ErrorAnomaly,
@@ -204,6 +204,7 @@ mod tests {
             window: TimeDelta::hours(1),
             allowed: tracewell_pricing::Amount::ZERO,
             limit: LIMIT,
+            zone: chrono_tz::Europe::Berlin,
         };
         let sql = question(Measure::Sql, "SELECT 1 AS value WHERE $since < $until").query(at(9)).expect("it has one");
         assert_eq!(
@@ -213,6 +214,9 @@ mod tests {
         assert!(question(Measure::Sql, " ").query(at(9)).is_err());
         let anomaly = question(Measure::CostAnomaly, "").query(at(9)).expect("it is ours");
         assert_eq!(anomaly.matches("UNION ALL").count(), 8);
-        assert!(anomaly.contains("date BETWEEN DATE '2026-09-25' AND DATE '2026-09-25'"), "{anomaly}");
+        // 09:00 in Berlin is at 08:00 UTC on 20 November, and was at 07:00 UTC eight weeks before, in summer.
+        let summer = "date BETWEEN DATE '2026-09-25' AND DATE '2026-09-25' AND start_time >= CAST('2026-09-25T07:00:00Z' AS timestamptz) \
+            AND start_time < CAST('2026-09-25T08:00:00Z' AS timestamptz)";
+        assert!(anomaly.contains(summer), "{anomaly}");
     }
 }

@@ -1,11 +1,12 @@
 //! The query of a rule.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use tracewell_pricing::Amount;
 
 use super::{Limit, Measure};
 use crate::error::ReportError;
-use crate::period::Window;
+use crate::period::{Window, weeks_before};
 use crate::sql::{OF_RUNS, TRAFFIC, moment, quoted, trial_runs};
 
 /// What a rule asks, and when its answer is too much.
@@ -28,6 +29,8 @@ pub struct Question {
     pub allowed: Amount,
     /// When the answer is too much.
     pub limit: Limit,
+    /// Whose clocks say which hours of the week are the same.
+    pub zone: Tz,
 }
 
 /// Weeks that an anomaly is told from.
@@ -172,13 +175,14 @@ LIMIT 1",
         )
     }
 
-    /// The window against the same hours of the same weekday: how many deviations it is off, of which each is taken for
-    /// at least a tenth of the mean, so that what hardly ever varies raises no alarm over a trifle.
+    /// The window against the same hours of the same weekday by local clocks: how many deviations it is off, of which
+    /// each is taken for at least a tenth of the mean, so that what hardly ever varies raises no alarm over a trifle. A
+    /// week without calls counts where there were calls before it.
     fn anomaly(&self, window: Window, value: &str, behind: &str, worst: &str, filter: &str) -> String {
         let sign = if self.measure == Measure::TrafficAnomaly { "abs" } else { "" };
         let condition = |back: i64| {
-            let by = TimeDelta::weeks(back);
-            let condition = Window { since: window.since - by, until: window.until - by }.condition("start_time");
+            let since = weeks_before(window.since, back, self.zone);
+            let condition = Window { since, until: since + self.window }.condition("start_time");
             format!("{condition} AND {TRAFFIC}")
         };
         let weeks = (0..=WEEKS).map(|back| {
@@ -186,14 +190,20 @@ LIMIT 1",
         });
         format!(
             "SELECT
-    {sign}(max(value) FILTER (WHERE week = 0) - avg(value) FILTER (WHERE week > 0 AND calls > 0))
-        / greatest(stddev_samp(value) FILTER (WHERE week > 0 AND calls > 0), 0.1 * avg(value) FILTER (WHERE week > 0 AND calls > 0), 1e-9)
+    {sign}(max(value) FILTER (WHERE week = 0) - avg(value) FILTER (WHERE is_known))
+        / greatest(stddev_samp(value) FILTER (WHERE is_known), 0.1 * avg(value) FILTER (WHERE is_known), 1e-9)
         AS value,
-    count(*) FILTER (WHERE week > 0 AND calls > 0) AS samples,
+    count(*) FILTER (WHERE is_known) AS samples,
     (SELECT array_slice(array_agg(trace_id ORDER BY {worst}) FILTER (WHERE trace_id IS NOT NULL AND {behind}), 1, {ROWS})
      FROM span_costs WHERE {} AND ({filter})) AS runs
 FROM (
+    SELECT
+        week,
+        CASE WHEN calls = 0 THEN 0.0 ELSE value END AS value,
+        week > 0 AND week <= max(CASE WHEN calls > 0 THEN week END) OVER () AS is_known
+    FROM (
 {}
+    ) AS weeks
 ) AS weeks",
             condition(0),
             weeks.collect::<Vec<_>>().join("\n    UNION ALL\n")

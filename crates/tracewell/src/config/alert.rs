@@ -79,7 +79,8 @@ impl Rule {
             filter =
                 if filter.is_empty() { budget.condition() } else { format!("({filter}) AND {}", budget.condition()) };
         }
-        Ok(Question { name, measure, sql, filter, score, window, allowed, limit: self.limit() })
+        let zone = tracewell_report::zone(&report.time_zone).map_err(|error| error.to_string())?;
+        Ok(Question { name, measure, sql, filter, score, window, allowed, limit: self.limit(), zone })
     }
 
     pub(crate) fn limit(&self) -> Limit {
