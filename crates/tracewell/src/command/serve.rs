@@ -206,7 +206,7 @@ impl Serve {
             tokio::spawn(judge.watch(stop.clone())),
             tokio::spawn(net.watch(stop.clone())),
             tokio::spawn(alerts::watch(watch, stop.clone())),
-            tokio::spawn(reports::watch(desk, settings.report.interval.get(), stop.clone())),
+            tokio::spawn(reports::watch(desk, stop.clone())),
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
         let mut signal = std::pin::pin!(signal()?);
