@@ -140,7 +140,7 @@ impl Serve {
 
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
 
-        let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector)?;
+        let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector, &lake)?;
         let ledger = || Ledger::new(Arc::clone(&engine), lake.clone(), super::now);
         let net = Net::new(&settings.capture, &catalogue, ledger())?;
 
