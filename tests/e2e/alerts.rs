@@ -9,10 +9,16 @@ use serde_json::{Value, json};
 use crate::readers;
 use crate::server::{BINARY, Server, client, sql};
 
+mod measures;
+
 fn tracewell(data: &Path, config: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command.args(arguments).args(["--data", data.to_str().unwrap(), "--config", config.to_str().unwrap()]);
     command.output().unwrap()
+}
+
+fn text(output: Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn rows(output: &Output) -> Vec<Value> {
@@ -60,99 +66,14 @@ async fn send_marked(
     assert_eq!(answer.status(), 200);
 }
 
-/// Every measure of ours is asked over calls whose answer is plain.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_measure_finds_what_was_sent() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let config = folder.path().join("tracewell.toml");
-    let rule = |measure: &str, threshold: f64, more: &str| {
-        format!(
-            "[[alerts.rules]]\nname = '{measure}'\nmeasure = '{measure}'\nthreshold = {threshold:?}\nwindow = '1h'\n{more}\n"
-        )
-    };
-    let own = "sql = \"SELECT count(*) AS value, count(*) AS samples, array_agg(trace_id) AS runs FROM spans WHERE start_time >= $since AND start_time < $until AND name = 'nothing'\"";
-    let rules = [
-        rule("cost", 0.001, ""),
-        rule("budget", 0.8, "budget = 'year'"),
-        "[[report.budgets]]\nname = 'year'\nusd = '0.012'\nper = 'year'\nmodel = 'gpt-4.1-mini'\n".to_owned(),
-        rule("error_rate", 0.2, "minimum = 10"),
-        rule("latency", 400.0, ""),
-        rule("unpriced_share", 0.1, ""),
-        rule("score_drop", 0.1, ""),
-        rule("missing_data", 30.0, ""),
-        rule("cost_anomaly", 3.0, "minimum = 3"),
-        rule("error_anomaly", 3.0, "minimum = 3"),
-        rule("traffic_anomaly", 3.0, "minimum = 3\nfilter = \"provider = 'openai'\""),
-        rule("sql", 0.0, own),
-    ];
-    std::fs::write(&config, rules.concat()).unwrap();
-    let server = Server::start(&data, &[]).await;
-    // In each of the four weeks before two calls in this hour, of which none failed; now 20, of which 5 failed.
-    let week = 7 * 86_400;
-    for back in 1..=4u32 {
-        send(&server, 1_000 * back, 2, 0, u64::from(back) * week + 60, "gpt-4.1-mini").await;
-    }
-    send(&server, 1, 16, 5, 60, "gpt-4.1-mini").await;
-    send(&server, 100, 4, 0, 60, "house-model").await;
-    // Trials are no traffic, though what they cost is part of what a budget allows.
-    send_marked(&server, 200, 7, 7, 0, "gpt-4.1-mini", Some(("tracewell.example.id", "e1"))).await;
-    let trial = format!("{:032x}", 200);
-    for (value, minutes) in [("0.9", 90), ("0.1", 1)] {
-        let time = (chrono::Utc::now() - chrono::TimeDelta::minutes(minutes)).to_rfc3339();
-        let given = ["score", "add", "worth", value, "--trace", &trial, "--time", &time];
-        let output = tracewell(&data, &config, &given);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    let checked = rows(&tracewell(&data, &config, &["alerts", "check", "--format", "json"]));
-    let found = |rule: &str| {
+/// Asks all rules; what a rule found: event, value, samples.
+fn check(data: &Path, config: &Path) -> impl Fn(&str) -> (Option<String>, Option<f64>, Option<String>) {
+    let checked = rows(&tracewell(data, config, &["alerts", "check", "--format", "json"]));
+    move |rule: &str| {
         let row = checked.iter().find(|row| row["rule"] == rule).unwrap();
-        (
-            row["event"].as_str().map(str::to_owned),
-            row["value"].as_str().and_then(|value| value.parse::<f64>().ok()),
-            row["samples"].as_str().map(str::to_owned),
-        )
-    };
-    let near = |value: Option<f64>, expected: f64| value.is_some_and(|value| (value - expected).abs() < 1e-9);
-    let fires = Some("firing".to_owned());
-    // A call costs 1 000 × 0.4 + 100 × 1.6 = 560 millionths.
-    let (event, value, samples) = found("cost");
-    assert!(event == fires && near(value, 16.0 * 0.00056) && samples.as_deref() == Some("20"), "{checked:#?}");
-    // 24 of them are of the last four weeks, of which some may be of last year, and 7 are trials.
-    let (event, value, samples) = found("budget");
-    let calls: f64 = samples.unwrap().parse().unwrap();
-    assert!((23.0..=31.0).contains(&calls) && near(value, calls * 0.00056 / 0.012), "{checked:#?}");
-    assert_eq!(event.is_some(), calls * 0.00056 / 0.012 > 0.8);
-    let (event, value, _) = found("error_rate");
-    assert!(event == fires && near(value, 0.25), "{checked:#?}");
-    let runs = checked.iter().find(|row| row["rule"] == "error_rate").unwrap()["runs"].as_str().unwrap();
-    let failed: Vec<String> = (1..=5).map(|number| format!("{number:032x}")).collect();
-    assert!(runs.split(' ').count() == 5 && failed.iter().all(|run| runs.contains(run)), "{runs}");
-    assert!(
-        found("latency").0 == fires && found("latency").1.is_some_and(|value| (value - 500.0).abs() < 1.0),
-        "{checked:#?}"
-    );
-    assert!(found("unpriced_share").0 == fires && near(found("unpriced_share").1, 0.2), "{checked:#?}");
-    assert_eq!((found("score_drop").0, found("score_drop").1), (None, None), "there are no scores but those of trials");
-    assert!(
-        found("missing_data").0.is_none()
-            && found("missing_data").1.is_some_and(|minutes| (0.9..10.0).contains(&minutes)),
-        "{checked:#?}"
-    );
-    // Weeks of equal cost: a tenth of their mean stands for their deviation. 16 against 2 is 14 / 0.2 = 70 of them.
-    assert!(
-        found("cost_anomaly").0 == fires && near(found("cost_anomaly").1.map(|value| value / 70.0), 1.0),
-        "{checked:#?}"
-    );
-    // 20 against 2 calls is 90 of them; 5 failures against none are many.
-    assert!(found("traffic_anomaly").0 == fires && near(found("traffic_anomaly").1, 90.0), "{checked:#?}");
-    assert_eq!(
-        (found("error_anomaly").0, found("error_anomaly").2.as_deref()),
-        (fires.clone(), Some("4")),
-        "{checked:#?}"
-    );
-    assert_eq!((found("sql").0, found("sql").1), (None, Some(0.0)));
-    assert!(found("traffic_anomaly").2.as_deref() == Some("4"));
+        let text = |column: &str| row[column].as_str().map(str::to_owned);
+        (text("event"), text("value").map(|value| value.parse().unwrap()), text("samples"))
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +99,7 @@ async fn an_alert_fires_once_is_silenced_and_is_resolved() {
     send(&server, 1, 3, 3, 5, "gpt-4.1-mini").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let events = || {
-        sql(&data, "SELECT event FROM alerts ORDER BY recorded_at")
+        sql(&data, "SELECT event FROM alerts WHERE destination IS NULL ORDER BY recorded_at")
             .iter()
             .map(|row| row["event"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
@@ -212,4 +133,72 @@ async fn an_alert_fires_once_is_silenced_and_is_resolved() {
     let listed = rows(&tracewell(&data, &config, &["alerts", "list", "--format", "json"]));
     assert_eq!((&listed[0]["rule"], &listed[0]["last_event"]), (&json!("failures"), &json!("resolved")));
     assert!(listed[0]["silenced_until"].is_string());
+
+    // It is told when the silence is over, which then is ended early.
+    text(tracewell(&data, &config, &["alerts", "silence", "failures", "--for", "0s"]));
+    let check = || {
+        let mut command = Command::new(BINARY);
+        command.args(["alerts", "check", "--format", "json", "--data", data.to_str().unwrap()]);
+        command.args(["--config", config.to_str().unwrap()]).env("TEST_HOOK", &url);
+        command.output().unwrap()
+    };
+    rows(&check());
+    let states = || {
+        let mut states: Vec<String> = receiver.received().iter().map(|one| one["body"]["state"].to_string()).collect();
+        states.sort();
+        states
+    };
+    assert_eq!(states(), ["\"firing\"", "\"resolved\""]);
+    rows(&check());
+    assert_eq!(states().len(), 2, "it is told once");
+}
+
+/// What begins under a silence and outlasts it is told behind it; a receiver that is away gets it when it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_is_told_behind_a_silence_and_again_until_it_has_arrived() {
+    let Some(python) = readers::python("an_alert_is_told_behind_a_silence_and_again_until_it_has_arrived") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (data, config) = (folder.path().join("data"), folder.path().join("tracewell.toml"));
+    let receiver = crate::reports::Receiver::start(&python, folder.path());
+    let hook = folder.path().join("hook");
+    std::fs::write(&hook, format!("http://127.0.0.1:{}/refuse-once", receiver.web)).unwrap();
+    let settings = format!(
+        "[[alerts.rules]]\nname = 'calls'\nmeasure = 'sql'\nsql = 'SELECT 2 AS value'\nthreshold = 1.0\ndeliver = ['hook', 'files']\n\
+         [[report.destinations]]\nkind = 'webhook'\nname = 'hook'\nurl = {{ file = '{}' }}\n\
+         [[report.destinations]]\nkind = 'store'\nname = 'files'\nfolder = 'published'\n",
+        hook.display()
+    );
+    std::fs::write(&config, settings).unwrap();
+    let server = Server::start(&data, &[]).await;
+    send(&server, 1, 1, 0, 5, "gpt-4.1-mini").await;
+    drop(server);
+    let check = || tracewell(&data, &config, &["alerts", "check", "--format", "json"]);
+    text(tracewell(&data, &config, &["alerts", "silence", "calls", "--for", "1h"]));
+    let silenced = rows(&check());
+    assert_eq!(silenced[0]["event"], "firing", "{silenced:?}");
+    let file = data.join("published/alerts/calls/1.json");
+    assert!(receiver.received().is_empty() && !file.exists(), "it is silenced");
+    text(tracewell(&data, &config, &["alerts", "silence", "calls", "--for", "0s"]));
+    let refused = check();
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && told.contains("alert rule `calls` cannot be sent to `hook`"), "{told}");
+    let kept: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!((&kept["rule"], &kept["state"]), (&json!("calls"), &json!("firing")));
+    crate::reports::until("it was not sent again", || {
+        let _ = check();
+        !receiver.received().is_empty()
+    });
+    let received = receiver.received();
+    assert_eq!(
+        (&received[0]["body"]["state"], &received[0]["id"]),
+        (&json!("firing"), &json!("tracewell-alert-calls-1"))
+    );
+    let steps = "SELECT event, destination, attempt FROM alerts WHERE destination = 'hook' ORDER BY attempt, event";
+    let step = |event: &str, attempt: i64| json!({"event": event, "destination": "hook", "attempt": attempt});
+    assert_eq!(
+        json!(sql(&data, steps)),
+        json!([step("attempt", 1), step("failed", 1), step("attempt", 2), step("delivered", 2)])
+    );
 }

@@ -151,6 +151,95 @@ async fn schemas_and_overlap_are_judged_and_judges_are_not() {
     );
 }
 
+/// Run 4 is the application's: an agent, its call, and a check of the answer with a judge's call two levels below it. Run
+/// 5 is an evaluator's own, and so is all of its session.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_with_a_check_inside_is_judged_and_the_check_is_not() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let folder = temporary.path().join("own");
+    std::fs::create_dir_all(folder.join("evaluators")).unwrap();
+    let rule = |name: &str, sql: &str| {
+        std::fs::write(
+            folder.join(format!("evaluators/{name}.sql")),
+            format!("-- title: {name}\n-- question: Is it?\n{sql}"),
+        )
+        .unwrap();
+    };
+    rule("called", "SELECT trace_id, span_id, true AS value FROM llm_calls");
+    rule("ran", "SELECT trace_id, true AS value FROM runs");
+    rule(
+        "met",
+        "SELECT conversation_id AS session_id, true AS value FROM runs WHERE conversation_id IS NOT NULL GROUP BY 1",
+    );
+    let server = Server::start(&data, &[]).await;
+    let span = |trace: u64, number: u64, above: u64, kind: &str, session: &str| {
+        let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+        let above = if above == 0 { String::new() } else { format!("{above:016x}") };
+        let mut attributes = vec![text("openinference.span.kind", kind)];
+        if kind == "LLM" {
+            attributes.push(text("llm.model_name", "gpt-4.1-mini"));
+        }
+        if !session.is_empty() {
+            attributes.push(text("session.id", session));
+        }
+        json!({"traceId": format!("{trace:032x}"), "spanId": format!("{number:016x}"), "parentSpanId": above, "name": kind,
+            "startTimeUnixNano": "1794819600000000000", "endTimeUnixNano": "1794819601000000000", "attributes": attributes})
+    };
+    let spans = json!([
+        span(4, 0x41, 0, "AGENT", "shop"),
+        span(4, 0x42, 0x41, "LLM", ""),
+        span(4, 0x43, 0x41, "EVALUATOR", ""),
+        span(4, 0x44, 0x43, "CHAIN", ""),
+        span(4, 0x45, 0x44, "LLM", ""),
+        span(5, 0x51, 0, "EVALUATOR", "court"),
+        span(5, 0x52, 0x51, "LLM", ""),
+    ]);
+    let body = json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "app"}, "spans": spans}]}]});
+    let sent = server.post("/v1/traces", "application/json", body.to_string().into_bytes()).await.unwrap();
+    assert_eq!(sent.status(), 200);
+    let mut judge = command(&data, &["evaluate", "called", "ran", "met", "--format", "json"]);
+    let judged = rows(judge.env("TRACEWELL_QUERY_FOLDER", &folder), "evaluate");
+    let one = |name: &str| json!({"evaluator": name, "judged": "1", "kept": "1"});
+    assert_eq!(json!(judged), json!([one("called"), one("ran"), one("met")]));
+    let said = server
+        .sql("SELECT name, right(trace_id, 1) AS run, right(span_id, 2) AS span, session_id FROM scores ORDER BY name");
+    assert_eq!(
+        json!(said),
+        json!([
+            {"name": "called", "run": "4", "span": "42", "session_id": null},
+            {"name": "met", "run": null, "span": null, "session_id": "shop"},
+            {"name": "ran", "run": "4", "span": null, "session_id": null},
+        ])
+    );
+}
+
+/// What one server judged the others neither judge nor keep again, though they cannot see it before it is committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_servers_one_judges() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    known(&data);
+    let settings = temporary.path().join("tracewell.toml");
+    let text = "[evaluate]\nrules = [\"tools_work\"]\ninterval = \"7d\"\nback = \"1000d\"\n";
+    std::fs::write(&settings, text).unwrap();
+    let second = temporary.path().join("second-wal");
+    let common = ["--config", settings.to_str().unwrap(), "--no-maintenance", "--commit-interval", "10s"];
+    let url = data.to_str().unwrap();
+    let with_log = [&common[..], &["--wal", second.to_str().unwrap()]].concat();
+    let (one, other) =
+        tokio::join!(Server::start_at(url, &data, &common, &[]), Server::start_at(url, &data, &with_log, &[]));
+    let judged = || {
+        let count = |server: &Server| server.sql("SELECT count(*) AS n FROM scores")[0]["n"].as_i64().unwrap();
+        (count(&one), count(&other))
+    };
+    crate::reports::until("nobody judged", || judged() != (0, 0));
+    // As long as the other may need to find the same.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let (of_one, of_other) = judged();
+    assert_eq!((of_one + of_other, of_one * of_other), (3, 0), "three runs have tools");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_judges_by_itself() {
     let temporary = tempfile::tempdir().unwrap();

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use crate::readers;
 use crate::server::{BINARY, Server, client, free_port, sql};
 
+mod mail;
+
 fn tracewell(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command.args(arguments).args(["--data", data.to_str().unwrap()]).env_remove("TRACEWELL_CONFIG");
@@ -687,6 +689,14 @@ fn settings_of_reports_that_cannot_be_meant_are_refused() {
         ),
         ("[[report.budgets]]\nname = 'x'\nusd = '-1'\nper = 'day'", "is not above zero"),
         ("[[report.destinations]]\nkind = 'store'\nname = 'x'\nfolder = 'spans'", "is a folder of Tracewell"),
+        (
+            "[[report.schedules]]\nname = 'x'\nreport = 'cost'\ncron = '0 7 * * MON'\nperiod = 'this-month'",
+            "`this-month` is not over when it is due",
+        ),
+        (
+            "[[report.destinations]]\nkind = 'mail'\nname = 'x'\nserver = 'localhost:25'\nfrom = 'a@b.example'\nto = ['c@d.example']\nuser = 'u'",
+            "`user` needs a `password`",
+        ),
         ("[report]\ntime_zone = 'Berlin'", "is no time zone"),
         ("[report.good_outcome]\nat_least = nan", "which is no number"),
         ("[report]\nschedule = []", "did you mean `report.schedules`?"),

@@ -332,7 +332,8 @@ impl FactTable {
         }
     }
 
-    /// Commits new files under a transaction that anyone may be after: one of them lands, the others find it in.
+    /// Commits new files under a transaction that anyone may be after: one of them lands, the others find it in. Without
+    /// files only the transaction is committed; when the answer to that is lost, nobody is told that it landed.
     ///
     /// # Errors
     /// When the store fails.
@@ -360,7 +361,8 @@ impl FactTable {
                 if !reached(self.read_watermark(&after.state, &transaction.app).await?) {
                     return Err(LakeError::delta(self.table.name)(error));
                 }
-                let landed = ours.iter().all(|path| after.files.iter().any(|file| file.path == *path));
+                let landed =
+                    !ours.is_empty() && ours.iter().all(|path| after.files.iter().any(|file| file.path == *path));
                 Ok(if landed { Commit::Landed(after.version()) } else { Commit::AlreadyIn })
             }
         }

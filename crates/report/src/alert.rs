@@ -9,17 +9,17 @@
 //! Trials of replays and test harnesses are no traffic: only a budget, which limits what is paid, counts them.
 //!
 //! Too few samples and no value change nothing: an alert neither fires nor is resolved by what is not known. Under a
-//! silence the state goes on, and nothing is sent.
+//! silence the state goes on, and nothing is sent before its end.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tracewell_pricing::Amount;
 
 use crate::ask::Row;
-use crate::error::ReportError;
-use crate::period::Window;
-use crate::sql::{OF_RUNS, TRAFFIC, moment, trial_runs};
+
+mod question;
+
+pub use question::Question;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,11 +35,11 @@ pub enum Measure {
     Latency,
     /// The share of model calls without a price.
     UnpricedShare,
-    /// How far the mean score of the window is below that of the window before.
+    /// How far the mean of a score in the window is below that of the window before.
     ScoreDrop,
-    /// Minutes since the last span.
+    /// Minutes since the last span; with a filter, since the last such call.
     MissingData,
-    /// Cost in deviations from its mean in the same hours of the same weekday of the eight weeks before.
+    /// Cost in deviations from its mean in the same hours of the same weekday, by local clocks, of the eight weeks before.
     CostAnomaly,
     /// Failed calls, likewise.
     ErrorAnomaly,
@@ -47,23 +47,6 @@ pub enum Measure {
     TrafficAnomaly,
     /// What a query of the operator gives.
     Sql,
-}
-
-/// What a rule asks, and when its answer is too much.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// What it is called.
-    pub name: String,
-    /// What is measured.
-    pub measure: Measure,
-    /// The query of [`Measure::Sql`]; `$since` and `$until` stand for the window.
-    pub sql: String,
-    /// A condition on rows of `span_costs` that narrows the measures of ours.
-    pub filter: String,
-    /// How far back it looks.
-    pub window: TimeDelta,
-    /// What [`Measure::Budget`] is a part of, in US dollars.
-    pub allowed: Amount,
 }
 
 /// What a rule found.
@@ -75,136 +58,12 @@ pub struct Found {
     pub samples: Option<i64>,
     /// Runs behind it.
     pub runs: Vec<String>,
+    /// What it is of, where a rule looks at several things.
+    pub about: Option<String>,
 }
 
-/// Weeks that an anomaly is told from.
-const WEEKS: i64 = 8;
-/// Rows whose runs are looked at for those that a firing names: a run may have several.
-const ROWS: usize = 100;
 /// Runs that a firing names.
 const RUNS: usize = 5;
-
-impl Question {
-    /// The query that gives `value`, `samples` and `runs`.
-    ///
-    /// # Errors
-    /// When a measure of SQL has none.
-    pub fn query(&self, now: DateTime<Utc>) -> Result<String, ReportError> {
-        let window = Window { since: now - self.window, until: now };
-        let filter = if self.filter.is_empty() { "true" } else { &self.filter };
-        let of_calls = |value: &str, behind: &str, worst: &str| {
-            format!(
-                "SELECT
-    {value} AS value,
-    count(*) AS samples,
-    array_slice(array_agg(trace_id ORDER BY {worst}) FILTER (WHERE trace_id IS NOT NULL AND {behind}), 1, {ROWS}) AS runs
-FROM (
-    SELECT *, extract(epoch FROM end_time - start_time) * 1000 AS duration_ms FROM span_costs
-) AS calls
-WHERE {condition} AND {traffic} AND ({filter})",
-                // A budget limits what is paid, and trials are paid too.
-                traffic = if self.measure == Measure::Budget { "true" } else { TRAFFIC },
-                condition = window.condition("start_time"),
-            )
-        };
-        Ok(match self.measure {
-            Measure::Cost => of_calls("CAST(sum(cost_usd) AS double)", "cost_usd IS NOT NULL", "cost_usd DESC"),
-            Measure::Budget => of_calls(
-                &format!("CAST(sum(cost_usd) AS double) / {}", self.allowed),
-                "cost_usd IS NOT NULL",
-                "cost_usd DESC",
-            ),
-            Measure::ErrorRate => of_calls(
-                "1.0 * count(*) FILTER (WHERE status = 'error') / nullif(count(*), 0)",
-                "status = 'error'",
-                "start_time DESC",
-            ),
-            Measure::Latency => of_calls(
-                "percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)",
-                "duration_ms IS NOT NULL",
-                "duration_ms DESC",
-            ),
-            Measure::UnpricedShare => of_calls(
-                "1.0 * count(*) FILTER (WHERE cost_usd IS NULL) / nullif(count(*), 0)",
-                "cost_usd IS NULL",
-                "start_time DESC",
-            ),
-            Measure::ScoreDrop => self.score_drop(window),
-            Measure::MissingData => format!(
-                "SELECT
-    extract(epoch FROM {now} - max(start_time)) / 60 AS value,
-    count(*) AS samples,
-    array_slice(array_agg(DISTINCT trace_id), 1, 0) AS runs
-FROM spans
-WHERE {condition} AND NOT coalesce(array_has(flags, 'trial'), false)",
-                now = moment(now),
-                condition = Window { since: window.since - self.window, until: now }.condition("start_time"),
-            ),
-            Measure::CostAnomaly => {
-                self.anomaly(window, "CAST(sum(cost_usd) AS double)", "cost_usd IS NOT NULL", "cost_usd DESC", filter)
-            }
-            Measure::ErrorAnomaly => self.anomaly(
-                window,
-                "CAST(count(*) FILTER (WHERE status = 'error') AS double)",
-                "status = 'error'",
-                "start_time DESC",
-                filter,
-            ),
-            Measure::TrafficAnomaly => {
-                self.anomaly(window, "CAST(count(*) AS double)", "true", "start_time DESC", filter)
-            }
-            Measure::Sql if self.sql.trim().is_empty() => {
-                return Err(ReportError::Asked(format!("alert rule `{}`: the measure `sql` needs `sql`", self.name)));
-            }
-            Measure::Sql => self.sql.replace("$since", &moment(window.since)).replace("$until", &moment(window.until)),
-        })
-    }
-
-    /// The mean of the window against that of the one before; the runs with the lowest scores.
-    fn score_drop(&self, window: Window) -> String {
-        let both = Window { since: window.since - self.window, ..window };
-        let begin = moment(window.since);
-        format!(
-            "SELECT
-    avg(value) FILTER (WHERE time < {begin}) - avg(value) FILTER (WHERE time >= {begin}) AS value,
-    least(count(*) FILTER (WHERE time < {begin}), count(*) FILTER (WHERE time >= {begin})) AS samples,
-    array_slice(array_agg(said.trace_id ORDER BY value) FILTER (WHERE time >= {begin} AND said.trace_id IS NOT NULL), 1, {ROWS}) AS runs
-FROM evaluations AS said
-LEFT JOIN {} AS trials ON trials.tenant = said.tenant AND trials.trace_id = said.trace_id
-WHERE {} AND superseded_at IS NULL AND value IS NOT NULL AND {OF_RUNS} AND trials.trace_id IS NULL",
-            trial_runs(both),
-            both.condition("time")
-        )
-    }
-
-    /// The window against the same hours of the same weekday: how many deviations it is off, of which each is taken for
-    /// at least a tenth of the mean, so that what hardly ever varies raises no alarm over a trifle.
-    fn anomaly(&self, window: Window, value: &str, behind: &str, worst: &str, filter: &str) -> String {
-        let sign = if self.measure == Measure::TrafficAnomaly { "abs" } else { "" };
-        let condition = |back: i64| {
-            let by = TimeDelta::weeks(back);
-            let condition = Window { since: window.since - by, until: window.until - by }.condition("start_time");
-            format!("{condition} AND {TRAFFIC}")
-        };
-        let weeks = (0..=WEEKS).map(|back| {
-            format!("    SELECT {back} AS week, {value} AS value, count(*) AS calls\n    FROM span_costs\n    WHERE {} AND ({filter})", condition(back))
-        });
-        format!(
-            "SELECT
-    {sign}(max(value) FILTER (WHERE week = 0) - avg(value) FILTER (WHERE week > 0 AND calls > 0))
-        / greatest(stddev_samp(value) FILTER (WHERE week > 0 AND calls > 0), 0.1 * avg(value) FILTER (WHERE week > 0 AND calls > 0), 1e-9)
-        AS value,
-    count(*) FILTER (WHERE week > 0 AND calls > 0) AS samples,
-    (SELECT array_slice(array_agg(trace_id ORDER BY {worst}) FILTER (WHERE trace_id IS NOT NULL AND {behind}), 1, {ROWS})
-     FROM span_costs WHERE {} AND ({filter})) AS runs
-FROM (
-{}
-) AS weeks",
-            condition(0),
-            weeks.collect::<Vec<_>>().join("\n    UNION ALL\n")
-        )
-    }
-}
 
 impl Found {
     /// What a row of the answer says. `value` may be an exact decimal, which comes as text; `runs` is a list.
@@ -217,7 +76,12 @@ impl Found {
                 runs.push(run.to_owned());
             }
         }
-        Self { value: row.get("value").and_then(number), samples: row.get("samples").and_then(Value::as_i64), runs }
+        Self {
+            value: row.get("value").and_then(number),
+            samples: row.get("samples").and_then(Value::as_i64),
+            runs,
+            about: row.get("about").and_then(Value::as_str).map(str::to_owned),
+        }
     }
 }
 
@@ -255,6 +119,12 @@ impl Event {
             Self::Resolved => "resolved",
         }
     }
+
+    /// The one that the table `alerts` has under that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Firing, Self::StillFiring, Self::Resolved].into_iter().find(|event| event.name() == name)
+    }
 }
 
 impl Limit {
@@ -286,7 +156,7 @@ mod tests {
     }
 
     fn found(value: f64, samples: i64) -> Found {
-        Found { value: Some(value), samples: Some(samples), runs: Vec::new() }
+        Found { value: Some(value), samples: Some(samples), ..Found::default() }
     }
 
     #[test]
@@ -320,7 +190,7 @@ mod tests {
         let row = serde_json::json!({"value": "0.25", "samples": 7, "runs": ["a", "b", "a", "c", "d", "e", "f"]});
         let Some(row) = row.as_object() else { unreachable!("it is an object") };
         let runs = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
-        assert_eq!(Found::of(row), Found { value: Some(0.25), samples: Some(7), runs });
+        assert_eq!(Found::of(row), Found { value: Some(0.25), samples: Some(7), runs, about: None });
     }
 
     #[test]
@@ -330,8 +200,11 @@ mod tests {
             measure,
             sql: sql.into(),
             filter: String::new(),
+            score: String::new(),
             window: TimeDelta::hours(1),
-            allowed: Amount::ZERO,
+            allowed: tracewell_pricing::Amount::ZERO,
+            limit: LIMIT,
+            zone: chrono_tz::Europe::Berlin,
         };
         let sql = question(Measure::Sql, "SELECT 1 AS value WHERE $since < $until").query(at(9)).expect("it has one");
         assert_eq!(
@@ -341,6 +214,9 @@ mod tests {
         assert!(question(Measure::Sql, " ").query(at(9)).is_err());
         let anomaly = question(Measure::CostAnomaly, "").query(at(9)).expect("it is ours");
         assert_eq!(anomaly.matches("UNION ALL").count(), 8);
-        assert!(anomaly.contains("date BETWEEN DATE '2026-09-25' AND DATE '2026-09-25'"), "{anomaly}");
+        // 09:00 in Berlin is at 08:00 UTC on 20 November, and was at 07:00 UTC eight weeks before, in summer.
+        let summer = "date BETWEEN DATE '2026-09-25' AND DATE '2026-09-25' AND start_time >= CAST('2026-09-25T07:00:00Z' AS timestamptz) \
+            AND start_time < CAST('2026-09-25T08:00:00Z' AS timestamptz)";
+        assert!(anomaly.contains(summer), "{anomaly}");
     }
 }

@@ -36,7 +36,7 @@ pub enum Destination {
         /// How the connection is encrypted.
         #[serde(default)]
         tls: Encryption,
-        /// Who logs in; nobody when absent.
+        /// Who logs in, with a password; nobody when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<String>,
         /// The password.
@@ -149,8 +149,14 @@ impl Destination {
     pub fn check(&self) -> Result<(), String> {
         let wrong = |error: DeliveryError| format!("destination `{}`: {error}", self.name());
         match self {
-            Self::Mail { server, from, to, .. } => {
+            Self::Mail { server, user, password, from, to, .. } => {
                 host_and_port(server).map_err(wrong)?;
+                if user.is_some() != password.is_some() {
+                    return Err(format!(
+                        "destination `{}`: `user` needs a `password`, and a `password` a `user`; without both nobody logs in",
+                        self.name()
+                    ));
+                }
                 if to.is_empty() {
                     return Err(format!("destination `{}`: `to` is empty", self.name()));
                 }
@@ -169,10 +175,10 @@ impl Destination {
             Self::Store { .. } => Err(DeliveryError("files are written by whoever has the store".into())),
             Self::Mail { server, tls, user, password, from, to, .. } => {
                 let mail = mail(message, from, to)?;
-                let credentials = match (user, password) {
-                    (Some(user), Some(password)) => Some(Credentials::new(user.clone(), password.read()?)),
-                    _ => None,
-                };
+                let login = user.as_ref().zip(password.as_ref());
+                let credentials =
+                    login.map(|(user, password)| password.read().map(|read| Credentials::new(user.clone(), read)));
+                let credentials = credentials.transpose()?;
                 let sent = transport(server, *tls, credentials)?.send(mail).await;
                 sent.map(|_| ()).map_err(|error| DeliveryError(format!("{server}: {error}")))
             }
@@ -275,6 +281,14 @@ mod tests {
         };
         assert_eq!(mail("").expect("it is right").check(), Ok(()));
         assert!(mail(r#", "tsl": "none""#).is_err());
+        for (half, told) in [
+            (r#", "user": "u""#, "`user` needs a `password`"),
+            (r#", "password": {"env": "P"}"#, "a `password` a `user`"),
+        ] {
+            let error = mail(half).expect("it can be read").check().expect_err("nobody would be logged in");
+            assert!(error.contains(told), "{error}");
+        }
+        assert_eq!(mail(r#", "user": "u", "password": {"env": "P"}"#).expect("it is right").check(), Ok(()));
         let wrong =
             read(r#"{"kind": "mail", "name": "leads", "server": "localhost", "from": "a@b.example", "to": []}"#)
                 .expect("it can be read");

@@ -221,6 +221,14 @@ fn midnight(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
     instant(date.and_time(NaiveTime::MIN), zone)
 }
 
+/// `weeks` weeks before `time` by the clocks of `zone`: the same hour of the same weekday, also across their change.
+pub(crate) fn weeks_before(time: DateTime<Utc>, weeks: i64, zone: Tz) -> DateTime<Utc> {
+    match weeks {
+        0 => time,
+        _ => instant(time.with_timezone(&zone).naive_local() - TimeDelta::weeks(weeks), zone),
+    }
+}
+
 /// The first moment at which clocks of `zone` show `local`, or the first one behind the hour that they skip.
 fn instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     const STEP: TimeDelta = TimeDelta::minutes(1);
@@ -238,6 +246,17 @@ mod tests {
 
     fn moment(text: &str) -> DateTime<Utc> {
         text.parse().expect("it is RFC 3339")
+    }
+
+    #[test]
+    fn a_week_ago_the_clocks_showed_the_same() {
+        // Clocks went back on 25 October: 09:30 was at 07:30 UTC before, and is at 08:30 since.
+        let now = moment("2026-10-26T08:30:00Z");
+        assert_eq!(weeks_before(now, 0, BERLIN), now);
+        assert_eq!(weeks_before(now, 1, BERLIN), moment("2026-10-19T07:30:00Z"));
+        assert_eq!(weeks_before(now, 1, chrono_tz::UTC), moment("2026-10-19T08:30:00Z"));
+        // Clocks skipped 02:30 on 29 March.
+        assert_eq!(weeks_before(moment("2026-04-05T00:30:00Z"), 1, BERLIN), moment("2026-03-29T01:00:00Z"));
     }
 
     fn period(text: &str) -> Period {

@@ -1,7 +1,8 @@
 //! When reports, and other things, are due: cron expressions in a named time zone.
 //!
-//! A schedule is due at the moments of its expression, each time for the period that its `period` names then. Cron may
-//! be more frequent than the periods: each period is due once. What has been produced is kept elsewhere.
+//! A schedule is due at the moments of its expression, each time for the period that its `period` names then, which is
+//! over: what is published of a period stays. Cron may be more frequent than the periods: each period is due once. What
+//! has been produced is kept elsewhere.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -26,7 +27,7 @@ pub struct Schedule {
     pub report: String,
     /// When: minute, hour, day of the month, month, day of the week.
     pub cron: String,
-    /// Over what, seen from then: `last-week`.
+    /// Over what, seen from then: `yesterday`, `last-week`.
     pub period: String,
     /// The time zone of `cron` and of the period; that of all reports when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,9 +52,6 @@ pub struct Due {
     /// Over what.
     pub period: Period,
 }
-
-/// Moments that are looked back at most.
-const MOST: usize = 100;
 
 /// The moments of a cron expression in a named time zone.
 #[derive(Clone, Debug)]
@@ -83,8 +81,13 @@ impl Moments {
     /// The first one after `now`.
     #[must_use]
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let next = self.cron.find_next_occurrence(&now.with_timezone(&self.zone), false).ok()?;
-        Some(next.with_timezone(&Utc))
+        self.after(now, false)
+    }
+
+    /// The first one after `at`, or at it.
+    fn after(&self, at: DateTime<Utc>, inclusive: bool) -> Option<DateTime<Utc>> {
+        let moment = self.cron.find_next_occurrence(&at.with_timezone(&self.zone), inclusive).ok()?;
+        Some(moment.with_timezone(&Utc))
     }
 
     /// The last one before `at`, or at it.
@@ -113,13 +116,19 @@ impl Schedule {
     pub fn timetable(&self, usual_zone: &str) -> Result<Timetable, ReportError> {
         let wrong = |error: ReportError| ReportError::Asked(format!("schedule `{}`: {error}", self.name));
         let moments = Moments::parse(&self.cron, self.time_zone.as_deref().unwrap_or(usual_zone)).map_err(wrong)?;
-        if !self.period.contains(|c: char| c.is_ascii_alphabetic())
-            || Period::parse(&self.period, moments.zone, Utc::now()).is_err()
-            || self.period.contains('W')
-        {
+        let seen_from = |now| Period::parse(&self.period, moments.zone, now).ok();
+        let now = Utc::now();
+        let fault = match seen_from(now) {
+            // What is named for itself is the same from everywhere.
+            Some(period) if seen_from(DateTime::UNIX_EPOCH).as_ref() != Some(&period) => {
+                (!period.is_over(now)).then_some("is not over when it is due, and what is published of a period stays")
+            }
+            _ => Some("is not seen from when it is due"),
+        };
+        if let Some(fault) = fault {
+            let period = &self.period;
             return Err(wrong(ReportError::Asked(format!(
-                "`{}` is not seen from when it is due; write yesterday, last-week, this-month",
-                self.period
+                "`{period}` {fault}; write yesterday, last-week, last-month"
             ))));
         }
         let by = Dimension::all_named(&self.by).map_err(wrong)?;
@@ -133,21 +142,14 @@ impl Timetable {
     #[must_use]
     pub fn due(&self, produced: &BTreeSet<String>, since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Due> {
         let mut due: Vec<Due> = Vec::new();
-        let (mut at, mut inclusive) = (now, true);
-        for _ in 0..MOST {
-            let Some(moment) = self.moments.before(at, inclusive) else { break };
-            (at, inclusive) = (moment, false);
-            if since.is_some_and(|since| moment < since) {
-                break;
-            }
-            let Ok(period) = Period::parse(&self.period, self.moments.zone, moment) else { break };
-            match due.last_mut() {
-                // Due since the first moment that named it.
-                Some(last) if last.period == period => last.at = moment,
-                _ => due.push(Due { at: moment, period }),
-            }
-            if since.is_none() && due.len() > 1 {
-                due.pop();
+        let mut moment = self.moments.last(now);
+        while let Some(last) = moment.filter(|moment| since.is_none_or(|since| *moment >= since)) {
+            let Ok(period) = Period::parse(&self.period, self.moments.zone, last) else { break };
+            // It is due since the first moment at which it was over: all since then name it.
+            let first = self.moments.after(period.window().until, true).map_or(last, |first| first.min(last));
+            moment = self.moments.before(first, false);
+            due.push(Due { at: first, period });
+            if since.is_none() {
                 break;
             }
         }
@@ -225,6 +227,22 @@ mod tests {
     }
 
     #[test]
+    fn all_missed_periods_are_caught_up_however_often_the_moments_are() {
+        // Every minute of 400 days; 2025 was no leap year.
+        let since = "2025-01-01T23:00:00Z";
+        let missed = due("* * * * *", "yesterday", &["2025-01-01"], Some(since), "2026-02-06T12:00:00Z");
+        assert_eq!(missed.len(), 400);
+        assert_eq!(
+            (&*missed[0], &*missed[399]),
+            ("01-02 23:00 2025-01-02", "02-05 23:00 2026-02-05"),
+            "from midnight to midnight in Berlin"
+        );
+        // A moment in four years: 29 February.
+        let rare = due("0 7 29 2 *", "last-month", &[], Some("2016-02-29T06:00:00Z"), "2026-11-17T00:00:00Z");
+        assert_eq!(rare, ["02-29 06:00 2016-01", "02-29 06:00 2020-01", "02-29 06:00 2024-01"]);
+    }
+
+    #[test]
     fn clocks_that_change_neither_skip_nor_repeat_a_day() {
         // 02:30 does not exist on 29 March, and comes twice on 25 October, in Berlin.
         for (since, now, days) in [
@@ -251,6 +269,9 @@ mod tests {
             ("every day", "last-week", "is no cron expression"),
             ("0 7 * * *", "2026-W46", "is not seen from when"),
             ("0 7 * * *", "2026-11", "is not seen from when"),
+            ("0 7 * * *", "soon", "is not seen from when"),
+            ("0 7 * * MON", "this-month", "is not over when it is due"),
+            ("0 23 * * *", "today", "is not over when it is due"),
         ] {
             let error = schedule(cron, period).timetable("UTC").expect_err(cron).to_string();
             assert!(error.contains(told) && error.contains("`weekly`"), "{error}");

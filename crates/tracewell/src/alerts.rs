@@ -1,27 +1,33 @@
-//! Alerts by themselves: rules are asked again and again, changes are kept in the table `alerts` and sent.
+//! Alerts by themselves: rules are asked again and again, changes are kept in the table `alerts` and sent until they have
+//! arrived.
 //!
-//! A change is the only row of its rule and stretch of time, so of several servers one keeps it, and that one sends it.
+//! ```text
+//!   asked ── change N (once per rule: who commits it, found it) ── for each destination, unless silenced:
+//!                                                   attempt M (once: who commits it sends) ── delivered | failed
+//! ```
+//!
+//! The number of a change comes from the same answer as the state it changes, so of several servers that saw the same
+//! state one keeps the change. Any of them sends it: also what another one kept, and died.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use tracewell_lake::kept::keep;
-use tracewell_lake::{Commit, FactTable, Lake, Transaction};
-use tracewell_model::schema::ALERTS;
+use serde::Serialize;
+use tracewell_lake::Lake;
 use tracewell_report::alert::{Event, Found};
-use tracewell_report::deliver::Message;
 use tracewell_report::{Ask, Row};
 
 use crate::config::{AlertSettings, ReportSettings, Rule};
 
-/// Pauses between attempts to send a change.
-const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
+mod history;
+mod send;
+
+pub(crate) use history::silence;
+use history::{Entry, History, keep_change};
 
 /// How the rules stand, for `/metrics`.
 #[derive(Debug, Default)]
@@ -45,7 +51,11 @@ impl States {
         }
         for (name, help, value) in [
             ("alert_check_failures_total", "Rules that could not be asked.", counted.failed),
-            ("alert_delivery_failures_total", "Changes of alerts that could not be sent.", counted.unsent),
+            (
+                "alert_delivery_failures_total",
+                "Attempts to send a change of an alert that failed; it is tried again.",
+                counted.unsent,
+            ),
         ] {
             text +=
                 &format!("# HELP tracewell_{name} {help}\n# TYPE tracewell_{name} counter\ntracewell_{name} {value}\n");
@@ -73,39 +83,9 @@ pub(crate) struct Checked {
     pub(crate) samples: Option<i64>,
     /// firing or resolved; `None` as long as it never fired.
     pub(crate) state: Option<&'static str>,
-    /// What was kept and sent now.
+    /// What was kept now.
     pub(crate) event: Option<&'static str>,
     pub(crate) runs: Vec<String>,
-}
-
-/// A row of `alerts`.
-#[derive(Default, Serialize)]
-struct Entry<'a> {
-    rule: &'a str,
-    event: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    threshold: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    samples: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runs: Option<&'a [String]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    author: Option<&'a str>,
-}
-
-/// What was said of a rule before.
-#[derive(Default)]
-struct Before {
-    last: Option<(Event, DateTime<Utc>)>,
-    silenced_until: Option<DateTime<Utc>>,
 }
 
 impl<A: Ask> Watch<A> {
@@ -114,177 +94,97 @@ impl<A: Ask> Watch<A> {
         Ok(Self { source, lake, rules, report, client, states: Arc::default() })
     }
 
-    /// Asks every rule; a rule that cannot be asked is an error of its own.
+    /// Asks every rule, and sends what is due; what fails is an error of its own.
     pub(crate) async fn check(&self, now: DateTime<Utc>) -> Vec<anyhow::Result<Checked>> {
-        let mut checked = Vec::new();
+        let (mut checked, mut histories) = (Vec::new(), Vec::new());
         for rule in &self.rules.rules {
-            let outcome = self.check_one(rule, now).await.with_context(|| format!("alert rule `{}`", rule.name));
+            let outcome = match self.history(rule).await {
+                Ok(mut history) => {
+                    let outcome = self.look(rule, &mut history, now).await;
+                    histories.push((rule, history));
+                    outcome
+                }
+                Err(error) => Err(error),
+            };
             match &outcome {
                 Ok(found) => {
                     self.states.0.lock().firing.insert(rule.name.clone(), found.state == Some(Event::Firing.name()));
                 }
                 Err(_) => self.states.0.lock().failed += 1,
             }
-            checked.push(outcome);
+            checked.push(outcome.with_context(|| format!("alert rule `{}`", rule.name)));
+        }
+        let sent = join_all(histories.iter().map(|(rule, history)| self.deliver(rule, history, now))).await;
+        for error in sent.into_iter().flatten() {
+            self.states.0.lock().unsent += 1;
+            checked.push(Err(error));
         }
         checked
     }
 
-    async fn check_one(&self, rule: &Rule, now: DateTime<Utc>) -> anyhow::Result<Checked> {
+    /// Asks a rule, and keeps what changed.
+    async fn look(&self, rule: &Rule, history: &mut History, now: DateTime<Utc>) -> anyhow::Result<Checked> {
         let question = rule.question(&self.report, now).map_err(anyhow::Error::msg)?;
         let rows = self.rows(&question.query(now)?).await?;
         let found = rows.first().map(Found::of).unwrap_or_default();
-        let before = self.before(&rule.name).await?;
-        let event = rule.limit().event(&found, before.last, now);
-        let state = match event.or(before.last.map(|(event, _)| event)) {
+        let last = history.last();
+        let event = rule.limit().event(&found, last, now);
+        let state = match event.or(last.map(|(event, _)| event)) {
             Some(Event::Resolved) => Some(Event::Resolved.name()),
             Some(_) => Some(Event::Firing.name()),
             None => None,
         };
         let mut said = None;
         if let Some(event) = event {
-            let message = self.message(rule, event, &found, question.window);
-            if self.keep(rule, event, &found, &message.subject, now - question.window, now).await? {
+            let change = change(rule, event, &found, history.next(), (now - question.window, now));
+            if keep_change(&self.lake, &change, now).await? {
                 said = Some(event.name());
-                if before.silenced_until.is_none_or(|until| until <= now) {
-                    self.send(rule, &message).await;
-                }
+                history.changes.push((event, change));
             }
         }
-        let Found { value, samples, runs } = found;
+        let Found { value, samples, runs, .. } = found;
         Ok(Checked { rule: rule.name.clone(), value, threshold: rule.threshold, samples, state, event: said, runs })
+    }
+
+    async fn history(&self, rule: &Rule) -> anyhow::Result<History> {
+        History::of(self.rows(&History::query(&rule.name)).await?)
     }
 
     async fn rows(&self, sql: &str) -> anyhow::Result<Vec<Row>> {
         self.source.rows(sql).await.map_err(|reason| anyhow!("{reason}"))
     }
-
-    async fn before(&self, rule: &str) -> anyhow::Result<Before> {
-        #[derive(Deserialize)]
-        struct Kept {
-            event: String,
-            recorded_at: DateTime<Utc>,
-            until: Option<DateTime<Utc>>,
-        }
-        let rule = rule.replace('\'', "''");
-        let sql = format!("SELECT event, recorded_at, until FROM alerts WHERE rule = '{rule}' ORDER BY recorded_at");
-        let mut before = Before::default();
-        for row in self.rows(&sql).await? {
-            let Kept { event, recorded_at, until } = serde_json::from_value(row.into())?;
-            match event.as_str() {
-                "firing" => before.last = Some((Event::Firing, recorded_at)),
-                "still_firing" => before.last = Some((Event::StillFiring, recorded_at)),
-                "resolved" => before.last = Some((Event::Resolved, recorded_at)),
-                // The last silence holds, also where it ends an earlier one.
-                _ => before.silenced_until = until,
-            }
-        }
-        Ok(before)
-    }
-
-    fn message(&self, rule: &Rule, event: Event, found: &Found, window: TimeDelta) -> Message {
-        let value = found.value.map_or_else(|| "?".to_owned(), |value| format!("{value:.4}"));
-        let (name, threshold) = (&rule.name, rule.threshold);
-        let side = if rule.below { "below" } else { "above" };
-        let subject = match event {
-            Event::Firing => format!("Alert {name}: {value}, {side} {threshold}"),
-            Event::StillFiring => format!("Alert {name} goes on: {value}, {side} {threshold}"),
-            Event::Resolved => format!("Resolved {name}: {value}, no more {side} {threshold}"),
-        };
-        let mut lines = vec![format!(
-            "Over the last {}, from {} samples.",
-            humantime::format_duration(window.to_std().unwrap_or_default()),
-            found.samples.unwrap_or_default()
-        )];
-        let links = self.report.links.trim_end_matches('/');
-        if event != Event::Resolved {
-            lines.extend(
-                found
-                    .runs
-                    .iter()
-                    .map(|run| if links.is_empty() { format!("Run {run}") } else { format!("{links}/v1/runs/{run}") }),
-            );
-        }
-        Message {
-            id: format!("tracewell-alert-{name}-{}", crate::command::now()),
-            json: json!({"event": "alert", "rule": name, "state": event.name(), "value": found.value, "threshold": threshold,
-                "samples": found.samples, "runs": found.runs, "message": subject}),
-            subject,
-            text: lines.join("\n"),
-            files: Vec::new(),
-        }
-    }
-
-    /// Whether it was this process that kept it.
-    async fn keep(
-        &self,
-        rule: &Rule,
-        event: Event,
-        found: &Found,
-        message: &str,
-        since: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> anyhow::Result<bool> {
-        let entry = Entry {
-            rule: &rule.name,
-            event: event.name(),
-            value: found.value,
-            threshold: Some(rule.threshold),
-            samples: found.samples,
-            since: Some(time(since)),
-            until: Some(time(now)),
-            runs: Some(&found.runs),
-            message: Some(message),
-            author: None,
-        };
-        let interval = i64::try_from(self.rules.interval.get().as_millis()).unwrap_or(i64::MAX).max(1);
-        let once = Transaction { app: format!("alert:{}", rule.name), version: now.timestamp_millis() / interval };
-        Ok(matches!(keep(table(&self.lake)?, &[entry], &once, crate::command::now()).await?, Commit::Landed(_)))
-    }
-
-    async fn send(&self, rule: &Rule, message: &Message) {
-        for destination in rule.deliver.iter().filter_map(|name| self.report.destination(name)) {
-            let mut pauses = PAUSES.into_iter();
-            while let Err(error) = destination.send(&self.client, message).await {
-                let Some(pause) = pauses.next() else {
-                    tracing::warn!("alert rule `{}` cannot be sent to `{}`: {error}", rule.name, destination.name());
-                    self.states.0.lock().unsent += 1;
-                    break;
-                };
-                tokio::time::sleep(pause).await;
-            }
-        }
-    }
 }
 
-/// Keeps a silence: until then a rule's changes are kept and not sent.
-pub(crate) async fn silence(
-    lake: &Lake,
-    rule: &str,
-    until: DateTime<Utc>,
-    author: &str,
-    why: &str,
-) -> anyhow::Result<()> {
-    let now = crate::command::now();
-    let entry = Entry {
-        rule,
-        event: "silenced",
-        until: Some(time(until)),
-        message: Some(why),
-        author: Some(author),
-        ..Entry::default()
+fn change(
+    rule: &Rule,
+    event: Event,
+    found: &Found,
+    number: i64,
+    (since, until): (DateTime<Utc>, DateTime<Utc>),
+) -> Entry {
+    let value = found.value.map_or_else(|| "?".to_owned(), |value| format!("{value:.4}"));
+    let (name, threshold) = (&rule.name, rule.threshold);
+    let about = found.about.as_ref().map_or_else(String::new, |about| format!(" ({about})"));
+    let side = if rule.below { "below" } else { "above" };
+    let message = match event {
+        Event::Firing => format!("Alert {name}{about}: {value}, {side} {threshold}"),
+        Event::StillFiring => format!("Alert {name}{about} goes on: {value}, {side} {threshold}"),
+        Event::Resolved => format!("Resolved {name}{about}: {value}, no more {side} {threshold}"),
     };
-    let once = Transaction { app: format!("alert-silence:{rule}"), version: now };
-    keep(table(lake)?, &[entry], &once, now).await?;
-    Ok(())
-}
-
-fn table(lake: &Lake) -> anyhow::Result<&Arc<FactTable>> {
-    lake.table(ALERTS.name).context("the lake has no table of alerts")
-}
-
-fn time(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+    Entry {
+        rule: name.clone(),
+        event: event.name().to_owned(),
+        recorded_at: until,
+        value: found.value,
+        threshold: Some(threshold),
+        samples: found.samples,
+        since: Some(since),
+        until: Some(until),
+        runs: Some(found.runs.clone()),
+        message: Some(message),
+        number: Some(number),
+        ..Entry::default()
+    }
 }
 
 /// Asks the rules again and again.
@@ -306,3 +206,6 @@ pub(crate) async fn watch<A: Ask>(watch: Watch<A>, stop: tokio_util::sync::Cance
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

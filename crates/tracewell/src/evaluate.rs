@@ -2,9 +2,10 @@
 //!
 //! A row names what it judges (`trace_id`, and `span_id` where it is a span; `session_id`; `document_id`) and says
 //! `value` (a number or a truth) or `label`, and `explanation`. The score is called like the query and given by
-//! `evaluator/<name>`. What a rule said before and says again is not said twice.
+//! `evaluator/<name>`. What a rule said before and says again is not said twice. What evaluators themselves did is not
+//! judged: runs whose root is an evaluator, sessions of such runs alone, and in other runs what is below an evaluator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{bail, ensure};
@@ -13,11 +14,15 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use tracewell_ingest::receive::Collector;
 use tracewell_ingest::scores::{Score, Value};
+use tracewell_lake::Lake;
 use tracewell_query::Engine;
 use tracewell_query::named::{Catalogue, NamedQuery};
 use tracewell_runs::{Ask, rows};
 
 use crate::config::EvaluateSettings;
+
+mod own;
+mod round;
 
 /// The group of named queries that are evaluators.
 pub(crate) const GROUP: &str = "evaluators";
@@ -30,6 +35,7 @@ pub(crate) struct Judge {
     settings: EvaluateSettings,
     engine: Arc<Engine>,
     collector: Collector,
+    lake: Lake,
 }
 
 impl Judge {
@@ -39,6 +45,7 @@ impl Judge {
         catalogue: &Catalogue,
         engine: &Arc<Engine>,
         collector: &Collector,
+        lake: &Lake,
     ) -> anyhow::Result<Self> {
         ensure!((0.0..=1.0).contains(&settings.sample), "evaluate.sample is a part: from 0 to 1");
         let find = |name: &String| match catalogue.get(name).filter(|query| query.group == GROUP) {
@@ -47,25 +54,36 @@ impl Judge {
         };
         let rules = settings.rules.iter().map(find).collect::<anyhow::Result<_>>()?;
         let (settings, engine, collector) = (settings.clone(), Arc::clone(engine), collector.clone());
-        Ok(Self { rules, settings, engine, collector })
+        Ok(Self { rules, settings, engine, collector, lake: lake.clone() })
     }
 
-    /// Judges round by round until `stop`.
+    /// Judges round by round until `stop`: those rounds that no other server has.
     pub(crate) async fn watch(self, stop: CancellationToken) {
         if self.rules.is_empty() {
             return;
         }
+        let interval = self.settings.interval.get();
+        let names: BTreeSet<&str> = self.rules.iter().map(|rule| rule.name.as_str()).collect();
         let rounds = async {
             loop {
-                for rule in &self.rules {
-                    if let Err(error) = self.round(rule).await {
-                        tracing::error!(evaluator = rule.name, "cannot judge, and will try again: {error:#}");
-                    }
+                let moment = round::began(now_ms(), interval);
+                match round::is_ours(&self.lake, &names, moment, interval).await {
+                    Ok(true) => self.judge_all().await,
+                    Ok(false) => {}
+                    Err(error) => tracing::error!("cannot judge, and will try again: {error:#}"),
                 }
-                tokio::time::sleep(self.settings.interval.get()).await;
+                tokio::time::sleep(round::until_next(moment, interval, now_ms())).await;
             }
         };
         stop.run_until_cancelled(rounds).await;
+    }
+
+    async fn judge_all(&self) {
+        for rule in &self.rules {
+            if let Err(error) = self.round(rule).await {
+                tracing::error!(evaluator = rule.name, "cannot judge, and will try again: {error:#}");
+            }
+        }
     }
 
     async fn round(&self, rule: &NamedQuery) -> anyhow::Result<()> {
@@ -81,6 +99,10 @@ impl Judge {
         tracing::info!(evaluator = rule.name, judged = judged.things, kept = judged.scores.len(), "judged");
         Ok(())
     }
+}
+
+fn now_ms() -> i64 {
+    crate::command::moment().timestamp_millis()
 }
 
 /// What a rule has to say.
@@ -102,6 +124,12 @@ struct Row {
     label: Option<String>,
     explanation: Option<String>,
     is_news: bool,
+}
+
+impl Row {
+    fn place(&self) -> Option<own::Place> {
+        self.trace_id.clone().zip(self.span_id.clone())
+    }
 }
 
 /// A rule with the values it is asked with.
@@ -131,9 +159,11 @@ impl<'r> Asked<'r> {
     pub(crate) async fn judge(&self, schema: &Schema, sample: f64, source: &impl Ask) -> anyhow::Result<Judged> {
         let name = &self.rule.name;
         let is_truth = check(name, schema)?;
-        let rows: Vec<Row> = rows(source, &question(name, &self.sql, schema, sample)).await?;
-        let things = rows.len();
-        let scores = rows.into_iter().filter(|row| row.is_news).map(|row| Score {
+        let mut judged: Vec<Row> = rows(source, &question(name, &self.sql, schema, sample)).await?;
+        let own = own::spans(judged.iter().filter_map(Row::place).collect(), source).await?;
+        judged.retain(|row| row.place().is_none_or(|place| !own.contains(&place)));
+        let things = judged.len();
+        let scores = judged.into_iter().filter(|row| row.is_news).map(|row| Score {
             name: name.clone(),
             value: row.value.map(|value| if is_truth { Value::Truth(value != 0.0) } else { Value::Number(value) }),
             label: row.label,
@@ -202,8 +232,27 @@ fn question(name: &str, sql: &str, schema: &Schema, sample: f64) -> String {
             format!("\n    AND left(md5(coalesce(trace_id, session_id, document_id)), 8) < '{below:08x}'")
         }
     };
+    // Only rules of sessions read all sessions.
+    let sessions = match schema.field_with_name("session_id") {
+        Ok(_) => {
+            "
+    AND (judged.session_id IS NULL OR judged.session_id NOT IN (
+        SELECT spans.conversation_id
+        FROM spans LEFT JOIN own ON own.trace_id = spans.trace_id
+        WHERE spans.conversation_id IS NOT NULL
+        GROUP BY spans.conversation_id
+        HAVING count(own.trace_id) = count(*)
+    ))"
+        }
+        Err(_) => "",
+    };
     format!(
-        "WITH said AS (
+        "WITH own AS (
+    SELECT DISTINCT trace_id
+    FROM spans
+    WHERE kind = 'evaluator' AND parent_span_id IS NULL
+),
+said AS (
     SELECT {key} AS key, value, label
     FROM evaluations
     WHERE author = '{author}' AND superseded_at IS NULL
@@ -220,6 +269,6 @@ FROM (
     WHERE coalesce(trace_id, session_id, document_id) IS NOT NULL AND (value IS NOT NULL OR label IS NOT NULL){share}
 ) AS judged
 LEFT JOIN said ON said.key = judged.key
-WHERE judged.trace_id IS NULL OR judged.trace_id NOT IN (SELECT trace_id FROM spans WHERE kind = 'evaluator')"
+WHERE (judged.trace_id IS NULL OR judged.trace_id NOT IN (SELECT trace_id FROM own)){sessions}"
     )
 }

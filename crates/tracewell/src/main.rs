@@ -8,6 +8,7 @@ mod alerts;
 mod capture;
 mod command;
 mod config;
+mod delivery;
 mod demo;
 mod evaluate;
 mod output;

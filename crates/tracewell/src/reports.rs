@@ -11,13 +11,13 @@
 //! nothing more is heard counts as failed after a while: what was sent by a process that died then is sent again, under
 //! the same id.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tracewell_lake::kept::keep;
 use tracewell_lake::{Commit, FactTable, Lake, Transaction};
@@ -27,11 +27,9 @@ use tracewell_report::schedule::{Due, Schedule, Timetable};
 use tracewell_report::{Ask, Page, Request, produce, published_page};
 
 use crate::config::ReportSettings;
+use crate::delivery::{Delivery, Step, delivery};
 
-mod delivery;
 mod send;
-
-use delivery::{Delivery, delivery};
 
 /// What is older is not sent any more.
 const STALE: TimeDelta = TimeDelta::days(7);
@@ -72,6 +70,8 @@ pub(crate) struct Desk<A> {
     lake: Lake,
     settings: ReportSettings,
     client: reqwest::Client,
+    /// What could not be produced, by schedule and period: how often, and when it may be tried again.
+    failures: Mutex<BTreeMap<(String, String), (u32, DateTime<Utc>)>>,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -123,7 +123,7 @@ struct Happened {
 impl<A: Ask> Desk<A> {
     pub(crate) fn new(source: A, lake: Lake, settings: ReportSettings) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().no_proxy().build().context("cannot set up the HTTP client")?;
-        Ok(Self { source, lake, settings, client, counters: Arc::default() })
+        Ok(Self { source, lake, settings, client, failures: Mutex::default(), counters: Arc::default() })
     }
 
     /// Produces and sends what is due; tells what happened, a line each.
@@ -151,13 +151,20 @@ impl<A: Ask> Desk<A> {
         let since = published().filter_map(|row| row.due_at).min();
         let due = timetable.due(&produced, since, now);
         for due in &due {
+            let which = (schedule.name.clone(), due.period.to_string());
+            if self.failures.lock().get(&which).is_some_and(|(_, again)| now < *again) {
+                continue;
+            }
             match self.produce(schedule, &timetable, due, now).await {
-                Ok(false) => {}
-                Ok(true) => {
-                    Counters::count(&self.counters.published);
-                    told.push(Ok(format!("published {} of {}", schedule.name, due.period)));
+                Ok(is_ours) => {
+                    self.failures.lock().remove(&which);
+                    if is_ours {
+                        Counters::count(&self.counters.published);
+                        told.push(Ok(format!("published {} of {}", schedule.name, due.period)));
+                    }
                 }
                 Err(error) => {
+                    self.failed(which, now);
                     Counters::count(&self.counters.failed);
                     told.push(Err(error.context(format!("cannot produce {} of {}", schedule.name, due.period))));
                 }
@@ -180,6 +187,15 @@ impl<A: Ask> Desk<A> {
             }
         }
         Ok(())
+    }
+
+    /// What cannot be produced is tried less and less often: behind 2, 4, … 64 intervals.
+    fn failed(&self, which: (String, String), now: DateTime<Utc>) {
+        let mut failures = self.failures.lock();
+        let (times, again) = failures.entry(which).or_default();
+        *times = (*times + 1).min(6);
+        let pause = TimeDelta::from_std(self.settings.interval.get() * 2u32.pow(*times));
+        *again = now + pause.unwrap_or(STALE).min(STALE);
     }
 
     async fn happened(&self, name: &str) -> anyhow::Result<Vec<Happened>> {
@@ -267,7 +283,9 @@ impl<A: Ask> Desk<A> {
     ) -> anyhow::Result<Option<anyhow::Result<String>>> {
         let to = destination.name();
         let own = happened.iter().filter(|row| row.period == period && row.destination.as_deref() == Some(to));
-        let Delivery::Next(attempt) = delivery(own, now) else { return Ok(None) };
+        let steps =
+            own.map(|row| Step { event: &row.event, attempt: row.attempt.unwrap_or_default(), at: row.recorded_at });
+        let Delivery::Next(attempt) = delivery(steps, now) else { return Ok(None) };
         let entry = |event: &'static str, reason: Option<String>| Entry {
             event,
             name: &schedule.name,
@@ -303,22 +321,20 @@ impl<A: Ask> Desk<A> {
 }
 
 /// Does what is due, again and again.
-pub(crate) async fn watch<A: Ask>(desk: Desk<A>, every: Duration, stop: tokio_util::sync::CancellationToken) {
-    let mut failures = 0u32;
+pub(crate) async fn watch<A: Ask>(desk: Desk<A>, stop: tokio_util::sync::CancellationToken) {
     loop {
-        let failed = || desk.counters.failed.load(Ordering::Relaxed);
-        let before = failed();
         for told in desk.run_due(crate::command::moment()).await {
             match told {
                 Ok(told) => tracing::info!("{told}"),
                 Err(error) => tracing::warn!("{error:#}"),
             }
         }
-        // What cannot be produced is tried less and less often. Deliveries have pauses of their own.
-        failures = if failed() > before { (failures + 1).min(6) } else { 0 };
         tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(every * 2u32.pow(failures)) => {}
+            () = tokio::time::sleep(desk.settings.interval.get()) => {}
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,11 +70,11 @@ impl List {
     async fn list(&self) -> anyhow::Result<()> {
         let sql = "SELECT
                 rule,
-                last_value(event ORDER BY recorded_at) FILTER (WHERE event <> 'silenced') AS last_event,
-                last_value(recorded_at ORDER BY recorded_at) FILTER (WHERE event <> 'silenced') AS recorded_at,
-                last_value(value ORDER BY recorded_at) FILTER (WHERE event <> 'silenced') AS value,
-                last_value(threshold ORDER BY recorded_at) FILTER (WHERE event <> 'silenced') AS threshold,
-                last_value(until ORDER BY recorded_at) FILTER (WHERE event = 'silenced') AS silenced_until
+                last_value(event ORDER BY number NULLS FIRST, recorded_at) FILTER (WHERE event IN ('firing', 'still_firing', 'resolved')) AS last_event,
+                last_value(recorded_at ORDER BY number NULLS FIRST, recorded_at) FILTER (WHERE event IN ('firing', 'still_firing', 'resolved')) AS recorded_at,
+                last_value(value ORDER BY number NULLS FIRST, recorded_at) FILTER (WHERE event IN ('firing', 'still_firing', 'resolved')) AS value,
+                last_value(threshold ORDER BY number NULLS FIRST, recorded_at) FILTER (WHERE event IN ('firing', 'still_firing', 'resolved')) AS threshold,
+                last_value(until ORDER BY number NULLS FIRST, recorded_at) FILTER (WHERE event = 'silenced') AS silenced_until
             FROM alerts
             GROUP BY rule
             ORDER BY rule";
@@ -110,7 +110,7 @@ impl List {
             })?;
         output::print(Format::or_usual(self.format), &rows)?;
         if failed > 0 {
-            bail!("{failed} of the rules could not be asked");
+            bail!("{failed} of the rules could not be asked, or of their changes not be sent");
         }
         Ok(())
     }

@@ -133,7 +133,7 @@ impl Serve {
 
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
 
-        let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector)?;
+        let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector, &lake)?;
         let ledger = || Ledger::new(Arc::clone(&engine), lake.clone(), super::now);
         let net = Net::new(&settings.capture, &catalogue, ledger())?;
 
@@ -199,7 +199,7 @@ impl Serve {
             tokio::spawn(judge.watch(stop.clone())),
             tokio::spawn(net.watch(stop.clone())),
             tokio::spawn(alerts::watch(watch, stop.clone())),
-            tokio::spawn(reports::watch(desk, settings.report.interval.get(), stop.clone())),
+            tokio::spawn(reports::watch(desk, stop.clone())),
         ];
         let maintenance = maintain::start(&settings.maintenance, &lake, &ingest, stop.clone())?;
         let mut signal = std::pin::pin!(signal()?);

@@ -4,7 +4,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tracewell_pricing::Amount;
 use tracewell_report::alert::{Limit, Measure, Question};
-use tracewell_report::deliver::Destination;
 
 use super::report::{name, once};
 use super::{ReportSettings, TimeSpan};
@@ -40,9 +39,13 @@ pub(crate) struct Rule {
     /// The budget of the measure budget, of report.budgets; its own stretch of the calendar is the window.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) budget: String,
-    /// A condition on `span_costs`, such as `team = 'retail'`.
+    /// A condition on `span_costs`, such as `team = 'retail'`, for all measures but sql: only these calls, only scores of
+    /// runs with such calls.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) filter: String,
+    /// The score of the measure score_drop; each by itself when absent, of which the one that drops most tells.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) score: String,
     /// Beyond this it fires.
     pub(crate) threshold: f64,
     /// It fires below the threshold instead.
@@ -65,7 +68,7 @@ pub(crate) struct Rule {
 impl Rule {
     /// What is asked at `now`.
     pub(crate) fn question(&self, report: &ReportSettings, now: DateTime<Utc>) -> Result<Question, String> {
-        let Self { name, measure, sql, mut filter, .. } = self.clone();
+        let Self { name, measure, sql, mut filter, score, .. } = self.clone();
         let (mut window, mut allowed) = (delta(self.window), Amount::ZERO);
         if measure == Measure::Budget {
             let budget = report.budgets.iter().find(|budget| budget.name == self.budget);
@@ -76,7 +79,8 @@ impl Rule {
             filter =
                 if filter.is_empty() { budget.condition() } else { format!("({filter}) AND {}", budget.condition()) };
         }
-        Ok(Question { name, measure, sql, filter, window, allowed })
+        let zone = tracewell_report::zone(&report.time_zone).map_err(|error| error.to_string())?;
+        Ok(Question { name, measure, sql, filter, score, window, allowed, limit: self.limit(), zone })
     }
 
     pub(crate) fn limit(&self) -> Limit {
@@ -101,6 +105,16 @@ impl AlertSettings {
             if rule.measure == Measure::Sql && rule.sql.trim().is_empty() {
                 return Err(format!("alert rule `{}`: the measure sql needs `sql`", rule.name));
             }
+            let settings = [
+                ("sql", &rule.sql, rule.measure == Measure::Sql),
+                ("budget", &rule.budget, rule.measure == Measure::Budget),
+                ("score", &rule.score, rule.measure == Measure::ScoreDrop),
+                ("filter", &rule.filter, rule.measure != Measure::Sql),
+            ];
+            if let Some((setting, ..)) = settings.iter().find(|(_, value, fits)| !value.is_empty() && !fits) {
+                let name = &rule.name;
+                return Err(format!("alert rule `{name}`: its measure does not look at `{setting}`; leave it out"));
+            }
             if rule.window.get().is_zero() || !rule.threshold.is_finite() {
                 return Err(format!("alert rule `{}`: a window above 0s and a threshold are needed", rule.name));
             }
@@ -112,13 +126,6 @@ impl AlertSettings {
     pub(super) fn check_names(&self, report: &ReportSettings) -> Result<(), String> {
         for rule in &self.rules {
             rule.question(report, DateTime::UNIX_EPOCH)?;
-            let is_store = |name: &String| matches!(report.destination(name), Some(Destination::Store { .. }));
-            if let Some(store) = rule.deliver.iter().find(|name| is_store(name)) {
-                return Err(format!(
-                    "alert rule `{}` delivers to `{store}`, which only takes files of reports",
-                    rule.name
-                ));
-            }
             if let Some(unknown) = rule.deliver.iter().find(|name| report.destination(name).is_none()) {
                 return Err(format!(
                     "alert rule `{}` delivers to `{unknown}`, which is none of report.destinations",

@@ -12,7 +12,7 @@ use super::TimeSpan;
 pub(crate) struct EvaluateSettings {
     /// Their names, as `tracewell evaluate` lists them.
     pub(crate) rules: Vec<String>,
-    /// Between two rounds.
+    /// Between two rounds, which begin at its multiples; of several servers one has each.
     pub(crate) interval: TimeSpan,
     /// Each round judges what began so long ago or later: what arrives later than that is never judged.
     pub(crate) back: TimeSpan,

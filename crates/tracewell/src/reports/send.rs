@@ -1,8 +1,5 @@
 //! A published report on its way to a destination.
 
-use anyhow::Context;
-use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutPayload};
 use tracewell_lake::Location;
 use tracewell_report::deliver::{Destination, Message};
 use tracewell_report::page::Item;
@@ -10,6 +7,7 @@ use tracewell_report::{Ask, Page, render};
 use tracewell_runs::render::markdown;
 
 use super::Desk;
+use crate::delivery::put;
 
 impl<A: Ask> Desk<A> {
     pub(super) async fn send(&self, name: &str, page: &Page, destination: &Destination) -> anyhow::Result<()> {
@@ -28,12 +26,7 @@ async fn store(location: &Location, folder: &str, name: &str, page: &Page) -> an
         ("json", serde_json::to_string_pretty(page)?),
     ];
     for (ending, text) in files {
-        let mut parts = folder.split('/').filter(|part| !part.is_empty());
-        let first = location.table_path(parts.next().context("the folder has no name")?);
-        let folder = parts.fold(first, |path, part| path.join(part));
-        let path: Path = folder.join(name).join(format!("{}.{ending}", page.period));
-        let put = location.store().put(&path, PutPayload::from(text.into_bytes())).await;
-        put.with_context(|| format!("cannot write {path}"))?;
+        put(location, folder, &[name, &format!("{}.{ending}", page.period)], text).await?;
     }
     Ok(())
 }

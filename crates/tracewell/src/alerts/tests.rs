@@ -1,0 +1,82 @@
+//! Rules over tables of their own, at times of our own.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use chrono::TimeDelta;
+use tracewell_lake::{Location, NoFresh};
+use tracewell_model::schema::every_table;
+use tracewell_query::{Engine, Limits};
+use tracewell_serve::Answers;
+
+use super::*;
+
+const DESTINATION: &str = "[[destinations]]\nkind = 'store'\nname = 'files'\nfolder = 'told'\n";
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    "2026-11-20T08:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(seconds)
+}
+
+/// A process with one rule, `own`, which fires when `value` is above 1.
+async fn process(folder: &Path, interval: &str, value: &str) -> Watch<Answers<Arc<Engine>>> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let location = Location::parse(folder.to_str().unwrap(), &HashMap::new()).unwrap();
+    let lake = Lake::open(location, &every_table(), true).await.unwrap();
+    let engine = Engine::new(lake.clone(), Arc::new(NoFresh), Limits::default()).unwrap();
+    let rules = format!(
+        "interval = '{interval}'\n[[rules]]\nname = 'own'\nmeasure = 'sql'\nthreshold = 1.0\nagain = '4h'\ndeliver = ['files']\n\
+         sql = 'SELECT CAST({value} AS double) AS value'"
+    );
+    let (rules, report) = (toml::from_str(&rules).unwrap(), toml::from_str(DESTINATION).unwrap());
+    Watch::new(Answers(Arc::new(engine)), lake, rules, report).unwrap()
+}
+
+async fn checked(watch: &Watch<Answers<Arc<Engine>>>, seconds: i64) -> Option<&'static str> {
+    let mut checked = watch.check(at(seconds)).await;
+    assert_eq!(checked.len(), 1, "{checked:?}");
+    checked.remove(0).unwrap().event
+}
+
+/// What the destination was told, by the numbers of the changes.
+fn told(folder: &Path) -> Vec<String> {
+    let mut files: Vec<_> = match std::fs::read_dir(folder.join("told/alerts/own")) {
+        Ok(files) => files.map(|file| file.unwrap().path()).collect(),
+        Err(_) => Vec::new(),
+    };
+    files.sort();
+    let text = |path| serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).unwrap()).unwrap();
+    files.into_iter().map(|path| text(path)["state"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Servers and CronJobs have intervals and clocks of their own, and an operator changes the interval.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_kept_at_whatever_interval_the_one_before_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert_eq!(checked(&process(folder, "1s", "2").await, 0).await, Some("firing"));
+    let hourly = process(folder, "1h", "2").await;
+    assert_eq!(checked(&hourly, 60).await, None);
+    assert_eq!(checked(&hourly, 4 * 3_600).await, Some("still_firing"));
+    // A clock that is a minute behind, within the same hour.
+    assert_eq!(checked(&process(folder, "1h", "0").await, 4 * 3_600 - 60).await, Some("resolved"));
+    assert_eq!(checked(&process(folder, "1s", "2").await, 4 * 3_600 - 60).await, Some("firing"));
+    assert_eq!(told(folder), ["firing", "still_firing", "resolved", "firing"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_that_see_the_same_one_keeps_it_and_one_sends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut all = Vec::new();
+    for interval in ["1s", "1m", "1h"] {
+        all.push(process(folder, interval, "2").await);
+    }
+    // Each in a second, or a minute, of its own.
+    let kept = join_all(all.iter().zip([0, 59, 61]).map(|(watch, seconds)| checked(watch, seconds))).await;
+    assert_eq!(kept.into_iter().flatten().collect::<Vec<_>>(), ["firing"]);
+    let rows = "SELECT event, count(*) AS n FROM alerts GROUP BY event ORDER BY event";
+    let rows: Vec<serde_json::Value> =
+        all[0].rows(rows).await.unwrap().into_iter().map(serde_json::Value::Object).collect();
+    let once = |event| serde_json::json!({"event": event, "n": 1});
+    assert_eq!(rows, [once("attempt"), once("delivered"), once("firing")]);
+}
