@@ -7,6 +7,7 @@ mod alerts;
 mod commands;
 mod crash;
 mod evaluators;
+mod figures;
 mod fixtures;
 mod flight;
 mod hostile;

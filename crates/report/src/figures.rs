@@ -1,5 +1,6 @@
 //! Figures that several reports show, each by one query over both periods.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tracewell_pricing::Amount;
 
@@ -130,12 +131,23 @@ GROUP BY 1",
 /// What the calls of one step of time cost.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Step {
-    /// A local date, or the UTC hour.
+    /// A local date, or the moment at which the hour begins.
     pub(crate) step: String,
     #[serde(default)]
     pub(crate) calls: i64,
     #[serde(default, deserialize_with = "money::read")]
     pub(crate) cost_usd: Option<Amount>,
+}
+
+/// The expression for the beginning of an hour of `start_time`, where hours are counted from `midnight`: in some time
+/// zones it is at half or a quarter past an hour of UTC.
+pub(crate) fn hour_of(midnight: DateTime<Utc>) -> String {
+    match midnight.timestamp().rem_euclid(3600) {
+        0 => "date_trunc('hour', start_time)".to_owned(),
+        past => format!(
+            "date_trunc('hour', start_time - INTERVAL '{past} seconds') + INTERVAL '{past} seconds'"
+        ),
+    }
 }
 
 /// Cost by local day; by hour where the period is a day.
@@ -145,7 +157,7 @@ pub(crate) async fn steps<A: Ask>(
     condition: &str,
 ) -> Result<Answer<Step>, ReportError> {
     let (title, step) = if request.period.noun() == "day" {
-        ("Cost by hour", "date_trunc('hour', start_time)".to_owned())
+        ("Cost by hour", hour_of(request.window().since))
     } else {
         let zone = request.period.zone().name();
         ("Cost by day", format!("CAST(start_time AT TIME ZONE '{zone}' AS date)"))
