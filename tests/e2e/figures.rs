@@ -24,3 +24,19 @@ fn hours_are_those_of_a_zone_at_half_past() {
     // Of 24 hours 14, 15, 17 and 18 have calls.
     assert!(page["notices"][0].as_str().unwrap().contains("on 20 of 24 hours"), "{}", page["notices"]);
 }
+
+/// The bridge of `costs_and_why_they_changed_are_those_worked_out_by_hand`: whatever the leader's page is broken down by,
+/// the change is split by prompts on models, as the cost report does.
+#[test]
+fn the_leader_and_the_cost_report_split_a_change_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    for by in ["team", "user,session", "model", "prompt_version,prompt"] {
+        let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC", "--by", by]);
+        let charts = pieces(&page, "chart");
+        let steps = charts.iter().find_map(|chart| chart["data"]["bridge"].as_array()).unwrap();
+        let steps: Vec<_> = steps.iter().map(|step| step["value"].clone()).collect();
+        let exact = ["0.030393", "-0.013508", "0.0135025", "-0.0046125", "-0.001125", "0", "0.02465"];
+        assert_eq!(json!(steps), json!(exact), "{by}");
+    }
+}

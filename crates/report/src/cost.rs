@@ -6,7 +6,7 @@ use tracewell_pricing::Amount;
 
 use crate::ask::{Answer, Ask, Questions, Row};
 use crate::budget::Budget;
-use crate::change::why;
+use crate::change::{PROMPT_AND_MODEL, split_by_prompt_and_model, why};
 use crate::course::Course;
 use crate::error::ReportError;
 use crate::figures::{Both, Totals, Unpriced, groups, totals, trials, unpriced, which};
@@ -14,8 +14,7 @@ use crate::money::{self, signed};
 use crate::page::{Cell, Item, Page, Section, Table, Tone, head, number, tile};
 use crate::request::Request;
 use crate::spending::{Spending, notices};
-use crate::split::split;
-use crate::sql::{Dimension, TRAFFIC};
+use crate::sql::TRAFFIC;
 use crate::words::{count, counted, exact, money, more_money, part};
 
 /// Rows of the table.
@@ -75,7 +74,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let missing = unpriced(&mut questions, request).await?;
     let trials = trials(&mut questions, request).await?;
 
-    let parts = split(&groups.iter().map(|group| group.sides).collect::<Vec<_>>());
+    let parts = split_by_prompt_and_model(&groups, &PROMPT_AND_MODEL);
     let spending = Spending::of(request, &totals, trials, &course);
     let mut page = request.page();
     (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
@@ -92,10 +91,6 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     page.queries = questions.into_queries();
     Ok(page)
 }
-
-/// What the change is split by.
-pub(crate) const PROMPT_AND_MODEL: [Dimension; 2] =
-    [Dimension { name: "prompt", column: "prompt_name" }, Dimension { name: "model", column: "model" }];
 
 async fn table<A: Ask>(
     questions: &mut Questions<'_, A>,

@@ -144,9 +144,7 @@ pub(crate) struct Step {
 pub(crate) fn hour_of(midnight: DateTime<Utc>) -> String {
     match midnight.timestamp().rem_euclid(3600) {
         0 => "date_trunc('hour', start_time)".to_owned(),
-        past => format!(
-            "date_trunc('hour', start_time - INTERVAL '{past} seconds') + INTERVAL '{past} seconds'"
-        ),
+        past => format!("date_trunc('hour', start_time - INTERVAL '{past} seconds') + INTERVAL '{past} seconds'"),
     }
 }
 

@@ -3,8 +3,8 @@
 use tracewell_pricing::Amount;
 
 use crate::ask::{Ask, Questions};
-use crate::change::{driver, why};
-use crate::cost::{PROMPT_AND_MODEL, budgets};
+use crate::change::{PROMPT_AND_MODEL, driver, split_by_prompt_and_model, why};
+use crate::cost::budgets;
 use crate::course::Course;
 use crate::error::ReportError;
 use crate::figures::{Both, Grouped, Totals, groups, totals, trials};
@@ -16,7 +16,6 @@ use crate::request::Request;
 use crate::runs::{Feedback, People, Runs, feedback, interventions, reliability, worth_reading};
 use crate::scores::Scores;
 use crate::spending::{Spending, notices};
-use crate::split::split;
 use crate::sql::Dimension;
 use crate::words::{change, counted, exact, money, percent, tone};
 
@@ -41,7 +40,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let trials = trials(&mut questions, request).await?;
 
     let spending = Spending::of(request, &totals, trials, &course);
-    let parts = split(&groups.iter().map(|group| group.sides).collect::<Vec<_>>());
+    let parts = split_by_prompt_and_model(&groups, &dimensions);
     let mut spent = vec![Item::Tiles(spending.tiles(request)), Item::Chart(course.chart())];
     spent.extend(budgets);
     let mut changed = why(&totals, parts, groups_query);

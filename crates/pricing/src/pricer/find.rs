@@ -58,9 +58,8 @@ impl<'a> Wanted<'a> {
             let provider = names::of_litellm_provider(name.split_once('/')?.0);
             provider_place(catalogue, names::genai_provider(provider)).map(|_| provider.to_owned())
         };
-        let own = |name: &str| {
-            place(catalogue, None, name).map(|(provider, _)| catalogue.providers()[provider].id.clone())
-        };
+        let own =
+            |name: &str| place(catalogue, None, name).map(|(provider, _)| catalogue.providers()[provider].id.clone());
         let mut names = self.names.iter().map(|(_, _, name)| name.as_str());
         names.clone().find_map(prefixed).or_else(|| names.find_map(own))
     }
