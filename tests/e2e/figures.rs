@@ -1,8 +1,39 @@
 //! Figures of reports in time zones, of calls without runs, and of people, worked out by hand.
 
-use serde_json::json;
+use std::path::Path;
 
-use crate::reports::{known, pieces, report};
+use serde_json::{Value, json};
+
+use crate::reports::{known, pieces, report, span, text, tile, tracewell};
+
+/// What the tile says besides its number.
+fn note(page: &Value, label: &str) -> String {
+    let tiles = pieces(page, "tiles").into_iter().flat_map(|tiles| tiles.as_array().unwrap().clone());
+    let tile = tiles.into_iter().find(|tile| tile["label"] == label).unwrap_or_else(|| panic!("{label}: {page:#}"));
+    tile["note"].as_str().unwrap().to_owned()
+}
+
+/// A record of Claude Code on 18 November, so many seconds after noon.
+fn record(seconds: u64, trace: Option<&str>, event: &str, fields: &[(&str, Value)]) -> Value {
+    let named = [("event.name", json!(event)), ("session.id", json!("k2"))];
+    let attributes = named.iter().chain(fields).map(|(key, value)| {
+        let kind = if value.is_string() { "stringValue" } else { "intValue" };
+        json!({"key": key, "value": {kind: value}})
+    });
+    json!({
+        "timeUnixNano": (1_795_003_200_000_000_000 + seconds * 1_000_000_000).to_string(),
+        "traceId": trace.map(|trace| format!("{trace:0>32}")),
+        "body": {"stringValue": format!("claude_code.{event}")}, "attributes": attributes.collect::<Vec<_>>(),
+    })
+}
+
+fn import_records(data: &Path, folder: &Path, records: &[Value]) {
+    let scope = json!({"name": "com.anthropic.claude_code.events", "version": "2.0.1"});
+    let request = json!({"resourceLogs": [{"scopeLogs": [{"scope": scope, "logRecords": records}]}]});
+    let file = folder.join("records.jsonl");
+    std::fs::write(&file, request.to_string() + "\n").unwrap();
+    text(tracewell(data, &["import", file.to_str().unwrap()]));
+}
 
 /// 18 November in India is from the 17th 18:30 to the 18th 18:30 of UTC, and its hours begin at half past one of UTC's:
 /// at 14:00 begin d601 (14:20, 10 500 millionths) and d703 (14:30:01; 500 × 3 + 3 500 × 0.3 + 120 × 15 = 4 350), at
@@ -39,4 +70,47 @@ fn the_leader_and_the_cost_report_split_a_change_alike() {
         let exact = ["0.030393", "-0.013508", "0.0135025", "-0.0046125", "-0.001125", "0", "0.02465"];
         assert_eq!(json!(steps), json!(exact), "{by}");
     }
+}
+
+/// A call that only a record tells of, 1 000 × 3 + 100 × 15 = 4 500 millionths, is in what was spent and in no run: the
+/// six runs still cost 24 650 together.
+#[test]
+fn what_a_run_costs_is_of_calls_in_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let used =
+        [("model", json!("claude-sonnet-4-5")), ("input_tokens", json!("1000")), ("output_tokens", json!("100"))];
+    import_records(&data, folder.path(), &[record(0, None, "api_request", &used)]);
+    let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
+    assert_eq!(tile(&page, "Spent"), "0.02915");
+    for label in ["Per run", "Per good outcome"] {
+        let each: f64 = tile(&page, label).as_str().unwrap().parse().unwrap();
+        assert!((each - 0.02465 / 6.0).abs() < 1e-12, "{label}: {each}");
+    }
+    assert!(note(&page, "Per run").ends_with("without $0.00450 of calls in no run"), "{page:#}");
+}
+
+/// Of the six runs of 18 November somebody rejects what 57 proposes, and d8 has a step of a person's; in 58 a proposal is
+/// accepted, and what is rejected in a session without traces is in no run.
+#[test]
+fn people_step_in_where_they_decide_against_a_proposal_in_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let label = "Runs in which people stepped in";
+    // The session k1 decides twice on the 19th, and once against; the run of that day is another's.
+    let coder = report(&data, "quality", "2026-11-19", &["--tz", "UTC"]);
+    assert_eq!(tile(&coder, label), 0.0);
+    assert!(note(&coder, label).contains("1 of 2 decisions"), "{}", note(&coder, label));
+
+    let decision = |seconds, trace, decision: &str| {
+        let source = format!("user_{decision}");
+        record(seconds, trace, "tool_decision", &[("decision", json!(decision)), ("source", json!(source))])
+    };
+    let records = [decision(1, Some("57"), "reject"), decision(2, Some("58"), "accept"), decision(3, None, "reject")];
+    import_records(&data, folder.path(), &records);
+    let step = span("d8", "d8ff", "", 4, &[("mcp.method.name", json!("elicitation/create"))]);
+    crate::reports::import(&data, folder.path(), vec![step]);
+    let page = report(&data, "quality", "2026-11-18", &["--tz", "UTC"]);
+    assert!((tile(&page, label).as_f64().unwrap() - 2.0 / 6.0).abs() < 1e-9, "{page:#}");
+    assert!(note(&page, label).contains("2 of 3 decisions"), "{}", note(&page, label));
 }

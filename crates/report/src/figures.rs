@@ -23,6 +23,9 @@ pub(crate) struct Totals {
     pub(crate) cost_usd: Option<Amount>,
     #[serde(deserialize_with = "money::read")]
     pub(crate) saved_usd: Option<Amount>,
+    /// Of calls in runs: some calls only log records tell of, in no trace.
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) run_cost_usd: Option<Amount>,
     #[serde(deserialize_with = "money::read")]
     pub(crate) session_cost_usd: Option<Amount>,
     pub(crate) sessions: i64,
@@ -78,6 +81,7 @@ pub(crate) async fn totals<A: Ask>(
     count(cost_usd) AS priced_calls,
     sum(cost_usd) AS cost_usd,
     sum(uncached_cost_usd - cost_usd) AS saved_usd,
+    sum(cost_usd) FILTER (WHERE trace_id IS NOT NULL) AS run_cost_usd,
     sum(cost_usd) FILTER (WHERE conversation_id IS NOT NULL) AS session_cost_usd,
     count(DISTINCT tenant || chr(31) || conversation_id) AS sessions,
     sum(cost_usd) FILTER (WHERE user_id IS NOT NULL) AS user_cost_usd,

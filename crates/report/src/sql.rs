@@ -43,6 +43,12 @@ impl Window {
         )
     }
 
+    /// The condition that a row is of its dates or of the week behind, in which what began in it goes on.
+    pub(crate) fn dates_and_a_week(self) -> String {
+        let last = (self.until + TimeDelta::weeks(1)).date_naive();
+        format!("date BETWEEN DATE '{}' AND DATE '{last}'", self.since.date_naive())
+    }
+
     /// The condition that `time` is in this or in `before`, which begins earlier.
     pub(crate) fn condition_with(self, before: Self, time: &str) -> String {
         let whole = Self { since: before.since, until: self.until }.condition(time);
