@@ -114,3 +114,56 @@ fn people_step_in_where_they_decide_against_a_proposal_in_a_run() {
     assert!((tile(&page, label).as_f64().unwrap() - 2.0 / 6.0).abs() < 1e-9, "{page:#}");
     assert!(note(&page, label).contains("2 of 3 decisions"), "{}", note(&page, label));
 }
+
+/// Published without a server by a price of one's own, and asked again when that price is gone: gpt-4.1 at half the list
+/// price makes 22 600 millionths of 24 650.
+#[test]
+fn what_is_published_without_a_server_can_be_asked_again_by_its_prices() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let prices = folder.path().join("prices.toml");
+    let rule = "[[price]]\nmodel = \"gpt-4.1\"\ninput_tokens = 1\ncache_read_tokens = 0.25\noutput_tokens = 4\n";
+    std::fs::write(&prices, rule).unwrap();
+    text(tracewell(&data, &["prices", "import", prices.to_str().unwrap()]));
+    let page = report(&data, "cost", "2026-11-18", &["--tz", "UTC", "--publish"]);
+    assert_eq!(page["totals"]["cost_usd"], "0.0226");
+    let version = page["totals"]["prices_version"].as_str().unwrap();
+    std::fs::remove_file(data.join("price-lists/prices.toml")).unwrap();
+
+    let shown = text(tracewell(&data, &["report", "show", "cost", "2026-11-18", "--format", "html"]));
+    assert!(shown.contains(&format!("tracewell sql --prices {version}<")), "{shown}");
+    let shown = text(tracewell(&data, &["report", "show", "cost", "2026-11-18", "--format", "md"]));
+    assert!(shown.contains(&format!("`tracewell sql --prices {version}`")), "{shown}");
+
+    let queries = page["queries"].as_array().unwrap();
+    let asked = queries.iter().find(|query| query["title"] == "Calls and what they cost in all").unwrap();
+    let cost = |more: &[&str]| -> f64 {
+        let arguments = [&["sql", asked["sql"].as_str().unwrap(), "--format", "json"], more].concat();
+        let rows: Value = serde_json::from_str(&text(tracewell(&data, &arguments))).unwrap();
+        let now = rows.as_array().unwrap().iter().find(|row| row["period"] == "this").unwrap();
+        let cost = &now["cost_usd"];
+        cost.as_f64().unwrap_or_else(|| cost.as_str().unwrap().parse().unwrap())
+    };
+    assert!((cost(&["--prices", version]) - 0.0226).abs() < 1e-12);
+    assert!((cost(&[]) - 0.02465).abs() < 1e-12, "the list price is in force again");
+}
+
+#[test]
+fn what_is_published_is_written_as_the_rows_that_were_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    for kind in ["cost", "quality", "leadership"] {
+        for format in ["csv", "parquet"] {
+            let make = |more: &[&str]| {
+                let asked = ["report", kind, "--period", "2026-11-18", "--tz", "UTC", "--format", format];
+                let output = tracewell(&data, &[&asked[..], more].concat());
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                output.stdout
+            };
+            let published = make(&["--publish"]);
+            assert!(!published.starts_with(b"{") && published == make(&[]), "{kind} as {format}");
+        }
+        let shown = text(tracewell(&data, &["report", "show", kind, "2026-11-18", "--format", "json"]));
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["report"], kind);
+    }
+}
