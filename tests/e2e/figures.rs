@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::reports::{known, pieces, report, span, text, tile, tracewell};
+use crate::reports::{known, pieces, report, span, table, text, tile, tracewell};
 
 /// What the tile says besides its number.
 fn note(page: &Value, label: &str) -> String {
@@ -166,4 +166,25 @@ fn what_is_published_is_written_as_the_rows_that_were_asked_for() {
         let shown = text(tracewell(&data, &["report", "show", kind, "2026-11-18", "--format", "json"]));
         assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["report"], kind);
     }
+}
+
+/// 300 dollars a month are 10 a day, 70 a week 10 a day, too; 24 650 millionths were spent.
+#[test]
+fn every_budget_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let settings = folder.path().join("settings.toml");
+    let budget = |name: &str, usd: &str, per: &str| {
+        format!("[[report.budgets]]\nname = '{name}'\nusd = '{usd}'\nper = '{per}'\n")
+    };
+    let budgets = |text: String| {
+        std::fs::write(&settings, text).unwrap();
+        report(&data, "cost", "2026-11-18", &["--tz", "UTC", "--config", settings.to_str().unwrap()])
+    };
+    let month = budget("the month", "300", "month");
+    let both = budgets(month.clone() + &budget("the week", "70", "week"));
+    let rows: Vec<_> = table(&both, "Budgets").into_iter().map(|row| row[..3].to_vec()).collect();
+    assert_eq!(json!(rows), json!([["the month", "0.02465", "10"], ["the week", "0.02465", "10"]]));
+    let one = budgets(month);
+    assert!(pieces(&one, "table").iter().all(|table| table["caption"] != "Budgets"), "it is on a tile");
 }

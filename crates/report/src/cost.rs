@@ -138,8 +138,11 @@ pub(crate) async fn budgets<A: Ask>(
 ) -> Result<Option<Item>, ReportError> {
     let scoped: Vec<(&Budget, Amount)> =
         request.budgets.iter().filter_map(|budget| Some((budget, budget.for_period(&request.period)?))).collect();
-    if scoped.iter().all(|(budget, _)| budget.is_of_all()) {
-        return Ok(None);
+    // A budget of all that is the only one is on a tile.
+    match scoped.as_slice() {
+        [] => return Ok(None),
+        [(only, _)] if only.is_of_all() => return Ok(None),
+        _ => {}
     }
     let sums = scoped.iter().zip(1..).map(|((budget, _), number)| {
         format!("    sum(cost_usd) FILTER (WHERE {}) AS budget_{number}", budget.condition())

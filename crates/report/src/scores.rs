@@ -183,7 +183,33 @@ impl ScoreRow {
         let (low, high) = self.interval()?;
         let version = self.version.as_deref().map(|version| format!("@{version}")).unwrap_or_default();
         let prompt = self.prompt.as_deref().unwrap_or("(no prompt)");
-        let label = format!("{prompt}{version} {}", self.score);
+        let source = self.source.as_deref().map(|source| format!(" ({source})")).unwrap_or_default();
+        let label = format!("{prompt}{version} {}{source}", self.score);
         Some(Estimate { label, value: self.mean, low, high, text: format!("{} n={}", decimal(self.mean), self.scores) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_and_models_who_give_one_score_are_told_apart() {
+        let row = |source: Option<&str>| ScoreRow {
+            period: "this".into(),
+            prompt: Some("greet".into()),
+            version: Some("2".into()),
+            score: "polite".into(),
+            source: source.map(str::to_owned),
+            scores: 20,
+            mean: 0.5,
+            deviation: None,
+            graded: 0,
+            ones: 10,
+        };
+        let label = |source| row(source).estimate().expect("an interval").label;
+        assert_eq!(label(Some("human")), "greet@2 polite (human)");
+        assert_eq!(label(Some("model")), "greet@2 polite (model)");
+        assert_eq!(label(None), "greet@2 polite");
     }
 }
