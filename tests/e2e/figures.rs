@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::reports::{known, pieces, report, span, table, text, tile, tracewell};
+use crate::reports::{call, import, known, pieces, report, span, table, text, tile, tracewell};
 
 /// What the tile says besides its number.
 fn note(page: &Value, label: &str) -> String {
@@ -109,7 +109,7 @@ fn people_step_in_where_they_decide_against_a_proposal_in_a_run() {
     let records = [decision(1, Some("57"), "reject"), decision(2, Some("58"), "accept"), decision(3, None, "reject")];
     import_records(&data, folder.path(), &records);
     let step = span("d8", "d8ff", "", 4, &[("mcp.method.name", json!("elicitation/create"))]);
-    crate::reports::import(&data, folder.path(), vec![step]);
+    import(&data, folder.path(), vec![step]);
     let page = report(&data, "quality", "2026-11-18", &["--tz", "UTC"]);
     assert!((tile(&page, label).as_f64().unwrap() - 2.0 / 6.0).abs() < 1e-9, "{page:#}");
     assert!(note(&page, label).contains("2 of 3 decisions"), "{}", note(&page, label));
@@ -187,4 +187,34 @@ fn every_budget_is_shown() {
     assert_eq!(json!(rows), json!([["the month", "0.02465", "10"], ["the week", "0.02465", "10"]]));
     let one = budgets(month);
     assert!(pieces(&one, "table").iter().all(|table| table["caption"] != "Budgets"), "it is on a tile");
+}
+
+/// Two calls of 1 000 × 2 + 100 × 8 = 2 800 millionths report 3 000 and 2 600: each differs by 200, which is over 5 % of
+/// either, and the sums are equal.
+#[test]
+fn reported_costs_that_differ_are_told_though_their_sum_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let reporting =
+        |cost: &str| call("tried").into_iter().chain([("gen_ai.usage.cost", json!(cost))]).collect::<Vec<_>>();
+    let spans = vec![
+        span("f1", "f100", "", 0, &reporting("0.003")),
+        span("f2", "f200", "", 1, &reporting("0.0026")),
+        // 28 is less than a twentieth of 2 828.
+        span("f3", "f300", "", 2, &reporting("0.002828")),
+    ];
+    import(&data, folder.path(), spans);
+    for kind in ["cost", "leadership"] {
+        let page = report(&data, kind, "2026-11-18", &["--tz", "UTC"]);
+        let notices = page["notices"].to_string();
+        let told = "Of 3 calls that report what they cost, 2 differ by over 5\u{a0}% from what they cost by the prices in \
+            force, by $0.000428 in all where $0.00843 is reported";
+        assert!(notices.contains(told), "{kind}: {notices}");
+    }
+    let page = report(&data, "cost", "2026-11-18", &["--tz", "UTC"]);
+    let prices = &table(&page, "Prices in force")[0];
+    assert_eq!(json!(prices[5..]), json!([3, 2, "0.000428", "-0.000028"]));
+    // On 17 November one call reports what it cost, and rightly.
+    let right = report(&data, "cost", "2026-11-17", &["--tz", "UTC"]);
+    assert!(!right["notices"].to_string().contains("report what they cost"), "{}", right["notices"]);
 }

@@ -9,7 +9,7 @@ use crate::budget::Budget;
 use crate::change::{PROMPT_AND_MODEL, split_by_prompt_and_model, why};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{Both, Totals, Unpriced, groups, totals, trials, unpriced, which};
+use crate::figures::{Both, DIFFERS, Totals, Unpriced, groups, totals, trials, unpriced, which};
 use crate::money::{self, signed};
 use crate::page::{Cell, Item, Page, Section, Table, Tone, head, number, tile};
 use crate::request::Request;
@@ -181,6 +181,9 @@ async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
         #[serde(default, deserialize_with = "money::read")]
         cost_usd: Option<Amount>,
         reported_calls: i64,
+        differing_calls: i64,
+        #[serde(default, deserialize_with = "money::read")]
+        apart_usd: Option<Amount>,
         #[serde(default, deserialize_with = "money::read")]
         cost_difference_usd: Option<Amount>,
     }
@@ -190,6 +193,8 @@ async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
     count(*) AS calls,
     sum(cost_usd) AS cost_usd,
     count(cost_difference_usd) AS reported_calls,
+    count(*) FILTER (WHERE {DIFFERS}) AS differing_calls,
+    sum(abs(cost_difference_usd)) AS apart_usd,
     sum(cost_difference_usd) AS cost_difference_usd
 FROM span_costs
 WHERE {}
@@ -212,6 +217,8 @@ ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
             count(row.calls),
             money(row.cost_usd),
             count(row.reported_calls),
+            Cell { tone: (row.differing_calls > 0).then_some(Tone::Bad), ..count(row.differing_calls) },
+            money(row.apart_usd),
             difference,
         ]
     });
@@ -222,6 +229,8 @@ ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
         number("calls"),
         number("cost"),
         number("report a cost"),
+        number("differ by over 5 %"),
+        number("apart in all"),
         number("above reported"),
     ];
     let table = Table { caption: "Prices in force".into(), heads, rows: rows.collect(), queries: vec![answer.number] };

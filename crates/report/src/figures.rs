@@ -32,6 +32,14 @@ pub(crate) struct Totals {
     #[serde(deserialize_with = "money::read")]
     pub(crate) user_cost_usd: Option<Amount>,
     pub(crate) users: i64,
+    /// Calls with a price whose application reports what they cost, and those of them where the two differ.
+    pub(crate) reported_calls: i64,
+    pub(crate) differing_calls: i64,
+    /// What is reported of those, and how far it is from the prices: too much and too little do not cancel out.
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) reported_usd: Option<Amount>,
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) apart_usd: Option<Amount>,
 }
 
 /// Something of this period and of the one before.
@@ -64,6 +72,13 @@ pub(crate) fn which(request: &Request) -> String {
     format!("CASE WHEN start_time >= {} THEN '{THIS}' ELSE 'before' END", moment(request.window().since))
 }
 
+/// From this share of the larger on, a reported and a computed cost differ.
+pub(crate) const APART: f64 = 0.05;
+
+/// The condition that the reported and the computed cost of a call differ, by [`APART`].
+pub(crate) const DIFFERS: &str =
+    "abs(cost_difference_usd) > CAST(0.05 AS double) * greatest(abs(cost_usd), abs(reported_cost_usd))";
+
 impl Totals {
     pub(crate) fn unpriced(&self) -> i64 {
         self.calls - self.priced_calls
@@ -85,7 +100,11 @@ pub(crate) async fn totals<A: Ask>(
     sum(cost_usd) FILTER (WHERE conversation_id IS NOT NULL) AS session_cost_usd,
     count(DISTINCT tenant || chr(31) || conversation_id) AS sessions,
     sum(cost_usd) FILTER (WHERE user_id IS NOT NULL) AS user_cost_usd,
-    count(DISTINCT tenant || chr(31) || user_id) AS users
+    count(DISTINCT tenant || chr(31) || user_id) AS users,
+    count(cost_difference_usd) AS reported_calls,
+    count(*) FILTER (WHERE {DIFFERS}) AS differing_calls,
+    sum(reported_cost_usd) FILTER (WHERE cost_usd IS NOT NULL) AS reported_usd,
+    sum(abs(cost_difference_usd)) AS apart_usd
 FROM span_costs
 WHERE {both}
     AND {TRAFFIC}

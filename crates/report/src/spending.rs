@@ -5,7 +5,7 @@ use tracewell_pricing::Amount;
 use crate::ask::{Ask, Questions};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{Both, Totals, Trials};
+use crate::figures::{APART, Both, Totals, Trials};
 use crate::forecast::Forecast;
 use crate::money::{self, dollars, minus, share, signed};
 use crate::page::{Tile, Tone, tile};
@@ -158,6 +158,24 @@ pub(crate) async fn notices<A: Ask>(
     Ok((published, gaps(request, totals, course).into_iter().chain(restated).collect()))
 }
 
+/// That applications report other costs than the prices give, where it is much.
+fn differing(totals: &Both<Totals>) -> Option<String> {
+    let Totals { reported_calls, differing_calls, reported_usd, apart_usd, .. } = totals.now;
+    let (reported, apart) = (reported_usd?, apart_usd?);
+    let is_much = share(apart, reported).is_none_or(|share| share > APART);
+    (differing_calls > 0 && is_much).then(|| {
+        format!(
+            "Of {} that report what they cost, {} differ by over {:.0}\u{a0}% from what they cost by the prices in force, by {} in all where {} is reported; `tracewell query reported_costs` shows which. [query {}]",
+            counted(reported_calls, "call", "calls"),
+            tracewell_blocks::count(differing_calls),
+            APART * 100.0,
+            dollars(apart),
+            dollars(reported),
+            totals.query
+        )
+    })
+}
+
 fn gaps(request: &Request, totals: &Both<Totals>, course: &Course) -> Vec<String> {
     let noun = request.period.noun();
     if request.now <= request.period.window().since {
@@ -179,6 +197,7 @@ fn gaps(request: &Request, totals: &Both<Totals>, course: &Course) -> Vec<String
             notices.push(format!("{} of the calls have no price, and are in no amount.", percent(share)));
         }
     }
+    notices.extend(differing(totals));
     if !request.is_over() {
         let now = request.now.with_timezone(&request.period.zone());
         notices.push(format!("The {noun} is not over: figures are up to {}.", now.format("%a %-d %b %Y %H:%M")));
