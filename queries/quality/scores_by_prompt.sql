@@ -5,14 +5,11 @@
 -- param: most bigint = 50 | At most this many rows
 -- The last word of each judge on each answer. Scores of whole runs and sessions have no prompt.
 WITH last_words AS (
-    SELECT
-        tenant, target, trace_id, span_id, name, source,
-        last_value(value ORDER BY time_unix_nano, seq) AS value,
-        last_value(label ORDER BY time_unix_nano, seq) AS label
-    FROM scores
+    SELECT tenant, target, trace_id, span_id, name, source, value, label
+    FROM evaluations
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND time >= $since AND time < $until
-    GROUP BY tenant, target, trace_id, span_id, response_id, session_id, document_id, name, source, author
+        AND superseded_at IS NULL
 ),
 calls AS (
     SELECT DISTINCT tenant, trace_id, span_id, prompt_name, prompt_version

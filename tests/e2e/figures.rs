@@ -218,3 +218,38 @@ fn reported_costs_that_differ_are_told_though_their_sum_is_right() {
     let right = report(&data, "cost", "2026-11-17", &["--tz", "UTC"]);
     assert!(!right["notices"].to_string().contains("report what they cost"), "{}", right["notices"]);
 }
+
+/// Of four users one gives 4 of 5, one 2, one a thumb, one a word that is no praise. Two of them have no name and say
+/// something of one run: neither takes back the other's.
+#[test]
+fn feedback_is_good_from_where_the_settings_say_and_by_its_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let given = |trace: &str, minute: u32, said: Value| {
+        let mut row = json!({
+            "name": "stars", "source": "user", "trace_id": format!("{trace:0>32}"),
+            "time": format!("2026-11-18T13:{minute:02}:00Z"),
+        });
+        row.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+        row.to_string()
+    };
+    let rows = [
+        given("57", 1, json!({"value": 4})),
+        given("57", 2, json!({"value": 2})),
+        given("58", 3, json!({"label": "Thumbs_Up", "author": "ann"})),
+        given("d8", 4, json!({"label": "meh", "author": "bob"})),
+    ];
+    let file = folder.path().join("feedback.jsonl");
+    std::fs::write(&file, rows.join("\n") + "\n").unwrap();
+    text(tracewell(&data, &["score", "import", file.to_str().unwrap(), "--strict"]));
+    let label = "Users' feedback that is good";
+    let usual = report(&data, "quality", "2026-11-18", &["--tz", "UTC"]);
+    assert_eq!(tile(&usual, label), 0.75);
+    assert!(note(&usual, label).starts_with("of 4 answers"), "{}", note(&usual, label));
+
+    let settings = folder.path().join("settings.toml");
+    std::fs::write(&settings, "[report.good_outcome]\nfeedback_at_least = 3\nfeedback_labels = ['meh']\n").unwrap();
+    let stars = report(&data, "quality", "2026-11-18", &["--tz", "UTC", "--config", settings.to_str().unwrap()]);
+    // The 4 and the word, not the 2 and not the thumb.
+    assert_eq!(tile(&stars, label), 0.5);
+}

@@ -49,7 +49,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     changed.retain(|item| !matches!(item, Item::Table(_)));
     changed.push(movers(&groups, &dimensions, groups_query, &releases));
     let mut tiles = reliability(&runs);
-    tiles.extend([interventions(&people, &runs), feedback(&said)]);
+    tiles.extend([interventions(&people, &runs), feedback(request, &said)]);
     let mut quality = vec![Item::Tiles(tiles)];
     // The table of scores is in the quality report; the picture has its numbers.
     quality.extend(scores.items(VERSIONS).into_iter().filter(|item| !matches!(item, Item::Table(_))));

@@ -11,9 +11,6 @@ use crate::runs::{AGAINST, DECIDED, Runs, compared, share, tile};
 use crate::sql::{OF_RUNS, trial_runs};
 use crate::words::{counted, percent, ratio};
 
-/// Feedback of users below it is not good.
-const LOW: &str = "0.5";
-
 /// What people decided, in runs and in sessions that have no traces.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -88,17 +85,18 @@ impl Feedback {
             "SELECT
     {which} AS period,
     count(*) AS said,
-    count(*) FILTER (WHERE value >= {LOW}) AS good
+    count(*) FILTER (WHERE {is_good}) AS good
 FROM (
-    SELECT tenant, trace_id, date, time AS start_time, value
+    SELECT tenant, trace_id, date, time AS start_time, value, label
     FROM evaluations
-    WHERE source = 'user' AND superseded_at IS NULL AND value IS NOT NULL AND {OF_RUNS}
+    WHERE source = 'user' AND superseded_at IS NULL AND (value IS NOT NULL OR label IS NOT NULL) AND {OF_RUNS}
 ) AS feedback
 LEFT JOIN {trials} AS trials ON trials.tenant = feedback.tenant AND trials.trace_id = feedback.trace_id
 WHERE {both}
     AND trials.trace_id IS NULL
 GROUP BY 1",
             which = which(request),
+            is_good = request.good.is_good_feedback(),
             trials = trial_runs(request.with_before()),
             both = request.both(),
         );
@@ -108,7 +106,7 @@ GROUP BY 1",
 }
 
 /// How users feel about it.
-pub(crate) fn feedback(feedback: &Both<Feedback>) -> Tile {
+pub(crate) fn feedback(request: &Request, feedback: &Both<Feedback>) -> Tile {
     let Feedback { said, good, .. } = feedback.now;
     let sure = match crate::interval::of_share(good, said) {
         Some(sure) => format!(", between {} and {} with 95 %", percent(sure.low), percent(sure.high)),
@@ -117,7 +115,12 @@ pub(crate) fn feedback(feedback: &Both<Feedback>) -> Tile {
     };
     Tile {
         label: "Users' feedback that is good".into(),
-        note: format!("of {}{}", counted(said, "answer", "answers"), sure),
+        note: format!(
+            "of {}{sure}; good is {} or more, or a label such as {}",
+            counted(said, "answer", "answers"),
+            request.good.feedback_at_least,
+            request.good.feedback_labels.first().map_or("none", String::as_str)
+        ),
         ..tile(ratio(share(good, said)), feedback.query)
     }
 }

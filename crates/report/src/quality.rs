@@ -58,7 +58,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
     page.summary = vec![sentence(&runs.now, &scores)];
     let mut tiles = reliability(&runs);
-    tiles.extend([interventions(&people, &runs), feedback(&said)]);
+    tiles.extend([interventions(&people, &runs), feedback(request, &said)]);
     page.sections = vec![
         Section { title: "Reliability and speed".into(), items: vec![Item::Tiles(tiles), errors] },
         Section { title: "Scores by prompt version".into(), items: scores.items(MOST) },
