@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::reports::{call, import, known, pieces, report, span, table, text, tile, tracewell};
+use crate::server::sql;
 
 /// What the tile says besides its number.
 fn note(page: &Value, label: &str) -> String {
@@ -27,8 +28,10 @@ fn record(seconds: u64, trace: Option<&str>, event: &str, fields: &[(&str, Value
     })
 }
 
-fn import_records(data: &Path, folder: &Path, records: &[Value]) {
-    let scope = json!({"name": "com.anthropic.claude_code.events", "version": "2.0.1"});
+const CODER: &str = "com.anthropic.claude_code.events";
+
+fn import_records(data: &Path, folder: &Path, scope: &str, records: &[Value]) {
+    let scope = json!({"name": scope, "version": "2.0.1"});
     let request = json!({"resourceLogs": [{"scopeLogs": [{"scope": scope, "logRecords": records}]}]});
     let file = folder.join("records.jsonl");
     std::fs::write(&file, request.to_string() + "\n").unwrap();
@@ -80,7 +83,7 @@ fn what_a_run_costs_is_of_calls_in_runs() {
     let data = known(&folder);
     let used =
         [("model", json!("claude-sonnet-4-5")), ("input_tokens", json!("1000")), ("output_tokens", json!("100"))];
-    import_records(&data, folder.path(), &[record(0, None, "api_request", &used)]);
+    import_records(&data, folder.path(), CODER, &[record(0, None, "api_request", &used)]);
     let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
     assert_eq!(tile(&page, "Spent"), "0.02915");
     for label in ["Per run", "Per good outcome"] {
@@ -107,7 +110,7 @@ fn people_step_in_where_they_decide_against_a_proposal_in_a_run() {
         record(seconds, trace, "tool_decision", &[("decision", json!(decision)), ("source", json!(source))])
     };
     let records = [decision(1, Some("57"), "reject"), decision(2, Some("58"), "accept"), decision(3, None, "reject")];
-    import_records(&data, folder.path(), &records);
+    import_records(&data, folder.path(), CODER, &records);
     let step = span("d8", "d8ff", "", 4, &[("mcp.method.name", json!("elicitation/create"))]);
     import(&data, folder.path(), vec![step]);
     let page = report(&data, "quality", "2026-11-18", &["--tz", "UTC"]);
@@ -252,4 +255,59 @@ fn feedback_is_good_from_where_the_settings_say_and_by_its_label() {
     let stars = report(&data, "quality", "2026-11-18", &["--tz", "UTC", "--config", settings.to_str().unwrap()]);
     // The 4 and the word, not the 2 and not the thumb.
     assert_eq!(tile(&stars, label), 0.5);
+}
+
+/// Two judges give each of two answers of 18 November a score by nothing but the id of the response: the first 0 and 1,
+/// the second 0 and 0. The run of the first is judged low by both.
+#[test]
+fn a_score_that_names_a_response_is_of_its_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let answered = |id: &str| call("greet").into_iter().chain([("gen_ai.response.id", json!(id))]).collect::<Vec<_>>();
+    let spans = vec![span("f1", "f100", "", 0, &answered("r-1")), span("f2", "f200", "", 1, &answered("r-2"))];
+    import(&data, folder.path(), spans);
+    let given = |id: &str, author: &str, value: &str| {
+        let members = [
+            ("event.name", json!("gen_ai.evaluation.result")),
+            ("gen_ai.evaluation.name", json!("polite")),
+            ("gen_ai.evaluation.score.value", json!(value)),
+            ("gen_ai.response.id", json!(id)),
+            ("tracewell.score.source", json!("human")),
+            ("tracewell.score.author", json!(author)),
+        ];
+        let attributes = members.map(|(key, value)| json!({"key": key, "value": {"stringValue": value}}));
+        json!({"timeUnixNano": "1795003260000000000", "eventName": "gen_ai.evaluation.result", "attributes": attributes})
+    };
+    let records =
+        [given("r-1", "ann", "0"), given("r-2", "ann", "1"), given("r-1", "bob", "0"), given("r-2", "bob", "0")];
+    import_records(&data, folder.path(), "evals", &records);
+
+    let rows = sql(
+        &data,
+        "SELECT trace_id, cardinality(scores) AS n, scores[1]['span_id'] AS span FROM runs WHERE prompts[1] LIKE 'greet%' ORDER BY trace_id",
+    );
+    let run = |trace: &str| json!({"trace_id": format!("{trace:0>32}"), "n": 2, "span": format!("{:0>16}", format!("{trace}00"))});
+    assert_eq!(json!(rows), json!([run("f1"), run("f2")]));
+
+    let page = report(&data, "quality", "2026-11-18", &["--tz", "UTC"]);
+    let scores = table(&page, "Scores, the last word of each judge");
+    let polite = scores.iter().find(|row| row[2] == "polite").unwrap();
+    // Four of them, a quarter of them 1.
+    assert_eq!(json!(polite[..6]), json!(["greet", "99", "polite", "human", 4, 0.25]));
+
+    // Of two things they agree on one. Ann says 0 and 1 once each, bob 0 twice: by chance they agree in 1/2 × 1.
+    let asked = ["query", "judge_agreement", "-p", "since=2026-11-18T00:00:00Z", "-p", "until=2026-11-19T00:00:00Z"];
+    let rows: Value =
+        serde_json::from_str(&text(tracewell(&data, &[&asked[..], &["--format", "json"]].concat()))).unwrap();
+    let row = rows.as_array().unwrap().iter().find(|row| row["name"] == "polite").unwrap();
+    let said = ["things", "agreement", "by_chance", "cohens_kappa"].map(|name| row[name].as_f64().unwrap());
+    assert_eq!(said, [2.0, 0.5, 0.5, 0.0]);
+    // Of reviewers three of four say 0: 9/16 + 1/16 by chance; (0.5 - 0.625) / 0.375.
+    let asked = ["query", "reviewer_agreement", "-p", "since=2026-11-18T00:00:00Z", "-p", "until=2026-11-19T00:00:00Z"];
+    let rows: Value =
+        serde_json::from_str(&text(tracewell(&data, &[&asked[..], &["--format", "json"]].concat()))).unwrap();
+    let row = rows.as_array().unwrap().iter().find(|row| row["name"] == "polite").unwrap();
+    let said =
+        ["things", "judgements", "agreement", "by_chance", "fleiss_kappa"].map(|name| row[name].as_f64().unwrap());
+    assert_eq!(said, [2.0, 4.0, 0.5, 0.625, -0.3333]);
 }

@@ -9,7 +9,7 @@ use crate::figures::{Both, which};
 use crate::money;
 use crate::page::{Cell, Item, Table, Tile, Tone, head};
 use crate::request::Request;
-use crate::sql::{TRAFFIC, trial_runs};
+use crate::sql::{TRAFFIC, judgements, trial_runs};
 use crate::words::{against, change, counted, milliseconds, percent, ratio};
 
 /// How runs ended.
@@ -60,9 +60,8 @@ FROM (
     FROM traces AS t
     LEFT JOIN (
         SELECT tenant, trace_id, CASE WHEN {is_low} THEN 'low' ELSE 'fine' END AS lowest
-        FROM evaluations
-        WHERE superseded_at IS NULL AND trace_id IS NOT NULL AND value IS NOT NULL AND date >= DATE '{first}'
-            AND {judges}
+        FROM {judgements} AS judgements
+        WHERE {judges}
         GROUP BY tenant, trace_id
     ) AS s ON s.tenant = t.tenant AND s.trace_id = t.trace_id
     LEFT JOIN (
@@ -86,7 +85,7 @@ GROUP BY 1",
             which = which(request),
             is_low = request.good.is_low("min(value)"),
             judges = request.good.judges(),
-            first = request.before().since.date_naive(),
+            judgements = judgements(request),
             within_a_week = request.with_before().dates_and_a_week(),
             both = request.both(),
         );

@@ -8,7 +8,7 @@ use crate::figures::which;
 use crate::interval::{CONFIDENCE, FEW, LEAST, of_mean, of_share};
 use crate::page::{Cell, Chart, Data, Estimate, Item, Table, Tone, head, number};
 use crate::request::Request;
-use crate::sql::{OF_RUNS, TRAFFIC};
+use crate::sql::{TRAFFIC, judgements};
 use crate::words::{count, counted, decimal, plain};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -35,12 +35,7 @@ pub(crate) struct Scores {
 impl Scores {
     pub(crate) async fn ask<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Self, ReportError> {
         let sql = format!(
-            "WITH said AS (
-    SELECT tenant, trace_id, span_id, name, source, value
-    FROM evaluations
-    WHERE superseded_at IS NULL AND value IS NOT NULL AND trace_id IS NOT NULL AND date >= DATE '{first}'
-        AND {OF_RUNS}
-),
+            "WITH said AS {judgements},
 judged AS (
     -- What is said of a whole run, or of a span that is no call, is said of the run's prompt, where it used only one.
     SELECT
@@ -71,7 +66,7 @@ FROM judged
 WHERE {both}
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY scores DESC, prompt, version, score, source, period",
-            first = request.before().since.date_naive(),
+            judgements = judgements(request),
             which = which(request),
             both = request.both(),
         );
