@@ -311,3 +311,24 @@ fn a_score_that_names_a_response_is_of_its_call() {
         ["things", "judgements", "agreement", "by_chance", "fleiss_kappa"].map(|name| row[name].as_f64().unwrap());
     assert_eq!(said, [2.0, 4.0, 0.5, 0.625, -0.3333]);
 }
+
+/// Six runs of 18 November, none failed, and the score of 57, are published. Then a score of 58 and a failed run come.
+#[test]
+fn scores_and_runs_that_come_late_are_a_restatement() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let day = |kind: &str, more: &[&str]| report(&data, kind, "2026-11-18", &[&["--tz", "UTC"], more].concat());
+    let told = |page: &Value| page["notices"].to_string().contains("Restated");
+    // The first of the period tells nothing of runs.
+    assert!(!told(&day("cost", &["--publish"])) && !told(&day("quality", &["--publish"])));
+    assert!(!told(&day("leadership", &["--publish"])));
+    let trace = format!("{:0>32}", "58");
+    let given = ["score", "add", "helpfulness", "0.9", "--trace", &trace, "--time", "2026-11-19T13:00:00Z"];
+    text(tracewell(&data, &given));
+    let late = day("leadership", &[])["notices"].to_string();
+    assert!(late.contains("of 6 runs, 0 failed, 1 score; now 6 runs, 0 failed, 2 scores"), "{late}");
+    import(&data, folder.path(), vec![span("f9", "f900", "", 0, &[])]);
+    let late = day("quality", &[])["notices"].to_string();
+    assert!(late.contains("of 6 runs, 0 failed, 1 score; now 7 runs, 1 failed, 2 scores"), "{late}");
+    assert!(!told(&day("cost", &[])), "no call came");
+}

@@ -77,7 +77,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let parts = split_by_prompt_and_model(&groups, &PROMPT_AND_MODEL);
     let spending = Spending::of(request, &totals, trials, &course);
     let mut page = request.page();
-    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
+    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course, None).await?;
     page.summary = vec![spending.sentence(request)];
     let mut spent = vec![Item::Tiles(spending.tiles(request)), Item::Chart(course.chart())];
     spent.extend(budgets);

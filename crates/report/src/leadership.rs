@@ -54,8 +54,9 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     // The table of scores is in the quality report; the picture has its numbers.
     quality.extend(scores.items(VERSIONS).into_iter().filter(|item| !matches!(item, Item::Table(_))));
 
+    let outcome = scores.outcome(&runs.now);
     let mut page = request.page();
-    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
+    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course, Some(outcome)).await?;
     page.summary = vec![spending.sentence(request), sentence(&runs.now, &scores)];
     page.sections = vec![
         Section { title: "Spending".into(), items: spent },

@@ -54,8 +54,9 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let worth = worth_reading(&mut questions, request, 5).await?;
     let trials = trials(&mut questions, request).await?;
 
+    let outcome = scores.outcome(&runs.now);
     let mut page = request.page();
-    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
+    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course, Some(outcome)).await?;
     page.summary = vec![sentence(&runs.now, &scores)];
     let mut tiles = reliability(&runs);
     tiles.extend([interventions(&people, &runs), feedback(request, &said)]);

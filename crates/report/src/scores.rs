@@ -7,7 +7,9 @@ use crate::error::ReportError;
 use crate::figures::which;
 use crate::interval::{CONFIDENCE, FEW, LEAST, of_mean, of_share};
 use crate::page::{Cell, Chart, Data, Estimate, Item, Table, Tone, head, number};
+use crate::published::Outcome;
 use crate::request::Request;
+use crate::runs::Runs;
 use crate::sql::{TRAFFIC, judgements};
 use crate::words::{count, counted, decimal, plain};
 
@@ -77,6 +79,12 @@ ORDER BY scores DESC, prompt, version, score, source, period",
     /// Prompt versions that have some.
     pub(crate) fn prompts(&self) -> usize {
         self.now().map(|row| (&row.prompt, &row.version)).collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    /// What is published of runs.
+    pub(crate) fn outcome(&self, runs: &Runs) -> Outcome {
+        let scores = self.now().map(|row| row.scores).sum();
+        Outcome { runs: runs.runs, failed_runs: runs.failed, scores }
     }
 
     /// Averages that rest on few.

@@ -9,7 +9,7 @@ use crate::figures::{APART, Both, Totals, Trials};
 use crate::forecast::Forecast;
 use crate::money::{self, dollars, minus, share, signed};
 use crate::page::{Tile, Tone, tile};
-use crate::published::Published;
+use crate::published::{Outcome, Published};
 use crate::request::Request;
 use crate::words::{change, counted, money, part, percent, tone};
 
@@ -153,8 +153,9 @@ pub(crate) async fn notices<A: Ask>(
     request: &Request,
     totals: &Both<Totals>,
     course: &Course,
+    outcome: Option<Outcome>,
 ) -> Result<(Published, Vec<String>), ReportError> {
-    let (published, restated) = Published::ask(questions, request, totals).await?;
+    let (published, restated) = Published::ask(questions, request, totals, outcome).await?;
     Ok((published, gaps(request, totals, course).into_iter().chain(restated).collect()))
 }
 
