@@ -132,6 +132,12 @@ fn what_is_published_without_a_server_can_be_asked_again_by_its_prices() {
     assert_eq!(page["totals"]["cost_usd"], "0.0226");
     let version = page["totals"]["prices_version"].as_str().unwrap();
     std::fs::remove_file(data.join("price-lists/prices.toml")).unwrap();
+    let kept = sql(
+        &data,
+        "SELECT prices_version, model, price, since IS NOT NULL AS dated FROM prices WHERE source = 'operator' AND unit = 'cache_read_tokens'",
+    );
+    let row = json!({"prices_version": version, "model": "gpt-4.1", "price": "0.25", "dated": true});
+    assert_eq!(json!(kept), json!([row]));
 
     let shown = text(tracewell(&data, &["report", "show", "cost", "2026-11-18", "--format", "html"]));
     assert!(shown.contains(&format!("tracewell sql --prices {version}<")), "{shown}");
