@@ -338,3 +338,59 @@ fn scores_and_runs_that_come_late_are_a_restatement() {
     assert!(late.contains("of 6 runs, 0 failed, 1 score; now 7 runs, 1 failed, 2 scores"), "{late}");
     assert!(!told(&day("cost", &[])), "no call came");
 }
+
+/// 16 November: 9 075 + 480 + 328 + 276 millionths; then 30 393, 24 650, and 880 for 900 × 2 less the cache's 800 × 1.5,
+/// and 35 × 8. All of it is in week 47 and in November.
+#[test]
+fn weeks_and_months_are_the_sums_of_their_days() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let days = json!(["0.010159", "0.030393", "0.02465", "0.00088"]);
+    for (period, first, length) in [("2026-W47", 0, 7), ("2026-11", 15, 30), ("2026-Q4", 46, 92)] {
+        let page = report(&data, "cost", period, &["--tz", "UTC"]);
+        let totals = &page["totals"];
+        assert_eq!((&totals["cost_usd"], &totals["calls"]), (&json!("0.066082"), &json!(25)), "{period}");
+        let columns = pieces(&page, "chart")[0]["data"]["columns"].as_array().unwrap().clone();
+        let values: Vec<_> = columns[first..first + 4].iter().map(|column| column["value"].clone()).collect();
+        assert_eq!((columns.len(), &json!(values)), (length, &days), "{period}");
+    }
+}
+
+/// Five days before today have a call each, for 2 800 millionths: each day to come is expected to cost as much, and of
+/// today what is left of it.
+#[test]
+fn a_month_under_way_is_forecast_from_the_days_before() {
+    const DAY: i64 = 86_400;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let today = i64::try_from(now).unwrap() / DAY * DAY;
+    let noons = (1..=5).map(|back| today - back * DAY + DAY / 2);
+    let calls = noons.clone().map(|noon| {
+        let id = format!("a{}", noon % (10 * DAY) / DAY);
+        let mut call = span(&id, &format!("{id}00"), "", 0, &call("greet"));
+        call["startTimeUnixNano"] = json!((noon * 1_000_000_000).to_string());
+        call["endTimeUnixNano"] = json!(((noon + 1) * 1_000_000_000).to_string());
+        call
+    });
+    import(&data, folder.path(), calls.collect());
+    let page = report(&data, "leadership", "this-month", &["--tz", "UTC"]);
+    let seconds = |name: &str| {
+        let rows = sql(&data, &format!("SELECT to_unixtime('{}') AS at", page[name].as_str().unwrap()));
+        rows[0]["at"].as_i64().unwrap()
+    };
+    let (since, until, produced) = (seconds("since"), seconds("until"), seconds("produced"));
+    assert_eq!(produced / DAY * DAY, today, "midnight passed meanwhile; run it again");
+
+    let past = noons.filter(|noon| *noon >= since).count();
+    let expected = 0.0028 * (past as f64 + (until - produced) as f64 / DAY as f64);
+    let forecast: f64 = tile(&page, "Forecast to the end").as_str().unwrap().parse().unwrap();
+    assert!((forecast - expected).abs() < 1e-7, "{forecast} {expected}");
+    assert_eq!(page["totals"]["calls"], past);
+    assert!(note(&page, "Forecast to the end").contains("from 5 past days on average"), "{page:#}");
+    assert!(page["notices"].to_string().contains("The month is not over: figures are up to"), "{}", page["notices"]);
+    let columns = pieces(&page, "chart")[0]["data"]["columns"].as_array().unwrap().clone();
+    let begun = columns.iter().filter(|column| !column["value"].is_null()).count();
+    let days = |seconds: i64| usize::try_from(seconds / DAY).unwrap();
+    assert_eq!((columns.len(), begun), (days(until - since), days(today - since) + 1));
+}
