@@ -6,8 +6,8 @@ use super::{Table, column};
 /// One row per rate of each version of the prices that was in force.
 pub const PRICES: Table = Table {
     name: "prices",
-    doc: "One row per rate of a rule, for each version of the prices that was in force. A price of one's own goes before an imported one, and that before the built-in one.",
-    sort: &[],
+    doc: "One row per rate of a rule, for each version of the prices that was in force. A price of one's own goes before an imported one, and that before the built-in one. It is no Delta table: its rows are in the Parquet files of `price-books`.",
+    sort: &["since"],
     columns: &[
         column("since", Timestamp, "When these prices came into force.").required(),
         column("prices_version", Text, "Their version: `prices_version` of `span_costs`.").required(),

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use tracewell_model::schema::{DERIVED_TABLES, FACT_TABLES, KEPT_TABLES, SCHEMA_VERSION};
+use tracewell_model::schema::{DERIVED_TABLES, FACT_TABLES, KEPT_TABLES, PRICES, SCHEMA_VERSION};
 
 #[derive(Debug, Args)]
 pub(crate) struct Schema {}
@@ -17,7 +17,7 @@ impl Schema {
             "Printed by `tracewell schema`. Delta Lake tables, partitioned by `date`; any Delta reader opens them.\n\
              NULL always means \"not known\" or \"not sent\"."
         )?;
-        for table in FACT_TABLES.iter().rev().chain(DERIVED_TABLES).chain(KEPT_TABLES) {
+        for table in FACT_TABLES.iter().rev().chain(DERIVED_TABLES).chain(KEPT_TABLES).chain(&[&PRICES]) {
             writeln!(out, "\n## `{}`\n\n{}\nSorted by {}.\n", table.name, table.doc, table.sort.join(", "))?;
             writeln!(out, "| column | type | meaning |\n| --- | --- | --- |")?;
             for column in table.columns {
