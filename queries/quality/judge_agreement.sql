@@ -8,6 +8,7 @@
 -- both judged by the same name. A judge is a source and an author. A category is the label, else the value.
 WITH words AS (
     SELECT tenant, name, target, trace_id, span_id, session_id, document_id,
+        CASE WHEN trace_id IS NULL THEN response_id END AS response_id,
         concat_ws(' ', source, author) AS judge,
         coalesce(label, CAST(value AS text)) AS category
     FROM evaluations
@@ -15,6 +16,7 @@ WITH words AS (
         AND superseded_at IS NULL
         AND ($name IS NULL OR name = $name)
         AND coalesce(label, CAST(value AS text)) IS NOT NULL
+        AND coalesce(trace_id, response_id, session_id, document_id) IS NOT NULL
 ),
 pairs AS (
     SELECT a.name, a.judge AS first_judge, b.judge AS second_judge, a.category AS first, b.category AS second
@@ -23,6 +25,7 @@ pairs AS (
         AND (b.trace_id IS NOT DISTINCT FROM a.trace_id) AND (b.span_id IS NOT DISTINCT FROM a.span_id)
         AND (b.session_id IS NOT DISTINCT FROM a.session_id)
         AND (b.document_id IS NOT DISTINCT FROM a.document_id)
+        AND (b.response_id IS NOT DISTINCT FROM a.response_id)
     WHERE a.judge < b.judge
 ),
 agreed AS (

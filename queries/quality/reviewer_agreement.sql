@@ -9,24 +9,26 @@
 -- pairs of reviewers who agree. A category is the label, else the value. Things judged by one reviewer tell nothing.
 WITH words AS (
     SELECT tenant, name, target, trace_id, span_id, session_id, document_id, author,
+        CASE WHEN trace_id IS NULL THEN response_id END AS response_id,
         coalesce(label, CAST(value AS text)) AS category
     FROM evaluations
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) AND time >= $since AND time < $until
         AND superseded_at IS NULL AND source = $source AND author IS NOT NULL
         AND ($name IS NULL OR name = $name)
         AND coalesce(label, CAST(value AS text)) IS NOT NULL
+        AND coalesce(trace_id, response_id, session_id, document_id) IS NOT NULL
 ),
 given AS (
-    SELECT tenant, name, target, trace_id, span_id, session_id, document_id, category, count(*) AS votes
+    SELECT tenant, name, target, trace_id, span_id, session_id, document_id, response_id, category, count(*) AS votes
     FROM words
-    GROUP BY tenant, name, target, trace_id, span_id, session_id, document_id, category
+    GROUP BY tenant, name, target, trace_id, span_id, session_id, document_id, response_id, category
 ),
 things AS (
-    SELECT tenant, name, target, trace_id, span_id, session_id, document_id,
+    SELECT tenant, name, target, trace_id, span_id, session_id, document_id, response_id,
         sum(votes) AS reviewers,
         CAST(sum(votes * (votes - 1)) AS double) / nullif(sum(votes) * (sum(votes) - 1), 0) AS agreement
     FROM given
-    GROUP BY tenant, name, target, trace_id, span_id, session_id, document_id
+    GROUP BY tenant, name, target, trace_id, span_id, session_id, document_id, response_id
     HAVING sum(votes) > 1
 ),
 shares AS (
@@ -39,6 +41,7 @@ shares AS (
             AND (t.trace_id IS NOT DISTINCT FROM g.trace_id) AND (t.span_id IS NOT DISTINCT FROM g.span_id)
             AND (t.session_id IS NOT DISTINCT FROM g.session_id)
             AND (t.document_id IS NOT DISTINCT FROM g.document_id)
+            AND (t.response_id IS NOT DISTINCT FROM g.response_id)
         GROUP BY g.name, g.category
     ) AS categories
     GROUP BY name

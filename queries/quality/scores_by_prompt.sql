@@ -6,19 +6,16 @@
 -- The last word of each judge on each answer. Scores of whole runs and sessions have no prompt. Trials of the week before
 -- are known as such.
 WITH last_words AS (
-    SELECT
-        tenant, target, trace_id, span_id, name, source,
-        last_value(value ORDER BY time_unix_nano, seq) AS value,
-        last_value(label ORDER BY time_unix_nano, seq) AS label
-    FROM scores
+    SELECT tenant, target, trace_id, span_id, name, source, value, label
+    FROM evaluations
     WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
         AND time >= $since AND time < $until
+        AND superseded_at IS NULL
         AND NOT EXISTS (
             SELECT 1
             FROM trace_parts AS trial
-            WHERE trial.tenant = scores.tenant AND trial.trace_id = scores.trace_id AND trial.is_trial
+            WHERE trial.tenant = evaluations.tenant AND trial.trace_id = evaluations.trace_id AND trial.is_trial
                 AND trial.date BETWEEN CAST($since AS date) - INTERVAL '7 days' AND CAST($until AS date))
-    GROUP BY tenant, target, trace_id, span_id, response_id, session_id, document_id, name, source, author
 ),
 calls AS (
     SELECT DISTINCT tenant, trace_id, span_id, prompt_name, prompt_version

@@ -10,6 +10,7 @@ mod commands;
 mod crash;
 mod damage;
 mod evaluators;
+mod figures;
 mod fixtures;
 mod flight;
 mod hostile;

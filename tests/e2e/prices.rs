@@ -285,3 +285,29 @@ fn lists_of_others_are_imported_whole_and_what_is_left_out_is_said() {
     let refused = error(&try_at("2026-11-16"));
     assert!(refused.contains("litellm.jsonl is damaged"), "{refused}");
 }
+
+#[test]
+fn every_count_that_has_a_price_can_be_tried() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = |name: &str| temporary.path().join(name).to_str().unwrap().to_owned();
+    let (data, own) = (path("data"), path("own.toml"));
+    let rules = "[[price]]\nmodel = \"cached\"\ninput_tokens = 1\ncache_write_tokens = 2\ncache_write_5m_tokens = 3\n\
+        cache_write_1h_tokens = 4\noutput_tokens = 5\n\
+        [[price]]\nmodel = \"studio\"\ninput_tokens = 1\naudio_input_tokens = 10\nimage_input_tokens = 20\n\
+        output_tokens = 5\naudio_output_tokens = 50\nimage_output_tokens = 60\n";
+    std::fs::write(&own, rules).unwrap();
+    assert!(tracewell(&["prices", "import", "--data", &data, &own]).status.success());
+    let cost = |arguments: &str| {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let tried = rows(&tracewell(&[&["prices", "test", "--data", &data], &arguments[..]].concat()));
+        tried.iter().find(|row| row["what"] == "cost").unwrap()["value"].clone()
+    };
+    // 0.5 × 1 + 0.3 × 3 + 0.2 × 4.
+    let cached =
+        "cached --input 1000000 --cache-write 500000 --cache-write-5m 300000 --cache-write-1h 200000 --output 0";
+    assert_eq!(cost(cached), "2.2");
+    // 0.5 × 1 + 0.4 × 10 + 0.1 × 20 and 0.5 × 5 + 0.2 × 50 + 0.3 × 60.
+    let studio = "studio --input 1000000 --audio-input 400000 --image-input 100000 --output 1000000 \
+        --audio-output 200000 --image-output 300000";
+    assert_eq!(cost(studio), "37");
+}

@@ -12,32 +12,32 @@ use crate::server::{BINARY, Server, client, free_port, sql};
 
 mod mail;
 
-fn tracewell(data: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn tracewell(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command.args(arguments).args(["--data", data.to_str().unwrap()]).env_remove("TRACEWELL_CONFIG");
     command.output().unwrap()
 }
 
-fn text(output: Output) -> String {
+pub(crate) fn text(output: Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// The known set of `tests/queries/README.md`.
-fn known(folder: &tempfile::TempDir) -> PathBuf {
+pub(crate) fn known(folder: &tempfile::TempDir) -> PathBuf {
     let data = folder.path().join("data");
     let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries/known.jsonl");
     text(tracewell(&data, &["import", known.to_str().unwrap()]));
     data
 }
 
-fn report(data: &Path, report: &str, period: &str, more: &[&str]) -> Value {
+pub(crate) fn report(data: &Path, report: &str, period: &str, more: &[&str]) -> Value {
     let arguments = [&["report", report, "--period", period, "--format", "json"], more].concat();
     serde_json::from_str(&text(tracewell(data, &arguments))).unwrap()
 }
 
 /// The pieces of that kind on a page.
-fn pieces(page: &Value, kind: &str) -> Vec<Value> {
+pub(crate) fn pieces(page: &Value, kind: &str) -> Vec<Value> {
     let sections = page["sections"].as_array().unwrap().iter();
     sections
         .flat_map(|section| section["items"].as_array().unwrap())
@@ -45,13 +45,13 @@ fn pieces(page: &Value, kind: &str) -> Vec<Value> {
         .collect()
 }
 
-fn tile(page: &Value, label: &str) -> Value {
+pub(crate) fn tile(page: &Value, label: &str) -> Value {
     let tiles = pieces(page, "tiles").into_iter().flat_map(|tiles| tiles.as_array().unwrap().clone());
     tiles.into_iter().find(|tile| tile["label"] == label).unwrap_or_else(|| panic!("{label}: {page:#}"))["value"]
         .clone()
 }
 
-fn table(page: &Value, caption: &str) -> Vec<Vec<Value>> {
+pub(crate) fn table(page: &Value, caption: &str) -> Vec<Vec<Value>> {
     let tables = pieces(page, "table");
     let table =
         tables.iter().find(|table| table["caption"] == caption).unwrap_or_else(|| panic!("{caption}: {page:#}"));
@@ -170,7 +170,7 @@ fn quality_and_leadership_have_the_figures_worked_out_by_hand() {
 }
 
 /// A span as OTLP JSON on 18 November, so many seconds after noon.
-fn span(trace: &str, span: &str, parent: &str, seconds: u64, attributes: &[(&str, Value)]) -> Value {
+pub(crate) fn span(trace: &str, span: &str, parent: &str, seconds: u64, attributes: &[(&str, Value)]) -> Value {
     let start = 1_795_003_200_000_000_000 + seconds * 1_000_000_000;
     let attributes = attributes.iter().map(|(key, value)| {
         let kind = if value.is_string() { "stringValue" } else { "intValue" };
@@ -183,7 +183,7 @@ fn span(trace: &str, span: &str, parent: &str, seconds: u64, attributes: &[(&str
     })
 }
 
-fn call(prompt: &str) -> Vec<(&'static str, Value)> {
+pub(crate) fn call(prompt: &str) -> Vec<(&'static str, Value)> {
     vec![
         ("gen_ai.operation.name", json!("chat")),
         ("gen_ai.provider.name", json!("openai")),
@@ -197,7 +197,7 @@ fn call(prompt: &str) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn import(data: &Path, folder: &Path, spans: Vec<Value>) {
+pub(crate) fn import(data: &Path, folder: &Path, spans: Vec<Value>) {
     let file = folder.join("more.jsonl");
     let request = json!({"resourceSpans": [{"scopeSpans": [{"scope": {"name": "harness"}, "spans": spans}]}]});
     std::fs::write(&file, request.to_string() + "\n").unwrap();

@@ -5,9 +5,11 @@
 
 mod derived;
 mod kept;
+mod prices;
 
 pub use derived::{CALLS, DERIVED_TABLES, TRACES};
 pub use kept::{ALERTS, EXAMPLES, KEPT_TABLES, PROMPTS, RELEASES, REPORTS, REVIEWS, VERDICTS};
+pub use prices::PRICES;
 
 /// `major.minor` of the published schema.
 pub const SCHEMA_VERSION: &str = "0.6";
@@ -100,7 +102,7 @@ pub struct Table {
     pub name: &'static str,
     /// What one row is.
     pub doc: &'static str,
-    /// Its columns in order. The first is always `date`, the partition.
+    /// Its columns in order. The first of a Delta table is `date`, the partition.
     pub columns: &'static [Column],
     /// The columns each file is sorted by, ascending.
     pub sort: &'static [&'static str],
@@ -158,7 +160,7 @@ pub const TABLES: &[&Table] = &[&CONTENTS, &LOGS, &SCORES, &SPANS, &CALLS, &TRAC
 
 /// The tables that can be asked by their own names, the ones asked most first. Derived tables stand behind views.
 pub fn asked_tables() -> impl Iterator<Item = &'static Table> {
-    FACT_TABLES.iter().rev().chain(KEPT_TABLES).copied()
+    FACT_TABLES.iter().rev().chain(KEPT_TABLES).chain(&[&PRICES]).copied()
 }
 
 /// Every table of a lake.

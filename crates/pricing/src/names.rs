@@ -110,6 +110,11 @@ pub(crate) fn readings(model: &str, provider: Option<&str>) -> Vec<(Reading, Str
     readings
 }
 
+/// Whether a name before a slash, which may be LiteLLM's, is that of the provider with this id.
+fn is_provider(prefix: &str, id: &str) -> bool {
+    [prefix, of_litellm_provider(prefix)].into_iter().any(|name| genai_provider(name) == id)
+}
+
 /// Resource prefixes of Google's APIs and of gateways, and the provider's own name before a slash.
 fn without_prefix<'a>(model: &'a str, provider: Option<&str>) -> &'a str {
     let model = model.strip_prefix("models/").unwrap_or(model);
@@ -117,7 +122,7 @@ fn without_prefix<'a>(model: &'a str, provider: Option<&str>) -> &'a str {
         return name;
     }
     match (model.split_once('/'), provider) {
-        (Some((prefix, name)), Some(provider)) if genai_provider(prefix) == genai_provider(provider) => name,
+        (Some((prefix, name)), Some(provider)) if is_provider(prefix, genai_provider(provider)) => name,
         _ => model,
     }
 }
@@ -187,6 +192,7 @@ mod tests {
         assert_eq!(names("openai/gpt-5", Some("anthropic")), ["openai/gpt-5"]);
         assert_eq!(names("openai/gpt-5", None), ["openai/gpt-5"]);
         assert_eq!(names("x-ai/grok-4", Some("x_ai")), ["x-ai/grok-4", "grok-4"]);
+        assert_eq!(names("bedrock/nova", Some("aws.bedrock")), ["bedrock/nova", "nova"]);
     }
 
     #[test]

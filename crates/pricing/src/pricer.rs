@@ -11,6 +11,9 @@
 //!    date, then the later in the file.
 //! 3. The model that answered goes before the one asked for, and a name as sent before one from which a prefix or a
 //!    date was taken.
+//!
+//! Where a call names no provider, its model's name tells it: `azure/gpt-4o` by what stands before the slash, `gpt-4o`
+//! by the built-in catalogue, which knows whose models are named so.
 
 mod find;
 mod plan;
@@ -106,10 +109,14 @@ impl Pricer {
         if !wanted.has_model() {
             return Plan { steps: Box::default(), otherwise: Unpriced::NoModel };
         }
+        let told = self.told_provider(&wanted);
+        let told = Wanted::new(&Route { provider: told.as_deref().or(route.provider), ..*route });
         let mut steps = Vec::new();
         let mut otherwise = Unpriced::UnknownModel;
         for layer in &self.layers {
-            match layer.index.find(&layer.catalogue, &wanted) {
+            // A catalogue with providers finds the provider itself.
+            let wanted = if layer.catalogue.providers().is_empty() { &told } else { &wanted };
+            match layer.index.find(&layer.catalogue, wanted) {
                 Ok(found) => steps.extend(found.iter().map(|found| layer.step(found))),
                 Err(Unpriced::UnknownModel) => {}
                 Err(_) if otherwise == Unpriced::NoTierRate => {}
@@ -120,6 +127,12 @@ impl Pricer {
             otherwise = Unpriced::NoRuleInForce;
         }
         Plan { steps: steps.into(), otherwise }
+    }
+
+    /// The provider of a call that names none.
+    fn told_provider(&self, wanted: &Wanted<'_>) -> Option<String> {
+        let catalogue = self.catalogues().find(|catalogue| !catalogue.providers().is_empty());
+        catalogue.filter(|_| !wanted.names_provider()).and_then(|catalogue| wanted.told_provider(catalogue))
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracewell_lake::scan::Store;
 use tracewell_lake::{Fresh, Lake};
-use tracewell_model::schema::KEPT_TABLES;
+use tracewell_model::schema::{KEPT_TABLES, PRICES};
 
 use crate::compact::Compacting;
 use crate::dated::DatedProvider;
@@ -29,7 +29,7 @@ use crate::derived::DerivedProvider;
 use crate::error::QueryError;
 use crate::parts::Seen;
 use crate::pieces::InPieces;
-use crate::prices::{self, Prices};
+use crate::prices::{self, PriceBooks, Prices};
 use crate::provider::FactProvider;
 use crate::relation::{self, Relation};
 use crate::running::{Clock, Places, Rows, Running, Sent, stopping};
@@ -245,6 +245,7 @@ impl Engine {
                 }
             }
         }
+        context.register_table(PRICES.name, Arc::new(PriceBooks::new(self.lake.location().clone())))?;
         let source = Source::new(view, self.store.clone(), environment, Arc::clone(&self.seen));
         let derived = |table| -> Arc<dyn TableProvider> { Arc::new(DerivedProvider::new(table, source.clone())) };
         let dated = |view, reach, columns: &Schema| -> Arc<dyn TableProvider> {

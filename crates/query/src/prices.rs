@@ -1,11 +1,13 @@
 //! The prices that queries use: catalogues in the order in which they price.
 
 mod books;
+mod table;
 
 use std::sync::{Arc, OnceLock};
 
 pub(crate) use books::read;
 pub use books::{Recorded, record, recorded};
+pub(crate) use table::PriceBooks;
 use tracewell_pricing::{Catalogue, Pricer, Source};
 
 /// Catalogues that price together. Made ready when the first query asks for a price.

@@ -1,12 +1,30 @@
 //! Why cost changed, as a picture and a table.
 
+use std::collections::BTreeMap;
+
 use tracewell_pricing::Amount;
 
 use crate::figures::{Both, Grouped, Totals};
 use crate::money::{dollars, minus, signed};
 use crate::page::{Cell, Chart, Data, Item, Step, Table, head, number};
 use crate::split::{Group, Split, split};
+use crate::sql::Dimension;
 use crate::words::{exact, more_money, tone};
+
+/// What the change is split by.
+pub(crate) const PROMPT_AND_MODEL: [Dimension; 2] =
+    [Dimension { name: "prompt", column: "prompt_name" }, Dimension { name: "model", column: "model" }];
+
+/// The change split by prompt and model, of groups that `dimensions` tell apart, those two among them.
+pub(crate) fn split_by_prompt_and_model(groups: &[Grouped], dimensions: &[Dimension]) -> Option<Split> {
+    let places = PROMPT_AND_MODEL.map(|needed| dimensions.iter().position(|dimension| *dimension == needed));
+    let mut sums = BTreeMap::<_, Vec<Group>>::new();
+    for group in groups {
+        let names = places.map(|place| place.and_then(|place| group.names[place].as_deref()));
+        sums.entry(names).or_default().push(group.sides);
+    }
+    split(&sums.into_values().map(|groups| groups.into_iter().sum()).collect::<Vec<_>>())
+}
 
 /// What each thing added to the change.
 pub(crate) fn why(totals: &Both<Totals>, parts: Option<Split>, query: usize) -> Vec<Item> {
@@ -68,4 +86,36 @@ pub(crate) fn driver(group: &Grouped) -> Option<&'static str> {
     let parts = split(&[group.sides])?;
     let (name, part) = parts.parts().into_iter().max_by_key(|(_, part)| part.units().unsigned_abs())?;
     (part != Amount::ZERO).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split::Side;
+
+    const BY_USER: [Dimension; 3] =
+        [Dimension { name: "user", column: "user_id" }, PROMPT_AND_MODEL[0], PROMPT_AND_MODEL[1]];
+
+    /// Calls of a user of one prompt on one model, a dollar each.
+    fn group(user: &str, before: i64, now: i64) -> Grouped {
+        let side = |calls: i64| Side {
+            calls,
+            cost: crate::money::times("1".parse().expect("an amount"), calls, 1).expect("it is small"),
+            ..Side::default()
+        };
+        Grouped {
+            names: [user, "greet", "gpt-4.1"].map(|name| Some(name.to_owned())).to_vec(),
+            sides: Group { before: side(before), now: side(now) },
+            new_releases: Vec::new(),
+            new_versions: Vec::new(),
+        }
+    }
+
+    /// Ann made 4 calls and left, bob makes 10 where nobody of that name was: of users it would be mix, of prompts and
+    /// models it is 6 calls more.
+    #[test]
+    fn users_who_come_and_go_are_volume_and_not_mix() {
+        let split = split_by_prompt_and_model(&[group("ann", 4, 0), group("bob", 0, 10)], &BY_USER);
+        assert_eq!(split, Some(Split { volume: "6".parse().expect("an amount"), ..Split::default() }));
+    }
 }

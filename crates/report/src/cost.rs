@@ -6,16 +6,15 @@ use tracewell_pricing::Amount;
 
 use crate::ask::{Answer, Ask, Questions, Row};
 use crate::budget::Budget;
-use crate::change::why;
+use crate::change::{PROMPT_AND_MODEL, split_by_prompt_and_model, why};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{Both, Totals, Unpriced, groups, totals, trials, unpriced, which};
+use crate::figures::{Both, DIFFERS, Totals, Unpriced, groups, totals, trials, unpriced, which};
 use crate::money::{self, signed};
 use crate::page::{Cell, Item, Page, Section, Table, Tone, head, number, tile};
 use crate::request::Request;
 use crate::spending::{Spending, notices};
-use crate::split::split;
-use crate::sql::{Dimension, TRAFFIC};
+use crate::sql::TRAFFIC;
 use crate::words::{count, counted, exact, money, more_money, part};
 
 /// Rows of the table.
@@ -75,10 +74,10 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let missing = unpriced(&mut questions, request).await?;
     let trials = trials(&mut questions, request).await?;
 
-    let parts = split(&groups.iter().map(|group| group.sides).collect::<Vec<_>>());
+    let parts = split_by_prompt_and_model(&groups, &PROMPT_AND_MODEL);
     let spending = Spending::of(request, &totals, trials, &course);
     let mut page = request.page();
-    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
+    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course, None).await?;
     page.summary = vec![spending.sentence(request)];
     let mut spent = vec![Item::Tiles(spending.tiles(request)), Item::Chart(course.chart())];
     spent.extend(budgets);
@@ -92,10 +91,6 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     page.queries = questions.into_queries();
     Ok(page)
 }
-
-/// What the change is split by.
-pub(crate) const PROMPT_AND_MODEL: [Dimension; 2] =
-    [Dimension { name: "prompt", column: "prompt_name" }, Dimension { name: "model", column: "model" }];
 
 async fn table<A: Ask>(
     questions: &mut Questions<'_, A>,
@@ -143,8 +138,11 @@ pub(crate) async fn budgets<A: Ask>(
 ) -> Result<Option<Item>, ReportError> {
     let scoped: Vec<(&Budget, Amount)> =
         request.budgets.iter().filter_map(|budget| Some((budget, budget.for_period(&request.period)?))).collect();
-    if scoped.iter().all(|(budget, _)| budget.is_of_all()) {
-        return Ok(None);
+    // A budget of all that is the only one is on a tile.
+    match scoped.as_slice() {
+        [] => return Ok(None),
+        [(only, _)] if only.is_of_all() => return Ok(None),
+        _ => {}
     }
     let sums = scoped.iter().zip(1..).map(|((budget, _), number)| {
         format!("    sum(cost_usd) FILTER (WHERE {}) AS budget_{number}", budget.condition())
@@ -183,6 +181,9 @@ async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
         #[serde(default, deserialize_with = "money::read")]
         cost_usd: Option<Amount>,
         reported_calls: i64,
+        differing_calls: i64,
+        #[serde(default, deserialize_with = "money::read")]
+        apart_usd: Option<Amount>,
         #[serde(default, deserialize_with = "money::read")]
         cost_difference_usd: Option<Amount>,
     }
@@ -192,6 +193,8 @@ async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
     count(*) AS calls,
     sum(cost_usd) AS cost_usd,
     count(cost_difference_usd) AS reported_calls,
+    count(*) FILTER (WHERE {DIFFERS}) AS differing_calls,
+    sum(abs(cost_difference_usd)) AS apart_usd,
     sum(cost_difference_usd) AS cost_difference_usd
 FROM span_costs
 WHERE {}
@@ -214,6 +217,8 @@ ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
             count(row.calls),
             money(row.cost_usd),
             count(row.reported_calls),
+            Cell { tone: (row.differing_calls > 0).then_some(Tone::Bad), ..count(row.differing_calls) },
+            money(row.apart_usd),
             difference,
         ]
     });
@@ -224,6 +229,8 @@ ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
         number("calls"),
         number("cost"),
         number("report a cost"),
+        number("differ by over 5 %"),
+        number("apart in all"),
         number("above reported"),
     ];
     let table = Table { caption: "Prices in force".into(), heads, rows: rows.collect(), queries: vec![answer.number] };

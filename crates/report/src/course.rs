@@ -31,6 +31,9 @@ struct Place {
     before: Option<String>,
 }
 
+/// The form in which an hour is a key, and its length: that of a moment in rows, without its zone.
+const HOUR: (&str, usize) = ("%Y-%m-%dT%H:%M:%S", 19);
+
 /// Past days that a forecast rests on.
 const PAST_DAYS: i64 = 28;
 
@@ -46,7 +49,7 @@ impl Course {
         let hourly = request.period.noun() == "day";
         let period = if hourly { hours(request) } else { days(request) };
         let steps = answer.rows.into_iter();
-        let key = |step: &Step| if hourly { step.step.chars().take(13).collect() } else { step.step.clone() };
+        let key = |step: &Step| if hourly { step.step.chars().take(HOUR.1).collect() } else { step.step.clone() };
         Ok(Self {
             query: answer.number,
             steps: steps.map(|step| (key(&step), step)).collect(),
@@ -136,7 +139,9 @@ fn days(request: &Request) -> Vec<Place> {
 
 fn hours(request: &Request) -> Vec<Place> {
     let (window, before) = (request.period.window(), request.period.previous().window());
-    let key = |time: DateTime<Utc>| time.format("%Y-%m-%dT%H").to_string();
+    let key = |time: DateTime<Utc>| time.format(HOUR.0).to_string();
+    // Clocks that are put by half an hour leave no hours to compare with.
+    let is_comparable = (window.since - before.since).num_seconds() % 3600 == 0;
     let hours = std::iter::successors(Some(window.since), |time| Some(*time + TimeDelta::hours(1)));
     hours
         .take_while(|time| *time < window.until)
@@ -146,8 +151,102 @@ fn hours(request: &Request) -> Vec<Place> {
                 key: key(time),
                 label: time.with_timezone(&request.period.zone()).format("%H:%M").to_string(),
                 has_begun: time < request.now,
-                before: (like < before.until).then(|| key(like)),
+                before: (is_comparable && like < before.until).then(|| key(like)),
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::period::{Period, zone};
+    use crate::request::Report;
+
+    fn request(period: &str, time_zone: &str, now: &str) -> Request {
+        let now = now.parse().expect("a moment");
+        let zone = zone(time_zone).expect("a zone");
+        let period = Period::parse(period, zone, now).expect("a period");
+        Request {
+            report: Report::Cost,
+            period,
+            now,
+            by: Vec::new(),
+            budgets: Vec::new(),
+            good: crate::GoodOutcome::default(),
+            links: String::new(),
+        }
+    }
+
+    fn course(request: &Request, steps: &[(&str, i64, &str)]) -> Course {
+        let step = |(key, calls, cost): &(&str, i64, &str)| {
+            let cost_usd = Some(cost.parse().expect("an amount"));
+            (key.to_string(), Step { step: key.to_string(), calls: *calls, cost_usd })
+        };
+        let period = if request.period.noun() == "day" { hours(request) } else { days(request) };
+        Course { query: 1, steps: steps.iter().map(step).collect(), title: "", period }
+    }
+
+    #[test]
+    fn hours_begin_at_local_midnight() {
+        for (zone, first, like) in [
+            // Five and a half, five and three quarters ahead of UTC.
+            ("Asia/Kolkata", "2026-11-17T18:30:00", "2026-11-16T18:30:00"),
+            ("Asia/Kathmandu", "2026-11-17T18:15:00", "2026-11-16T18:15:00"),
+            ("UTC", "2026-11-18T00:00:00", "2026-11-17T00:00:00"),
+        ] {
+            let request = request("2026-11-18", zone, "2026-11-20T00:00:00Z");
+            let hours = hours(&request);
+            assert_eq!((hours[0].key.as_str(), hours[0].label.as_str()), (first, "00:00"), "{zone}");
+            assert_eq!((hours[0].before.as_deref(), hours.len()), (Some(like), 24), "{zone}");
+            assert_eq!(hours[23].label, "23:00", "{zone}");
+        }
+    }
+
+    #[test]
+    fn a_day_of_the_change_has_the_hours_that_it_has() {
+        // Berlin at 03:00 goes back to 02:00: 25 hours, of which the last has no like on the day before.
+        let hours_of = |day: &str, zone: &str| hours(&request(day, zone, "2027-06-01T00:00:00Z"));
+        let long = hours_of("2026-10-25", "Europe/Berlin");
+        assert_eq!((long.len(), long[2].label.as_str(), long[3].label.as_str()), (25, "02:00", "02:00"));
+        assert_eq!((long[24].before.is_none(), long[23].before.is_some()), (true, true));
+        assert_eq!(hours_of("2026-03-29", "Europe/Berlin").len(), 23);
+        // Lord Howe Island changes by half an hour: the day behind has no hour in common with the day of it.
+        assert!(hours_of("2027-04-05", "Australia/Lord_Howe").iter().all(|hour| hour.before.is_none()));
+    }
+
+    #[test]
+    fn hours_are_counted_from_midnight_in_sql_too() {
+        let sql = |zone| figures::hour_of(request("2026-11-18", zone, "2026-11-20T00:00:00Z").window().since);
+        assert_eq!(sql("Europe/Berlin"), "date_trunc('hour', start_time)");
+        assert_eq!(
+            sql("Asia/Kolkata"),
+            "date_trunc('hour', start_time - INTERVAL '1800 seconds') + INTERVAL '1800 seconds'"
+        );
+    }
+
+    #[test]
+    fn steps_are_silent_when_they_passed_without_a_call() {
+        // Noon on Wednesday of a week that began on the 16th: three days have begun, Tuesday has no call.
+        let request = request("2026-W47", "UTC", "2026-11-18T12:00:00Z");
+        let course = course(&request, &[("2026-11-16", 2, "1"), ("2026-11-17", 0, "0"), ("2026-11-18", 1, "0.5")]);
+        assert_eq!(course.silent(), (vec!["Tue 17"], 3));
+        let Data::Columns(columns) = course.chart().data else { panic!("columns") };
+        assert_eq!(columns.iter().filter(|column| column.value.is_some()).count(), 3);
+        assert_eq!((columns.len(), columns[3].text.as_str()), (7, "not yet"));
+    }
+
+    #[test]
+    fn a_forecast_adds_the_days_to_come_to_what_was_spent() {
+        // A dollar on each of the seven days before noon of the 8th; 22.5 of the 30 days of November are to come.
+        let request = request("2026-11", "UTC", "2026-11-08T12:00:00Z");
+        let dates: Vec<String> = (1..=7).map(|day| format!("2026-11-{day:02}")).collect();
+        let mut steps: Vec<(&str, i64, &str)> = dates.iter().map(|date| (date.as_str(), 1, "1")).collect();
+        steps.push(("2026-11-08", 1, "0.5"));
+        let spent = "7.5".parse().expect("an amount");
+        let (told, query) = course(&request, &steps).forecast(&request, spent).expect("there are past days");
+        assert_eq!((told.expected.to_string().as_str(), told.days, query), ("30", 7, 1));
+        let over = self::request("2026-11", "UTC", "2026-12-01T00:00:00Z");
+        assert!(course(&over, &steps).forecast(&over, spent).is_none(), "the month is over");
+    }
 }

@@ -1,5 +1,6 @@
 //! Figures that several reports show, each by one query over both periods.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tracewell_pricing::Amount;
 
@@ -22,12 +23,23 @@ pub(crate) struct Totals {
     pub(crate) cost_usd: Option<Amount>,
     #[serde(deserialize_with = "money::read")]
     pub(crate) saved_usd: Option<Amount>,
+    /// Of calls in runs: some calls only log records tell of, in no trace.
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) run_cost_usd: Option<Amount>,
     #[serde(deserialize_with = "money::read")]
     pub(crate) session_cost_usd: Option<Amount>,
     pub(crate) sessions: i64,
     #[serde(deserialize_with = "money::read")]
     pub(crate) user_cost_usd: Option<Amount>,
     pub(crate) users: i64,
+    /// Calls with a price whose application reports what they cost, and those of them where the two differ.
+    pub(crate) reported_calls: i64,
+    pub(crate) differing_calls: i64,
+    /// What is reported of those, and how far it is from the prices: too much and too little do not cancel out.
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) reported_usd: Option<Amount>,
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) apart_usd: Option<Amount>,
 }
 
 /// Something of this period and of the one before.
@@ -60,6 +72,13 @@ pub(crate) fn which(request: &Request) -> String {
     format!("CASE WHEN start_time >= {} THEN '{THIS}' ELSE 'before' END", moment(request.window().since))
 }
 
+/// From this share of the larger on, a reported and a computed cost differ.
+pub(crate) const APART: f64 = 0.05;
+
+/// The condition that the reported and the computed cost of a call differ, by [`APART`].
+pub(crate) const DIFFERS: &str =
+    "abs(cost_difference_usd) > CAST(0.05 AS double) * greatest(abs(cost_usd), abs(reported_cost_usd))";
+
 impl Totals {
     pub(crate) fn unpriced(&self) -> i64 {
         self.calls - self.priced_calls
@@ -77,10 +96,15 @@ pub(crate) async fn totals<A: Ask>(
     count(cost_usd) AS priced_calls,
     sum(cost_usd) AS cost_usd,
     sum(uncached_cost_usd - cost_usd) AS saved_usd,
+    sum(cost_usd) FILTER (WHERE trace_id IS NOT NULL) AS run_cost_usd,
     sum(cost_usd) FILTER (WHERE conversation_id IS NOT NULL) AS session_cost_usd,
     count(DISTINCT tenant || chr(31) || conversation_id) AS sessions,
     sum(cost_usd) FILTER (WHERE user_id IS NOT NULL) AS user_cost_usd,
-    count(DISTINCT tenant || chr(31) || user_id) AS users
+    count(DISTINCT tenant || chr(31) || user_id) AS users,
+    count(cost_difference_usd) AS reported_calls,
+    count(*) FILTER (WHERE {DIFFERS}) AS differing_calls,
+    sum(reported_cost_usd) FILTER (WHERE cost_usd IS NOT NULL) AS reported_usd,
+    sum(abs(cost_difference_usd)) AS apart_usd
 FROM span_costs
 WHERE {both}
     AND {TRAFFIC}
@@ -130,12 +154,21 @@ GROUP BY 1",
 /// What the calls of one step of time cost.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Step {
-    /// A local date, or the UTC hour.
+    /// A local date, or the moment at which the hour begins.
     pub(crate) step: String,
     #[serde(default)]
     pub(crate) calls: i64,
     #[serde(default, deserialize_with = "money::read")]
     pub(crate) cost_usd: Option<Amount>,
+}
+
+/// The expression for the beginning of an hour of `start_time`, where hours are counted from `midnight`: in some time
+/// zones it is at half or a quarter past an hour of UTC.
+pub(crate) fn hour_of(midnight: DateTime<Utc>) -> String {
+    match midnight.timestamp().rem_euclid(3600) {
+        0 => "date_trunc('hour', start_time)".to_owned(),
+        past => format!("date_trunc('hour', start_time - INTERVAL '{past} seconds') + INTERVAL '{past} seconds'"),
+    }
 }
 
 /// Cost by local day; by hour where the period is a day.
@@ -145,7 +178,7 @@ pub(crate) async fn steps<A: Ask>(
     condition: &str,
 ) -> Result<Answer<Step>, ReportError> {
     let (title, step) = if request.period.noun() == "day" {
-        ("Cost by hour", "date_trunc('hour', start_time)".to_owned())
+        ("Cost by hour", hour_of(request.window().since))
     } else {
         let zone = request.period.zone().name();
         ("Cost by day", format!("CAST(start_time AT TIME ZONE '{zone}' AS date)"))

@@ -3,20 +3,20 @@
 use tracewell_pricing::Amount;
 
 use crate::ask::{Ask, Questions};
-use crate::change::{driver, why};
-use crate::cost::{PROMPT_AND_MODEL, budgets};
+use crate::change::{PROMPT_AND_MODEL, driver, split_by_prompt_and_model, why};
+use crate::cost::budgets;
 use crate::course::Course;
 use crate::error::ReportError;
 use crate::figures::{Both, Grouped, Totals, groups, totals, trials};
-use crate::money::{minus, share, signed, times};
+use crate::money::{dollars, minus, share, signed, times};
 use crate::page::{Cell, Item, Page, Section, Table, Tile, head, number, tile};
+use crate::people::{Feedback, People, feedback, interventions};
 use crate::quality::{not_known, sentence};
 use crate::released::Releases;
 use crate::request::Request;
-use crate::runs::{Feedback, People, Runs, feedback, interventions, reliability, worth_reading};
+use crate::runs::{Runs, reliability, worth_reading};
 use crate::scores::Scores;
 use crate::spending::{Spending, notices};
-use crate::split::split;
 use crate::sql::Dimension;
 use crate::words::{change, counted, exact, money, percent, tone};
 
@@ -41,7 +41,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let trials = trials(&mut questions, request).await?;
 
     let spending = Spending::of(request, &totals, trials, &course);
-    let parts = split(&groups.iter().map(|group| group.sides).collect::<Vec<_>>());
+    let parts = split_by_prompt_and_model(&groups, &dimensions);
     let mut spent = vec![Item::Tiles(spending.tiles(request)), Item::Chart(course.chart())];
     spent.extend(budgets);
     let mut changed = why(&totals, parts, groups_query);
@@ -49,13 +49,14 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     changed.retain(|item| !matches!(item, Item::Table(_)));
     changed.push(movers(&groups, &dimensions, groups_query, &releases));
     let mut tiles = reliability(&runs);
-    tiles.extend([interventions(&people, &runs), feedback(&said)]);
+    tiles.extend([interventions(&people, &runs), feedback(request, &said)]);
     let mut quality = vec![Item::Tiles(tiles)];
     // The table of scores is in the quality report; the picture has its numbers.
     quality.extend(scores.items(VERSIONS).into_iter().filter(|item| !matches!(item, Item::Table(_))));
 
+    let outcome = scores.outcome(&runs.now);
     let mut page = request.page();
-    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
+    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course, Some(outcome)).await?;
     page.summary = vec![spending.sentence(request), sentence(&runs.now, &scores)];
     page.sections = vec![
         Section { title: "Spending".into(), items: spent },
@@ -78,7 +79,7 @@ fn dimensions(request: &Request) -> Vec<Dimension> {
 
 /// Cost by what it was spent for.
 fn units(request: &Request, totals: &Both<Totals>, runs: &Both<Runs>) -> Vec<Tile> {
-    let all = |totals: &Totals| totals.cost_usd;
+    let of_runs = |totals: &Totals| totals.run_cost_usd;
     let unit = |label: &str, cost: fn(&Totals) -> Option<Amount>, of: (i64, i64), one: &str, many: &str| {
         let each = |totals: &Totals, of: i64| cost(totals).and_then(|cost| times(cost, 1, of));
         let (now, before) = (each(&totals.now, of.0), each(&totals.before, of.1));
@@ -91,10 +92,16 @@ fn units(request: &Request, totals: &Both<Totals>, runs: &Both<Runs>) -> Vec<Til
     };
     let (now, before) = (&totals.now, &totals.before);
     let with_runs = |tile: Tile| Tile { queries: vec![totals.query, runs.query], ..tile };
-    let good = unit("Per good outcome", all, (runs.now.good, runs.before.good), "run", "runs");
+    let good = unit("Per good outcome", of_runs, (runs.now.good, runs.before.good), "run", "runs");
     let good = Tile { note: format!("{}; a good outcome: runs that {}", good.note, request.good.words()), ..good };
+    let run = unit("Per run", of_runs, (runs.now.runs, runs.before.runs), "run", "runs");
+    let apart = minus(now.cost_usd.unwrap_or_default(), now.run_cost_usd.unwrap_or_default());
+    let run = match apart {
+        Amount::ZERO => run,
+        apart => Tile { note: format!("{}; without {} of calls in no run", run.note, dollars(apart)), ..run },
+    };
     vec![
-        with_runs(unit("Per run", all, (runs.now.runs, runs.before.runs), "run", "runs")),
+        with_runs(run),
         unit("Per session", |totals| totals.session_cost_usd, (now.sessions, before.sessions), "session", "sessions"),
         unit("Per user", |totals| totals.user_cost_usd, (now.users, before.users), "user", "users"),
         with_runs(good),

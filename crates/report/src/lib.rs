@@ -36,6 +36,7 @@ pub mod interval;
 mod leadership;
 pub mod money;
 pub mod page;
+mod people;
 mod period;
 mod published;
 pub mod quality;

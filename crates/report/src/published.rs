@@ -25,6 +25,20 @@ pub struct Published {
     /// The prices it was worked out by.
     #[serde(default)]
     pub prices_version: Option<String>,
+    /// What runs came to, on pages that tell of them.
+    #[serde(flatten)]
+    pub outcome: Option<Outcome>,
+}
+
+/// What is published of runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Runs.
+    pub runs: i64,
+    /// Of which failed.
+    pub failed_runs: i64,
+    /// Scores of calls and runs.
+    pub scores: i64,
 }
 
 /// The page as it was published under a name, if it was.
@@ -62,7 +76,8 @@ impl Published {
         questions: &mut Questions<'_, A>,
         request: &Request,
         totals: &Both<Totals>,
-    ) -> Result<(Self, Option<String>), ReportError> {
+        outcome: Option<Outcome>,
+    ) -> Result<(Self, Vec<String>), ReportError> {
         let prices = format!(
             "SELECT prices_version
 FROM span_costs
@@ -76,25 +91,48 @@ LIMIT 1",
             unpriced_calls: totals.now.unpriced(),
             cost_usd: totals.now.cost_usd,
             prices_version: prices.rows.into_iter().find_map(|row| row.prices_version),
+            outcome,
         };
         if !request.is_over() {
-            return Ok((now, None));
+            return Ok((now, Vec::new()));
         }
         // A period is its moments: UTC and Etc/UTC name the same.
         let before = format!(
-            "SELECT recorded_at, calls, unpriced_calls, cost_usd, prices_version
+            "SELECT
+    recorded_at, calls, unpriced_calls, cost_usd, prices_version,
+    json_get_int(page, 'totals', 'runs') AS runs,
+    json_get_int(page, 'totals', 'failed_runs') AS failed_runs,
+    json_get_int(page, 'totals', 'scores') AS scores
 FROM reports
 WHERE event = 'published' AND since = {} AND until = {}
-ORDER BY recorded_at
-LIMIT 1",
+ORDER BY recorded_at",
             moment(request.period.window().since),
             moment(request.period.window().until)
         );
-        let before = questions.ask::<Before>("What was published of the period first", before).await?;
+        let before = questions.ask::<Before>("What was published of the period", before).await?;
         let query = before.number;
-        let note =
-            before.rows.first().and_then(|before| now.against(before)).map(|note| format!("{note} [query {query}]"));
-        Ok((now, note))
+        let money = before.rows.first().and_then(|before| now.against(before));
+        let runs = before.rows.iter().find(|before| before.totals.outcome.is_some());
+        let runs = runs.and_then(|before| now.outcome_against(before));
+        let notes = money.into_iter().chain(runs).map(|note| format!("{note} [query {query}]"));
+        Ok((now, notes.collect()))
+    }
+
+    fn outcome_against(&self, Before { recorded_at, totals }: &Before) -> Option<String> {
+        let (now, before) = (self.outcome?, totals.outcome?);
+        let said = |outcome: Outcome| {
+            let Outcome { runs, failed_runs, scores } = outcome;
+            let failed = tracewell_blocks::count(failed_runs);
+            format!("{}, {failed} failed, {}", counted(runs, "run", "runs"), counted(scores, "score", "scores"))
+        };
+        (now != before).then(|| {
+            format!(
+                "Restated: published on {} of {}; now {}, because data came late or is gone. What was published stays.",
+                recorded_at.get(..10).unwrap_or(recorded_at),
+                said(before),
+                said(now)
+            )
+        })
     }
 
     fn against(&self, Before { recorded_at, totals }: &Before) -> Option<String> {
@@ -129,7 +167,7 @@ mod tests {
 
     fn totals(calls: i64, cost: &str, prices: &str) -> Published {
         let cost_usd = Some(cost.parse().expect("it is an amount"));
-        Published { calls, unpriced_calls: 0, cost_usd, prices_version: Some(prices.into()) }
+        Published { calls, unpriced_calls: 0, cost_usd, prices_version: Some(prices.into()), outcome: None }
     }
 
     #[test]
@@ -143,5 +181,35 @@ mod tests {
         );
         assert!(told(totals(10, "2", "b")).contains("−$0.500 (prices were corrected)"));
         assert!(told(totals(9, "2", "b")).contains("(1 call is gone, and prices were corrected)"));
+    }
+
+    #[test]
+    fn runs_and_scores_that_came_late_are_told_where_a_page_told_of_them() {
+        let of = |runs, failed_runs, scores| Published {
+            outcome: Some(Outcome { runs, failed_runs, scores }),
+            ..totals(10, "2.5", "a")
+        };
+        let before = |totals| Before { recorded_at: "2026-11-16T07:00:01Z".into(), totals };
+        assert_eq!(of(3, 1, 0).outcome_against(&before(of(3, 1, 0))), None);
+        assert_eq!(of(3, 1, 0).outcome_against(&before(totals(10, "2.5", "a"))), None);
+        assert_eq!(
+            of(4, 1, 1).outcome_against(&before(of(3, 0, 0))).as_deref(),
+            Some(
+                "Restated: published on 2026-11-16 of 3 runs, 0 failed, 0 scores; now 4 runs, 1 failed, 1 score, because data came late or is gone. What was published stays."
+            )
+        );
+    }
+
+    #[test]
+    fn pages_of_before_say_nothing_of_runs() {
+        let read = |text: &str| serde_json::from_str::<Published>(text).expect("it reads");
+        assert_eq!(read(r#"{"calls":1,"unpriced_calls":0}"#).outcome, None);
+        let written = serde_json::to_string(&Published {
+            outcome: Some(Outcome { runs: 3, failed_runs: 1, scores: 2 }),
+            ..Published::default()
+        });
+        let written = written.expect("it writes");
+        assert!(written.ends_with(r#""runs":3,"failed_runs":1,"scores":2}"#), "{written}");
+        assert_eq!(read(&written).outcome.map(|outcome| outcome.scores), Some(2));
     }
 }

@@ -8,8 +8,9 @@ use crate::error::ReportError;
 use crate::figures::{Trials, totals, trials};
 use crate::interval::{FEW, of_share};
 use crate::page::{Cell, Item, Page, Section, Table, head, number};
+use crate::people::{Feedback, People, feedback, interventions};
 use crate::request::Request;
-use crate::runs::{Feedback, People, Runs, feedback, interventions, reliability, share, worth_reading};
+use crate::runs::{Runs, reliability, share, worth_reading};
 use crate::scores::Scores;
 use crate::spending::notices;
 use crate::sql::TRAFFIC;
@@ -53,11 +54,12 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let worth = worth_reading(&mut questions, request, 5).await?;
     let trials = trials(&mut questions, request).await?;
 
+    let outcome = scores.outcome(&runs.now);
     let mut page = request.page();
-    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course).await?;
+    (page.totals, page.notices) = notices(&mut questions, request, &totals, &course, Some(outcome)).await?;
     page.summary = vec![sentence(&runs.now, &scores)];
     let mut tiles = reliability(&runs);
-    tiles.extend([interventions(&people, &runs), feedback(&said)]);
+    tiles.extend([interventions(&people, &runs), feedback(request, &said)]);
     page.sections = vec![
         Section { title: "Reliability and speed".into(), items: vec![Item::Tiles(tiles), errors] },
         Section { title: "Scores by prompt version".into(), items: scores.items(MOST) },

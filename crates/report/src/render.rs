@@ -28,7 +28,9 @@ pub fn blocks(page: &Page) -> Vec<Block> {
         }
     }
     blocks.push(Block::Heading(2, "The queries behind the numbers".to_owned()));
-    blocks.push(Block::Note("Each can be pasted into `tracewell sql`.".to_owned()));
+    let prices = page.totals.prices_version.as_ref();
+    let prices = prices.map(|version| format!(" --prices {version}")).unwrap_or_default();
+    blocks.push(Block::Note(format!("Each can be pasted into `tracewell sql{prices}`.")));
     for query in &page.queries {
         blocks.push(Block::Text(format!("[{}] {}", query.number, query.title), query.sql.clone()));
     }

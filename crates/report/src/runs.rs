@@ -1,4 +1,4 @@
-//! Figures of runs: how they ended, how long they took, what people did, which are worth reading.
+//! Figures of runs: how they ended, how long they took, in which people stepped in, which are worth reading.
 
 use serde::Deserialize;
 use tracewell_pricing::Amount;
@@ -9,7 +9,7 @@ use crate::figures::{Both, which};
 use crate::money;
 use crate::page::{Cell, Item, Table, Tile, Tone, head};
 use crate::request::Request;
-use crate::sql::{OF_RUNS, TRAFFIC, trial_runs};
+use crate::sql::{TRAFFIC, judgements, trial_runs};
 use crate::words::{against, change, counted, milliseconds, percent, ratio};
 
 /// How runs ended.
@@ -23,14 +23,19 @@ pub(crate) struct Runs {
     pub(crate) met_an_error: i64,
     pub(crate) good: i64,
     pub(crate) judged: i64,
+    pub(crate) stepped_in: i64,
     pub(crate) without_root: i64,
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
 }
 
-/// Feedback of users below it is not good.
-const LOW: &str = "0.5";
+/// The condition that a decision is against what was proposed.
+pub(crate) const AGAINST: &str = "decision ~* '^(modif|edit|change|reject|den|declin|cancel|abort|take|handoff)'";
+
+/// The condition that a decision in `logs` is a person's.
+pub(crate) const DECIDED: &str =
+    "kind = 'human' AND decision IS NOT NULL AND coalesce(decision_source, '') NOT IN ('config', 'hook')";
 
 impl Runs {
     pub(crate) async fn ask<A: Ask>(
@@ -45,20 +50,34 @@ impl Runs {
     count(*) FILTER (WHERE error_count > 0) AS met_an_error,
     count(*) FILTER (WHERE coalesce(status, '') <> 'error' AND coalesce(lowest, '') <> 'low') AS good,
     count(lowest) AS judged,
+    count(stepped_in) AS stepped_in,
     count(*) FILTER (WHERE missing_root) AS without_root,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p50_ms,
     percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p95_ms,
     percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p99_ms
 FROM (
-    SELECT t.date, t.start_time, t.status, t.error_count, t.missing_root, t.duration_ns, s.lowest
+    SELECT t.date, t.start_time, t.status, t.error_count, t.missing_root, t.duration_ns, s.lowest, p.stepped_in
     FROM traces AS t
     LEFT JOIN (
         SELECT tenant, trace_id, CASE WHEN {is_low} THEN 'low' ELSE 'fine' END AS lowest
-        FROM evaluations
-        WHERE superseded_at IS NULL AND trace_id IS NOT NULL AND value IS NOT NULL AND date >= DATE '{first}'
-            AND {judges}
+        FROM {judgements} AS judgements
+        WHERE {judges}
         GROUP BY tenant, trace_id
     ) AS s ON s.tenant = t.tenant AND s.trace_id = t.trace_id
+    LEFT JOIN (
+        SELECT tenant, trace_id, true AS stepped_in
+        FROM (
+            -- Claude Code waits for a decision in a span; what was decided is in a record.
+            SELECT tenant, trace_id
+            FROM spans
+            WHERE kind = 'human' AND dialect IS DISTINCT FROM 'claude-code' AND {within_a_week}
+            UNION ALL
+            SELECT tenant, trace_id
+            FROM logs
+            WHERE {DECIDED} AND {AGAINST} AND trace_id IS NOT NULL AND {within_a_week}
+        ) AS people
+        GROUP BY tenant, trace_id
+    ) AS p ON p.tenant = t.tenant AND p.trace_id = t.trace_id
     WHERE t.span_count > 0 AND NOT t.only_duplicates AND t.{TRAFFIC}
 ) AS runs
 WHERE {both}
@@ -66,7 +85,8 @@ GROUP BY 1",
             which = which(request),
             is_low = request.good.is_low("min(value)"),
             judges = request.good.judges(),
-            first = request.before().since.date_naive(),
+            judgements = judgements(request),
+            within_a_week = request.with_before().dates_and_a_week(),
             both = request.both(),
         );
         let answer = questions.ask("Runs, how they ended and how long they took", sql).await?;
@@ -83,7 +103,7 @@ pub(crate) fn share(part: i64, whole: i64) -> Option<f64> {
 }
 
 /// `now` against `before` in words: with a tone, where more is unwelcome.
-fn compared(now: Option<f64>, before: Option<f64>, words: impl Fn(f64) -> String) -> (String, Option<Tone>) {
+pub(crate) fn compared(now: Option<f64>, before: Option<f64>, words: impl Fn(f64) -> String) -> (String, Option<Tone>) {
     match (now, before) {
         (Some(now), Some(before)) => {
             let tone = match now.total_cmp(&before) {
@@ -124,7 +144,7 @@ pub(crate) fn reliability(runs: &Both<Runs>) -> Vec<Tile> {
     ]
 }
 
-fn tile(cell: Cell, query: usize) -> Tile {
+pub(crate) fn tile(cell: Cell, query: usize) -> Tile {
     Tile {
         label: String::new(),
         text: cell.text,
@@ -132,117 +152,6 @@ fn tile(cell: Cell, query: usize) -> Tile {
         note: String::new(),
         tone: cell.tone,
         queries: vec![query],
-    }
-}
-
-/// What people did in runs.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct People {
-    #[serde(rename = "period")]
-    which: String,
-    runs: i64,
-    decisions: i64,
-    against: i64,
-}
-
-impl People {
-    pub(crate) async fn ask<A: Ask>(
-        questions: &mut Questions<'_, A>,
-        request: &Request,
-    ) -> Result<Both<Self>, ReportError> {
-        let both = request.both();
-        let sql = format!(
-            "SELECT
-    {which} AS period,
-    count(DISTINCT people.trace_id) AS runs,
-    count(decision) AS decisions,
-    count(*) FILTER (WHERE decision ~* '^(modif|edit|change|reject|den|declin|cancel|abort|take|handoff)') AS against
-FROM (
-    SELECT tenant, date, start_time, trace_id, NULL AS decision
-    FROM spans
-    WHERE kind = 'human'
-    UNION ALL
-    SELECT DISTINCT tenant, date, time AS start_time, coalesce(trace_id, conversation_id) AS trace_id, decision
-    FROM logs
-    WHERE kind = 'human' AND decision IS NOT NULL AND coalesce(decision_source, '') NOT IN ('config', 'hook')
-) AS people
-LEFT JOIN {trials} AS trials ON trials.tenant = people.tenant AND trials.trace_id = people.trace_id
-WHERE {both}
-    AND trials.trace_id IS NULL
-GROUP BY 1",
-            which = which(request),
-            trials = trial_runs(request.with_before()),
-        );
-        let answer = questions.ask("What people decided in runs", sql).await?;
-        Ok(Both::of(answer, |people: &Self| &people.which))
-    }
-}
-
-/// How often people stepped in.
-pub(crate) fn interventions(people: &Both<People>, runs: &Both<Runs>) -> Tile {
-    let rate = |people: &People, runs: &Runs| share(people.runs.min(runs.runs), runs.runs);
-    let now = rate(&people.now, &runs.now);
-    let (note, _) = compared(now, rate(&people.before, &runs.before), percent);
-    let decided = counted(people.now.decisions, "decision", "decisions");
-    Tile {
-        label: "Runs in which people stepped in".into(),
-        note: format!("{decided}, {} against what was proposed; {note}", people.now.against),
-        queries: vec![people.query, runs.query],
-        ..tile(ratio(now), people.query)
-    }
-}
-
-/// What users said.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Feedback {
-    #[serde(rename = "period")]
-    which: String,
-    said: i64,
-    good: i64,
-}
-
-impl Feedback {
-    pub(crate) async fn ask<A: Ask>(
-        questions: &mut Questions<'_, A>,
-        request: &Request,
-    ) -> Result<Both<Self>, ReportError> {
-        let sql = format!(
-            "SELECT
-    {which} AS period,
-    count(*) AS said,
-    count(*) FILTER (WHERE value >= {LOW}) AS good
-FROM (
-    SELECT tenant, trace_id, date, time AS start_time, value
-    FROM evaluations
-    WHERE source = 'user' AND superseded_at IS NULL AND value IS NOT NULL AND {OF_RUNS}
-) AS feedback
-LEFT JOIN {trials} AS trials ON trials.tenant = feedback.tenant AND trials.trace_id = feedback.trace_id
-WHERE {both}
-    AND trials.trace_id IS NULL
-GROUP BY 1",
-            which = which(request),
-            trials = trial_runs(request.with_before()),
-            both = request.both(),
-        );
-        let answer = questions.ask("Feedback of end users", sql).await?;
-        Ok(Both::of(answer, |feedback: &Self| &feedback.which))
-    }
-}
-
-/// How users feel about it.
-pub(crate) fn feedback(feedback: &Both<Feedback>) -> Tile {
-    let Feedback { said, good, .. } = feedback.now;
-    let sure = match crate::interval::of_share(good, said) {
-        Some(sure) => format!(", between {} and {} with 95 %", percent(sure.low), percent(sure.high)),
-        None if said > 0 => ", too few for an interval".to_owned(),
-        None => String::new(),
-    };
-    Tile {
-        label: "Users' feedback that is good".into(),
-        note: format!("of {}{}", counted(said, "answer", "answers"), sure),
-        ..tile(ratio(share(good, said)), feedback.query)
     }
 }
 

@@ -7,8 +7,10 @@ use crate::error::ReportError;
 use crate::figures::which;
 use crate::interval::{CONFIDENCE, FEW, LEAST, of_mean, of_share};
 use crate::page::{Cell, Chart, Data, Estimate, Item, Table, Tone, head, number};
+use crate::published::Outcome;
 use crate::request::Request;
-use crate::sql::{OF_RUNS, TRAFFIC};
+use crate::runs::Runs;
+use crate::sql::{TRAFFIC, judgements};
 use crate::words::{count, counted, decimal, plain};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -35,12 +37,7 @@ pub(crate) struct Scores {
 impl Scores {
     pub(crate) async fn ask<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Self, ReportError> {
         let sql = format!(
-            "WITH said AS (
-    SELECT tenant, trace_id, span_id, name, source, value
-    FROM evaluations
-    WHERE superseded_at IS NULL AND value IS NOT NULL AND trace_id IS NOT NULL AND date >= DATE '{first}'
-        AND {OF_RUNS}
-),
+            "WITH said AS {judgements},
 judged AS (
     -- What is said of a whole run, or of a span that is no call, is said of the run's prompt, where it used only one.
     SELECT
@@ -71,7 +68,7 @@ FROM judged
 WHERE {both}
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY scores DESC, prompt, version, score, source, period",
-            first = request.before().since.date_naive(),
+            judgements = judgements(request),
             which = which(request),
             both = request.both(),
         );
@@ -82,6 +79,12 @@ ORDER BY scores DESC, prompt, version, score, source, period",
     /// Prompt versions that have some.
     pub(crate) fn prompts(&self) -> usize {
         self.now().map(|row| (&row.prompt, &row.version)).collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    /// What is published of runs.
+    pub(crate) fn outcome(&self, runs: &Runs) -> Outcome {
+        let scores = self.now().map(|row| row.scores).sum();
+        Outcome { runs: runs.runs, failed_runs: runs.failed, scores }
     }
 
     /// Averages that rest on few.
@@ -183,7 +186,33 @@ impl ScoreRow {
         let (low, high) = self.interval()?;
         let version = self.version.as_deref().map(|version| format!("@{version}")).unwrap_or_default();
         let prompt = self.prompt.as_deref().unwrap_or("(no prompt)");
-        let label = format!("{prompt}{version} {}", self.score);
+        let source = self.source.as_deref().map(|source| format!(" ({source})")).unwrap_or_default();
+        let label = format!("{prompt}{version} {}{source}", self.score);
         Some(Estimate { label, value: self.mean, low, high, text: format!("{} n={}", decimal(self.mean), self.scores) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_and_models_who_give_one_score_are_told_apart() {
+        let row = |source: Option<&str>| ScoreRow {
+            period: "this".into(),
+            prompt: Some("greet".into()),
+            version: Some("2".into()),
+            score: "polite".into(),
+            source: source.map(str::to_owned),
+            scores: 20,
+            mean: 0.5,
+            deviation: None,
+            graded: 0,
+            ones: 10,
+        };
+        let label = |source| row(source).estimate().expect("an interval").label;
+        assert_eq!(label(Some("human")), "greet@2 polite (human)");
+        assert_eq!(label(Some("model")), "greet@2 polite (model)");
+        assert_eq!(label(None), "greet@2 polite");
     }
 }

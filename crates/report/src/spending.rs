@@ -5,11 +5,11 @@ use tracewell_pricing::Amount;
 use crate::ask::{Ask, Questions};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{Both, Totals, Trials};
+use crate::figures::{APART, Both, Totals, Trials};
 use crate::forecast::Forecast;
 use crate::money::{self, dollars, minus, share, signed};
 use crate::page::{Tile, Tone, tile};
-use crate::published::Published;
+use crate::published::{Outcome, Published};
 use crate::request::Request;
 use crate::words::{change, counted, money, part, percent, tone};
 
@@ -153,9 +153,28 @@ pub(crate) async fn notices<A: Ask>(
     request: &Request,
     totals: &Both<Totals>,
     course: &Course,
+    outcome: Option<Outcome>,
 ) -> Result<(Published, Vec<String>), ReportError> {
-    let (published, restated) = Published::ask(questions, request, totals).await?;
+    let (published, restated) = Published::ask(questions, request, totals, outcome).await?;
     Ok((published, gaps(request, totals, course).into_iter().chain(restated).collect()))
+}
+
+/// That applications report other costs than the prices give, where it is much.
+fn differing(totals: &Both<Totals>) -> Option<String> {
+    let Totals { reported_calls, differing_calls, reported_usd, apart_usd, .. } = totals.now;
+    let (reported, apart) = (reported_usd?, apart_usd?);
+    let is_much = share(apart, reported).is_none_or(|share| share > APART);
+    (differing_calls > 0 && is_much).then(|| {
+        format!(
+            "Of {} that report what they cost, {} differ by over {:.0}\u{a0}% from what they cost by the prices in force, by {} in all where {} is reported; `tracewell query reported_costs` shows which. [query {}]",
+            counted(reported_calls, "call", "calls"),
+            tracewell_blocks::count(differing_calls),
+            APART * 100.0,
+            dollars(apart),
+            dollars(reported),
+            totals.query
+        )
+    })
 }
 
 fn gaps(request: &Request, totals: &Both<Totals>, course: &Course) -> Vec<String> {
@@ -179,6 +198,7 @@ fn gaps(request: &Request, totals: &Both<Totals>, course: &Course) -> Vec<String
             notices.push(format!("{} of the calls have no price, and are in no amount.", percent(share)));
         }
     }
+    notices.extend(differing(totals));
     if !request.is_over() {
         let now = request.now.with_timezone(&request.period.zone());
         notices.push(format!("The {noun} is not over: figures are up to {}.", now.format("%a %-d %b %Y %H:%M")));

@@ -16,6 +16,9 @@
 //! one model; only calls with a price are in it. What a group had none of before is taken at its cost of now: a new
 //! model is mix, a new kind of token is length or caching, and neither is price.
 
+use std::iter::Sum;
+use std::ops::Add;
+
 use serde::Serialize;
 use tracewell_pricing::Amount;
 
@@ -42,6 +45,36 @@ pub struct Side {
     pub output: Use,
 }
 
+impl Add for Use {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { tokens: self.tokens + other.tokens, cost: self.cost + other.cost }
+    }
+}
+
+impl Add for Side {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let [fresh, read, written] = self.input;
+        let [more_fresh, more_read, more_written] = other.input;
+        Self {
+            calls: self.calls + other.calls,
+            cost: self.cost + other.cost,
+            input: [fresh + more_fresh, read + more_read, written + more_written],
+            output: self.output + other.output,
+        }
+    }
+}
+
+impl Sum for Group {
+    fn sum<I: Iterator<Item = Self>>(groups: I) -> Self {
+        let add = |sum: Self, group: Self| Self { before: sum.before + group.before, now: sum.now + group.now };
+        groups.fold(Self::default(), add)
+    }
+}
+
 impl Side {
     /// What is not priced by tokens: requests, searches.
     fn fees(&self) -> Amount {
@@ -50,8 +83,7 @@ impl Side {
     }
 
     fn whole_input(&self) -> Use {
-        let add = |sum: Use, part: Use| Use { tokens: sum.tokens + part.tokens, cost: sum.cost + part.cost };
-        self.input.into_iter().fold(Use::default(), add)
+        self.input.into_iter().fold(Use::default(), Use::add)
     }
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::error::ReportError;
 use crate::period::Window;
+use crate::request::Request;
 
 /// `text` as a literal.
 pub(crate) fn quoted(text: &str) -> String {
@@ -25,6 +26,33 @@ pub(crate) fn trial_runs(window: Window) -> String {
     )
 }
 
+/// The last words with a value on runs and what is in them, since the beginning of what is compared with. A score that
+/// names a response alone is of the call that got it; nothing is looked for where there is no such score.
+pub(crate) fn judgements(request: &Request) -> String {
+    let said = format!(
+        "superseded_at IS NULL AND value IS NOT NULL AND date >= DATE '{}' AND {OF_RUNS}",
+        request.before().since.date_naive()
+    );
+    format!(
+        "(
+    SELECT tenant, target, trace_id, span_id, name, source, value
+    FROM evaluations
+    WHERE {said} AND trace_id IS NOT NULL
+    UNION ALL
+    SELECT e.tenant, e.target, c.trace_id, c.span_id, e.name, e.source, e.value
+    FROM (
+        SELECT tenant, target, response_id, name, source, value
+        FROM evaluations
+        WHERE {said} AND trace_id IS NULL AND response_id IS NOT NULL
+    ) AS e
+    JOIN (
+        SELECT tenant, response_id, trace_id, span_id FROM llm_calls WHERE {both}
+    ) AS c ON c.tenant = e.tenant AND c.response_id = e.response_id
+)",
+        both = request.both(),
+    )
+}
+
 /// A moment as a literal.
 pub(crate) fn moment(time: DateTime<Utc>) -> String {
     format!("CAST('{}' AS timestamptz)", time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
@@ -41,6 +69,12 @@ impl Window {
             moment(since),
             moment(until)
         )
+    }
+
+    /// The condition that a row is of its dates or of the week behind, in which what began in it goes on.
+    pub(crate) fn dates_and_a_week(self) -> String {
+        let last = (self.until + TimeDelta::weeks(1)).date_naive();
+        format!("date BETWEEN DATE '{}' AND DATE '{last}'", self.since.date_naive())
     }
 
     /// The condition that `time` is in this or in `before`, which begins earlier.

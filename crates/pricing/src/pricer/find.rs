@@ -51,6 +51,23 @@ impl<'a> Wanted<'a> {
         }
     }
 
+    /// The provider that the names of its model tell in this catalogue: by what stands before a slash, else by whose
+    /// models are named so.
+    pub(crate) fn told_provider(&self, catalogue: &Catalogue) -> Option<String> {
+        let prefixed = |name: &str| {
+            let provider = names::of_litellm_provider(name.split_once('/')?.0);
+            provider_place(catalogue, names::genai_provider(provider)).map(|_| provider.to_owned())
+        };
+        let own =
+            |name: &str| place(catalogue, None, name).map(|(provider, _)| catalogue.providers()[provider].id.clone());
+        let mut names = self.names.iter().map(|(_, _, name)| name.as_str());
+        names.clone().find_map(prefixed).or_else(|| names.find_map(own))
+    }
+
+    pub(crate) fn names_provider(&self) -> bool {
+        self.provider.is_some()
+    }
+
     pub(crate) fn has_model(&self) -> bool {
         !self.names.is_empty()
     }
@@ -184,23 +201,24 @@ fn by_rule(catalogue: &Catalogue, wanted: &Wanted<'_>) -> Result<Vec<Found>, Unp
         if !suits_provider(rule, wanted.provider.as_deref()) || !wanted.suits_caller(rule) {
             continue;
         }
-        let Some((by, reading, _)) = wanted.names.iter().find(|(_, _, name)| rule.matches.holds(name)) else {
+        let Some((by, reading, name)) = wanted.names.iter().find(|(_, _, name)| rule.matches.holds(name)) else {
             continue;
         };
         if wanted.suits_tier(rule) {
-            found.push(Found { rule: at, model: *by, reading: *reading });
+            let other_name = !rule.model.eq_ignore_ascii_case(name);
+            found.push((Found { rule: at, model: *by, reading: *reading }, other_name));
         } else {
             other_tier = true;
         }
     }
-    found.sort_by_key(|found| {
+    found.sort_by_key(|(found, other_name)| {
         let rule = &catalogue.rules()[found.rule];
-        let name = (found.model == NamedBy::Request, found.reading as u8);
+        let name = (found.model == NamedBy::Request, found.reading as u8, *other_name);
         let latest = Reverse((rule.period.from.unwrap_or(UnixNanos::MIN), found.rule));
         (Reverse(specificity(rule)), name, latest)
     });
     match (found.is_empty(), other_tier) {
-        (false, _) => Ok(found),
+        (false, _) => Ok(found.into_iter().map(|(found, _)| found).collect()),
         (true, true) => Err(Unpriced::NoTierRate),
         (true, false) => Err(Unpriced::UnknownModel),
     }
@@ -212,7 +230,9 @@ fn suits_provider(rule: &Rule, provider: Option<&str>) -> bool {
         (Some(_), None) => false,
         (Some(pattern), Some(provider)) => {
             let pattern = pattern.to_lowercase();
-            glob_holds(&pattern, provider) || glob_holds(&pattern, names::genai_provider(provider))
+            glob_holds(&pattern, provider)
+                || glob_holds(&pattern, names::genai_provider(provider))
+                || names::genai_provider(&pattern) == provider
         }
     }
 }

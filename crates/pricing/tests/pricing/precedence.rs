@@ -168,3 +168,54 @@ fn a_provider_is_known_by_its_opentelemetry_name() {
         assert!(found.as_ref().is_ok_and(|found| found.starts_with(rule)), "{provider} {model}: {found:?}");
     }
 }
+
+#[test]
+fn a_rule_for_a_provider_is_for_calls_whose_model_tells_it() {
+    let own = rules(
+        "[[price]]\nprovider = \"openai\"\nmodel = \"gpt-4o\"\ninput_tokens = 1\n\
+         [[price]]\nprovider = \"azure.ai.openai\"\nmodel = \"gpt-4o\"\ninput_tokens = 2\n\
+         [[price]]\nprovider = \"gcp.gemini\"\nmodel = \"gemini-2.5-pro\"\ninput_tokens = 3\n\
+         [[price]]\nprovider = \"aws.bedrock\"\nmodel = \"nova-own\"\ninput_tokens = 4\n\
+         [[price]]\nprovider = \"my-gpus\"\nmodel = \"gpt-4o\"\ninput_tokens = 5\n",
+    );
+    let pricer = Pricer::new(vec![own, Catalogue::built_in()]);
+    for gateway in [None, Some(""), Some("litellm")] {
+        for (model, expected) in [
+            ("gpt-4o", "1"),
+            ("openai/gpt-4o", "1"),
+            ("gpt-4o-20991231", "1"),
+            ("azure/gpt-4o", "2"),
+            ("gemini-2.5-pro", "3"),
+            ("gemini/gemini-2.5-pro", "3"),
+            ("bedrock/nova-own", "4"),
+            // No name tells a provider, so that no rule for one is for the call.
+            ("nova-own", "unknown_model"),
+        ] {
+            let route = Route { provider: gateway, response_model: Some(model), ..CALL };
+            assert_eq!(price(&pricer, &route, "2026-01-01"), expected, "{gateway:?} {model}");
+        }
+        // What was asked for says where, what answered does not.
+        let route =
+            Route { provider: gateway, response_model: Some("gpt-4o"), request_model: Some("azure/gpt-4o"), ..CALL };
+        assert_eq!(price(&pricer, &route, "2026-01-01"), "2", "{gateway:?}");
+    }
+    let named = Route { provider: Some("gcp.vertex_ai"), response_model: Some("gemini-2.5-pro"), ..CALL };
+    assert_eq!(price(&pricer, &named, "2026-01-01"), "2.5", "another service of Google's has the list price");
+}
+
+#[test]
+fn an_import_prices_calls_whose_model_tells_the_provider() {
+    let import = list(
+        r#"{"gpt-4o":{"litellm_provider":"openai","input_cost_per_token":1e-06},
+            "azure/gpt-4o":{"litellm_provider":"azure","input_cost_per_token":2e-06},
+            "gemini-2.5-pro":{"litellm_provider":"vertex_ai-language-models","input_cost_per_token":3e-06},
+            "gemini/gemini-2.5-pro":{"litellm_provider":"gemini","input_cost_per_token":4e-06}}"#,
+    );
+    let pricer = Pricer::new(vec![import, Catalogue::built_in()]);
+    for (model, expected) in
+        [("gpt-4o", "1"), ("azure/gpt-4o", "2"), ("gemini-2.5-pro", "3"), ("gemini/gemini-2.5-pro", "4")]
+    {
+        let route = Route { provider: Some("litellm"), response_model: Some(model), ..CALL };
+        assert_eq!(price(&pricer, &route, "2026-01-01"), expected, "{model}");
+    }
+}

@@ -11,6 +11,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::json::{LineDelimitedWriter, ReaderBuilder};
+use datafusion::error::DataFusionError;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
@@ -25,6 +26,9 @@ use crate::error::{QueryError, SqlErrorKind};
 use crate::prices::Prices;
 
 const FOLDER: &str = "price-books";
+
+/// The form of the time in a name.
+pub(super) const TIME: &str = "%Y%m%dT%H%M%SZ";
 
 /// The columns of a snapshot that are not text.
 const COUNTS: [&str; 5] = ["ordinal", "valid_from", "valid_to", "context_over", "per"];
@@ -58,7 +62,7 @@ pub async fn record(location: &Location, prices: &Prices, now: i64) -> Result<()
         return Ok(());
     }
     let versions: Vec<&str> = prices.pricer().catalogues().map(Catalogue::version).collect();
-    let time = DateTime::from_timestamp_nanos(now).format("%Y%m%dT%H%M%SZ");
+    let time = DateTime::from_timestamp_nanos(now).format(TIME);
     let name = format!("{time}.{}.{}.parquet", prices.version(), versions.join("."));
     let path = location.table_path(FOLDER).join(name);
     location.store().put(&path, encode(prices)?.into()).await.map_err(failed)?;
@@ -74,14 +78,33 @@ pub(crate) async fn read(location: &Location, version: &str) -> Result<Prices, Q
         let message = format!("there were no prices of version `{version}`; `tracewell prices versions` lists all");
         return Err(QueryError::wrong(SqlErrorKind::Parameter, message));
     };
-    let bytes = location.store().get(&path).await.map_err(failed)?.bytes().await.map_err(failed)?;
     let mut rows = Vec::new();
-    for batch in ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(failed)?.build().map_err(failed)? {
-        rows.extend(decode(&batch?)?);
+    for batch in batches(location, &path).await? {
+        rows.extend(decode(&batch)?);
     }
     let of_one = |a: &PriceRow, b: &PriceRow| (&a.catalogue, &a.version) == (&b.catalogue, &b.version);
     let catalogue = |rows: &[PriceRow]| Catalogue::from_rows(rows.to_vec()).map(Arc::new).map_err(failed);
     Ok(Prices::new(rows.chunk_by(of_one).map(catalogue).collect::<Result<_, _>>()?))
+}
+
+async fn batches(location: &Location, path: &Path) -> Result<Vec<RecordBatch>, QueryError> {
+    let bytes = location.store().get(path).await.map_err(failed)?.bytes().await.map_err(failed)?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(failed)?.build().map_err(failed)?;
+    reader.collect::<Result<Vec<_>, _>>().map_err(failed)
+}
+
+/// Every snapshot with its rows, the first ones first.
+pub(super) async fn all(location: &Location) -> Result<Vec<(Recorded, Vec<RecordBatch>)>, DataFusionError> {
+    let outside = |error: QueryError| DataFusionError::External(Box::new(error));
+    let mut paths = files(location).await.map_err(outside)?;
+    paths.sort();
+    let mut all = Vec::new();
+    for path in paths {
+        if let Some(book) = read_name(&path) {
+            all.push((book, batches(location, &path).await.map_err(outside)?));
+        }
+    }
+    Ok(all)
 }
 
 /// Prices that were in force.

@@ -37,7 +37,7 @@ enum Command {
     #[command(
         after_help = "Examples:\n  tracewell prices test gpt-4.1-mini --input 2000 --cache-read 500 --output 40\n  tracewell prices test claude-sonnet-4-5 --provider anthropic --at 2026-11-16 --input 5000 --output 300"
     )]
-    Test(test::Test),
+    Test(Box<test::Test>),
     /// Check a price file and put it where the server reads it: rules of your own in TOML or CSV, LiteLLM's
     /// model_prices_and_context_window.json, or the prices.json of a genai-prices release.
     #[command(

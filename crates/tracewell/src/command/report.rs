@@ -4,19 +4,22 @@ use std::io::Write;
 
 use anyhow::{Context, bail};
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 use tracewell_lake::Lake;
 use tracewell_model::schema::KEPT_TABLES;
+use tracewell_query::prices::record;
 use tracewell_report::page::{Item, Section};
 use tracewell_report::{
-    Ask, Dimension, Page, Period, Report, Request, cost, produce, published_page, quality, render, zone,
+    Dimension, Page, Period, Report, Request, cost, produce, published_page, quality, render, zone,
 };
 use tracewell_runs::render::{markdown, terminal};
 use tracewell_serve::Answers;
 
 use super::source::{Asked, Source};
 use crate::output::{self, Format, look};
+use crate::prices;
 use crate::reports::Desk;
 
 #[derive(Debug, Args)]
@@ -122,6 +125,17 @@ enum Form {
     Parquet,
 }
 
+impl Form {
+    /// The format of the report's table, where that is what is asked for.
+    fn of_rows(self) -> Option<Format> {
+        match self {
+            Self::Csv => Some(Format::Csv),
+            Self::Parquet => Some(Format::Parquet),
+            _ => None,
+        }
+    }
+}
+
 impl Reports {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let written = match self.command {
@@ -154,9 +168,18 @@ impl Make {
             bail!("{} is not over; what is published stays, so only periods that are over are", request.period);
         }
         let answers = Answers(self.asked.open().await?);
-        match self.format {
-            Form::Csv | Form::Parquet if !self.publish => return self.rows(&answers, &request).await,
-            _ => {}
+        let format = self.format.of_rows();
+        let sql = match (format, report) {
+            (Some(_), Report::Cost) => Some(cost::table_sql(&request)),
+            (Some(_), Report::Quality) => Some(quality::table_sql(&request)),
+            _ => None,
+        };
+        let rows = match sql {
+            Some(sql) => Some(answers.0.sql(&sql).await?),
+            None => None,
+        };
+        if let (Some(format), Some(rows), false) = (format, &rows, self.publish) {
+            return write_rows(format, rows);
         }
         let page = produce(&answers, &request).await?;
         if self.publish {
@@ -165,27 +188,14 @@ impl Make {
                 eprintln!("tracewell: {} was published before; that stays", request.period);
             }
         }
-        write(self.format, &page)
-    }
-
-    async fn rows(&self, answers: &Answers<Source>, request: &Request) -> anyhow::Result<()> {
-        let format = if self.format == Form::Csv { Format::Csv } else { Format::Parquet };
-        let mut out = std::io::stdout().lock();
-        let (schema, rows) = match request.report {
-            Report::Cost => answers.0.sql(&cost::table_sql(request)).await?,
-            Report::Quality => answers.0.sql(&quality::table_sql(request)).await?,
-            Report::Leadership => {
-                let page = produce(answers, request).await?;
+        match (format, rows) {
+            (Some(format), Some(rows)) => write_rows(format, &rows),
+            (Some(format), None) => {
                 let rows = figures(&page)?;
-                (rows.schema(), vec![rows])
+                write_rows(format, &(rows.schema(), vec![rows]))
             }
-        };
-        if format != Format::Csv {
-            return output::write(&mut out, format, &schema, &rows);
+            (None, _) => write(self.format, &page),
         }
-        let rows = rows.iter().map(output::for_spreadsheets).collect::<Result<Vec<_>, _>>()?;
-        let schema = rows.first().map_or(schema, RecordBatch::schema);
-        output::write(&mut out, format, &schema, &rows)
     }
 }
 
@@ -232,9 +242,14 @@ impl Run {
     }
 }
 
-async fn desk<A: Ask>(asked: &Asked, source: A) -> anyhow::Result<Desk<A>> {
+/// What publishes. The prices that it publishes by are kept, as a server does, so that they can be asked for later.
+async fn desk(asked: &Asked, source: Answers<Source>) -> anyhow::Result<Desk<Answers<Source>>> {
     let config = asked.config()?;
-    let lake = Lake::open(super::location(&config)?, KEPT_TABLES, true).await?;
+    let location = super::location(&config)?;
+    if matches!(source.0, Source::Local(_)) {
+        record(&location, &prices::read(&config)?, super::now()).await?;
+    }
+    let lake = Lake::open(location, KEPT_TABLES, true).await?;
     Desk::new(source, lake, config.report)
 }
 
@@ -266,6 +281,16 @@ impl From<output::Form> for Form {
             output::Form::Html => Self::Html,
         }
     }
+}
+
+fn write_rows(format: Format, (schema, rows): &(SchemaRef, Vec<RecordBatch>)) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if format != Format::Csv {
+        return output::write(&mut out, format, schema, rows);
+    }
+    let rows = rows.iter().map(output::for_spreadsheets).collect::<Result<Vec<_>, _>>()?;
+    let schema = rows.first().map_or_else(|| schema.clone(), RecordBatch::schema);
+    output::write(&mut out, format, &schema, &rows)
 }
 
 fn write(form: Form, page: &Page) -> anyhow::Result<()> {

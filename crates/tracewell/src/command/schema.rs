@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use clap::Args;
-use tracewell_model::schema::{DERIVED_TABLES, FACT_TABLES, KEPT_TABLES, SCHEMA_VERSION};
+use tracewell_model::schema::{DERIVED_TABLES, FACT_TABLES, KEPT_TABLES, PRICES, SCHEMA_VERSION};
 use tracewell_query::{VIEWS, published};
 
 use super::say;
@@ -19,7 +19,7 @@ impl Schema {
              are SQL over them, in [`views`](views), and stand below the tables.\n\
              NULL always means \"not known\" or \"not sent\".\n"
         );
-        for table in FACT_TABLES.iter().rev().chain(DERIVED_TABLES).chain(KEPT_TABLES) {
+        for table in FACT_TABLES.iter().rev().chain(DERIVED_TABLES).chain(KEPT_TABLES).chain(&[&PRICES]) {
             writeln!(page, "\n## `{}`\n\n{}\nSorted by {}.\n", table.name, table.doc, table.sort.join(", "))?;
             head(&mut page)?;
             for column in table.columns {

@@ -33,12 +33,27 @@ pub(super) struct Test {
     /// Of the input: written to the cache
     #[arg(long, value_name = "N")]
     cache_write: Option<i64>,
+    /// Of the cache writes: kept five minutes
+    #[arg(long, value_name = "N")]
+    cache_write_5m: Option<i64>,
     /// Of the cache writes: kept one hour
     #[arg(long, value_name = "N")]
     cache_write_1h: Option<i64>,
+    /// Of the input: audio
+    #[arg(long, value_name = "N")]
+    audio_input: Option<i64>,
+    /// Of the input: images
+    #[arg(long, value_name = "N")]
+    image_input: Option<i64>,
     /// Of the output: reasoning
     #[arg(long, value_name = "N")]
     reasoning: Option<i64>,
+    /// Of the output: audio
+    #[arg(long, value_name = "N")]
+    audio_output: Option<i64>,
+    /// Of the output: images
+    #[arg(long, value_name = "N")]
+    image_output: Option<i64>,
     /// Service tier; `batch` is for batches
     #[arg(long)]
     service_tier: Option<String>,
@@ -76,9 +91,14 @@ impl Test {
             output_tokens: self.output,
             cache_read_tokens: self.cache_read,
             cache_write_tokens: self.cache_write,
+            cache_write_5m_tokens: self.cache_write_5m,
             cache_write_1h_tokens: self.cache_write_1h,
             reasoning_tokens: self.reasoning,
-            ..Usage::default()
+            audio_input_tokens: self.audio_input,
+            audio_output_tokens: self.audio_output,
+            image_input_tokens: self.image_input,
+            image_output_tokens: self.image_output,
+            requests: None,
         };
         let plan = pricer.plan(&route);
         let quote = match plan.price(self.at.unwrap_or_else(now), &usage) {
