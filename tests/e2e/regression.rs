@@ -12,6 +12,7 @@ use crate::spans::now;
 mod exchange;
 mod grpc;
 mod judge;
+mod releases;
 mod replay;
 mod review;
 mod story;

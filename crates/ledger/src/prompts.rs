@@ -42,25 +42,51 @@ pub fn history(name: &str) -> String {
     )
 }
 
-/// A prompt as `NAME`, for its latest revision, or `NAME@REVISION`, or `NAME@VERSION`.
+/// A prompt as `NAME`, for its latest revision, `NAME@REVISION` or `NAME@VERSION`. Where that can mean several,
+/// `NAME@revision:3` and `NAME@version:3` say which is meant.
+///
+/// # Errors
+/// When there is none, or it cannot be told which is meant, or a query fails.
+pub async fn get(source: &impl Ask, wanted: &str) -> Result<Prompt, LedgerError> {
+    let (name, which) = match wanted.rsplit_once('@') {
+        Some((name, which)) => (name, Some(which)),
+        None => (wanted, None),
+    };
+    let restriction = match which.map(|which| (which, which.split_once(':'))) {
+        None => " ORDER BY revision DESC LIMIT 1".to_owned(),
+        Some((_, Some(("revision", number)))) => format!(" AND CAST(revision AS text) = {}", quoted(number)),
+        Some((_, Some(("version", version)))) => format!(" AND version = {}", quoted(version)),
+        Some((either, _)) => format!(" AND (CAST(revision AS text) = {0} OR version = {0})", quoted(either)),
+    };
+    let query = format!("SELECT {COLUMNS} FROM prompts WHERE name = {}{restriction}", quoted(name));
+    let found = rows::<Prompt>(source, &query).await?;
+    match meant(found, which.unwrap_or_default()).map_err(LedgerError::Refused)? {
+        Some(prompt) => Ok(prompt),
+        None => Err(LedgerError::NotFound(missing(source, name, which).await?)),
+    }
+}
+
+/// Exactly that revision of a prompt.
 ///
 /// # Errors
 /// When there is none, or a query fails.
-pub async fn get(source: &impl Ask, wanted: &str) -> Result<Prompt, LedgerError> {
-    let (name, version) = match wanted.rsplit_once('@') {
-        Some((name, version)) => (name, Some(version)),
-        None => (wanted, None),
-    };
-    let which = version.map_or_else(String::new, |version| {
-        format!(" AND (CAST(revision AS text) = {0} OR version = {0})", quoted(version))
-    });
-    let query =
-        format!("SELECT {COLUMNS} FROM prompts WHERE name = {}{which} ORDER BY revision DESC LIMIT 1", quoted(name));
-    let found = rows::<Prompt>(source, &query).await?.pop();
-    match found {
-        Some(prompt) => Ok(prompt),
-        None => Err(LedgerError::NotFound(missing(source, name, version).await?)),
+pub async fn revision(source: &impl Ask, name: &str, number: i64) -> Result<Prompt, LedgerError> {
+    get(source, &format!("{name}@revision:{number}")).await
+}
+
+/// The latest of revisions that go by one version and send the same; an error where it is not certain that one of them is
+/// meant.
+fn meant(mut found: Vec<Prompt>, which: &str) -> Result<Option<Prompt>, String> {
+    found.sort_by_key(|prompt| prompt.revision);
+    let Some(last) = found.pop() else { return Ok(None) };
+    let is_other =
+        |prompt: &Prompt| prompt.revision.to_string() == which || !prompt.changes(Some(&last)).is_empty();
+    if last.revision.to_string() == which && !found.is_empty() || found.iter().any(is_other) {
+        let numbers: Vec<String> =
+            found.iter().chain([&last]).map(|prompt| format!("{}@revision:{}", prompt.name, prompt.revision)).collect();
+        return Err(format!("`{}@{which}` can mean several; write one of {}", last.name, numbers.join(", ")));
     }
+    Ok(Some(last))
 }
 
 /// A revision, and the commit that it was taken from.
@@ -116,11 +142,62 @@ impl<A: Ask> Ledger<A> {
                 Err(error) => return Err(error),
             };
             let Some(next) = file.next(last.as_ref(), signed, origin) else { return Ok(None) };
+            self.check_version(&next).await?;
             let rows = std::slice::from_ref(&next);
             if self.append("prompts", rows, format!("prompt:{name}"), next.revision).await? {
                 return Ok(Some(next));
             }
         }
         Err(LedgerError::Crowded(MOST_TRIES))
+    }
+
+    /// What spans report tells one text from another: a version is not given to a second one.
+    async fn check_version(&self, next: &Prompt) -> Result<(), LedgerError> {
+        let query = format!(
+            "SELECT {COLUMNS} FROM prompts WHERE name = {} AND version = {}",
+            quoted(&next.name),
+            quoted(&next.version)
+        );
+        let before = rows::<Prompt>(&self.source, &query).await?;
+        match before.iter().find(|before| !next.changes(Some(before)).is_empty()) {
+            None => Ok(()),
+            Some(before) => Err(LedgerError::Refused(format!(
+                "version `{}` of `{}` is on record as revision {}, with other {}; give this one a version of its own",
+                next.version,
+                next.name,
+                before.revision,
+                next.changes(Some(before)).join(", ")
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prompt(revision: i64, version: &str, text: &str) -> Prompt {
+        Prompt {
+            name: "helper".to_owned(),
+            revision,
+            version: version.to_owned(),
+            content_hash: text.to_owned(),
+            ..Prompt::default()
+        }
+    }
+
+    #[test]
+    fn a_number_means_one_revision_or_nobody_can_tell() {
+        let number = |found: Vec<Prompt>, which: &str| meant(found, which).map(|prompt| prompt.map(|one| one.revision));
+        assert_eq!(number(vec![], "3"), Ok(None));
+        assert_eq!(number(vec![prompt(3, "3", "a")], "3"), Ok(Some(3)));
+        // The fourth only has another owner.
+        assert_eq!(number(vec![prompt(4, "x", "a"), prompt(3, "x", "a")], "x"), Ok(Some(4)));
+        let several = "`helper@3` can mean several; write one of helper@revision:3, helper@revision:7".to_owned();
+        assert_eq!(number(vec![prompt(7, "3", "b"), prompt(3, "3", "a")], "3"), Err(several.clone()));
+        // Even where both send the same: approvals are of one of them.
+        assert_eq!(number(vec![prompt(7, "3", "a"), prompt(3, "3", "a")], "3"), Err(several));
+        assert!(number(vec![prompt(3, "7", "a"), prompt(7, "8", "b")], "7").unwrap_err().contains("several"));
+        assert!(number(vec![prompt(5, "x", "a"), prompt(6, "x", "b")], "version:x").unwrap_err().contains("several"));
     }
 }

@@ -264,12 +264,12 @@ impl<A: Ask> Ledger<A> {
             let mut entries = ledger.step(&asked).map_err(LedgerError::Refused)?;
             let live = ledger.live(request.environment).map(|live| live.revision);
             let before = match live {
-                Some(revision) => Some(prompts::get(&self.source, &format!("{}@{revision}", prompt.name)).await?),
+                Some(revision) => Some(prompts::revision(&self.source, &prompt.name, revision).await?),
                 None => None,
             };
             let leads_to = match entries.last() {
                 Some(last) if last.revision != prompt.revision => {
-                    prompts::get(&self.source, &format!("{}@{}", prompt.name, last.revision)).await?
+                    prompts::revision(&self.source, &prompt.name, last.revision).await?
                 }
                 _ => prompt.clone(),
             };

@@ -13,13 +13,13 @@ use super::{CASES, chat, done, rows, said, send, tracewell};
 use crate::server::{BINARY, Server};
 
 /// Runs a command as somebody.
-fn by(who: &str, data: &Path, arguments: &[&str]) -> Output {
+pub(super) fn by(who: &str, data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command.args(arguments).args(["--data", data.to_str().unwrap()]).env_remove("TRACEWELL_CONFIG");
     command.env("TRACEWELL_AUTHOR", who).output().unwrap()
 }
 
-fn refused(output: &Output, why: &str) {
+pub(super) fn refused(output: &Output, why: &str) {
     assert!(!output.status.success() && said(output).contains(why), "{}", said(output));
 }
 

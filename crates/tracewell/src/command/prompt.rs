@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use tracewell_ledger::prompts;
+use tracewell_ledger::{LedgerError, prompts};
 use tracewell_regression::dataset::Signed;
 use tracewell_regression::prompt::{Origin, Prompt as Recorded, PromptFile};
 use tracewell_runs::render::Block;
@@ -232,7 +232,7 @@ impl Sync {
     async fn run(self) -> anyhow::Result<()> {
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
-        let (mut added, mut same, mut wrong) = (0, 0, 0);
+        let (mut added, mut same, mut wrong, mut refused) = (0, 0, 0, 0);
         let commits = self.commits(&signed)?;
         let recorded = recorded(&ledger.source, &commits).await?;
         for (place, commit) in commits.into_iter().enumerate() {
@@ -253,17 +253,23 @@ impl Sync {
                     continue;
                 }
                 let origin = Origin { source: Some(path), commit: commit.id.clone() };
-                match ledger.add_prompt(&file, &commit.signed, &origin).await? {
-                    Some(prompt) => {
+                match ledger.add_prompt(&file, &commit.signed, &origin).await {
+                    Ok(Some(prompt)) => {
                         added += 1;
                         super::say!("{}@{}", prompt.name, prompt.revision);
                     }
-                    None => same += 1,
+                    Ok(None) => same += 1,
+                    Err(LedgerError::Refused(reason)) => {
+                        refused += 1;
+                        eprintln!("tracewell: `{}`: {reason}", origin.source.unwrap_or_default());
+                    }
+                    Err(error) => return Err(error.into()),
                 }
             }
         }
         eprintln!("{added} revisions were recorded, {same} files say what is on record, {wrong} are no prompts");
         anyhow::ensure!(wrong == 0, "{wrong} files are no prompts; the others are recorded");
+        anyhow::ensure!(refused == 0, "{refused} revisions were refused; the others are recorded");
         Ok(())
     }
 

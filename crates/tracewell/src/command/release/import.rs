@@ -60,7 +60,7 @@ impl Import {
             }
             let request = Request {
                 step: Step::Live,
-                prompt: &format!("{}@{}", live.prompt, live.revision),
+                prompt: &format!("{}@revision:{}", live.prompt, live.revision),
                 environment: &self.environment,
                 signed: &live.signed,
                 effective_at: &live.at.to_rfc3339_opts(SecondsFormat::Micros, true),
