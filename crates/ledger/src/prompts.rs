@@ -74,6 +74,19 @@ pub async fn revision(source: &impl Ask, name: &str, number: i64) -> Result<Prom
     get(source, &format!("{name}@revision:{number}")).await
 }
 
+/// The prompt on record of what trials are marked with, `NAME@VERSION`; `None` where there is none, or several differ.
+///
+/// # Errors
+/// When a query fails.
+pub async fn of_version(source: &impl Ask, marked: &str) -> Result<Option<Prompt>, LedgerError> {
+    let Some((name, version)) = marked.rsplit_once('@') else { return Ok(None) };
+    match get(source, &format!("{name}@version:{version}")).await {
+        Ok(prompt) => Ok(Some(prompt)),
+        Err(LedgerError::NotFound(_) | LedgerError::Refused(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The latest of revisions that go by one version and send the same; an error where it is not certain that one of them is
 /// meant.
 fn meant(mut found: Vec<Prompt>, which: &str) -> Result<Option<Prompt>, String> {

@@ -68,19 +68,33 @@ pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerErr
     struct Row {
         verdict: String,
         decision: String,
+        candidate: String,
+        prompt: Option<String>,
+        prompt_revision: Option<i64>,
     }
     let query = format!(
-        "SELECT verdict, decision FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2",
+        "SELECT verdict, decision, candidate, prompt, prompt_revision FROM verdicts WHERE starts_with(verdict, {})
+        ORDER BY verdict LIMIT 2",
         quoted(id)
     );
     let mut found: Vec<Row> = rows(source, &query).await?;
-    match (found.pop(), found.pop()) {
-        (Some(Row { verdict, decision }), None) => Ok(Evidence { verdict, decision }),
+    let row = match (found.pop(), found.pop()) {
+        (Some(row), None) => row,
         (None, _) => {
-            Err(LedgerError::NotFound(format!("there is no verdict `{id}`; `tracewell gate --list` shows them")))
+            return Err(LedgerError::NotFound(format!(
+                "there is no verdict `{id}`; `tracewell gate --list` shows them"
+            )));
         }
-        _ => Err(LedgerError::Refused(format!("several verdicts begin with `{id}`; give more of it"))),
-    }
+        _ => return Err(LedgerError::Refused(format!("several verdicts begin with `{id}`; give more of it"))),
+    };
+    // A version is looked up, as verdicts of before took its number for a revision's, and as it may have been recorded
+    // after it was tried.
+    let tried = match (row.candidate.strip_prefix("version:"), row.prompt, row.prompt_revision) {
+        (Some(version), ..) => prompts::of_version(source, version).await?,
+        (None, Some(prompt), Some(revision)) => Some(prompts::revision(source, &prompt, revision).await?),
+        _ => None,
+    };
+    Ok(Evidence { verdict: row.verdict, decision: row.decision, candidate: row.candidate, tried })
 }
 
 /// Whose trials stand for what is live, or for another contender. `candidate` tells which prompt is meant.
@@ -245,13 +259,17 @@ impl<A: Ask> Ledger<A> {
             let reason = format!("{at} is yet to come; the record says what happened, so record it when it has");
             return Err(LedgerError::Refused(reason));
         }
-        let evidence = match request.verdict {
-            Some(id) => Some(evidence(&self.source, id).await?),
-            None => None,
-        };
         let prompt = prompts::get(&self.source, request.prompt).await?;
         for _ in 0..MOST_TRIES {
             let ledger = of(&self.source, &prompt.name).await?;
+            let evidence = match (request.step, request.verdict, ledger.named(request.environment, prompt.revision)) {
+                (Step::Rollback, ..) | (_, None, None) => None,
+                (_, Some(id), _) => Some(evidence(&self.source, id).await?),
+                // Ledgers of before took verdicts on anything.
+                (_, None, Some(id)) => {
+                    Some(evidence(&self.source, id).await?).filter(|named| named.is_of(&prompt).is_ok())
+                }
+            };
             let asked = Move {
                 step: request.step,
                 prompt: &prompt,

@@ -155,19 +155,14 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     Ok(Reached { id, verdict, dataset, row })
 }
 
-/// Name and revision, where a contender is a version of a prompt.
+/// Name and revision, where a contender is a version of a prompt on record.
 async fn prompt_of(source: &impl Ask, contender: &Contender) -> Result<(Option<String>, Option<i64>), LedgerError> {
-    Ok(match contender {
-        Contender::Prompt(prompt) => {
-            let prompt = prompts::get(source, prompt).await?;
-            (Some(prompt.name), Some(prompt.revision))
-        }
-        Contender::Version(version) => match version.rsplit_once('@') {
-            Some((name, revision)) => (Some(name.to_owned()), revision.trim_start_matches('v').parse().ok()),
-            None => (None, None),
-        },
-        _ => (None, None),
-    })
+    let prompt = match contender {
+        Contender::Prompt(prompt) => Some(prompts::get(source, prompt).await?),
+        Contender::Version(version) => prompts::of_version(source, version).await?,
+        _ => None,
+    };
+    Ok(prompt.map(|prompt| (prompt.name, prompt.revision)).unzip())
 }
 
 /// A scorer by its name, made ready.

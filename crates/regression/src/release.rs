@@ -70,11 +70,37 @@ pub struct Entry {
 }
 
 /// A gate's verdict that a release rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Evidence {
     pub verdict: String,
     pub decision: String,
+    /// What was tried, as the gate's file calls it.
+    pub candidate: String,
+    /// The revision on record that was tried; `None` where it was none.
+    pub tried: Option<Prompt>,
+}
+
+impl Evidence {
+    /// Whether it says something of what is to be released: the revision, or one that sends the same.
+    ///
+    /// # Errors
+    /// Of what else it speaks.
+    pub fn is_of(&self, prompt: &Prompt) -> Result<(), String> {
+        let is_same = |tried: &Prompt| tried.name == prompt.name && prompt.changes(Some(tried)).is_empty();
+        if self.tried.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
+        let tried = self.tried.as_ref().map(|tried| format!(", which is `{}@{}`", tried.name, tried.revision));
+        Err(format!(
+            "the verdict {} is on `{}`{}, and not on `{}@{}`",
+            self.verdict,
+            self.candidate,
+            tried.unwrap_or_default(),
+            prompt.name,
+            prompt.revision
+        ))
+    }
 }
 
 /// What is asked for.
@@ -90,7 +116,7 @@ pub struct Move<'a> {
     pub signed: &'a Signed,
     /// Since when it holds, as RFC 3339.
     pub effective_at: &'a str,
-    /// What it rests on.
+    /// What it rests on: the verdict that is named, or else [`Ledger::named`].
     pub evidence: Option<&'a Evidence>,
     /// Without the approvals and the verdict that it needs.
     pub forced: bool,
@@ -183,6 +209,9 @@ impl Ledger {
         let state = self.state(environment, revision);
         let (proposer, approved) = self.approved_by(environment, revision);
         let needed = prompt.approvals.unwrap_or(1);
+        if let Some(evidence) = step.evidence {
+            evidence.is_of(prompt)?;
+        }
         let enough = i64::try_from(approved.len()).unwrap_or(i64::MAX) >= needed;
         let mut entry = self.entry(step);
         match step.step {
@@ -247,7 +276,7 @@ impl Ledger {
         if !enough {
             return Err(format!("{name} has {approved} of {needed} approvals for {}", step.environment));
         }
-        match (step.step, step.evidence.or(self.evidence(step).as_ref())) {
+        match (step.step, step.evidence) {
             (Step::Live, None) => Err(format!("{name} has no gate's verdict; name one that passed")),
             (Step::Live, Some(evidence)) if evidence.decision != "pass" => {
                 Err(format!("the verdict {} on {name} is {}", evidence.verdict, evidence.decision.replace('_', " ")))
@@ -256,10 +285,11 @@ impl Ledger {
         }
     }
 
-    /// The verdict that was named in an earlier step.
-    fn evidence(&self, step: &Move<'_>) -> Option<Evidence> {
-        let mut named = self.of(step.environment).rev().filter(|entry| entry.revision == step.prompt.revision);
-        named.find_map(|entry| Some(Evidence { verdict: entry.verdict.clone()?, decision: entry.decision.clone()? }))
+    /// The verdict that was named last in a step of a revision.
+    #[must_use]
+    pub fn named(&self, environment: &str, revision: i64) -> Option<&str> {
+        let mut steps = self.of(environment).rev().filter(|entry| entry.revision == revision);
+        steps.find_map(|entry| entry.verdict.as_deref())
     }
 
     fn rollback(&self, step: &Move<'_>, entry: Entry) -> Result<Vec<Entry>, String> {
@@ -291,7 +321,7 @@ impl Ledger {
     }
 
     fn entry(&self, step: &Move<'_>) -> Entry {
-        let evidence = step.evidence.cloned().or_else(|| self.evidence(step));
+        let evidence = step.evidence.cloned();
         let (verdict, decision) = evidence.map(|evidence| (evidence.verdict, evidence.decision)).unzip();
         Entry {
             prompt: step.prompt.name.clone(),

@@ -1,14 +1,17 @@
 //! What the ledger of releases holds to, on the command line.
 
 use std::path::Path;
+use std::process::Output;
 
 use super::story::{by, refused};
-use super::{done, rows, tracewell};
+use super::{CASES, chat, dataset, done, rows, send, tracewell};
+use crate::server::Server;
 
-/// Records a revision of the prompt `helper`: its file, less the text.
-fn add(data: &Path, head: &str, text: &str) -> std::process::Output {
+/// Records a revision of a prompt: its file, less the text.
+fn add(data: &Path, name: &str, head: &str, text: &str) -> Output {
     let file = data.with_extension("toml");
-    std::fs::write(&file, format!("name = 'helper'\n{head}\n[[message]]\nrole = 'system'\ncontent = '{text}'\n")).unwrap();
+    let text = format!("name = '{name}'\n{head}\n[[message]]\nrole = 'system'\ncontent = '{text}'\n");
+    std::fs::write(&file, text).unwrap();
     by("ann", data, &["prompt", "add", file.to_str().unwrap()])
 }
 
@@ -17,16 +20,16 @@ fn a_version_is_one_text_and_a_number_one_revision() {
     let temporary = tempfile::tempdir().unwrap();
     let data = temporary.path().join("data");
     for text in ["One.", "Two."] {
-        done(add(&data, "", text));
+        done(add(&data, "helper", "", text));
     }
     // What spans report as 1 is the first text, and stays it.
-    refused(&add(&data, "version = '1'", "Three."), "version `1` of `helper` is on record as revision 1, with other content");
-    done(add(&data, "version = '5'", "Three."));
-    refused(&add(&data, "version = '5'", "Four."), "with other content; give this one a version of its own");
+    refused(&add(&data, "helper", "version = '1'", "Three."), "version `1` of `helper` is on record as revision 1, with other content");
+    done(add(&data, "helper", "version = '5'", "Three."));
+    refused(&add(&data, "helper", "version = '5'", "Four."), "with other content; give this one a version of its own");
     // Another owner of the same text.
-    assert_eq!(done(add(&data, "version = '5'\nowner = 'bob'", "Three.")), "helper@4\n");
-    refused(&add(&data, "", "Five."), "version `5` of `helper` is on record as revision 3");
-    assert_eq!(done(add(&data, "version = 'five'", "Five.")), "helper@5\n");
+    assert_eq!(done(add(&data, "helper", "version = '5'\nowner = 'bob'", "Three.")), "helper@4\n");
+    refused(&add(&data, "helper", "", "Five."), "version `5` of `helper` is on record as revision 3");
+    assert_eq!(done(add(&data, "helper", "version = 'five'", "Five.")), "helper@5\n");
 
     let shown = |name: &str| tracewell(&data, &["prompt", "show", name, "--format", "json"]);
     let revision = |name: &str| {
@@ -46,4 +49,59 @@ fn a_version_is_one_text_and_a_number_one_revision() {
     assert_eq!((&back["revision"], &back["messages"][0]["content"]), (&5.into(), &"Five.".into()));
     let live = rows(tracewell(&data, &["sql", "--format", "json", "SELECT revision FROM live_releases WHERE live_until IS NULL"]));
     assert_eq!(live[0]["revision"], 5);
+}
+
+/// Trials of `refund-helper` on every case that come out right, for a gate on that version.
+async fn tried(server: &Server, version: &str, first: u32) {
+    let marked = format!("refund-helper@{version}");
+    let trial = |((id, asked, expected), number): (&(&str, &str, &str), u32)| {
+        let marks =
+            [("tracewell.example.id", *id), ("tracewell.candidate", &marked), ("tracewell.dataset", "refunds")];
+        chat(number, asked, expected, false, &marks)
+    };
+    send(server, CASES.iter().zip(first..).map(trial).collect()).await;
+}
+
+/// Runs a gate that wants every answer right on a version of `refund-helper`; gives its output.
+fn gate(data: &Path, version: &str) -> Output {
+    let file = data.with_extension("gate.toml");
+    let text = format!(
+        "name = 'refunds'\ndataset = 'refunds@v1'\ncandidate = 'version:refund-helper@{version}'\nminimum_sample = 4\n\
+         [[scorer]]\nname = 'right'\nkind = 'exact'\nmin_pass_rate = 1.0\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    by("ann", data, &["gate", file.to_str().unwrap()])
+}
+
+/// The id of the last verdict.
+fn last_verdict(data: &Path) -> String {
+    let query = "SELECT verdict FROM verdicts ORDER BY recorded_at DESC LIMIT 1";
+    rows(tracewell(data, &["sql", "--format", "json", query]))[0]["verdict"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_opens_only_the_revision_it_is_on() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    dataset(&data, temporary.path());
+    tried(&server, "2", 1).await;
+    // Revision 1 is version 2; revision 2 is another text.
+    done(add(&data, "refund-helper", "version = '2'", "Old."));
+    done(add(&data, "refund-helper", "version = '3'", "New."));
+    assert_eq!(gate(&data, "2").status.code(), Some(0));
+    let kept = server.sql("SELECT prompt, prompt_revision FROM verdicts");
+    assert_eq!((&kept[0]["prompt"], &kept[0]["prompt_revision"]), (&"refund-helper".into(), &1.into()));
+    let passed = last_verdict(&data);
+
+    let new = "refund-helper@revision:2";
+    let on = "is on `version:refund-helper@2`, which is `refund-helper@1`, and not on `refund-helper@2`";
+    refused(&by("ann", &data, &["release", "propose", new, "--verdict", &passed]), on);
+    done(by("ann", &data, &["release", "propose", new]));
+    done(by("bob", &data, &["release", "approve", new]));
+    refused(&by("ann", &data, &["release", "live", new, "--verdict", &passed]), on);
+    let old = "refund-helper@revision:1";
+    done(by("ann", &data, &["release", "propose", old]));
+    done(by("bob", &data, &["release", "approve", old]));
+    done(by("ann", &data, &["release", "live", old, "--verdict", &passed]));
 }

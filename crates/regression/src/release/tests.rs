@@ -3,7 +3,17 @@ use super::*;
 const WHEN: &str = "2026-11-20T10:00:00Z";
 
 fn prompt(revision: i64) -> Prompt {
-    Prompt { name: "helper".to_owned(), revision, version: format!("v{revision}"), ..Prompt::default() }
+    let content_hash = format!("text {revision}");
+    Prompt { name: "helper".to_owned(), revision, version: format!("v{revision}"), content_hash, ..Prompt::default() }
+}
+
+fn verdict(decision: &str, tried: &Prompt) -> Evidence {
+    Evidence {
+        verdict: "v".to_owned(),
+        decision: decision.to_owned(),
+        candidate: format!("version:helper@{}", tried.version),
+        tried: Some(tried.clone()),
+    }
 }
 
 struct Story {
@@ -23,16 +33,27 @@ impl Story {
         author: &str,
         more: (Option<&str>, bool),
     ) -> Result<(), String> {
-        let evidence = more.0.map(|decision| Evidence { verdict: "v".to_owned(), decision: decision.to_owned() });
-        let signed = Signed { author: author.to_owned(), note: more.1.then(|| "urgent".to_owned()) };
+        let evidence = more.0.map(|decision| verdict(decision, prompt));
+        self.take(step, prompt, author, evidence.as_ref(), more.1)
+    }
+
+    fn take(
+        &mut self,
+        step: Step,
+        prompt: &Prompt,
+        author: &str,
+        evidence: Option<&Evidence>,
+        forced: bool,
+    ) -> Result<(), String> {
+        let signed = Signed { author: author.to_owned(), note: forced.then(|| "urgent".to_owned()) };
         let step = Move {
             step,
             prompt,
             environment: "production",
             signed: &signed,
             effective_at: WHEN,
-            evidence: evidence.as_ref(),
-            forced: more.1,
+            evidence,
+            forced,
         };
         self.entries.extend(self.ledger.step(&step)?);
         // As they come back from the table: in any order.
@@ -121,4 +142,22 @@ fn what_is_forced_says_why() {
     let mut story = Story::new();
     story.try_step(Step::Live, &prompt(1), "ann", (None, true)).unwrap();
     assert_eq!((story.live(), story.entries[0].why.as_deref()), (Some(1), Some("urgent")));
+}
+
+#[test]
+fn a_verdict_opens_only_what_it_is_on() {
+    let mut story = Story::new();
+    let two = prompt(2);
+    story.try_step(Step::Propose, &two, "ann", (None, false)).unwrap();
+    story.try_step(Step::Approve, &two, "bob", (None, false)).unwrap();
+    let mut live = |evidence: &Evidence| story.take(Step::Live, &two, "ann", Some(evidence), false);
+    let older = live(&verdict("pass", &prompt(1))).unwrap_err();
+    assert_eq!(older, "the verdict v is on `version:helper@v1`, which is `helper@1`, and not on `helper@2`");
+    let other = Prompt { name: "other".to_owned(), ..prompt(2) };
+    assert!(live(&verdict("pass", &other)).unwrap_err().contains("which is `other@2`, and not on `helper@2`"));
+    let unknown = Evidence { tried: None, ..verdict("pass", &two) };
+    assert!(live(&unknown).unwrap_err().contains("is on `version:helper@v2`, and not on `helper@2`"));
+    // The third only has another owner.
+    let owned = Prompt { revision: 3, owner: Some("bob".to_owned()), ..two.clone() };
+    live(&verdict("pass", &owned)).unwrap();
 }
