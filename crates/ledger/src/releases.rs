@@ -71,10 +71,11 @@ pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerErr
         candidate: String,
         prompt: Option<String>,
         prompt_revision: Option<i64>,
+        reached_at: String,
     }
     let query = format!(
-        "SELECT verdict, decision, candidate, prompt, prompt_revision FROM verdicts WHERE starts_with(verdict, {})
-        ORDER BY verdict LIMIT 2",
+        "SELECT verdict, decision, candidate, prompt, prompt_revision, CAST(recorded_at AS text) AS reached_at
+        FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2",
         quoted(id)
     );
     let mut found: Vec<Row> = rows(source, &query).await?;
@@ -89,12 +90,13 @@ pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerErr
     };
     // A version is looked up, as verdicts of before took its number for a revision's, and as it may have been recorded
     // after it was tried.
-    let tried = match (row.candidate.strip_prefix("version:"), row.prompt, row.prompt_revision) {
+    let tried = match (row.candidate.strip_prefix("version:"), &row.prompt, row.prompt_revision) {
         (Some(version), ..) => prompts::of_version(source, version).await?,
-        (None, Some(prompt), Some(revision)) => Some(prompts::revision(source, &prompt, revision).await?),
+        (None, Some(prompt), Some(revision)) => Some(prompts::revision(source, prompt, revision).await?),
         _ => None,
     };
-    Ok(Evidence { verdict: row.verdict, decision: row.decision, candidate: row.candidate, tried })
+    let Row { verdict, decision, candidate, reached_at, .. } = row;
+    Ok(Evidence { verdict, decision, candidate, tried, reached_at })
 }
 
 /// Whose trials stand for what is live, or for another contender. `candidate` tells which prompt is meant.
@@ -270,9 +272,14 @@ impl<A: Ask> Ledger<A> {
                     Some(evidence(&self.source, id).await?).filter(|named| named.is_of(&prompt).is_ok())
                 }
             };
+            let live = match ledger.live(request.environment) {
+                Some(live) => Some(prompts::revision(&self.source, &prompt.name, live.revision).await?),
+                None => None,
+            };
             let asked = Move {
                 step: request.step,
                 prompt: &prompt,
+                live: live.as_ref(),
                 environment: request.environment,
                 signed: request.signed,
                 effective_at: request.effective_at,
@@ -280,18 +287,13 @@ impl<A: Ask> Ledger<A> {
                 forced: request.forced,
             };
             let mut entries = ledger.step(&asked).map_err(LedgerError::Refused)?;
-            let live = ledger.live(request.environment).map(|live| live.revision);
-            let before = match live {
-                Some(revision) => Some(prompts::revision(&self.source, &prompt.name, revision).await?),
-                None => None,
-            };
             let leads_to = match entries.last() {
                 Some(last) if last.revision != prompt.revision => {
                     prompts::revision(&self.source, &prompt.name, last.revision).await?
                 }
                 _ => prompt.clone(),
             };
-            let change = leads_to.changes(before.as_ref());
+            let change = leads_to.changes(live.as_ref());
             entries.iter_mut().for_each(|entry| entry.change.clone_from(&change));
             let app = format!("release:{}", prompt.name);
             if self.append("releases", &entries, app, ledger.next_number()).await? {

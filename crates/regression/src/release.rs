@@ -8,7 +8,8 @@
 //!
 //! Every step is an entry that says who, when and why. The ledger of a prompt is its entries in order; nothing else is the
 //! state. A revision goes live with the approvals it needs and a gate's verdict that passed, or with `forced` and a reason
-//! that stays in the record.
+//! that stays in the record. What is live sets the bar: how many have to approve, and who may. The next revision can raise
+//! it and not lower it, until it is live itself. What was rolled back needs new approvals and a new verdict.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +18,13 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Signed;
 use crate::prompt::Prompt;
 
+mod bar;
+mod evidence;
 #[cfg(test)]
 mod tests;
+
+use bar::Bar;
+pub use evidence::Evidence;
 
 /// Where a revision is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,47 +75,15 @@ pub struct Entry {
     pub forced: Option<bool>,
 }
 
-/// A gate's verdict that a release rests on.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Evidence {
-    pub verdict: String,
-    pub decision: String,
-    /// What was tried, as the gate's file calls it.
-    pub candidate: String,
-    /// The revision on record that was tried; `None` where it was none.
-    pub tried: Option<Prompt>,
-}
-
-impl Evidence {
-    /// Whether it says something of what is to be released: the revision, or one that sends the same.
-    ///
-    /// # Errors
-    /// Of what else it speaks.
-    pub fn is_of(&self, prompt: &Prompt) -> Result<(), String> {
-        let is_same = |tried: &Prompt| tried.name == prompt.name && prompt.changes(Some(tried)).is_empty();
-        if self.tried.as_ref().is_some_and(is_same) {
-            return Ok(());
-        }
-        let tried = self.tried.as_ref().map(|tried| format!(", which is `{}@{}`", tried.name, tried.revision));
-        Err(format!(
-            "the verdict {} is on `{}`{}, and not on `{}@{}`",
-            self.verdict,
-            self.candidate,
-            tried.unwrap_or_default(),
-            prompt.name,
-            prompt.revision
-        ))
-    }
-}
-
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Move<'a> {
     /// What is to be done.
     pub step: Step,
-    /// With which revision; for a rollback the one that is live.
+    /// With which revision; a rollback only looks at the name.
     pub prompt: &'a Prompt,
+    /// The revision that is live there, if one is: it sets the bar.
+    pub live: Option<&'a Prompt>,
     /// Where.
     pub environment: &'a str,
     /// By whom, and why.
@@ -191,6 +165,8 @@ impl Ledger {
             match entry.step {
                 Step::Propose => (proposer, approved) = (Some(entry.author.as_str()), BTreeSet::new()),
                 Step::Approve => drop(approved.insert(entry.author.as_str())),
+                // What was rolled back was approved before it went bad.
+                Step::Rollback if entry.state == State::RolledBack => approved.clear(),
                 Step::Reject => approved.clear(),
                 _ => {}
             }
@@ -208,11 +184,11 @@ impl Ledger {
         let name = format!("`{}@{revision}`", prompt.name);
         let state = self.state(environment, revision);
         let (proposer, approved) = self.approved_by(environment, revision);
-        let needed = prompt.approvals.unwrap_or(1);
         if let Some(evidence) = step.evidence {
             evidence.is_of(prompt)?;
         }
-        let enough = i64::try_from(approved.len()).unwrap_or(i64::MAX) >= needed;
+        let bar = Bar::of(step);
+        let needed = bar.needed;
         let mut entry = self.entry(step);
         match step.step {
             Step::Draft if state.is_none() => entry.state = State::Draft,
@@ -223,16 +199,7 @@ impl Ledger {
                 return Err(format!("{name} is not in review for {environment}; propose it first"));
             }
             Step::Approve => {
-                if proposer == Some(signed.author.as_str()) {
-                    return Err(format!(
-                        "{name} was proposed by {}, and somebody else has to approve it",
-                        signed.author
-                    ));
-                }
-                if !prompt.reviewers.is_empty() && !prompt.reviewers.contains(&signed.author) {
-                    let reviewers = prompt.reviewers.join(", ");
-                    return Err(format!("{} is no reviewer of {name}; these are: {reviewers}", signed.author));
-                }
+                bar.admits(&signed.author, proposer).map_err(|why| format!("{name} {why}"))?;
                 if approved.contains(signed.author.as_str()) {
                     return Err(format!("{} has approved {name} already", signed.author));
                 }
@@ -243,7 +210,7 @@ impl Ledger {
                 if self.live(environment).is_some_and(|live| live.revision == revision) {
                     return Err(format!("{name} is live in {environment} already"));
                 }
-                entry.forced = Some(self.is_forced(step, enough, &name, approved.len(), needed)?);
+                entry.forced = Some(self.is_forced(step, &bar, &name)?);
                 entry.state = if step.step == Step::Live { State::Live } else { State::Staged };
                 entry.approvals = Some(needed);
                 if step.step == Step::Live {
@@ -256,15 +223,8 @@ impl Ledger {
     }
 
     /// Whether the step is taken although something is missing that it needs; an error where it is not to be forced.
-    fn is_forced(
-        &self,
-        step: &Move<'_>,
-        enough: bool,
-        name: &str,
-        approved: usize,
-        needed: i64,
-    ) -> Result<bool, String> {
-        let lacking = self.may_go_on(step, enough, name, approved, needed);
+    fn is_forced(&self, step: &Move<'_>, bar: &Bar<'_>, name: &str) -> Result<bool, String> {
+        let lacking = self.may_go_on(step, bar, name);
         match (&step.signed.note, step.forced) {
             (None, true) => Err("to force a step, say why; it stays in the record".to_owned()),
             (Some(_), true) => Ok(lacking.is_err()),
@@ -272,17 +232,24 @@ impl Ledger {
         }
     }
 
-    fn may_go_on(&self, step: &Move<'_>, enough: bool, name: &str, approved: usize, needed: i64) -> Result<(), String> {
-        if !enough {
-            return Err(format!("{name} has {approved} of {needed} approvals for {}", step.environment));
+    fn may_go_on(&self, step: &Move<'_>, bar: &Bar<'_>, name: &str) -> Result<(), String> {
+        let (proposer, approved) = self.approved_by(step.environment, step.prompt.revision);
+        let approved = approved.into_iter().filter(|author| bar.admits(author, proposer).is_ok()).count();
+        if i64::try_from(approved).unwrap_or(i64::MAX) < bar.needed {
+            return Err(format!("{name} has {approved} of {} approvals for {}", bar.needed, step.environment));
         }
-        match (step.step, step.evidence) {
-            (Step::Live, None) => Err(format!("{name} has no gate's verdict; name one that passed")),
-            (Step::Live, Some(evidence)) if evidence.decision != "pass" => {
-                Err(format!("the verdict {} on {name} is {}", evidence.verdict, evidence.decision.replace('_', " ")))
-            }
-            _ => Ok(()),
+        if step.step != Step::Live {
+            return Ok(());
         }
+        let Some(evidence) = step.evidence else {
+            return Err(format!("{name} has no gate's verdict; name one that passed"));
+        };
+        let is_of = |entry: &&Entry| {
+            let tried = evidence.tried.as_ref().map(|tried| tried.revision);
+            entry.state == State::RolledBack && (entry.revision == step.prompt.revision || Some(entry.revision) == tried)
+        };
+        let rolled_back = self.of(step.environment).rfind(is_of).map(|entry| entry.effective_at.as_str());
+        evidence.lets_live(name, rolled_back)
     }
 
     /// The verdict that was named last in a step of a revision.

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
+use serde_json::{Value, json};
+
 use super::story::{by, refused};
 use super::{CASES, chat, dataset, done, rows, send, tracewell};
 use crate::server::Server;
@@ -33,7 +35,7 @@ fn a_version_is_one_text_and_a_number_one_revision() {
 
     let shown = |name: &str| tracewell(&data, &["prompt", "show", name, "--format", "json"]);
     let revision = |name: &str| {
-        let shown: serde_json::Value = serde_json::from_str(&done(shown(name))).unwrap();
+        let shown: Value = serde_json::from_str(&done(shown(name))).unwrap();
         shown["revision"].as_i64().unwrap()
     };
     assert_eq!((revision("helper"), revision("helper@2"), revision("helper@five")), (5, 2, 5));
@@ -45,8 +47,8 @@ fn a_version_is_one_text_and_a_number_one_revision() {
         done(by("ann", &data, &["release", "live", revision, "--force", "--note", "a test"]));
     }
     let back = done(by("ann", &data, &["release", "rollback", "helper", "--format", "json"]));
-    let back: serde_json::Value = serde_json::from_str(&back).unwrap();
-    assert_eq!((&back["revision"], &back["messages"][0]["content"]), (&5.into(), &"Five.".into()));
+    let back: Value = serde_json::from_str(&back).unwrap();
+    assert_eq!((&back["revision"], &back["messages"][0]["content"]), (&json!(5), &json!("Five.")));
     let live = rows(tracewell(&data, &["sql", "--format", "json", "SELECT revision FROM live_releases WHERE live_until IS NULL"]));
     assert_eq!(live[0]["revision"], 5);
 }
@@ -56,7 +58,7 @@ async fn tried(server: &Server, version: &str, first: u32) {
     let marked = format!("refund-helper@{version}");
     let trial = |((id, asked, expected), number): (&(&str, &str, &str), u32)| {
         let marks =
-            [("tracewell.example.id", *id), ("tracewell.candidate", &marked), ("tracewell.dataset", "refunds")];
+            [("tracewell.example.id", *id), ("tracewell.candidate", marked.as_str()), ("tracewell.dataset", "refunds")];
         chat(number, asked, expected, false, &marks)
     };
     send(server, CASES.iter().zip(first..).map(trial).collect()).await;
@@ -91,7 +93,7 @@ async fn a_verdict_opens_only_the_revision_it_is_on() {
     done(add(&data, "refund-helper", "version = '3'", "New."));
     assert_eq!(gate(&data, "2").status.code(), Some(0));
     let kept = server.sql("SELECT prompt, prompt_revision FROM verdicts");
-    assert_eq!((&kept[0]["prompt"], &kept[0]["prompt_revision"]), (&"refund-helper".into(), &1.into()));
+    assert_eq!((&kept[0]["prompt"], &kept[0]["prompt_revision"]), (&json!("refund-helper"), &json!(1)));
     let passed = last_verdict(&data);
 
     let new = "refund-helper@revision:2";

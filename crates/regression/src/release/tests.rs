@@ -13,17 +13,20 @@ fn verdict(decision: &str, tried: &Prompt) -> Evidence {
         decision: decision.to_owned(),
         candidate: format!("version:helper@{}", tried.version),
         tried: Some(tried.clone()),
+        reached_at: "2026-11-20T09:00:00Z".to_owned(),
     }
 }
 
 struct Story {
     ledger: Ledger,
     entries: Vec<Entry>,
+    /// The revisions of which there was talk.
+    prompts: Vec<Prompt>,
 }
 
 impl Story {
     fn new() -> Self {
-        Self { ledger: Ledger::default(), entries: Vec::new() }
+        Self { ledger: Ledger::default(), entries: Vec::new(), prompts: Vec::new() }
     }
 
     fn try_step(
@@ -46,9 +49,12 @@ impl Story {
         forced: bool,
     ) -> Result<(), String> {
         let signed = Signed { author: author.to_owned(), note: forced.then(|| "urgent".to_owned()) };
+        self.prompts.push(prompt.clone());
+        let live = self.live();
         let step = Move {
             step,
             prompt,
+            live: self.prompts.iter().rev().find(|prompt| Some(prompt.revision) == live),
             environment: "production",
             signed: &signed,
             effective_at: WHEN,
@@ -107,7 +113,7 @@ fn reviewers_and_their_number_are_held() {
     let mut story = Story::new();
     let two = Prompt { reviewers: vec!["bob".to_owned(), "cleo".to_owned()], approvals: Some(2), ..prompt(1) };
     story.step(Step::Propose, &two, "ann");
-    assert!(story.refused(Step::Approve, &two, "dan", None).contains("no reviewer"));
+    assert!(story.refused(Step::Approve, &two, "dan", None).contains("is reviewed by bob, cleo, and not by dan"));
     story.step(Step::Approve, &two, "bob");
     assert!(story.refused(Step::Stage, &two, "ann", Some("pass")).contains("1 of 2 approvals"));
     // Proposed anew, it is approved anew.
@@ -160,4 +166,55 @@ fn a_verdict_opens_only_what_it_is_on() {
     // The third only has another owner.
     let owned = Prompt { revision: 3, owner: Some("bob".to_owned()), ..two.clone() };
     live(&verdict("pass", &owned)).unwrap();
+}
+
+#[test]
+fn nobody_approves_what_is_their_own() {
+    let mut story = Story::new();
+    let bobs = Prompt { author: "bob".to_owned(), ..prompt(1) };
+    story.step(Step::Propose, &bobs, "ann");
+    assert!(story.refused(Step::Approve, &bobs, "bob", None).contains("was recorded by bob"));
+    assert!(story.refused(Step::Approve, &bobs, "ann", None).contains("was proposed by ann"));
+    story.step(Step::Approve, &bobs, "cleo");
+}
+
+#[test]
+fn what_is_live_sets_the_bar_for_the_next() {
+    let mut story = Story::new();
+    // Nothing is live, and still it does not let itself in.
+    let free = Prompt { approvals: Some(0), ..prompt(1) };
+    assert!(story.refused(Step::Live, &free, "ann", Some("pass")).contains("0 of 1 approvals"));
+    let strict = Prompt { approvals: Some(2), reviewers: vec!["bob".to_owned(), "cleo".to_owned()], ..prompt(1) };
+    story.try_step(Step::Live, &strict, "ann", (None, true)).unwrap();
+    let lax = Prompt { approvals: Some(0), reviewers: vec!["dan".to_owned()], ..prompt(2) };
+    story.step(Step::Propose, &lax, "ann");
+    assert!(story.refused(Step::Approve, &lax, "dan", None).contains("is reviewed by bob, cleo"));
+    story.step(Step::Approve, &lax, "bob");
+    assert!(story.refused(Step::Live, &lax, "ann", Some("pass")).contains("1 of 2 approvals"));
+    story.step(Step::Approve, &lax, "cleo");
+    story.step(Step::Live, &lax, "ann");
+    // Now that it is live, its bar holds; and it can be raised.
+    story.step(Step::Live, &Prompt { approvals: Some(0), ..prompt(3) }, "ann");
+    assert!(story.refused(Step::Live, &prompt(4), "ann", Some("pass")).contains("0 of 1 approvals"));
+}
+
+#[test]
+fn what_was_rolled_back_needs_new_approvals_and_a_new_verdict() {
+    let mut story = Story::new();
+    (1..=2).for_each(|revision| story.release(revision));
+    let two = prompt(2);
+    story.step(Step::Rollback, &two, "ann");
+    assert!(story.refused(Step::Live, &two, "ann", Some("pass")).contains("0 of 1 approvals"));
+    story.try_step(Step::Propose, &two, "ann", (None, false)).unwrap();
+    story.try_step(Step::Approve, &two, "bob", (None, false)).unwrap();
+    assert!(story.refused(Step::Live, &two, "ann", Some("pass")).contains("before it was rolled back"));
+    // A revision that sends the same does not get around that.
+    let same = Prompt { revision: 3, owner: Some("bob".to_owned()), ..two.clone() };
+    story.try_step(Step::Propose, &same, "ann", (None, false)).unwrap();
+    story.try_step(Step::Approve, &same, "bob", (None, false)).unwrap();
+    let old = verdict("pass", &two);
+    assert!(story.take(Step::Live, &same, "ann", Some(&old), false).unwrap_err().contains("before it was rolled back"));
+    let new = Evidence { reached_at: "2026-11-20T10:00:01Z".to_owned(), ..old };
+    story.take(Step::Live, &two, "ann", Some(&new), false).unwrap();
+    assert_eq!(story.live(), Some(2));
 }
