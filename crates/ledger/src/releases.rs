@@ -1,6 +1,6 @@
 //! The ledger of releases, beside what the traffic shows.
 
-use chrono::DateTime;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use tracewell_regression::dataset::{Signed, check_name};
 use tracewell_regression::gate::Contender;
@@ -243,7 +243,8 @@ pub struct Request<'a> {
     pub prompt: &'a str,
     pub environment: &'a str,
     pub signed: &'a Signed,
-    pub effective_at: &'a str,
+    /// Since when it holds; now by default.
+    pub at: Option<DateTime<Utc>>,
     /// The id of a verdict.
     pub verdict: Option<&'a str>,
     pub forced: bool,
@@ -256,8 +257,8 @@ impl<A: Ask> Ledger<A> {
     /// When it may not be taken, or the tables cannot be read or written.
     pub async fn step(&self, request: &Request<'_>) -> Result<(Vec<Entry>, Prompt), LedgerError> {
         check_name(request.environment).map_err(|error| LedgerError::Refused(format!("environment: {error}")))?;
-        let at = DateTime::parse_from_rfc3339(request.effective_at).map_err(LedgerError::refused)?;
-        if at.timestamp_nanos_opt().is_none_or(|at| at > self.now()) {
+        let now = DateTime::from_timestamp_nanos(self.now());
+        if let Some(at) = request.at.filter(|at| *at > now) {
             let reason = format!("{at} is yet to come; the record says what happened, so record it when it has");
             return Err(LedgerError::Refused(reason));
         }
@@ -276,13 +277,16 @@ impl<A: Ask> Ledger<A> {
                 Some(live) => Some(prompts::revision(&self.source, &prompt.name, live.revision).await?),
                 None => None,
             };
+            // Where the clock of whoever wrote last is ahead, now is no earlier than that.
+            let since = ledger.since(request.environment).map(|since| since.to_utc());
+            let at = request.at.unwrap_or_else(|| since.map_or(now, |since| since.max(now)));
             let asked = Move {
                 step: request.step,
                 prompt: &prompt,
                 live: live.as_ref(),
                 environment: request.environment,
                 signed: request.signed,
-                effective_at: request.effective_at,
+                effective_at: &at.to_rfc3339_opts(SecondsFormat::Micros, true),
                 evidence: evidence.as_ref(),
                 forced: request.forced,
             };

@@ -13,6 +13,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Signed;
@@ -24,6 +25,7 @@ mod evidence;
 mod tests;
 
 use bar::Bar;
+use evidence::moment;
 pub use evidence::Evidence;
 
 /// Where a revision is.
@@ -130,8 +132,18 @@ impl Ledger {
     /// The entry by which a revision is live.
     #[must_use]
     pub fn live(&self, environment: &str) -> Option<&Entry> {
-        let last = self.of(environment).rfind(|entry| matches!(entry.state, State::Live | State::RolledBack))?;
-        (last.state == State::Live).then_some(last)
+        self.last_change(environment).filter(|last| last.state == State::Live)
+    }
+
+    /// Since when it is as it is: when a revision went live or was rolled back last.
+    #[must_use]
+    pub fn since(&self, environment: &str) -> Option<DateTime<FixedOffset>> {
+        moment(&self.last_change(environment)?.effective_at)
+    }
+
+    /// The last entry by which something else was live than before.
+    fn last_change(&self, environment: &str) -> Option<&Entry> {
+        self.of(environment).rfind(|entry| matches!(entry.state, State::Live | State::RolledBack))
     }
 
     /// The revision that was live before the one that is, and was not rolled back since.
@@ -187,6 +199,7 @@ impl Ledger {
         if let Some(evidence) = step.evidence {
             evidence.is_of(prompt)?;
         }
+        self.check_time(step)?;
         let bar = Bar::of(step);
         let needed = bar.needed;
         let mut entry = self.entry(step);
@@ -220,6 +233,19 @@ impl Ledger {
             Step::Rollback => return self.rollback(step, entry),
         }
         Ok(vec![entry])
+    }
+
+    /// What changes what is live comes after what changed it before.
+    fn check_time(&self, step: &Move<'_>) -> Result<(), String> {
+        let Some(last) = self.last_change(step.environment) else { return Ok(()) };
+        if !matches!(step.step, Step::Live | Step::Rollback) || moment(step.effective_at) >= moment(&last.effective_at) {
+            return Ok(());
+        }
+        let state = if last.state == State::Live { "live" } else { "rolled back" };
+        Err(format!(
+            "`{}@{}` is {state} in {} since {}; what is recorded after it cannot have been before it",
+            last.prompt, last.revision, step.environment, last.effective_at
+        ))
     }
 
     /// Whether the step is taken although something is missing that it needs; an error where it is not to be forced.

@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
@@ -108,13 +108,12 @@ async fn step(State(ledger): State<Shared>, body: Result<Json<TakeStep>, JsonRej
         Ok(Json(body)) => body,
         Err(error) => return failure(error.status(), &error.body_text()),
     };
-    let at = asked.at.unwrap_or_else(|| DateTime::from_timestamp_nanos(ledger.now()));
     let request = Request {
         step: asked.step,
         prompt: &asked.prompt,
         environment: &asked.environment,
         signed: &Signed { author: asked.author, note: asked.why },
-        effective_at: &at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        at: asked.at,
         verdict: asked.verdict.as_deref(),
         forced: asked.force,
     };

@@ -107,3 +107,28 @@ async fn a_verdict_opens_only_the_revision_it_is_on() {
     done(by("bob", &data, &["release", "approve", old]));
     done(by("ann", &data, &["release", "live", old, "--verdict", &passed]));
 }
+
+#[test]
+fn the_ledger_and_its_view_say_the_same_of_what_is_live() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let force = ["--force", "--note", "a test"];
+    let live = |revision: &str, at: &str| {
+        by("ann", &data, &[&["release", "live", revision, "--at", at][..], &force[..]].concat())
+    };
+    for text in ["One.", "Two."] {
+        done(add(&data, "helper", "", text));
+    }
+    done(live("helper@1", "2025-11-20T12:00:00Z"));
+    refused(&live("helper@2", "2025-11-20T11:59:59Z"), "`helper@1` is live in production since 2025-11-20T12:00:00Z");
+    done(live("helper@2", "2025-11-20T13:00:00Z"));
+    done(by("ann", &data, &["release", "rollback", "helper"]));
+    let query = "SELECT revision, CAST(live_from AS text) AS live_from, CAST(live_until AS text) AS live_until
+        FROM live_releases ORDER BY live_from";
+    let kept = rows(tracewell(&data, &["sql", "--format", "json", query]));
+    let of: Vec<(&Value, &Value)> = kept.iter().map(|row| (&row["revision"], &row["live_from"])).collect();
+    let (one, two) = (json!("2025-11-20T12:00:00Z"), json!("2025-11-20T13:00:00Z"));
+    assert_eq!(of[..2], [(&json!(1), &one), (&json!(2), &two)]);
+    assert_eq!((&kept[0]["live_until"], of[2].0), (&two, &json!(1)));
+    assert_eq!((&kept[1]["live_until"], &kept[2]["live_until"]), (of[2].1, &Value::Null));
+}

@@ -55,6 +55,6 @@ impl Evidence {
 }
 
 /// A time; what cannot be read is before all others.
-fn moment(text: &str) -> Option<DateTime<FixedOffset>> {
+pub(super) fn moment(text: &str) -> Option<DateTime<FixedOffset>> {
     DateTime::parse_from_rfc3339(text).ok()
 }

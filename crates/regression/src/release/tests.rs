@@ -22,11 +22,12 @@ struct Story {
     entries: Vec<Entry>,
     /// The revisions of which there was talk.
     prompts: Vec<Prompt>,
+    now: &'static str,
 }
 
 impl Story {
     fn new() -> Self {
-        Self { ledger: Ledger::default(), entries: Vec::new(), prompts: Vec::new() }
+        Self { ledger: Ledger::default(), entries: Vec::new(), prompts: Vec::new(), now: WHEN }
     }
 
     fn try_step(
@@ -57,7 +58,7 @@ impl Story {
             live: self.prompts.iter().rev().find(|prompt| Some(prompt.revision) == live),
             environment: "production",
             signed: &signed,
-            effective_at: WHEN,
+            effective_at: self.now,
             evidence,
             forced,
         };
@@ -217,4 +218,19 @@ fn what_was_rolled_back_needs_new_approvals_and_a_new_verdict() {
     let new = Evidence { reached_at: "2026-11-20T10:00:01Z".to_owned(), ..old };
     story.take(Step::Live, &two, "ann", Some(&new), false).unwrap();
     assert_eq!(story.live(), Some(2));
+}
+
+#[test]
+fn what_is_recorded_later_is_not_live_earlier() {
+    let mut story = Story::new();
+    story.release(1);
+    story.now = "2026-11-20T12:00:00+02:30";
+    let why = story.try_step(Step::Live, &prompt(2), "ann", (None, true)).unwrap_err();
+    assert!(why.contains("`helper@1` is live in production since 2026-11-20T10:00:00Z"), "{why}");
+    // A proposal changes nothing of what is live.
+    story.step(Step::Propose, &prompt(2), "ann");
+    story.now = "2026-11-20T10:00:00.000001Z";
+    story.try_step(Step::Live, &prompt(2), "ann", (None, true)).unwrap();
+    story.now = WHEN;
+    assert!(story.refused(Step::Rollback, &prompt(2), "ann", None).contains("cannot have been before it"));
 }

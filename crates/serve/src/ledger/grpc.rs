@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::DateTime;
 use serde_json::{Map, Value, json};
 use tonic::{Code, Response, Status};
 use tracewell_ledger::releases::{self, Request};
@@ -72,8 +72,8 @@ impl Releases for LedgerService {
             v1::ReleaseStep::Rollback => Step::Rollback,
         };
         let at = match asked.at_unix_nano {
-            0 => self.0.now(),
-            at => i64::try_from(at).map_err(|_| Status::invalid_argument("`at_unix_nano` is out of all time"))?,
+            0 => None,
+            at => Some(i64::try_from(at).map_err(|_| Status::invalid_argument("`at_unix_nano` is out of all time"))?),
         };
         let verdict = some(&asked.verdict);
         let request = Request {
@@ -81,7 +81,7 @@ impl Releases for LedgerService {
             prompt: &asked.prompt,
             environment: &some(&asked.environment).unwrap_or_else(production),
             signed: &signed(&asked.author, &asked.why)?,
-            effective_at: &DateTime::from_timestamp_nanos(at).to_rfc3339_opts(SecondsFormat::Micros, true),
+            at: at.map(DateTime::from_timestamp_nanos),
             verdict: verdict.as_deref(),
             forced: asked.force,
         };

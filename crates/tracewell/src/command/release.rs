@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tracewell_ledger::releases::{self, Request};
@@ -145,21 +145,16 @@ impl Release {
     }
 }
 
-fn rfc3339(at: Option<DateTime<Utc>>) -> String {
-    let at = at.unwrap_or_else(|| DateTime::from_timestamp_nanos(super::now()));
-    at.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
 impl Taken {
     async fn run(self, step: Step) -> anyhow::Result<()> {
         let ledger = self.asked.ledger().await?;
-        let (signed, at) = (self.author.signed()?, rfc3339(self.at));
+        let signed = self.author.signed()?;
         let request = Request {
             step,
             prompt: &self.prompt,
             environment: &self.environment,
             signed: &signed,
-            effective_at: &at,
+            at: self.at,
             verdict: self.verdict.as_deref(),
             forced: self.force,
         };
@@ -180,13 +175,13 @@ fn tell(entry: &Entry, prompt: &Prompt) {
 impl Rollback {
     async fn run(self) -> anyhow::Result<()> {
         let ledger = self.asked.ledger().await?;
-        let (signed, at) = (self.author.signed()?, rfc3339(None));
+        let signed = self.author.signed()?;
         let request = Request {
             step: Step::Rollback,
             prompt: &self.prompt,
             environment: &self.environment,
             signed: &signed,
-            effective_at: &at,
+            at: None,
             verdict: None,
             forced: false,
         };
