@@ -1,12 +1,16 @@
 //! The ledger of releases, beside what the traffic shows.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tracewell_regression::dataset::{Signed, check_name};
 use tracewell_regression::gate::Contender;
 use tracewell_regression::prompt::Prompt;
 use tracewell_regression::release::{self, Entry, Evidence, Move, Step};
 use tracewell_runs::{Ask, rows};
+
+mod status;
+
+pub use status::{Status, status};
 
 use crate::ledger::MOST_TRIES;
 use crate::trials::Who;
@@ -22,27 +26,6 @@ pub fn log(prompt: Option<&str>) -> String {
             decision, forced, recorded_at
         FROM releases {of_prompt} ORDER BY recorded_at DESC, prompt, entry DESC, state"
     )
-}
-
-/// What is live somewhere, by the ledger and by the traffic.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Status {
-    pub prompt: String,
-    pub environment: String,
-    /// By the ledger.
-    pub live: Option<String>,
-    pub since: Option<String>,
-    /// Who made it live without the approvals or the verdict that it needs, and why; absent where nobody did.
-    pub forced: Option<String>,
-    /// By the traffic: the version of the last call.
-    pub seen: Option<String>,
-    pub last_seen: Option<String>,
-    /// Calls in the time that was looked at, of the version that is live and of others.
-    pub calls: i64,
-    pub other_calls: i64,
-    /// Whether both say the same, and what does not fit.
-    pub verdict: String,
 }
 
 /// The ledger of one prompt.
@@ -135,103 +118,6 @@ pub async fn who(source: &impl Ask, contender: &Contender, candidate: &str) -> R
             environments.join(", ")
         ))),
     }
-}
-
-#[derive(Deserialize)]
-struct Seen {
-    prompt: String,
-    environment: Option<String>,
-    version: Option<String>,
-    calls: i64,
-    last_seen: String,
-}
-
-#[derive(Deserialize)]
-struct Live {
-    prompt: String,
-    environment: String,
-    version: String,
-    live_from: String,
-    forced: Option<bool>,
-    author: String,
-    why: Option<String>,
-}
-
-impl Live {
-    fn forced(&self) -> Option<String> {
-        let told = || format!("by {}: {}", self.author, self.why.as_deref().unwrap_or("(no reason)"));
-        (self.forced == Some(true)).then(told)
-    }
-}
-
-/// What is live where, by the ledger and by the traffic since `since` (SQL for a moment).
-///
-/// # Errors
-/// When a query fails.
-pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Result<Vec<Status>, LedgerError> {
-    let of = |column: &str| prompt.map_or_else(String::new, |prompt| format!(" AND {column} = {}", quoted(prompt)));
-    let live = format!(
-        "SELECT prompt, environment, version, CAST(live_from AS text) AS live_from, forced, author, why FROM live_releases
-        WHERE live_until IS NULL{} ORDER BY prompt, environment",
-        of("prompt")
-    );
-    // Trials of a replay are no traffic.
-    let seen = format!(
-        "SELECT c.prompt_name AS prompt, c.environment, c.prompt_version AS version, count(*) AS calls,
-            CAST(max(c.start_time) AS text) AS last_seen
-        FROM llm_calls AS c
-        WHERE c.date >= CAST({since} AS date) AND c.start_time >= {since} AND c.prompt_name IS NOT NULL
-            AND c.is_trial IS NOT TRUE{}
-        GROUP BY c.prompt_name, c.environment, c.prompt_version ORDER BY last_seen DESC",
-        of("c.prompt_name")
-    );
-    let (live, seen) = futures::try_join!(rows::<Live>(source, &live), rows::<Seen>(source, &seen))?;
-    let mut all = Vec::new();
-    for one in &live {
-        // Traffic that does not say where it is, is of the only place where the prompt is live.
-        let is_only = live.iter().filter(|other| other.prompt == one.prompt).count() == 1;
-        let is_here = |seen: &&Seen| {
-            let place = seen.environment.as_deref();
-            seen.prompt == one.prompt && (place == Some(&one.environment) || (place.is_none() && is_only))
-        };
-        let here: Vec<&Seen> = seen.iter().filter(is_here).collect();
-        let is_live = |seen: &&&Seen| seen.version.as_deref() == Some(&one.version);
-        let calls = here.iter().filter(is_live).map(|seen| seen.calls).sum();
-        let all_calls: i64 = here.iter().map(|seen| seen.calls).sum();
-        let last = here.first();
-        let version = |seen: &&Seen| seen.version.clone().unwrap_or_else(|| "(unsaid)".to_owned());
-        all.push(Status {
-            prompt: one.prompt.clone(),
-            environment: one.environment.clone(),
-            live: Some(one.version.clone()),
-            since: Some(one.live_from.clone()),
-            forced: one.forced(),
-            seen: last.map(version),
-            last_seen: last.map(|last| last.last_seen.clone()),
-            calls,
-            other_calls: all_calls - calls,
-            verdict: match last {
-                None => "no traffic".to_owned(),
-                Some(last) if last.version.as_deref() != Some(&one.version) => {
-                    format!("the traffic says {}", version(last))
-                }
-                Some(_) if all_calls > calls => "agrees by now; other versions were seen".to_owned(),
-                Some(_) => "agrees".to_owned(),
-            },
-        });
-    }
-    for seen in seen.iter().filter(|seen| live.iter().all(|one| one.prompt != seen.prompt)) {
-        all.push(Status {
-            prompt: seen.prompt.clone(),
-            environment: seen.environment.clone().unwrap_or_default(),
-            seen: seen.version.clone(),
-            last_seen: Some(seen.last_seen.clone()),
-            other_calls: seen.calls,
-            verdict: "in traffic, and no release is recorded".to_owned(),
-            ..Status::default()
-        });
-    }
-    Ok(all)
 }
 
 /// What is asked for.
