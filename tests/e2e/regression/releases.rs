@@ -132,3 +132,29 @@ fn the_ledger_and_its_view_say_the_same_of_what_is_live() {
     assert_eq!((&kept[0]["live_until"], of[2].0), (&two, &json!(1)));
     assert_eq!((&kept[1]["live_until"], &kept[2]["live_until"]), (of[2].1, &Value::Null));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_beside_other_data_than_is_read() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (here, there) = (temporary.path().join("here"), temporary.path().join("there"));
+    let server = Server::start(&there, &[]).await;
+    dataset(&there, temporary.path());
+    let server = ["--server", server.api.as_str()];
+    let file = temporary.path().join("helper.md");
+    std::fs::write(&file, "Help.").unwrap();
+    let file = file.to_str().unwrap();
+    let add = |data: &Path| by("ann", data, &[&["prompt", "add", file][..], &server[..]].concat());
+    let told = "this command would read from the server http://127.0.0.1:";
+    refused(&add(&here), told);
+    assert!(!here.join("prompts").exists());
+    let candidate = temporary.path().join("candidate.toml");
+    let text = "model = 'm'\n[endpoint]\nkind = 'openai'\nurl = 'http://127.0.0.1:9'\n[[message]]\nrole = 'system'\ncontent = 'Help.'\n";
+    std::fs::write(&candidate, text).unwrap();
+    let replay = ["replay", "--dataset", "refunds", "--candidate", candidate.to_str().unwrap()];
+    let replayed = by("ann", &here, &[&replay[..], &server[..]].concat());
+    refused(&replayed, told);
+    assert!(!here.join("replays").exists());
+    // What only reads may ask any server, and the server of the data may be named.
+    done(by("ann", &here, &[&["dataset", "show", "refunds"][..], &server[..]].concat()));
+    assert_eq!(done(add(&there)), "helper@1\n");
+}

@@ -87,8 +87,9 @@ impl Gate {
         let file = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let gate = Declared::parse(&file).with_context(|| format!("`{}` is no gate", path.display()))?;
         let author = self.author.name()?;
-        let ledger = self.asked.ledger().await?;
-        let source = &ledger.source;
+        // Before anything is worked out, whether it can be kept.
+        let ledger = if self.dry_run { None } else { Some(self.asked.ledger().await?) };
+        let source = &self.asked.open().await?;
         let name = named(source, &gate.candidate).await?;
         let candidate = releases::who(source, &gate.candidate, &name).await?;
         let baseline = match &gate.baseline {
@@ -101,11 +102,11 @@ impl Gate {
             file: &file,
             author: &author,
             sides: [baseline.as_ref(), Some(&candidate)],
-            today: chrono::DateTime::from_timestamp_nanos(ledger.now()).date_naive(),
+            today: chrono::DateTime::from_timestamp_nanos(super::now()).date_naive(),
             since: self.since,
         };
-        let reached = verdicts::reach(&ledger.source, &request).await?;
-        if !self.dry_run {
+        let reached = verdicts::reach(source, &request).await?;
+        if let Some(ledger) = &ledger {
             ledger.keep(&reached).await?;
         }
         for (shape, path) in &self.write {

@@ -97,6 +97,7 @@ impl Bench {
         till: &Till<'_>,
     ) -> anyhow::Result<bool> {
         // What a replay without a server brought is in the tables only now.
+        asked.check_server().await?;
         let source = asked.open().await?;
         let since = trials::first_day(&source, &dataset.name).await?;
         let found = trials::find(&source, &dataset.name, who, since).await?;

@@ -85,6 +85,7 @@ impl Replay {
             super::say!("{}", serde_json::to_string_pretty(&bodies)?);
             return Ok(());
         }
+        self.asked.check_server().await?;
         let marks = Marks {
             dataset: pinned.clone(),
             candidate: candidate.name.clone().unwrap_or_else(|| format!("file:{}", self.candidate)),

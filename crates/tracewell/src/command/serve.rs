@@ -418,6 +418,10 @@ impl Health for Status {
         self.ingest.id().to_string()
     }
 
+    fn data(&self) -> String {
+        self.lake.table(SPANS.name).map(|spans| spans.id()).unwrap_or_default()
+    }
+
     async fn not_ready(&self) -> Option<String> {
         if !self.ingest.alive() {
             return Some("a shard has stopped".into());
