@@ -148,6 +148,7 @@ impl<A: Ask> Ledger<A> {
     ) -> Result<Option<Prompt>, LedgerError> {
         let name = file.name.clone().unwrap_or_default();
         check_name(&name).map_err(LedgerError::refused)?;
+        file.check_thresholds().map_err(LedgerError::Refused)?;
         for _ in 0..MOST_TRIES {
             let last = match get(&self.source, &name).await {
                 Ok(last) => Some(last),

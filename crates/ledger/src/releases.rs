@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use tracewell_regression::dataset::{Signed, check_name};
-use tracewell_regression::gate::Contender;
+use tracewell_regression::gate::{Contender, Finding};
 use tracewell_regression::prompt::Prompt;
 use tracewell_regression::release::{self, Entry, Evidence, Move, Step};
 use tracewell_runs::{Ask, rows};
@@ -55,9 +55,11 @@ pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerErr
         prompt: Option<String>,
         prompt_revision: Option<i64>,
         reached_at: String,
+        findings: String,
     }
     let query = format!(
-        "SELECT verdict, decision, candidate, prompt, prompt_revision, CAST(recorded_at AS text) AS reached_at
+        "SELECT verdict, decision, candidate, prompt, prompt_revision, CAST(recorded_at AS text) AS reached_at,
+            findings
         FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2",
         quoted(id)
     );
@@ -78,8 +80,9 @@ pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerErr
         (None, Some(prompt), Some(revision)) => Some(prompts::revision(source, prompt, revision).await?),
         _ => None,
     };
+    let findings: Vec<Finding> = serde_json::from_str(&row.findings).map_err(LedgerError::unreadable)?;
     let Row { verdict, decision, candidate, reached_at, .. } = row;
-    Ok(Evidence { verdict, decision, candidate, tried, reached_at })
+    Ok(Evidence { verdict, decision, candidate, tried, reached_at, measured: release::measured(&findings) })
 }
 
 /// Whose trials stand for what is live, or for another contender. `candidate` tells which prompt is meant.

@@ -5,7 +5,7 @@
 //! version = "13"                  # what the application reports; the number of the revision otherwise
 //! owner = "ann"
 //! reviewers = ["bob", "cleo"]     # who may approve; anybody but the proposer otherwise
-//! approvals = 1
+//! approvals = 1                   # see `release` for which revision's hold
 //! purpose = "Answers questions about refunds."
 //!
 //! [routing]
@@ -18,12 +18,17 @@
 //! [policy]                        # tools, tool_choice, response_format
 //! tool_choice = "auto"
 //!
+//! [thresholds]                    # what the verdict that it goes live on has to show, by scorers of the gate
+//! right = 0.9
+//!
 //! [[message]]
 //! role = "system"
 //! content = "You help {{ customer }}."
 //! ```
 //!
 //! A file that is no TOML, such as `refund-helper.md`, is the text of the instructions alone.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -107,9 +112,18 @@ impl PromptFile {
         if file.messages.iter().all(|message| message.content.trim().is_empty()) {
             return Err("it has no text; write it as [[message]] with `role` and `content`".to_owned());
         }
+        file.check_thresholds()?;
         let name = file.name.get_or_insert_with(|| stem.replace('\\', "/"));
         check_name(name).map_err(|error| error.to_string())?;
         Ok(file)
+    }
+
+    /// Whether its thresholds can be held against a verdict.
+    ///
+    /// # Errors
+    /// Which cannot.
+    pub fn check_thresholds(&self) -> Result<(), String> {
+        thresholds(&self.thresholds).map(drop)
     }
 
     /// The row of its next revision after `last`; `None` where it says the same.
@@ -201,7 +215,30 @@ impl Prompt {
         serde_json::from_str(&self.template).unwrap_or_default()
     }
 
-    /// All that a model is told and called with, as JSON.
+    /// What governs its releases and changed since `before`: owner, reviewers, approvals, purpose, thresholds. Calls do
+    /// not depend on it.
+    #[must_use]
+    pub fn governance(&self, before: &Self) -> Vec<String> {
+        let changed = [
+            ("owner", self.owner != before.owner),
+            ("reviewers", self.reviewers != before.reviewers),
+            ("approvals", self.approvals != before.approvals),
+            ("purpose", self.purpose != before.purpose),
+            ("thresholds", self.thresholds != before.thresholds),
+        ];
+        changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// What a verdict has to show before it goes live: names of scorers, and the least share of each.
+    ///
+    /// # Errors
+    /// When one is no number from 0 to 1.
+    pub fn thresholds(&self) -> Result<BTreeMap<String, f64>, String> {
+        let read = self.thresholds.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        thresholds(&read)
+    }
+
+    /// All that a model is told and called with, what governs its releases, and where it came from, as JSON.
     #[must_use]
     pub fn whole(&self) -> Value {
         let read = |text: &Option<String>| -> Value {
@@ -210,7 +247,17 @@ impl Prompt {
         json!({
             "name": self.name, "revision": self.revision, "version": self.version, "messages": self.messages(),
             "variables": self.variables, "parameters": read(&self.parameters), "routing": read(&self.routing),
-            "policy": read(&self.policy),
+            "policy": read(&self.policy), "owner": self.owner, "reviewers": self.reviewers,
+            "approvals": self.approvals, "purpose": self.purpose, "thresholds": read(&self.thresholds),
+            "author": self.author, "note": self.note, "source": self.source, "commit": self.commit,
         })
     }
+}
+
+fn thresholds(members: &Map<String, Value>) -> Result<BTreeMap<String, f64>, String> {
+    let read = |(name, value): (&String, &Value)| match value.as_f64() {
+        Some(share) if (0.0..=1.0).contains(&share) => Ok((name.clone(), share)),
+        _ => Err(format!("threshold `{name}` is {value}; give the least share of that scorer, from 0 to 1")),
+    };
+    members.iter().map(read).collect()
 }

@@ -26,7 +26,7 @@ mod tests;
 
 use bar::Bar;
 use evidence::moment;
-pub use evidence::Evidence;
+pub use evidence::{Evidence, measured};
 
 /// Where a revision is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -275,7 +275,7 @@ impl Ledger {
             entry.state == State::RolledBack && (entry.revision == step.prompt.revision || Some(entry.revision) == tried)
         };
         let rolled_back = self.of(step.environment).rfind(is_of).map(|entry| entry.effective_at.as_str());
-        evidence.lets_live(name, rolled_back)
+        evidence.lets_live(step.prompt, name, rolled_back)
     }
 
     /// The verdict that was named last in a step of a revision.

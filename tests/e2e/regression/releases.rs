@@ -42,6 +42,14 @@ fn a_version_is_one_text_and_a_number_one_revision() {
     refused(&shown("helper@5"), "can mean several; write one of helper@revision:3, helper@revision:4, helper@revision:5");
     assert_eq!((revision("helper@revision:5"), revision("helper@version:5")), (5, 4));
 
+    // What governs a release shows as well.
+    done(add(&data, "version = 'six'\napprovals = 2", "Five."));
+    let page = done(by("ann", &data, &["prompt", "diff", "helper@five", "helper@six"]));
+    assert!(page.contains("nothing that calls depend on") && page.contains("governance  approvals"), "{page}");
+    let shown = |form| done(by("ann", &data, &["prompt", "show", "helper@six", "--format", form]));
+    assert!(shown("table").contains("approvals"), "{}", shown("table"));
+    assert_eq!(serde_json::from_str::<Value>(&shown("json")).unwrap()["approvals"], 2);
+
     // The ledger goes by revisions: back to the fifth is back to the fifth.
     for revision in ["helper@revision:5", "helper@2"] {
         done(by("ann", &data, &["release", "live", revision, "--force", "--note", "a test"]));

@@ -1,8 +1,12 @@
 //! What a release rests on.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, FixedOffset};
 
+use crate::gate::Finding;
 use crate::prompt::Prompt;
+use crate::scorers::Value;
 
 /// A gate's verdict that a release rests on.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +20,21 @@ pub struct Evidence {
     pub tried: Option<Prompt>,
     /// When it was reached, as RFC 3339.
     pub reached_at: String,
+    /// What was measured of each scorer: the least share of its findings.
+    pub measured: BTreeMap<String, f64>,
+}
+
+/// What findings measured of each scorer: the least share, be it a mean score or a pass rate.
+#[must_use]
+pub fn measured(findings: &[Finding]) -> BTreeMap<String, f64> {
+    let mut all = BTreeMap::new();
+    for finding in findings {
+        if let Some(Value::Share(share)) = finding.value {
+            let least: &mut f64 = all.entry(finding.about.clone()).or_insert(share);
+            *least = least.min(share);
+        }
+    }
+    all
 }
 
 impl Evidence {
@@ -40,7 +59,7 @@ impl Evidence {
     }
 
     /// Whether it lets a revision go live that was rolled back at `rolled_back`, if it was.
-    pub(super) fn lets_live(&self, name: &str, rolled_back: Option<&str>) -> Result<(), String> {
+    pub(super) fn lets_live(&self, prompt: &Prompt, name: &str, rolled_back: Option<&str>) -> Result<(), String> {
         if self.decision != "pass" {
             return Err(format!("the verdict {} on {name} is {}", self.verdict, self.decision.replace('_', " ")));
         }
@@ -49,6 +68,17 @@ impl Evidence {
                 "the verdict {} passed {name} before it was rolled back; run the gate again, on what went bad too",
                 self.verdict
             ));
+        }
+        for (scorer, least) in prompt.thresholds()? {
+            match self.measured.get(&scorer) {
+                Some(share) if *share >= least => {}
+                Some(share) => {
+                    return Err(format!("{name} wants `{scorer}` at {least}, and the verdict {} has {share}", self.verdict));
+                }
+                None => {
+                    return Err(format!("{name} wants `{scorer}` at {least}, and the verdict {} says nothing of it", self.verdict));
+                }
+            }
         }
         Ok(())
     }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 
 const WHEN: &str = "2026-11-20T10:00:00Z";
@@ -14,6 +16,7 @@ fn verdict(decision: &str, tried: &Prompt) -> Evidence {
         candidate: format!("version:helper@{}", tried.version),
         tried: Some(tried.clone()),
         reached_at: "2026-11-20T09:00:00Z".to_owned(),
+        measured: BTreeMap::from([("right".to_owned(), 0.9)]),
     }
 }
 
@@ -233,4 +236,17 @@ fn what_is_recorded_later_is_not_live_earlier() {
     story.try_step(Step::Live, &prompt(2), "ann", (None, true)).unwrap();
     story.now = WHEN;
     assert!(story.refused(Step::Rollback, &prompt(2), "ann", None).contains("cannot have been before it"));
+}
+
+#[test]
+fn a_verdict_shows_what_the_prompt_wants() {
+    let wants = |thresholds: &str| Prompt { thresholds: Some(thresholds.to_owned()), approvals: Some(0), ..prompt(2) };
+    let mut story = Story::new();
+    story.try_step(Step::Live, &Prompt { approvals: Some(0), ..prompt(1) }, "ann", (None, true)).unwrap();
+    let mut live = |thresholds: &str| story.try_step(Step::Live, &wants(thresholds), "ann", (Some("pass"), false));
+    assert!(live(r#"{"right": 0.95}"#).unwrap_err().contains("wants `right` at 0.95, and the verdict v has 0.9"));
+    assert!(live(r#"{"polite": 0.5}"#).unwrap_err().contains("says nothing of it"));
+    // Written down before thresholds were read.
+    assert!(live(r#"{"right": "high"}"#).unwrap_err().contains("threshold `right`"));
+    live(r#"{"right": 0.9}"#).unwrap();
 }

@@ -184,6 +184,9 @@ pub(super) fn story(prompt: &Recorded) -> Vec<Block> {
     let facts = [
         ("version", Some(prompt.version.clone())),
         ("owner", prompt.owner.clone()),
+        ("reviewers", (!prompt.reviewers.is_empty()).then(|| prompt.reviewers.join(", "))),
+        ("approvals", prompt.approvals.map(|approvals| approvals.to_string())),
+        ("thresholds", prompt.thresholds.clone()),
         ("purpose", prompt.purpose.clone()),
         ("variables", (!prompt.variables.is_empty()).then(|| prompt.variables.join(", "))),
         ("routing", prompt.routing.clone()),
@@ -209,7 +212,8 @@ impl Diff {
         let pretty = |prompt: &Recorded| {
             let mut whole = prompt.whole();
             if let Some(members) = whole.as_object_mut() {
-                ["revision", "version", "messages"].iter().for_each(|name| drop(members.remove(*name)));
+                let of_the_revision = ["revision", "version", "messages", "author", "note", "source", "commit"];
+                of_the_revision.iter().for_each(|name| drop(members.remove(*name)));
             }
             let said =
                 prompt.messages().into_iter().map(|message| format!("[{}]\n{}\n", message.role, message.content));
@@ -217,13 +221,18 @@ impl Diff {
         };
         let (old, new) = (pretty(&before), pretty(&after));
         let lines = tracewell_runs::diff::lines(&old, &new);
+        let governance = after.governance(&before);
         let changed = if change.is_empty() { "nothing that calls depend on".to_owned() } else { change.join(", ") };
+        let mut facts = vec![("changed", changed)];
+        facts.extend((!governance.is_empty()).then(|| ("governance", governance.join(", "))));
         let blocks = [
             Block::Heading(1, format!("{}@{} and {}@{}", before.name, before.revision, after.name, after.revision)),
-            Block::Facts(vec![("changed", changed)]),
+            Block::Facts(facts),
             Block::Difference(lines),
         ];
-        let value = serde_json::json!({ "before": before.whole(), "after": after.whole(), "changed": change });
+        let value = serde_json::json!({
+            "before": before.whole(), "after": after.whole(), "changed": change, "governance": governance,
+        });
         output::page(self.format, "Prompts", &blocks, &value)
     }
 }

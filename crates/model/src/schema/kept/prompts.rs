@@ -30,7 +30,7 @@ pub const PROMPTS: Table = Table {
         column("reviewers", TextList, "Who may approve the releases that come after it, or its own where none of its prompt is live; anyone where empty.").dict(),
         column("approvals", Int64, "Approvals that its release needs at least, and those after it; 1 where nothing is said."),
         column("purpose", Text, "What it is for.").dict(),
-        column("thresholds", Text, "What its gates have to hold: JSON object.").dict(),
+        column("thresholds", Text, "What the verdict that it goes live on has to show: JSON, `{scorer: least share}`.").dict(),
         column("source", Text, "Where it was taken from, such as the path of a file.").dict(),
         column("commit", Text, "Commit of the source.").dict(),
         column("content_hash", Text, "BLAKE3 of the template.").required(),
