@@ -24,13 +24,16 @@ pub const LIST: &str = "SELECT p.name, p.revision, p.version, p.owner, p.purpose
     ) AS l ON l.prompt = p.name
     WHERE p.last = 1 ORDER BY p.name";
 
-/// SQL that lists the prompts in traffic that nobody registered.
-pub const UNREGISTERED: &str =
-    "SELECT u.prompt_name, u.prompt_version, sum(u.call_count) AS calls, max(u.last_time) AS last_seen
+/// SQL that lists the prompts in traffic that nobody registered. Calls that name no prompt go by `prompt_shape`, the hash of
+/// their instructions with dates, numbers and ids masked.
+pub const UNREGISTERED: &str = "SELECT u.prompt_name, u.prompt_version, u.prompt_shape,
+        string_agg(DISTINCT u.service, ', ' ORDER BY u.service) AS services, sum(u.call_count) AS calls,
+        max(u.last_time) AS last_seen
     FROM prompt_usage AS u
     LEFT JOIN prompts AS p ON p.name = u.prompt_name AND (u.prompt_version IS NULL OR p.version = u.prompt_version)
-    WHERE u.prompt_name IS NOT NULL AND p.name IS NULL
-    GROUP BY u.prompt_name, u.prompt_version ORDER BY calls DESC, u.prompt_name, u.prompt_version";
+    WHERE p.name IS NULL
+    GROUP BY u.prompt_name, u.prompt_version, u.prompt_shape
+    ORDER BY calls DESC, u.prompt_name, u.prompt_version, u.prompt_shape";
 
 /// SQL that lists the revisions of a prompt, the latest first.
 #[must_use]

@@ -166,3 +166,21 @@ async fn nothing_is_written_beside_other_data_than_is_read() {
     done(by("ann", &here, &[&["dataset", "show", "refunds"][..], &server[..]].concat()));
     assert_eq!(done(add(&there)), "helper@1\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prompts_in_traffic_that_are_not_on_record_are_listed_named_or_not() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    done(add(&data, "refund-helper", "version = '12'", "You help with refunds."));
+    let mut unnamed = [2, 3].map(|number| chat(number, "Anything", "Sure.", false, &[]));
+    for chat in &mut unnamed {
+        let is_prompt = |one: &Value| one["key"].as_str().unwrap().starts_with("gen_ai.prompt.");
+        chat["attributes"].as_array_mut().unwrap().retain(|one| !is_prompt(one));
+    }
+    send(&server, [vec![chat(1, "Anything", "Sure.", false, &[])], unnamed.to_vec()].concat()).await;
+    let found = rows(tracewell(&data, &["prompt", "list", "--unregistered", "--format", "json"]));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0]["prompt_name"], &found[0]["calls"]), (&Value::Null, &json!(2)));
+    assert!(found[0]["prompt_shape"].as_str().is_some_and(|shape| shape.len() >= 32), "{found:?}");
+}

@@ -66,7 +66,7 @@ struct Add {
 struct List {
     #[command(flatten)]
     asked: Asked,
-    /// Those in traffic that are not on record
+    /// Those in traffic that are not on record; calls that name no prompt go by the shape of their instructions
     #[arg(long)]
     unregistered: bool,
     /// Format of the rows; a table on a terminal, else JSON
