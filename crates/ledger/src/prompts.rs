@@ -1,6 +1,6 @@
 //! Prompts on record.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tracewell_regression::dataset::{Signed, check_name};
 use tracewell_regression::prompt::{Origin, Prompt, PromptFile};
 use tracewell_runs::{Ask, rows};
@@ -43,6 +43,83 @@ pub fn history(name: &str) -> String {
         ORDER BY revision DESC",
         quoted(name)
     )
+}
+
+/// A prompt in its latest revision.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "columns of `LIST`")]
+pub struct Listed {
+    pub name: String,
+    pub revision: i64,
+    pub version: String,
+    pub owner: Option<String>,
+    pub purpose: Option<String>,
+    pub recorded_at: String,
+    pub author: String,
+    pub live: Option<String>,
+}
+
+/// All prompts, with where their revisions are live.
+///
+/// # Errors
+/// When a query fails.
+pub async fn list(source: &impl Ask) -> Result<Vec<Listed>, LedgerError> {
+    Ok(rows(source, LIST).await?)
+}
+
+/// A prompt in traffic that nobody registered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "columns of `UNREGISTERED`")]
+pub struct Unregistered {
+    pub prompt_name: Option<String>,
+    pub prompt_version: Option<String>,
+    pub prompt_shape: Option<String>,
+    pub services: Option<String>,
+    pub calls: i64,
+    pub last_seen: String,
+}
+
+/// The prompts in traffic that nobody registered.
+///
+/// # Errors
+/// When a query fails.
+pub async fn unregistered(source: &impl Ask) -> Result<Vec<Unregistered>, LedgerError> {
+    Ok(rows(source, UNREGISTERED).await?)
+}
+
+/// All revisions of a prompt, the latest first.
+///
+/// # Errors
+/// When there is none, or a query fails.
+pub async fn revisions(source: &impl Ask, name: &str) -> Result<Vec<Prompt>, LedgerError> {
+    let query = format!("SELECT {COLUMNS} FROM prompts WHERE name = {} ORDER BY revision DESC", quoted(name));
+    let found = rows::<Prompt>(source, &query).await?;
+    if found.is_empty() {
+        return Err(LedgerError::NotFound(missing(source, name, None).await?));
+    }
+    Ok(found)
+}
+
+/// What differs between two revisions.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Difference {
+    pub before: Prompt,
+    pub after: Prompt,
+    /// What calls depend on.
+    pub changed: Vec<String>,
+    /// What governs releases.
+    pub governance: Vec<String>,
+}
+
+/// What differs between two revisions.
+///
+/// # Errors
+/// When there is not one of each, or a query fails.
+pub async fn difference(source: &impl Ask, before: &str, after: &str) -> Result<Difference, LedgerError> {
+    let (before, after) = futures::try_join!(get(source, before), get(source, after))?;
+    let (changed, governance) = (after.changes(Some(&before)), after.governance(&before));
+    Ok(Difference { before, after, changed, governance })
 }
 
 /// A prompt as `NAME`, for its latest revision, `NAME@REVISION` or `NAME@VERSION`. Where that can mean several,

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tracewell_regression::dataset::{Signed, check_name};
 use tracewell_regression::gate::{Contender, Finding};
 use tracewell_regression::prompt::Prompt;
-use tracewell_regression::release::{self, Entry, Evidence, Move, Step};
+use tracewell_regression::release::{self, Entry, Evidence, Move, State, Step};
 use tracewell_runs::{Ask, rows};
 
 mod status;
@@ -28,18 +29,38 @@ pub fn log(prompt: Option<&str>) -> String {
     )
 }
 
+const ENTRIES: &str = "SELECT prompt, entry, environment, revision, version, step, state,
+        CAST(effective_at AS text) AS effective_at, author, why, replaces, change, verdict, decision, approvals, forced
+    FROM releases";
+
 /// The ledger of one prompt.
 ///
 /// # Errors
 /// When a query fails.
 pub async fn of(source: &impl Ask, prompt: &str) -> Result<release::Ledger, LedgerError> {
-    let query = format!(
-        "SELECT prompt, entry, environment, revision, version, step, state, CAST(effective_at AS text) AS effective_at,
-            author, why, replaces, change, verdict, decision, approvals, forced
-        FROM releases WHERE prompt = {}",
-        quoted(prompt)
-    );
+    let query = format!("{ENTRIES} WHERE prompt = {}", quoted(prompt));
     Ok(release::Ledger::new(rows::<Entry>(source, &query).await?))
+}
+
+/// Every step, of one prompt or of all, the latest first.
+///
+/// # Errors
+/// When a query fails.
+pub async fn entries(source: &impl Ask, prompt: Option<&str>) -> Result<Vec<Entry>, LedgerError> {
+    let of_prompt = prompt.map_or_else(String::new, |prompt| format!("WHERE prompt = {}", quoted(prompt)));
+    let query = format!("{ENTRIES} {of_prompt} ORDER BY recorded_at DESC, prompt, entry DESC, state");
+    Ok(rows(source, &query).await?)
+}
+
+/// What a webhook is told of a rollback: what was rolled back, and what is live again, whole.
+#[must_use]
+pub fn rollback_event(entries: &[Entry], live: &Prompt) -> Option<Value> {
+    let ended = entries.iter().find(|entry| entry.state == State::RolledBack)?;
+    Some(json!({
+        "event": "rollback", "prompt": live.name, "environment": ended.environment, "author": ended.author,
+        "why": ended.why, "at": ended.effective_at,
+        "rolled_back": { "revision": ended.revision, "version": ended.version }, "live": live.whole(),
+    }))
 }
 
 /// A verdict by its id or the beginning of it.

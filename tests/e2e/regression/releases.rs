@@ -5,7 +5,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use super::story::{by, refused};
+use super::story::{by, refused, webhook};
 use super::{CASES, chat, dataset, done, rows, send, tracewell};
 use crate::server::Server;
 
@@ -183,4 +183,67 @@ async fn prompts_in_traffic_that_are_not_on_record_are_listed_named_or_not() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((&found[0]["prompt_name"], &found[0]["calls"]), (&Value::Null, &json!(2)));
     assert!(found[0]["prompt_shape"].as_str().is_some_and(|shape| shape.len() >= 32), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_list_compare_and_roll_back_over_http() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let (hook, told) = webhook().await;
+    let environment = [("TRACEWELL_RELEASE_WEBHOOK", hook.as_str())];
+    let server = Server::start_at(data.to_str().unwrap(), &data, &[], &environment).await;
+    done(add(&data, "team/helper", "", "One."));
+    done(add(&data, "team/helper", "approvals = 2", "Two."));
+    let get = async |path: &str| {
+        let answer = crate::server::client().get(format!("{}{path}", server.api)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.json::<Value>().await.unwrap()
+    };
+    let post = async |body: Value| {
+        let url = format!("{}/v1/releases", server.api);
+        let answer = crate::server::client().post(url).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{body}");
+        answer.json::<Value>().await.unwrap()
+    };
+    let live = |revision: u32| {
+        json!({"step": "live", "prompt": format!("team/helper@{revision}"), "author": "ann", "why": "a test", "force": true})
+    };
+    let first = post(live(1)).await;
+    assert_eq!(first["webhook"], Value::Null, "a webhook is told of rollbacks");
+    post(live(2)).await;
+    let listed = get("/v1/prompts").await;
+    assert_eq!(
+        (listed.as_array().unwrap().len(), &listed[0]["revision"], &listed[0]["live"]),
+        (1, &json!(2), &json!("production: 2"))
+    );
+    let history = get("/v1/prompts/team/helper?history=true").await;
+    assert_eq!((&history[0]["revision"], &history[1]["revision"]), (&json!(2), &json!(1)));
+    let difference = get("/v1/prompts/team/helper@2?against=team/helper@1").await;
+    assert_eq!(
+        (&difference["before"]["revision"], &difference["changed"], &difference["governance"]),
+        (&json!(1), &json!(["content"]), &json!(["approvals"]))
+    );
+    send(&server, vec![chat(1, "Anything", "Sure.", false, &[])]).await;
+    let unknown = get("/v1/prompts?unregistered=true").await;
+    assert_eq!((&unknown[0]["prompt_name"], &unknown[0]["calls"]), (&json!("refund-helper"), &json!(1)));
+
+    let back = post(json!({"step": "rollback", "prompt": "team/helper", "author": "bob", "why": "too short"})).await;
+    assert_eq!((&back["webhook"], &back["prompt"]["revision"]), (&json!("told"), &json!(1)));
+    let told = told.lock().unwrap().clone();
+    assert_eq!(
+        (told.len(), &told[0]["rolled_back"]["revision"], &told[0]["live"], &told[0]["author"], &told[0]["why"]),
+        (1, &json!(2), &back["prompt"], &json!("bob"), &json!("too short"))
+    );
+    let log = get("/v1/releases/log?prompt=team/helper").await;
+    let of = |place: usize| (log[place]["step"].as_str(), log[place]["state"].as_str(), log[place]["revision"].as_i64());
+    assert_eq!(
+        [of(0), of(1), of(2), of(3)],
+        [
+            (Some("rollback"), Some("live"), Some(1)),
+            (Some("rollback"), Some("rolled_back"), Some(2)),
+            (Some("live"), Some("live"), Some(2)),
+            (Some("live"), Some("live"), Some(1)),
+        ]
+    );
+    assert_eq!((&log[2]["forced"], &log[2]["replaces"]), (&json!(true), &json!(1)));
 }

@@ -34,7 +34,7 @@ fn prompt(data: &Path, folder: &Path, instructions: &str) {
     done(by("ann", data, &["prompt", "add", file.to_str().unwrap()]));
 }
 
-async fn webhook() -> (String, Arc<Mutex<Vec<Value>>>) {
+pub(super) async fn webhook() -> (String, Arc<Mutex<Vec<Value>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&told);
     let take = move |Json(body): Json<Value>| {

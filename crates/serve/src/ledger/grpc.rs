@@ -6,7 +6,7 @@ use chrono::DateTime;
 use serde_json::{Map, Value, json};
 use tonic::{Code, Response, Status};
 use tracewell_ledger::releases::{self, Request};
-use tracewell_ledger::{Ledger, LedgerError, prompts};
+use tracewell_ledger::{LedgerError, prompts};
 use tracewell_proto::v1;
 use tracewell_proto::v1::prompts_server::{Prompts, PromptsServer};
 use tracewell_proto::v1::releases_server::{Releases, ReleasesServer};
@@ -16,16 +16,22 @@ use tracewell_regression::dataset::{Signed, check_name};
 use tracewell_regression::prompt::{Origin, Prompt, PromptFile};
 use tracewell_regression::release::{Entry, Step};
 
-use super::{TRAFFIC, production};
+use super::{Records, TRAFFIC, production};
 
 /// What people keep of prompts, for programs.
 #[derive(Clone)]
-pub struct LedgerService(Arc<Ledger<Arc<Engine>>>);
+pub struct LedgerService(Records);
 
 /// The services of prompts and of releases.
-pub fn ledger_services(ledger: Ledger<Arc<Engine>>) -> (PromptsServer<LedgerService>, ReleasesServer<LedgerService>) {
-    let service = LedgerService(Arc::new(ledger));
+pub fn ledger_services(records: Records) -> (PromptsServer<LedgerService>, ReleasesServer<LedgerService>) {
+    let service = LedgerService(records);
     (PromptsServer::new(service.clone()), ReleasesServer::new(service))
+}
+
+impl LedgerService {
+    fn source(&self) -> &Arc<Engine> {
+        &self.0.ledger.source
+    }
 }
 
 #[tonic::async_trait]
@@ -38,22 +44,72 @@ impl Prompts for LedgerService {
         let signed = signed(&asked.author, &asked.note)?;
         let origin = Origin { source: some(&asked.source), commit: some(&asked.commit) };
         let file = file(asked)?;
-        let added = self.0.add_prompt(&file, &signed, &origin).await.map_err(refusal)?;
+        let added = self.0.ledger.add_prompt(&file, &signed, &origin).await.map_err(refusal)?;
         let is_new = added.is_some();
         let prompt = match added {
             Some(added) => added,
             // It says what is on record.
             None => {
                 let name = file.name.as_deref().unwrap_or_default();
-                prompts::get(&self.0.source, name).await.map_err(refusal)?
+                prompts::get(self.source(), name).await.map_err(refusal)?
             }
         };
         Ok(Response::new(v1::AddPromptResponse { prompt: Some(told(&prompt)), added: is_new }))
     }
 
     async fn get(&self, request: tonic::Request<v1::GetPromptRequest>) -> Result<Response<v1::Prompt>, Status> {
-        let found = prompts::get(&self.0.source, &request.into_inner().prompt).await.map_err(refusal)?;
+        let found = prompts::get(self.source(), &request.into_inner().prompt).await.map_err(refusal)?;
         Ok(Response::new(told(&found)))
+    }
+
+    async fn list(
+        &self,
+        _: tonic::Request<v1::ListPromptsRequest>,
+    ) -> Result<Response<v1::ListPromptsResponse>, Status> {
+        let found = prompts::list(self.source()).await.map_err(refusal)?;
+        let prompts = found.into_iter().map(|one| v1::ListedPrompt {
+            name: one.name,
+            revision: one.revision,
+            version: one.version,
+            owner: one.owner.unwrap_or_default(),
+            purpose: one.purpose.unwrap_or_default(),
+            recorded_at: one.recorded_at,
+            author: one.author,
+            live: one.live.unwrap_or_default(),
+        });
+        Ok(Response::new(v1::ListPromptsResponse { prompts: prompts.collect() }))
+    }
+
+    async fn history(
+        &self,
+        request: tonic::Request<v1::HistoryRequest>,
+    ) -> Result<Response<v1::HistoryResponse>, Status> {
+        let found = prompts::revisions(self.source(), &request.into_inner().prompt).await.map_err(refusal)?;
+        Ok(Response::new(v1::HistoryResponse { revisions: found.iter().map(told).collect() }))
+    }
+
+    async fn diff(&self, request: tonic::Request<v1::DiffRequest>) -> Result<Response<v1::DiffResponse>, Status> {
+        let v1::DiffRequest { before, after } = request.into_inner();
+        let found = prompts::difference(self.source(), &before, &after).await.map_err(refusal)?;
+        let (before, after) = (Some(told(&found.before)), Some(told(&found.after)));
+        let (changed, governance) = (found.changed, found.governance);
+        Ok(Response::new(v1::DiffResponse { before, after, changed, governance }))
+    }
+
+    async fn unregistered(
+        &self,
+        _: tonic::Request<v1::UnregisteredRequest>,
+    ) -> Result<Response<v1::UnregisteredResponse>, Status> {
+        let found = prompts::unregistered(self.source()).await.map_err(refusal)?;
+        let prompts = found.into_iter().map(|one| v1::UnregisteredPrompt {
+            prompt_name: one.prompt_name.unwrap_or_default(),
+            prompt_version: one.prompt_version.unwrap_or_default(),
+            prompt_shape: one.prompt_shape.unwrap_or_default(),
+            services: one.services.unwrap_or_default(),
+            calls: one.calls,
+            last_seen: one.last_seen,
+        });
+        Ok(Response::new(v1::UnregisteredResponse { prompts: prompts.collect() }))
     }
 }
 
@@ -85,14 +141,21 @@ impl Releases for LedgerService {
             verdict: verdict.as_deref(),
             forced: asked.force,
         };
-        let (entries, prompt) = self.0.step(&request).await.map_err(refusal)?;
+        let (entries, prompt, webhook) = self.0.step(&request).await.map_err(refusal)?;
         let entries = entries.into_iter().map(entry).collect();
-        Ok(Response::new(v1::StepResponse { entries, prompt: Some(told(&prompt)) }))
+        let webhook = webhook.unwrap_or_default();
+        Ok(Response::new(v1::StepResponse { entries, prompt: Some(told(&prompt)), webhook }))
+    }
+
+    async fn log(&self, request: tonic::Request<v1::LogRequest>) -> Result<Response<v1::LogResponse>, Status> {
+        let prompt = some(&request.into_inner().prompt);
+        let found = releases::entries(self.source(), prompt.as_deref()).await.map_err(refusal)?;
+        Ok(Response::new(v1::LogResponse { entries: found.into_iter().map(entry).collect() }))
     }
 
     async fn status(&self, request: tonic::Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Status> {
         let prompt = some(&request.into_inner().prompt);
-        let found = releases::status(&self.0.source, prompt.as_deref(), TRAFFIC).await.map_err(refusal)?;
+        let found = releases::status(self.source(), prompt.as_deref(), TRAFFIC).await.map_err(refusal)?;
         let releases = found.into_iter().map(|one| v1::ReleaseStatus {
             prompt: one.prompt,
             environment: one.environment,
@@ -103,6 +166,7 @@ impl Releases for LedgerService {
             calls: one.calls,
             other_calls: one.other_calls,
             verdict: one.verdict,
+            forced: one.forced.unwrap_or_default(),
         });
         Ok(Response::new(v1::StatusResponse { releases: releases.collect() }))
     }
@@ -191,6 +255,8 @@ fn told(prompt: &Prompt) -> v1::Prompt {
 fn entry(entry: Entry) -> v1::ReleaseEntry {
     v1::ReleaseEntry {
         state: json!(entry.state).as_str().unwrap_or_default().to_owned(),
+        step: json!(entry.step).as_str().unwrap_or_default().to_owned(),
+        entry: entry.entry,
         prompt: entry.prompt,
         environment: entry.environment,
         revision: entry.revision,
@@ -201,5 +267,8 @@ fn entry(entry: Entry) -> v1::ReleaseEntry {
         change: entry.change,
         verdict: entry.verdict.unwrap_or_default(),
         decision: entry.decision.unwrap_or_default(),
+        replaces: entry.replaces,
+        forced: entry.forced,
+        approvals: entry.approvals,
     }
 }

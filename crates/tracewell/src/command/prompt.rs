@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use tracewell_ledger::{LedgerError, prompts};
+use tracewell_ledger::prompts::{self, Difference};
+use tracewell_ledger::LedgerError;
 use tracewell_regression::dataset::Signed;
 use tracewell_regression::prompt::{Origin, Prompt as Recorded, PromptFile};
 use tracewell_runs::render::Block;
@@ -206,9 +207,8 @@ pub(super) fn story(prompt: &Recorded) -> Vec<Block> {
 impl Diff {
     async fn run(self) -> anyhow::Result<()> {
         let source = self.asked.open().await?;
-        let before = prompts::get(&source, &self.before).await?;
-        let after = prompts::get(&source, &self.after).await?;
-        let change = after.changes(Some(&before));
+        let Difference { before, after, changed: change, governance } =
+            prompts::difference(&source, &self.before, &self.after).await?;
         let pretty = |prompt: &Recorded| {
             let mut whole = prompt.whole();
             if let Some(members) = whole.as_object_mut() {
@@ -221,7 +221,6 @@ impl Diff {
         };
         let (old, new) = (pretty(&before), pretty(&after));
         let lines = tracewell_runs::diff::lines(&old, &new);
-        let governance = after.governance(&before);
         let changed = if change.is_empty() { "nothing that calls depend on".to_owned() } else { change.join(", ") };
         let mut facts = vec![("changed", changed)];
         facts.extend((!governance.is_empty()).then(|| ("governance", governance.join(", "))));

@@ -23,7 +23,7 @@ use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{ask_password, refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
-    Answers, Health, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
+    Answers, Health, Records, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
     reviews_router, runs_router, sql_router,
 };
 
@@ -34,6 +34,7 @@ use crate::config::{Address, Flag, Source};
 use crate::evaluate::Judge;
 use crate::prices;
 use crate::reports::{self, Counters, Desk};
+use crate::webhook;
 
 mod listen;
 
@@ -143,6 +144,7 @@ impl Serve {
         let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector)?;
         let ledger = || Ledger::new(Arc::clone(&engine), lake.clone(), super::now);
         let net = Net::new(&settings.capture, &catalogue, ledger())?;
+        let records = Records { ledger: Arc::new(ledger()), tell: webhook::teller(&settings.release.webhook) };
 
         let stop = CancellationToken::new();
         let grpc = bind(&settings.listen.otlp_grpc, "OTLP/gRPC").await?;
@@ -188,14 +190,14 @@ impl Serve {
             .merge(queries_router(Arc::clone(&engine), Arc::clone(&catalogue)))
             .merge(runs_router(Arc::clone(&engine)))
             .merge(reports_router(Arc::clone(&engine), usual(settings)))
-            .merge(ledger_router(ledger()))
+            .merge(ledger_router(records.clone()))
             .merge(reviews_router(ledger(), Kept(collector.clone())));
         let loopback = api.local_addr()?.ip().is_loopback();
         let questions = guarded(questions, &settings.http.password, loopback);
         let questions = questions.merge(health.clone());
         // Who may send spans may not say what is live.
-        let records = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
-        let records = records.then(ledger);
+        let may_record = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
+        let records = may_record.then_some(records);
         let tasks = [
             tokio::spawn(serve_grpc(grpc, collector.clone(), records, stop.clone())),
             tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
@@ -299,15 +301,15 @@ async fn bind(address: &Address, what: &str) -> anyhow::Result<TcpListener> {
 async fn serve_grpc(
     listener: TcpListener,
     collector: Collector,
-    records: Option<Ledger<Arc<Engine>>>,
+    records: Option<Records>,
     stop: CancellationToken,
 ) {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     reporter.set_service_status(GRPC_SERVICE, tonic_health::ServingStatus::Serving).await;
     let mut routes = tonic::service::Routes::from(grpc_router(collector)).add_service(health);
-    if let Some(ledger) = records {
-        let (prompts, releases) = ledger_services(ledger);
+    if let Some(records) = records {
+        let (prompts, releases) = ledger_services(records);
         routes = routes.add_service(prompts).add_service(releases);
     }
     let served = tonic::transport::Server::builder()
