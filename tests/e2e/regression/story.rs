@@ -318,8 +318,16 @@ fn prompts_are_taken_over_from_the_history_of_a_folder() {
     let diff = done(tracewell(&data, &["prompt", "diff", "team/helper@1", "team/helper@2"]));
     assert!(diff.contains("changed  content") && diff.contains("Kindly help"), "{diff}");
 
-    // Taken over again, it goes on behind what it told before.
+    // Taken over again, it goes on behind what it told before; names need not be ASCII.
     assert_eq!(done(by("ann", &data, &["prompt", "sync", prompts, "--history"])), "");
+    std::fs::write(folder.join("prompts/grüße an alle.md"), "Names of prompts have no spaces.").unwrap();
+    std::fs::write(folder.join("prompts/grüße.md"), "Greet.").unwrap();
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "greetings"]);
+    let greeted = by("ann", &data, &["prompt", "sync", prompts, "--history"]);
+    refused(&greeted, "`grüße an alle.md` is no prompt");
+    assert!(said(&greeted).contains("grüße@1\n"), "{}", said(&greeted));
+    std::fs::remove_file(folder.join("prompts/grüße an alle.md")).unwrap();
 
     // What is on record is not recorded again; what is no prompt is told, and the rest goes on.
     std::fs::write(folder.join("prompts/broken.toml"), "modell = 1\n").unwrap();
@@ -327,7 +335,7 @@ fn prompts_are_taken_over_from_the_history_of_a_folder() {
     let synced = by("ann", &data, &["prompt", "sync", prompts]);
     refused(&synced, "`broken.toml` is no prompt");
     assert!(
-        said(&synced).contains("1 revisions were recorded, 1 files say what is on record, 1 are no prompts"),
+        said(&synced).contains("1 revisions were recorded, 2 files say what is on record, 1 are no prompts"),
         "{}",
         said(&synced)
     );
