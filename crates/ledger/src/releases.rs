@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracewell_regression::candidate::{Candidate, Endpoint};
 use tracewell_regression::dataset::{Signed, check_name};
 use tracewell_regression::gate::{Contender, Finding};
 use tracewell_regression::prompt::Prompt;
@@ -63,28 +64,54 @@ pub fn rollback_event(entries: &[Entry], live: &Prompt) -> Option<Value> {
     }))
 }
 
+/// A verdict as it is kept.
+#[derive(Deserialize)]
+struct Kept {
+    verdict: String,
+    decision: String,
+    candidate: String,
+    candidate_version: Option<String>,
+    candidate_file: Option<String>,
+    prompt: Option<String>,
+    prompt_revision: Option<i64>,
+    reached_at: String,
+    findings: String,
+}
+
+/// The prompt on record that a verdict is on. A version is looked up by its name: it may have been recorded after it was
+/// tried, and verdicts of before took its number for a revision's.
+async fn tried(source: &impl Ask, kept: &Kept) -> Result<Option<Prompt>, LedgerError> {
+    if let (true, Some(prompt), Some(revision)) =
+        (kept.candidate.starts_with("prompt:"), &kept.prompt, kept.prompt_revision)
+    {
+        return Ok(Some(prompts::revision(source, prompt, revision).await?));
+    }
+    let Some(version) = kept.candidate_version.as_deref().or(kept.candidate.strip_prefix("version:")) else {
+        return Ok(None);
+    };
+    let prompt = prompts::of_version(source, version).await?;
+    // A file that calls itself so, and says something else, is something else.
+    Ok(prompt.filter(|prompt| kept.candidate_file.as_deref().is_none_or(|file| is_of_file(prompt, file))))
+}
+
+fn is_of_file(prompt: &Prompt, file: &str) -> bool {
+    let (Ok(recorded), Ok(tried)) = (Candidate::of_prompt(prompt), Candidate::parse(file)) else { return false };
+    let sent = |candidate: Candidate| Candidate { name: None, endpoint: Endpoint::default(), ..candidate };
+    sent(recorded) == sent(tried)
+}
+
 /// A verdict by its id or the beginning of it.
 ///
 /// # Errors
 /// When there is none, or several, or a query fails.
 pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerError> {
-    #[derive(Deserialize)]
-    struct Row {
-        verdict: String,
-        decision: String,
-        candidate: String,
-        prompt: Option<String>,
-        prompt_revision: Option<i64>,
-        reached_at: String,
-        findings: String,
-    }
     let query = format!(
-        "SELECT verdict, decision, candidate, prompt, prompt_revision, CAST(recorded_at AS text) AS reached_at,
+        "SELECT verdict, decision, candidate, candidate_version, candidate_file, prompt, prompt_revision, CAST(recorded_at AS text) AS reached_at,
             findings
         FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2",
         quoted(id)
     );
-    let mut found: Vec<Row> = rows(source, &query).await?;
+    let mut found: Vec<Kept> = rows(source, &query).await?;
     let row = match (found.pop(), found.pop()) {
         (Some(row), None) => row,
         (None, _) => {
@@ -94,15 +121,9 @@ pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerErr
         }
         _ => return Err(LedgerError::Refused(format!("several verdicts begin with `{id}`; give more of it"))),
     };
-    // A version is looked up, as verdicts of before took its number for a revision's, and as it may have been recorded
-    // after it was tried.
-    let tried = match (row.candidate.strip_prefix("version:"), &row.prompt, row.prompt_revision) {
-        (Some(version), ..) => prompts::of_version(source, version).await?,
-        (None, Some(prompt), Some(revision)) => Some(prompts::revision(source, prompt, revision).await?),
-        _ => None,
-    };
+    let tried = tried(source, &row).await?;
     let findings: Vec<Finding> = serde_json::from_str(&row.findings).map_err(LedgerError::unreadable)?;
-    let Row { verdict, decision, candidate, reached_at, .. } = row;
+    let Kept { verdict, decision, candidate, reached_at, .. } = row;
     Ok(Evidence { verdict, decision, candidate, tried, reached_at, measured: release::measured(&findings) })
 }
 

@@ -25,6 +25,8 @@ pub struct Request<'a> {
     pub author: &'a str,
     /// Whose trials are those of the baseline, if there is one, and of the candidate.
     pub sides: [Option<&'a Who>; 2],
+    /// The files of candidates that are not on record, of baseline and candidate.
+    pub files: [Option<&'a str>; 2],
     /// For the dates of flaky cases.
     pub today: NaiveDate,
     /// Trials of before this day are not looked at; those of before the dataset began where it is not given.
@@ -50,9 +52,13 @@ struct Row {
     dataset: String,
     dataset_version: i64,
     baseline: Option<String>,
+    baseline_version: Option<String>,
     baseline_replay: Option<String>,
+    baseline_file: Option<String>,
     candidate: String,
+    candidate_version: Option<String>,
     candidate_replay: Option<String>,
+    candidate_file: Option<String>,
     prompt: Option<String>,
     prompt_revision: Option<i64>,
     examples: i64,
@@ -70,8 +76,8 @@ struct Row {
 pub fn list(gate: Option<&str>, limit: usize) -> String {
     let of_gate = gate.map_or_else(String::new, |gate| format!("WHERE gate = {}", quoted(gate)));
     format!(
-        "SELECT recorded_at, verdict, gate, decision, dataset, dataset_version, baseline, candidate, prompt,
-            prompt_revision, author
+        "SELECT recorded_at, verdict, gate, decision, dataset, dataset_version, baseline, baseline_version, candidate,
+            candidate_version, prompt, prompt_revision, author
         FROM verdicts {of_gate} ORDER BY recorded_at DESC LIMIT {limit}"
     )
 }
@@ -130,6 +136,9 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     verdict.dataset = format!("{}@v{}", dataset.name, dataset.version);
     let id = uuid::Uuid::now_v7().to_string();
     let [baseline, candidate] = found;
+    verdict.baseline_version = baseline.version.or_else(|| request.sides[0].and_then(Who::version));
+    verdict.candidate_version = candidate.version.or_else(|| request.sides[1].and_then(Who::version));
+    let [baseline_file, candidate_file] = request.files.map(|file| file.map(str::to_owned));
     let (prompt, prompt_revision) = prompt_of(source, &gate.candidate).await?;
     let row = Row {
         verdict: id.clone(),
@@ -138,9 +147,13 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
         dataset: dataset.name.clone(),
         dataset_version: dataset.version,
         baseline: verdict.baseline.clone(),
+        baseline_version: verdict.baseline_version.clone(),
         baseline_replay: baseline.replay,
+        baseline_file,
         candidate: verdict.candidate.clone(),
+        candidate_version: verdict.candidate_version.clone(),
         candidate_replay: candidate.replay,
+        candidate_file,
         prompt,
         prompt_revision,
         examples: i64::try_from(cases.len()).unwrap_or(i64::MAX),

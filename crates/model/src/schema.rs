@@ -10,7 +10,7 @@ pub use derived::{CALLS, DERIVED_TABLES, TRACES};
 pub use kept::{ALERTS, EXAMPLES, KEPT_TABLES, PROMPTS, RELEASES, REPORTS, REVIEWS, VERDICTS};
 
 /// `major.minor` of the published schema.
-pub const SCHEMA_VERSION: &str = "0.5";
+pub const SCHEMA_VERSION: &str = "0.6";
 
 /// The type of a column, as SQL and Delta Lake see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

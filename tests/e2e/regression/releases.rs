@@ -247,3 +247,42 @@ async fn programs_list_compare_and_roll_back_over_http() {
     );
     assert_eq!((&log[2]["forced"], &log[2]["replaces"]), (&json!(true), &json!(1)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_names_itself_and_keeps_the_file_that_was_tried() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    dataset(&data, temporary.path());
+    tried(&server, "7", 1).await;
+    // A file that is not on record calls itself version 7.
+    let candidate = temporary.path().join("candidate.toml");
+    let text = |content: &str| {
+        format!("name = 'refund-helper@7'\nmodel = 'm'\n[[message]]\nrole = 'system'\ncontent = '{content}'\n")
+    };
+    std::fs::write(&candidate, text("Help.")).unwrap();
+    let file = temporary.path().join("file.gate.toml");
+    let declared = format!(
+        "name = 'refunds'\ndataset = 'refunds@v1'\ncandidate = 'file:{}'\nminimum_sample = 4\n\
+         [[scorer]]\nname = 'right'\nkind = 'exact'\nmin_pass_rate = 1.0\n",
+        candidate.display()
+    );
+    std::fs::write(&file, declared).unwrap();
+    let decided = by("ann", &data, &["gate", file.to_str().unwrap(), "--format", "json"]);
+    let printed: Value = serde_json::from_str(&done(decided)).unwrap();
+    let id = printed["verdict"].as_str().unwrap();
+    assert_eq!((id, &printed["candidate_version"]), (last_verdict(&data).as_str(), &json!("refund-helper@7")));
+    let kept = server.sql("SELECT candidate_file, candidate_version FROM verdicts");
+    assert_eq!(kept[0], json!({"candidate_file": text("Help."), "candidate_version": "refund-helper@7"}));
+    let dry = by("ann", &data, &["gate", file.to_str().unwrap(), "--format", "json", "--dry-run"]);
+    assert_eq!(serde_json::from_str::<Value>(&done(dry)).unwrap()["verdict"], Value::Null);
+
+    // Recorded as it was tried, it rests on that verdict; something else under the name does not.
+    let head = |version: &str| format!("version = '{version}'\nrouting = {{ model = 'm' }}");
+    done(add(&data, "other", &head("7"), "Help."));
+    refused(&by("ann", &data, &["release", "propose", "other@1", "--verdict", id]), "and not on `other@1`");
+    done(add(&data, "refund-helper", &head("6"), "Other."));
+    refused(&by("ann", &data, &["release", "propose", "refund-helper@1", "--verdict", id]), "and not on `refund-helper@1`");
+    done(add(&data, "refund-helper", &head("7"), "Help."));
+    done(by("ann", &data, &["release", "propose", "refund-helper@2", "--verdict", id]));
+}
