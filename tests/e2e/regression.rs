@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::server::{BINARY, Server};
 use crate::spans::now;
 
+mod deploy;
 mod exchange;
 mod grpc;
 mod judge;

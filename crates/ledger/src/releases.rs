@@ -43,6 +43,17 @@ pub async fn of(source: &impl Ask, prompt: &str) -> Result<release::Ledger, Ledg
     Ok(release::Ledger::new(rows::<Entry>(source, &query).await?))
 }
 
+/// The revision of a prompt that is live in an environment.
+///
+/// # Errors
+/// When none is, or a query fails.
+pub async fn live(source: &impl Ask, prompt: &str, environment: &str) -> Result<Prompt, LedgerError> {
+    match of(source, prompt).await?.live(environment) {
+        Some(live) => prompts::revision(source, prompt, live.revision).await,
+        None => Err(LedgerError::NotFound(format!("nothing of `{prompt}` is live in {environment}"))),
+    }
+}
+
 /// Every step, of one prompt or of all, the latest first.
 ///
 /// # Errors

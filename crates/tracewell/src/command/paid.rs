@@ -16,7 +16,7 @@ mod kept;
 mod spending;
 
 pub(crate) use call::{Caller, Failed, Outcome};
-pub(crate) use kept::Kept;
+pub(crate) use kept::{FOLDER, Kept};
 use spending::Spending;
 
 /// How models are called, and for how much.

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 use tracewell_ledger::trials::Who;
-use tracewell_ledger::{datasets, prompts};
+use tracewell_ledger::{datasets, prompts, releases};
 use tracewell_regression::candidate::Candidate;
 use tracewell_regression::dataset::Pin;
 use tracewell_regression::{Example, fingerprint};
@@ -35,9 +35,13 @@ pub(crate) struct Replay {
     /// The dataset: NAME, NAME@v3, NAME@2026-11-20
     #[arg(long, value_name = "DATASET")]
     dataset: Pin,
-    /// What is tried: a file with prompt, model, parameters and endpoint; or prompt:NAME@REVISION, as it is on record
-    #[arg(long, value_name = "FILE|prompt:NAME")]
+    /// What is tried: a file with prompt, model, parameters and endpoint; or prompt:NAME@REVISION, as it is on record; or
+    /// live:NAME, the revision that is live
+    #[arg(long, value_name = "FILE|prompt:NAME|live:NAME")]
     candidate: String,
+    /// The environment where live:NAME is live
+    #[arg(long = "in", value_name = "ENVIRONMENT", default_value = "production")]
+    environment: String,
     /// How often each example is tried
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repetitions: u32,
@@ -112,8 +116,13 @@ impl Replay {
     /// The candidate, and what tells it from others.
     async fn candidate(&self, source: &Source) -> anyhow::Result<(Candidate, String)> {
         let given = &self.candidate;
-        if let Some(name) = given.strip_prefix("prompt:") {
-            let candidate = Candidate::of_prompt(&prompts::get(source, name).await?)?;
+        let recorded = match (given.strip_prefix("prompt:"), given.strip_prefix("live:")) {
+            (Some(name), _) => Some(prompts::get(source, name).await?),
+            (_, Some(name)) => Some(releases::live(source, name, &self.environment).await?),
+            _ => None,
+        };
+        if let Some(prompt) = recorded {
+            let candidate = Candidate::of_prompt(&prompt)?;
             let text = serde_json::to_string(&candidate)?;
             return Ok((candidate, text));
         }

@@ -193,11 +193,17 @@ async fn log(config: &Config, location: &Location, lake: &Lake) -> anyhow::Resul
         );
         return Ok(Arc::new(NoFresh));
     };
-    if !wal.is_dir() {
+    if !is_log(&wal) {
         return Ok(Arc::new(NoFresh));
     }
     let log: ReplayedLog = read_log(&wal, lake).await?;
     Ok(Arc::new(log))
+}
+
+/// Whether a folder holds more than the journals of replays, which are kept there where the tables are elsewhere.
+fn is_log(wal: &std::path::Path) -> bool {
+    let entries = std::fs::read_dir(wal).into_iter().flatten();
+    entries.filter_map(Result::ok).any(|entry| entry.file_name() != super::paid::FOLDER)
 }
 
 fn client() -> anyhow::Result<reqwest::Client> {
