@@ -10,13 +10,14 @@ use super::story::by;
 use super::{CASES, done, said};
 use crate::server::BINARY;
 
-/// The lines of a job that run the binary, without its name.
-fn commands<'j>(job: &'j str) -> Vec<Vec<&'j str>> {
-    let of = |line: &'j str| {
-        let line = line.trim().trim_start_matches("- ").trim_start_matches("run: ");
-        Some(line.strip_prefix("tracewell ")?.split(' ').collect())
-    };
-    job.lines().filter(|line| !line.trim().starts_with('#')).filter_map(of).collect()
+/// The lines of a job that run the binary, as arguments.
+fn commands(job: &str) -> Vec<Vec<&str>> {
+    job.lines().filter(|line| !line.trim().starts_with('#')).filter_map(command).collect()
+}
+
+fn command(line: &str) -> Option<Vec<&str>> {
+    let line = line.trim().trim_start_matches("- ").trim_start_matches("run: ");
+    Some(line.strip_prefix("tracewell ")?.split(' ').collect())
 }
 
 /// Runs a command in the folder of the repository, with what a job has in its environment.
@@ -33,7 +34,7 @@ async fn the_jobs_for_build_servers_run_as_they_are() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();
     let data = folder.join("data");
-    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/gate");
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/gate");
     let read = |name: &str| std::fs::read_to_string(deploy.join(name)).unwrap();
     let (url, model) = start(Model::default()).await;
 
