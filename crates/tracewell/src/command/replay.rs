@@ -3,7 +3,7 @@
 //! What comes back is traffic: each answer is a span with the attributes of a trial, written to a journal first (see
 //! [`journal`]) and then given to the tables. What has an answer is not asked for again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tracewell_ledger::trials::Who;
 use tracewell_ledger::{datasets, prompts, releases};
+use tracewell_pricing::Amount;
 use tracewell_regression::candidate::Candidate;
 use tracewell_regression::dataset::Pin;
 use tracewell_regression::{Example, fingerprint};
@@ -145,7 +146,11 @@ impl Replay {
         let server = super::source::otlp_server(config, &location).await?;
         let mut journal = Journal::open(config, &location, &marks.replay, server)?;
         let in_tables = in_tables(source, self.dataset.dataset.as_str(), &marks.replay).await?;
-        journal.send_again(&in_tables).await?;
+        journal.send_again(&in_tables, &location).await?;
+        if !in_tables.is_empty() || !journal.known().is_empty() {
+            // What the journal alone knew is in the tables now.
+            till.paid_before(&costs(&self.asked.open().await?, &self.dataset.dataset, &marks.replay).await?);
+        }
         let known: HashSet<Known> = in_tables.union(journal.known()).cloned().collect();
         let total = work.len();
         let work: Vec<_> = work.into_iter().filter(|one| !known.contains(&key(one.about))).collect();
@@ -180,14 +185,22 @@ impl Replay {
         id: &str,
         examples: &[&'a Example],
     ) -> anyhow::Result<Vec<Work<Try<'a>>>> {
+        let kind = candidate.endpoint.kind;
         let mut work = Vec::new();
+        let mut left_out = BTreeSet::new();
         for example in examples {
-            let request = candidate.request(example).with_context(|| format!("example `{}`", example.id))?;
+            let what = || format!("example `{}`", example.id);
+            let request = candidate.request(example).with_context(what)?;
+            kind.check(&request).map_err(anyhow::Error::msg).with_context(what)?;
+            left_out.extend(request.parameters.keys().filter(|name| !kind.takes(name)).cloned());
             work.extend((1..=self.repetitions).map(|repetition| Work {
                 about: Try { example, repetition },
                 request: request.clone(),
                 idempotency: format!("{id}-{}-{repetition}", example.id),
             }));
+        }
+        for name in left_out {
+            eprintln!("tracewell: `{name}` is left out: {} takes no such parameter", kind.provider());
         }
         // Stopped early, every example has been tried before one is tried twice.
         work.sort_by_key(|one| one.about.repetition);
@@ -200,6 +213,22 @@ type Known = (String, u32, u32);
 
 fn key(tried: Try<'_>) -> Known {
     (tried.example.id.clone(), tried.example.revision, tried.repetition)
+}
+
+/// What the trials of a replay that have an answer cost; `None` for those without a price.
+async fn costs(source: &Source, dataset: &str, replay: &str) -> anyhow::Result<Vec<Option<Amount>>> {
+    #[derive(Deserialize)]
+    struct Row {
+        cost: Option<String>,
+    }
+    let query = format!(
+        "SELECT CAST(c.cost_usd AS text) AS cost FROM trials AS t
+        LEFT JOIN span_costs AS c ON c.trace_id = t.trace_id AND c.span_id = t.span_id
+        WHERE t.date >= (SELECT min(date) FROM examples WHERE dataset = '{dataset}') AND t.replay = '{replay}'
+            AND t.status IS DISTINCT FROM 'error'"
+    );
+    let rows: Vec<Row> = tracewell_runs::rows(source, &query).await?;
+    Ok(rows.into_iter().map(|row| row.cost?.parse().ok()).collect())
 }
 
 /// The trials of a replay that have an answer. None is older than its dataset, whose name is plain.
