@@ -1,8 +1,9 @@
 //! Prompts on record.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tracewell_regression::dataset::{Signed, check_name};
-use tracewell_regression::prompt::{Origin, Prompt, PromptFile};
+use tracewell_regression::prompt::{Kind, Origin, Prompt, PromptFile};
 use tracewell_runs::{Ask, rows};
 
 use crate::ledger::MOST_TRIES;
@@ -10,11 +11,11 @@ use crate::{Ledger, LedgerError};
 use tracewell_runs::sql::quoted;
 
 const COLUMNS: &str = "name, revision, version, author, note, template, variables, parameters, routing, policy, owner,
-    reviewers, approvals, purpose, thresholds, source, commit, content_hash, routing_hash, policy_hash";
+    reviewers, approvals, purpose, thresholds, source, commit, content_hash, routing_hash, policy_hash, kind";
 
 /// SQL that lists all prompts, with where their last revision is live.
 pub const LIST: &str = "SELECT p.name, p.revision, p.version, p.owner, p.purpose, p.recorded_at, p.author,
-        l.live
+        l.live, coalesce(p.kind, 'prompt') AS kind
     FROM (
         SELECT *, row_number() OVER (PARTITION BY name ORDER BY revision DESC) AS last FROM prompts
     ) AS p
@@ -57,6 +58,7 @@ pub struct Listed {
     pub recorded_at: String,
     pub author: String,
     pub live: Option<String>,
+    pub kind: Kind,
 }
 
 /// All prompts, with where their revisions are live.
@@ -172,8 +174,7 @@ pub async fn of_version(source: &impl Ask, marked: &str) -> Result<Option<Prompt
 fn meant(mut found: Vec<Prompt>, which: &str) -> Result<Option<Prompt>, String> {
     found.sort_by_key(|prompt| prompt.revision);
     let Some(last) = found.pop() else { return Ok(None) };
-    let is_other =
-        |prompt: &Prompt| prompt.revision.to_string() == which || !prompt.changes(Some(&last)).is_empty();
+    let is_other = |prompt: &Prompt| prompt.revision.to_string() == which || !prompt.changes(Some(&last)).is_empty();
     if last.revision.to_string() == which && !found.is_empty() || found.iter().any(is_other) {
         let numbers: Vec<String> =
             found.iter().chain([&last]).map(|prompt| format!("{}@revision:{}", prompt.name, prompt.revision)).collect();
@@ -228,13 +229,17 @@ impl<A: Ask> Ledger<A> {
     ) -> Result<Option<Prompt>, LedgerError> {
         let name = file.name.clone().unwrap_or_default();
         check_name(&name).map_err(LedgerError::refused)?;
-        file.check_thresholds().map_err(LedgerError::Refused)?;
+        file.check().map_err(LedgerError::Refused)?;
         for _ in 0..MOST_TRIES {
             let last = match get(&self.source, &name).await {
                 Ok(last) => Some(last),
                 Err(LedgerError::NotFound(_)) => None,
                 Err(error) => return Err(error),
             };
+            if let Some(last) = last.as_ref().filter(|last| last.kind != file.kind) {
+                let (is, wanted) = (json!(last.kind), json!(file.kind));
+                return Err(LedgerError::Refused(format!("`{name}` is on record as {is}, and cannot be {wanted}")));
+            }
             let Some(next) = file.next(last.as_ref(), signed, origin) else { return Ok(None) };
             self.check_version(&next).await?;
             let rows = std::slice::from_ref(&next);

@@ -25,13 +25,13 @@ pub fn log(prompt: Option<&str>) -> String {
     let of_prompt = prompt.map_or_else(String::new, |prompt| format!("WHERE prompt = {}", quoted(prompt)));
     format!(
         "SELECT effective_at, prompt, environment, revision, version, step, state, author, why, replaces, change, verdict,
-            decision, forced, recorded_at
+            decision, forced, recorded_at, coalesce(kind, 'prompt') AS kind
         FROM releases {of_prompt} ORDER BY recorded_at DESC, prompt, entry DESC, state"
     )
 }
 
 const ENTRIES: &str = "SELECT prompt, entry, environment, revision, version, step, state,
-        CAST(effective_at AS text) AS effective_at, author, why, replaces, change, verdict, decision, approvals, forced
+        CAST(effective_at AS text) AS effective_at, author, why, replaces, change, verdict, decision, approvals, forced, kind
     FROM releases";
 
 /// The ledger of one prompt.

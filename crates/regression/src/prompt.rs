@@ -26,6 +26,8 @@
 //! content = "You help {{ customer }}."
 //! ```
 //!
+//! A workflow, `kind = "workflow"`, is recorded alike, so that its versions are released alike; it needs no messages.
+//!
 //! A file that is no TOML, such as `refund-helper.md`, is the text of the instructions alone.
 
 use std::collections::BTreeMap;
@@ -40,11 +42,23 @@ use crate::fingerprint;
 #[cfg(test)]
 mod tests;
 
-/// A prompt as it is written down.
+/// What a record is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// What a model is told.
+    #[default]
+    Prompt,
+    /// What an application runs: it goes by its name and version, and its text is elsewhere.
+    Workflow,
+}
+
+/// A prompt or workflow as it is written down.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "the page of the module shows it")]
 pub struct PromptFile {
+    pub kind: Kind,
     pub name: Option<String>,
     pub version: Option<String>,
     pub owner: Option<String>,
@@ -64,6 +78,8 @@ pub struct PromptFile {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "columns of the published schema")]
 pub struct Prompt {
+    #[serde(default)]
+    pub kind: Kind,
     pub name: String,
     pub revision: i64,
     pub version: String,
@@ -109,20 +125,23 @@ impl PromptFile {
             let instructions = Template { role: "system".to_owned(), content: text.trim_end().to_owned() };
             Self { messages: vec![instructions], ..Self::default() }
         };
-        if file.messages.iter().all(|message| message.content.trim().is_empty()) {
-            return Err("it has no text; write it as [[message]] with `role` and `content`".to_owned());
+        if file.messages.iter().any(|message| message.content.trim().is_empty()) {
+            return Err("a message has no text; write it as [[message]] with `role` and `content`".to_owned());
         }
-        file.check_thresholds()?;
+        file.check()?;
         let name = file.name.get_or_insert_with(|| stem.replace('\\', "/"));
         check_name(name).map_err(|error| error.to_string())?;
         Ok(file)
     }
 
-    /// Whether its thresholds can be held against a verdict.
+    /// Whether it can be recorded: a prompt has messages, and thresholds are such as can be held against a verdict.
     ///
     /// # Errors
-    /// Which cannot.
-    pub fn check_thresholds(&self) -> Result<(), String> {
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        if self.messages.is_empty() && self.kind == Kind::Prompt {
+            return Err("it has no messages; write them as [[message]] with `role` and `content`".to_owned());
+        }
         thresholds(&self.thresholds).map(drop)
     }
 
@@ -133,10 +152,17 @@ impl PromptFile {
         let members = |members: &Map<String, Value>| (!members.is_empty()).then(|| sorted(members));
         let template = json!(self.messages).to_string();
         let routing_hash = fingerprint(json!([sorted(&self.routing), sorted(&self.parameters)]).to_string().as_bytes());
+        let version = self.version.clone().unwrap_or_else(|| revision.to_string());
+        // The text of a workflow is elsewhere, so its versions are what tells them apart.
+        let content = match self.kind {
+            Kind::Prompt => template.clone(),
+            Kind::Workflow => json!([template, version]).to_string(),
+        };
         let next = Prompt {
+            kind: self.kind,
             name: self.name.clone().unwrap_or_default(),
             revision,
-            version: self.version.clone().unwrap_or_else(|| revision.to_string()),
+            version,
             author: signed.author.clone(),
             note: signed.note.clone(),
             variables: self.variables.clone().unwrap_or_else(|| variables(&self.messages)),
@@ -150,7 +176,7 @@ impl PromptFile {
             thresholds: members(&self.thresholds),
             source: origin.source.clone(),
             commit: origin.commit.clone(),
-            content_hash: fingerprint(template.as_bytes()),
+            content_hash: fingerprint(content.as_bytes()),
             routing_hash,
             policy_hash: fingerprint(sorted(&self.policy).as_bytes()),
             template,
@@ -245,7 +271,7 @@ impl Prompt {
             text.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
         };
         json!({
-            "name": self.name, "revision": self.revision, "version": self.version, "messages": self.messages(),
+            "kind": self.kind, "name": self.name, "revision": self.revision, "version": self.version, "messages": self.messages(),
             "variables": self.variables, "parameters": read(&self.parameters), "routing": read(&self.routing),
             "policy": read(&self.policy), "owner": self.owner, "reviewers": self.reviewers,
             "approvals": self.approvals, "purpose": self.purpose, "thresholds": read(&self.thresholds),

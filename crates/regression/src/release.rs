@@ -1,4 +1,4 @@
-//! The life of a prompt's revisions in an environment: draft, review, staged, live, rolled back.
+//! The life of a prompt's or workflow's revisions in an environment: draft, review, staged, live, rolled back.
 //!
 //! ```text
 //!   draft ── propose ──> review ── approve (N, not one's own) ── stage ──> staged ── live ──> live ── rollback ──> rolled_back
@@ -17,7 +17,7 @@ use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Signed;
-use crate::prompt::Prompt;
+use crate::prompt::{Kind, Prompt};
 
 mod bar;
 mod evidence;
@@ -58,6 +58,9 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "columns of the published schema")]
 pub struct Entry {
+    #[serde(default)]
+    pub kind: Kind,
+    /// The name of the prompt or workflow.
     pub prompt: String,
     pub entry: i64,
     pub environment: String,
@@ -238,7 +241,8 @@ impl Ledger {
     /// What changes what is live comes after what changed it before.
     fn check_time(&self, step: &Move<'_>) -> Result<(), String> {
         let Some(last) = self.last_change(step.environment) else { return Ok(()) };
-        if !matches!(step.step, Step::Live | Step::Rollback) || moment(step.effective_at) >= moment(&last.effective_at) {
+        if !matches!(step.step, Step::Live | Step::Rollback) || moment(step.effective_at) >= moment(&last.effective_at)
+        {
             return Ok(());
         }
         let state = if last.state == State::Live { "live" } else { "rolled back" };
@@ -272,7 +276,8 @@ impl Ledger {
         };
         let is_of = |entry: &&Entry| {
             let tried = evidence.tried.as_ref().map(|tried| tried.revision);
-            entry.state == State::RolledBack && (entry.revision == step.prompt.revision || Some(entry.revision) == tried)
+            entry.state == State::RolledBack
+                && (entry.revision == step.prompt.revision || Some(entry.revision) == tried)
         };
         let rolled_back = self.of(step.environment).rfind(is_of).map(|entry| entry.effective_at.as_str());
         evidence.lets_live(step.prompt, name, rolled_back)
@@ -317,6 +322,7 @@ impl Ledger {
         let evidence = step.evidence.cloned();
         let (verdict, decision) = evidence.map(|evidence| (evidence.verdict, evidence.decision)).unzip();
         Entry {
+            kind: step.prompt.kind,
             prompt: step.prompt.name.clone(),
             entry: self.next_number(),
             environment: step.environment.to_owned(),

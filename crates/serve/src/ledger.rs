@@ -101,8 +101,8 @@ async fn add_prompt(State(records): State<Records>, body: Result<Json<AddPrompt>
     if let Err(error) = check_name(&name) {
         return failure(StatusCode::BAD_REQUEST, &format!("`prompt.name`: {error}"));
     }
-    if prompt.messages.is_empty() {
-        return failure(StatusCode::BAD_REQUEST, "`prompt.message` has no messages");
+    if let Err(error) = prompt.check() {
+        return failure(StatusCode::BAD_REQUEST, &format!("`prompt`: {error}"));
     }
     match records.ledger.add_prompt(&prompt, &Signed { author, note }, &Origin { source, commit }).await {
         Ok(Some(added)) => (StatusCode::CREATED, answer(&added)).into_response(),

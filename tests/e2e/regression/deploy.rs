@@ -63,7 +63,8 @@ async fn the_jobs_for_build_servers_run_as_they_are() {
     let force = ["release", "live", "refund-helper", "--force", "--note", "live before there was a record"];
     done(by("ann", &data, &force));
     let there = format!("kind = \"openai\"\nurl = \"{url}/v1\"");
-    std::fs::write(prompts.join("candidate.toml"), read("candidate.toml").replace("kind = \"openai\"", &there)).unwrap();
+    std::fs::write(prompts.join("candidate.toml"), read("candidate.toml").replace("kind = \"openai\"", &there))
+        .unwrap();
     std::fs::write(prompts.join("gate.toml"), read("gate.toml")).unwrap();
     // As a cache restores it.
     std::fs::create_dir_all(folder.join("wal/replays")).unwrap();

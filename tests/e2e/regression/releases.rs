@@ -25,7 +25,10 @@ fn a_version_is_one_text_and_a_number_one_revision() {
         done(add(&data, "helper", "", text));
     }
     // What spans report as 1 is the first text, and stays it.
-    refused(&add(&data, "helper", "version = '1'", "Three."), "version `1` of `helper` is on record as revision 1, with other content");
+    refused(
+        &add(&data, "helper", "version = '1'", "Three."),
+        "version `1` of `helper` is on record as revision 1, with other content",
+    );
     done(add(&data, "helper", "version = '5'", "Three."));
     refused(&add(&data, "helper", "version = '5'", "Four."), "with other content; give this one a version of its own");
     // Another owner of the same text.
@@ -39,7 +42,10 @@ fn a_version_is_one_text_and_a_number_one_revision() {
         shown["revision"].as_i64().unwrap()
     };
     assert_eq!((revision("helper"), revision("helper@2"), revision("helper@five")), (5, 2, 5));
-    refused(&shown("helper@5"), "can mean several; write one of helper@revision:3, helper@revision:4, helper@revision:5");
+    refused(
+        &shown("helper@5"),
+        "can mean several; write one of helper@revision:3, helper@revision:4, helper@revision:5",
+    );
     assert_eq!((revision("helper@revision:5"), revision("helper@version:5")), (5, 4));
 
     // What governs a release shows as well.
@@ -57,7 +63,10 @@ fn a_version_is_one_text_and_a_number_one_revision() {
     let back = done(by("ann", &data, &["release", "rollback", "helper", "--format", "json"]));
     let back: Value = serde_json::from_str(&back).unwrap();
     assert_eq!((&back["revision"], &back["messages"][0]["content"]), (&json!(5), &json!("Five.")));
-    let live = rows(tracewell(&data, &["sql", "--format", "json", "SELECT revision FROM live_releases WHERE live_until IS NULL"]));
+    let live = rows(tracewell(
+        &data,
+        &["sql", "--format", "json", "SELECT revision FROM live_releases WHERE live_until IS NULL"],
+    ));
     assert_eq!(live[0]["revision"], 5);
 }
 
@@ -205,9 +214,7 @@ async fn programs_list_compare_and_roll_back_over_http() {
         assert_eq!(answer.status(), 200, "{body}");
         answer.json::<Value>().await.unwrap()
     };
-    let live = |revision: u32| {
-        json!({"step": "live", "prompt": format!("team/helper@{revision}"), "author": "ann", "why": "a test", "force": true})
-    };
+    let live = |revision: u32| json!({"step": "live", "prompt": format!("team/helper@{revision}"), "author": "ann", "why": "a test", "force": true});
     let first = post(live(1)).await;
     assert_eq!(first["webhook"], Value::Null, "a webhook is told of rollbacks");
     post(live(2)).await;
@@ -235,7 +242,8 @@ async fn programs_list_compare_and_roll_back_over_http() {
         (1, &json!(2), &back["prompt"], &json!("bob"), &json!("too short"))
     );
     let log = get("/v1/releases/log?prompt=team/helper").await;
-    let of = |place: usize| (log[place]["step"].as_str(), log[place]["state"].as_str(), log[place]["revision"].as_i64());
+    let of =
+        |place: usize| (log[place]["step"].as_str(), log[place]["state"].as_str(), log[place]["revision"].as_i64());
     assert_eq!(
         [of(0), of(1), of(2), of(3)],
         [
@@ -282,7 +290,74 @@ async fn a_verdict_names_itself_and_keeps_the_file_that_was_tried() {
     done(add(&data, "other", &head("7"), "Help."));
     refused(&by("ann", &data, &["release", "propose", "other@1", "--verdict", id]), "and not on `other@1`");
     done(add(&data, "refund-helper", &head("6"), "Other."));
-    refused(&by("ann", &data, &["release", "propose", "refund-helper@1", "--verdict", id]), "and not on `refund-helper@1`");
+    refused(
+        &by("ann", &data, &["release", "propose", "refund-helper@1", "--verdict", id]),
+        "and not on `refund-helper@1`",
+    );
     done(add(&data, "refund-helper", &head("7"), "Help."));
     done(by("ann", &data, &["release", "propose", "refund-helper@2", "--verdict", id]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_is_released_as_a_prompt_is_and_spans_of_its_runs_are_joined_to_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    let file = temporary.path().join("refund-flow.toml");
+    for version in ["1.4", "1.5"] {
+        std::fs::write(&file, format!("kind = 'workflow'\nversion = '{version}'\nowner = 'ann'\n")).unwrap();
+        done(by("ann", &data, &["prompt", "add", file.to_str().unwrap()]));
+    }
+    // A prompt of that name would be something else.
+    refused(
+        &add(&data, "refund-flow", "", "Help."),
+        "`refund-flow` is on record as \"workflow\", and cannot be \"prompt\"",
+    );
+    for version in ["1.4", "1.5"] {
+        let live = ["release", "live", &format!("refund-flow@{version}"), "--force", "--note", "a test"];
+        done(by("ann", &data, &live));
+    }
+
+    // A run of the version before: its root names the workflow, the tool below it nothing, the call a prompt.
+    let attribute = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let start = crate::spans::now();
+    let span = |id: u32, parent: u32, attributes: Vec<Value>| {
+        json!({"traceId": format!("{:032x}", 7), "spanId": format!("{id:016x}"), "name": "span", "kind": 1,
+            "parentSpanId": if parent == 0 { String::new() } else { format!("{parent:016x}") },
+            "startTimeUnixNano": (start + u64::from(id)).to_string(),
+            "endTimeUnixNano": (start + 1_000_000).to_string(), "attributes": attributes})
+    };
+    let operation = |name| attribute("gen_ai.operation.name", name);
+    let flow = [("gen_ai.workflow.name", "refund-flow"), ("gen_ai.workflow.version", "1.4")];
+    let root = flow.map(|(key, value)| attribute(key, value));
+    let prompt = [("gen_ai.prompt.name", "refund-helper"), ("gen_ai.prompt.version", "12")];
+    let prompt = prompt.map(|(key, value)| attribute(key, value));
+    let spans = vec![
+        span(1, 0, [&[operation("invoke_workflow")][..], &root].concat()),
+        span(2, 1, vec![operation("execute_tool")]),
+        span(3, 1, [&[operation("chat")][..], &prompt].concat()),
+    ];
+    send(&server, spans).await;
+    let joined = server.sql(
+        "SELECT span_id, release_kind, release_version, workflow_version, prompt_name, agrees FROM span_releases
+        ORDER BY release_kind DESC, span_id",
+    );
+    let of = |id: u32| {
+        json!({"span_id": format!("{id:016x}"), "release_kind": "workflow", "release_version": "1.5",
+            "workflow_version": "1.4", "prompt_name": null, "agrees": false})
+    };
+    let named = json!({"span_id": format!("{:016x}", 3), "release_kind": "prompt", "release_version": null,
+        "workflow_version": null, "prompt_name": "refund-helper", "agrees": null});
+    assert_eq!(json!(joined), json!([of(1), of(2), of(3), named]));
+
+    let status = rows(tracewell(&data, &["release", "status", "refund-flow", "--format", "json"]));
+    let told = json!({"kind": "workflow", "live": "1.5", "seen": "1.4", "verdict": "the traffic says 1.4"});
+    let of =
+        |row: &Value| json!({"kind": row["kind"], "live": row["live"], "seen": row["seen"], "verdict": row["verdict"]});
+    assert_eq!(status.iter().map(of).collect::<Vec<_>>(), [told]);
+    let back = done(by("ann", &data, &["release", "rollback", "refund-flow", "--format", "json"]));
+    let back: Value = serde_json::from_str(&back).unwrap();
+    assert_eq!((&back["kind"], &back["version"]), (&json!("workflow"), &json!("1.4")));
+    let status = rows(tracewell(&data, &["release", "status", "refund-flow", "--format", "json"]));
+    assert_eq!(status[0]["verdict"], "agrees");
 }

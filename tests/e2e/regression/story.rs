@@ -138,7 +138,8 @@ async fn from_a_failure_in_production_to_a_rollback() {
     let (worse, better) = (decide(2), decide(3));
     assert_eq!((worse.status.code(), better.status.code()), (Some(1), Some(0)), "{}{}", said(&worse), said(&better));
     let verdict = |decision: &str| {
-        let found = server.sql(&format!("SELECT verdict, baseline, baseline_version FROM verdicts WHERE decision = '{decision}'"));
+        let found = server
+            .sql(&format!("SELECT verdict, baseline, baseline_version FROM verdicts WHERE decision = '{decision}'"));
         assert_eq!((found.len(), &found[0]["baseline"]), (1, &json!("live:production")));
         assert_eq!(found[0]["baseline_version"], "refund-helper@1", "what was live when it was reached");
         found[0]["verdict"].as_str().unwrap().to_owned()

@@ -1,6 +1,7 @@
 //! What is live where, by the ledger and by the traffic.
 
 use serde::{Deserialize, Serialize};
+use tracewell_regression::prompt::Kind;
 use tracewell_runs::sql::quoted;
 use tracewell_runs::{Ask, rows};
 
@@ -10,6 +11,8 @@ use crate::LedgerError;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Status {
+    pub kind: Kind,
+    /// The name of the prompt or workflow.
     pub prompt: String,
     pub environment: String,
     /// By the ledger.
@@ -20,7 +23,7 @@ pub struct Status {
     /// By the traffic: the version of the last call.
     pub seen: Option<String>,
     pub last_seen: Option<String>,
-    /// Calls in the time that was looked at, of the version that is live and of others.
+    /// Calls in the time that was looked at, or runs of a workflow, of the version that is live and of others.
     pub calls: i64,
     pub other_calls: i64,
     /// Whether both say the same, and what does not fit.
@@ -29,6 +32,7 @@ pub struct Status {
 
 #[derive(Deserialize)]
 struct Seen {
+    kind: Kind,
     prompt: String,
     environment: Option<String>,
     version: Option<String>,
@@ -38,6 +42,7 @@ struct Seen {
 
 #[derive(Deserialize)]
 struct Live {
+    kind: Kind,
     prompt: String,
     environment: String,
     version: String,
@@ -61,19 +66,28 @@ impl Live {
 pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Result<Vec<Status>, LedgerError> {
     let of = |column: &str| prompt.map_or_else(String::new, |prompt| format!(" AND {column} = {}", quoted(prompt)));
     let live = format!(
-        "SELECT prompt, environment, version, CAST(live_from AS text) AS live_from, forced, author, why FROM live_releases
-        WHERE live_until IS NULL{} ORDER BY prompt, environment",
+        "SELECT kind, prompt, environment, version, CAST(live_from AS text) AS live_from, forced, author, why
+        FROM live_releases WHERE live_until IS NULL{} ORDER BY prompt, environment",
         of("prompt")
     );
-    // Trials of a replay are no traffic.
+    // Trials are no traffic. Applications call much a workflow: those that are on record are looked at.
     let seen = format!(
-        "SELECT c.prompt_name AS prompt, c.environment, c.prompt_version AS version, count(*) AS calls,
-            CAST(max(c.start_time) AS text) AS last_seen
-        FROM llm_calls AS c
-        WHERE c.date >= CAST({since} AS date) AND c.start_time >= {since} AND c.prompt_name IS NOT NULL
-            AND c.is_trial IS NOT TRUE{}
-        GROUP BY c.prompt_name, c.environment, c.prompt_version ORDER BY last_seen DESC",
-        of("c.prompt_name")
+        "SELECT * FROM (
+            SELECT 'prompt' AS kind, prompt_name AS prompt, environment, prompt_version AS version, count(*) AS calls,
+                CAST(max(start_time) AS text) AS last_seen
+            FROM llm_calls
+            WHERE date >= CAST({since} AS date) AND start_time >= {since} AND prompt_name IS NOT NULL
+                AND is_trial IS NOT TRUE{}
+            GROUP BY prompt_name, environment, prompt_version
+            UNION ALL
+            SELECT 'workflow', workflow_name, environment, workflow_version, count(*), CAST(max(start_time) AS text)
+            FROM traces
+            WHERE date >= CAST({since} AS date) AND start_time >= {since} AND is_trial IS NOT TRUE
+                AND workflow_name IN (SELECT name FROM prompts WHERE kind = 'workflow'){}
+            GROUP BY workflow_name, environment, workflow_version
+        ) AS seen ORDER BY last_seen DESC",
+        of("prompt_name"),
+        of("workflow_name")
     );
     let (live, seen) = futures::try_join!(rows::<Live>(source, &live), rows::<Seen>(source, &seen))?;
     Ok(beside(&live, &seen))
@@ -83,8 +97,9 @@ pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Res
 fn beside(live: &[Live], seen: &[Seen]) -> Vec<Status> {
     // Traffic that does not say where it is, is of the only place where the prompt is live.
     let is_here = |seen: &Seen, one: &Live| match &seen.environment {
-        Some(environment) => seen.prompt == one.prompt && *environment == one.environment,
-        None => seen.prompt == one.prompt && live.iter().filter(|other| other.prompt == one.prompt).count() == 1,
+        _ if seen.kind != one.kind || seen.prompt != one.prompt => false,
+        Some(environment) => *environment == one.environment,
+        None => live.iter().filter(|other| other.prompt == one.prompt).count() == 1,
     };
     let of = |one: &Live| known(one, &seen.iter().filter(|seen| is_here(seen, one)).collect::<Vec<_>>());
     let mut all: Vec<Status> = live.iter().map(of).collect();
@@ -101,6 +116,7 @@ fn known(one: &Live, here: &[&Seen]) -> Status {
     let last = here.first();
     let version = |seen: &&Seen| seen.version.clone().unwrap_or_else(|| "(unsaid)".to_owned());
     Status {
+        kind: one.kind,
         prompt: one.prompt.clone(),
         environment: one.environment.clone(),
         live: Some(one.version.clone()),
@@ -123,8 +139,11 @@ fn known(one: &Live, here: &[&Seen]) -> Status {
 
 /// What the traffic shows where nothing is live by the ledger.
 fn unknown(seen: &Seen, live: &[Live]) -> Status {
-    let places: Vec<&str> =
-        live.iter().filter(|one| one.prompt == seen.prompt).map(|one| one.environment.as_str()).collect();
+    let places: Vec<&str> = live
+        .iter()
+        .filter(|one| one.kind == seen.kind && one.prompt == seen.prompt)
+        .map(|one| one.environment.as_str())
+        .collect();
     let verdict = match (&seen.environment, &places[..]) {
         (_, []) => "in traffic, and no release is recorded".to_owned(),
         (Some(_), places) => {
@@ -133,6 +152,7 @@ fn unknown(seen: &Seen, live: &[Live]) -> Status {
         (None, places) => format!("the traffic does not say where it is; live in {}", places.join(", ")),
     };
     Status {
+        kind: seen.kind,
         prompt: seen.prompt.clone(),
         environment: seen.environment.clone().unwrap_or_default(),
         seen: seen.version.clone(),
@@ -149,6 +169,7 @@ mod tests {
 
     fn live(environment: &str) -> Live {
         Live {
+            kind: Kind::Prompt,
             prompt: "helper".to_owned(),
             environment: environment.to_owned(),
             version: "2".to_owned(),
@@ -161,6 +182,7 @@ mod tests {
 
     fn seen(environment: Option<&str>, version: &str, calls: i64) -> Seen {
         Seen {
+            kind: Kind::Prompt,
             prompt: "helper".to_owned(),
             environment: environment.map(str::to_owned),
             version: Some(version.to_owned()),

@@ -73,10 +73,16 @@ impl Evidence {
             match self.measured.get(&scorer) {
                 Some(share) if *share >= least => {}
                 Some(share) => {
-                    return Err(format!("{name} wants `{scorer}` at {least}, and the verdict {} has {share}", self.verdict));
+                    return Err(format!(
+                        "{name} wants `{scorer}` at {least}, and the verdict {} has {share}",
+                        self.verdict
+                    ));
                 }
                 None => {
-                    return Err(format!("{name} wants `{scorer}` at {least}, and the verdict {} says nothing of it", self.verdict));
+                    return Err(format!(
+                        "{name} wants `{scorer}` at {least}, and the verdict {} says nothing of it",
+                        self.verdict
+                    ));
                 }
             }
         }

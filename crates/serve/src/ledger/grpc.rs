@@ -13,7 +13,7 @@ use tracewell_proto::v1::releases_server::{Releases, ReleasesServer};
 use tracewell_query::Engine;
 use tracewell_regression::candidate::Template;
 use tracewell_regression::dataset::{Signed, check_name};
-use tracewell_regression::prompt::{Origin, Prompt, PromptFile};
+use tracewell_regression::prompt::{Kind, Origin, Prompt, PromptFile};
 use tracewell_regression::release::{Entry, Step};
 
 use super::{Records, TRAFFIC, production};
@@ -76,6 +76,7 @@ impl Prompts for LedgerService {
             recorded_at: one.recorded_at,
             author: one.author,
             live: one.live.unwrap_or_default(),
+            kind: named(one.kind),
         });
         Ok(Response::new(v1::ListPromptsResponse { prompts: prompts.collect() }))
     }
@@ -157,6 +158,7 @@ impl Releases for LedgerService {
         let prompt = some(&request.into_inner().prompt);
         let found = releases::status(self.source(), prompt.as_deref(), TRAFFIC).await.map_err(refusal)?;
         let releases = found.into_iter().map(|one| v1::ReleaseStatus {
+            kind: named(one.kind),
             prompt: one.prompt,
             environment: one.environment,
             live: one.live.unwrap_or_default(),
@@ -195,10 +197,16 @@ fn signed(author: &str, note: &str) -> Result<Signed, Status> {
 
 fn file(asked: v1::AddPromptRequest) -> Result<PromptFile, Status> {
     check_name(&asked.name).map_err(|error| Status::invalid_argument(format!("`name`: {error}")))?;
-    if asked.messages.is_empty() {
+    let kind = match asked.kind.as_str() {
+        "" | "prompt" => Kind::Prompt,
+        "workflow" => Kind::Workflow,
+        other => return Err(Status::invalid_argument(format!("`kind` is `{other}`; it is prompt or workflow"))),
+    };
+    if asked.messages.is_empty() && kind == Kind::Prompt {
         return Err(Status::invalid_argument("there are no `messages`"));
     }
     Ok(PromptFile {
+        kind,
         version: some(&asked.version),
         owner: some(&asked.owner),
         reviewers: asked.reviewers,
@@ -229,6 +237,7 @@ fn told(prompt: &Prompt) -> v1::Prompt {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let message = |message: Template| v1::PromptMessage { role: message.role, content: message.content };
     v1::Prompt {
+        kind: named(prompt.kind),
         name: prompt.name.clone(),
         revision: prompt.revision,
         version: prompt.version.clone(),
@@ -252,8 +261,13 @@ fn told(prompt: &Prompt) -> v1::Prompt {
     }
 }
 
+fn named(kind: Kind) -> String {
+    json!(kind).as_str().unwrap_or_default().to_owned()
+}
+
 fn entry(entry: Entry) -> v1::ReleaseEntry {
     v1::ReleaseEntry {
+        kind: named(entry.kind),
         state: json!(entry.state).as_str().unwrap_or_default().to_owned(),
         step: json!(entry.step).as_str().unwrap_or_default().to_owned(),
         entry: entry.entry,

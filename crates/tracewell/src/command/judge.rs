@@ -169,12 +169,7 @@ impl Bench {
     }
 
     /// What this judge said of trials before.
-    async fn known(
-        &self,
-        source: &Source,
-        results: &[trials::Result],
-        journal: &[Score],
-    ) -> anyhow::Result<Known> {
+    async fn known(&self, source: &Source, results: &[trials::Result], journal: &[Score]) -> anyhow::Result<Known> {
         #[derive(Deserialize)]
         struct Row {
             trace_id: String,

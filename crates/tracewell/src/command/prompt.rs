@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use tracewell_ledger::prompts::{self, Difference};
 use tracewell_ledger::LedgerError;
+use tracewell_ledger::prompts::{self, Difference};
 use tracewell_regression::dataset::Signed;
-use tracewell_regression::prompt::{Origin, Prompt as Recorded, PromptFile};
+use tracewell_regression::prompt::{Kind, Origin, Prompt as Recorded, PromptFile};
 use tracewell_runs::render::Block;
 
 use super::author::Author;
@@ -26,7 +26,7 @@ pub(crate) struct Prompt {
 enum What {
     /// Record a prompt: a new revision, where it says something new.
     #[command(
-        after_help = "A prompt is a TOML file:\n\n  name = \"refund-helper\"\n  owner = \"ann\"\n  reviewers = [\"bob\"]\n  approvals = 1\n  purpose = \"Answers questions about refunds.\"\n  [routing]\n  provider = \"openai\"\n  model = \"gpt-4.1-mini\"\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ customer }}.\"\n\nor a text, which is the instructions alone.\n\nExamples:\n  tracewell prompt add prompts/refund-helper.toml --note \"kinder\"\n  tracewell prompt add helper.md --name refund-helper"
+        after_help = "A prompt is a TOML file:\n\n  name = \"refund-helper\"\n  owner = \"ann\"\n  reviewers = [\"bob\"]\n  approvals = 1\n  purpose = \"Answers questions about refunds.\"\n  [routing]\n  provider = \"openai\"\n  model = \"gpt-4.1-mini\"\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ customer }}.\"\n\nor a text, which is the instructions alone. With `kind = \"workflow\"` it is a workflow, whose name and version are what is\nreleased; it needs no messages.\n\nExamples:\n  tracewell prompt add prompts/refund-helper.toml --note \"kinder\"\n  tracewell prompt add helper.md --name refund-helper"
     )]
     Add(Add),
     /// All prompts, or those in traffic that nobody recorded.
@@ -183,6 +183,7 @@ impl Show {
 /// All of a prompt.
 pub(super) fn story(prompt: &Recorded) -> Vec<Block> {
     let facts = [
+        ("kind", (prompt.kind == Kind::Workflow).then(|| "workflow".to_owned())),
         ("version", Some(prompt.version.clone())),
         ("owner", prompt.owner.clone()),
         ("reviewers", (!prompt.reviewers.is_empty()).then(|| prompt.reviewers.join(", "))),

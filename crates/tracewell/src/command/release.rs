@@ -207,6 +207,7 @@ impl Status {
         let since = format!("(now() - INTERVAL '{seconds} seconds')");
         let found = releases::status(&source, self.prompt.as_deref(), &since).await?;
         let names = [
+            "kind",
             "prompt",
             "environment",
             "live",
@@ -220,6 +221,7 @@ impl Status {
         ];
         let table = output::table(&names, found, |one| {
             [
+                json!(one.kind).as_str().map(str::to_owned),
                 Some(one.prompt),
                 Some(one.environment),
                 one.live,

@@ -23,8 +23,8 @@ use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{ask_password, refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
-    Answers, Health, Records, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
-    reviews_router, runs_router, sql_router,
+    Answers, Health, Records, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router,
+    reports_router, reviews_router, runs_router, sql_router,
 };
 
 use super::{Place, flight, maintain, postgres};
@@ -298,12 +298,7 @@ async fn bind(address: &Address, what: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} for {what}; is another collector running?"))
 }
 
-async fn serve_grpc(
-    listener: TcpListener,
-    collector: Collector,
-    records: Option<Records>,
-    stop: CancellationToken,
-) {
+async fn serve_grpc(listener: TcpListener, collector: Collector, records: Option<Records>, stop: CancellationToken) {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     reporter.set_service_status(GRPC_SERVICE, tonic_health::ServingStatus::Serving).await;

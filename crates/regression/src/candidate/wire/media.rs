@@ -216,7 +216,8 @@ mod tests {
         let sound = json!({"type": "blob", "mime_type": "audio/mpeg", "content": "aGk="});
         let wanted = json!({"type": "input_audio", "input_audio": {"data": "aGk=", "format": "mp3"}});
         assert_eq!((openai(&sound), anthropic(&sound)), (Some(wanted), None));
-        let paper = json!({"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}});
+        let paper =
+            json!({"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}});
         let source = json!({"type": "base64", "media_type": "application/pdf", "data": "aGk="});
         assert_eq!(anthropic(&paper), Some(json!({"type": "document", "source": source, "title": "a.pdf"})));
         // It lies with one provider, under an id that another does not know.

@@ -43,7 +43,14 @@ pub(super) fn cost(prices: &Prices, kind: wire::Kind, request: &Request, answere
 impl Spending {
     /// Nothing is spent yet, of `most` where there is a ceiling.
     pub(crate) fn new(most: Option<Amount>) -> Self {
-        Self { most, before: Amount::ZERO, spent: Amount::ZERO, under_way: Amount::ZERO, dearest: Amount::ZERO, unpriced: 0 }
+        Self {
+            most,
+            before: Amount::ZERO,
+            spent: Amount::ZERO,
+            under_way: Amount::ZERO,
+            dearest: Amount::ZERO,
+            unpriced: 0,
+        }
     }
 
     /// Takes note of a call that was paid for earlier.

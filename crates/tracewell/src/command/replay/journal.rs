@@ -43,11 +43,7 @@ impl Journal {
     }
 
     /// Gives what was answered before and is not in the tables to them.
-    pub(super) async fn send_again(
-        &mut self,
-        in_tables: &HashSet<Known>,
-        location: &Location,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn send_again(&mut self, in_tables: &HashSet<Known>, location: &Location) -> anyhow::Result<()> {
         let before = std::mem::take(&mut self.before);
         let missing: Vec<Vec<u8>> =
             before.into_iter().filter(|(key, _)| !in_tables.contains(key)).map(|(_, line)| line).collect();
