@@ -13,10 +13,12 @@ mod deploy;
 mod exchange;
 mod grpc;
 mod judge;
+mod promptfoo;
 mod releases;
 mod replay;
 mod review;
 mod story;
+mod traffic;
 
 /// Runs a command of the binary over `data`, as Ann.
 fn tracewell(data: &Path, arguments: &[&str]) -> Output {
