@@ -117,8 +117,8 @@ fn is_of_file(prompt: &Prompt, file: &str) -> bool {
 /// When there is none, or several, or a query fails.
 pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerError> {
     let query = format!(
-        "SELECT verdict, decision, candidate, candidate_version, candidate_file, prompt, prompt_revision, CAST(recorded_at AS text) AS reached_at,
-            findings
+        "SELECT verdict, decision, candidate, candidate_version, candidate_file, prompt, prompt_revision,
+            CAST(recorded_at AS text) AS reached_at, findings
         FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2",
         quoted(id)
     );

@@ -125,22 +125,20 @@ impl PromptFile {
             let instructions = Template { role: "system".to_owned(), content: text.trim_end().to_owned() };
             Self { messages: vec![instructions], ..Self::default() }
         };
-        if file.messages.iter().any(|message| message.content.trim().is_empty()) {
-            return Err("a message has no text; write it as [[message]] with `role` and `content`".to_owned());
-        }
         file.check()?;
         let name = file.name.get_or_insert_with(|| stem.replace('\\', "/"));
         check_name(name).map_err(|error| error.to_string())?;
         Ok(file)
     }
 
-    /// Whether it can be recorded: a prompt has messages, and thresholds are such as can be held against a verdict.
+    /// Whether it can be recorded: a prompt has text, and thresholds are such as can be held against a verdict.
     ///
     /// # Errors
     /// What is wrong.
     pub fn check(&self) -> Result<(), String> {
-        if self.messages.is_empty() && self.kind == Kind::Prompt {
-            return Err("it has no messages; write them as [[message]] with `role` and `content`".to_owned());
+        let is_blank = self.messages.iter().all(|message| message.content.trim().is_empty());
+        if is_blank && self.kind == Kind::Prompt {
+            return Err("it has no text; write it as [[message]] with `role` and `content`".to_owned());
         }
         thresholds(&self.thresholds).map(drop)
     }

@@ -24,7 +24,7 @@ pub(crate) async fn tell(url: &str, event: &Value) -> anyhow::Result<()> {
 /// What tells the webhook of that URL; nothing where it is empty.
 pub(crate) fn teller(url: &str) -> Option<Tell> {
     let url: Arc<str> = Some(url).filter(|url| !url.is_empty())?.into();
-    Some(Arc::new(move |event| {
+    Some(Arc::new(move |event: Value| {
         let url = Arc::clone(&url);
         async move { tell(&url, &event).await.map_err(|error| format!("{error:#}")) }.boxed()
     }))

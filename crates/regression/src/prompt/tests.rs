@@ -33,7 +33,7 @@ fn a_text_is_instructions() {
     let file = PromptFile::parse("helper.md", "You help.\n").unwrap();
     assert_eq!(file.messages, [Template { role: "system".to_owned(), content: "You help.".to_owned() }]);
     assert!(PromptFile::parse("helper.md", "\n").unwrap_err().contains("no text"));
-    assert!(PromptFile::parse("helper.toml", "owner = 'ann'\n").unwrap_err().contains("no messages"));
+    assert!(PromptFile::parse("helper.toml", "owner = 'ann'\n").unwrap_err().contains("no text"));
     assert!(PromptFile::parse("helper.toml", "modell = 1\n").is_err());
     assert!(PromptFile::parse("a b.md", "x").is_err());
 }

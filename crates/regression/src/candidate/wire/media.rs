@@ -12,7 +12,7 @@ enum Modality {
 
 /// Where its bytes are.
 #[derive(Debug, PartialEq, Eq)]
-enum From {
+enum Held {
     Url(String),
     /// In base64, with the media type.
     Data(String, String),
@@ -23,7 +23,7 @@ enum From {
 /// A part that is no text.
 struct Media {
     modality: Modality,
-    from: From,
+    from: Held,
     name: Option<String>,
 }
 
@@ -34,21 +34,21 @@ pub(super) fn openai(part: &Value) -> Option<Value> {
     }
     let Media { modality, from, name } = read(part)?;
     Some(match (modality, from) {
-        (Modality::Image, From::Url(url)) => json!({ "type": "image_url", "image_url": { "url": url } }),
-        (Modality::Image, From::Data(kind, data)) => {
+        (Modality::Image, Held::Url(url)) => json!({ "type": "image_url", "image_url": { "url": url } }),
+        (Modality::Image, Held::Data(kind, data)) => {
             json!({ "type": "image_url", "image_url": { "url": data_url(&kind, &data) } })
         }
-        (Modality::Audio, From::Data(kind, data)) => {
+        (Modality::Audio, Held::Data(kind, data)) => {
             let format = kind.rsplit(['/', '-']).next().unwrap_or_default();
             let format = if format == "mpeg" { "mp3" } else { format };
             json!({ "type": "input_audio", "input_audio": { "data": data, "format": format } })
         }
-        (Modality::Document, From::Data(kind, data)) => {
+        (Modality::Document, Held::Data(kind, data)) => {
             let name = name.unwrap_or_else(|| "document".to_owned());
             json!({ "type": "file", "file": { "filename": name, "file_data": data_url(&kind, &data) } })
         }
-        (_, From::Text(text)) => json!({ "type": "text", "text": text }),
-        (Modality::Audio | Modality::Document, From::Url(_)) => return None,
+        (_, Held::Text(text)) => json!({ "type": "text", "text": text }),
+        (Modality::Audio | Modality::Document, Held::Url(_)) => return None,
     })
 }
 
@@ -64,9 +64,9 @@ pub(super) fn anthropic(part: &Value) -> Option<Value> {
         Modality::Audio => return None,
     };
     let source = match from {
-        From::Url(url) => json!({ "type": "url", "url": url }),
-        From::Data(media_type, data) => json!({ "type": "base64", "media_type": media_type, "data": data }),
-        From::Text(text) => json!({ "type": "text", "media_type": "text/plain", "data": text }),
+        Held::Url(url) => json!({ "type": "url", "url": url }),
+        Held::Data(media_type, data) => json!({ "type": "base64", "media_type": media_type, "data": data }),
+        Held::Text(text) => json!({ "type": "text", "media_type": "text/plain", "data": text }),
     };
     let mut block = json!({ "type": kind, "source": source });
     if let Some(name) = name {
@@ -84,11 +84,11 @@ pub(super) fn telemetry(part: &Value) -> Value {
         Modality::Document => "document",
     };
     match from {
-        From::Url(url) => json!({ "type": "uri", "modality": modality, "uri": url }),
-        From::Data(kind, data) => {
+        Held::Url(url) => json!({ "type": "uri", "modality": modality, "uri": url }),
+        Held::Data(kind, data) => {
             json!({ "type": "blob", "modality": modality, "mime_type": kind, "content": data })
         }
-        From::Text(text) => json!({ "type": "text", "content": text }),
+        Held::Text(text) => json!({ "type": "text", "content": text }),
     }
 }
 
@@ -117,7 +117,7 @@ fn read(part: &Value) -> Option<Media> {
         }
         "input_audio" => {
             let format = part["input_audio"]["format"].as_str().unwrap_or("wav");
-            (Modality::Audio, From::Data(format!("audio/{format}"), text(&part["input_audio"]["data"])?))
+            (Modality::Audio, Held::Data(format!("audio/{format}"), text(&part["input_audio"]["data"])?))
         }
         of @ ("image" | "document") if part["source"].is_object() => {
             let modality = if of == "image" { Modality::Image } else { Modality::Document };
@@ -135,7 +135,7 @@ fn read(part: &Value) -> Option<Media> {
             (modality(said(&["modality"]), &from), from)
         }
         "blob" => {
-            let from = From::Data(kind.clone()?, text(&part["content"])?);
+            let from = Held::Data(kind.clone()?, text(&part["content"])?);
             (modality(said(&["modality"]), &from), from)
         }
         "uri" => {
@@ -148,30 +148,30 @@ fn read(part: &Value) -> Option<Media> {
 }
 
 /// The source of one of Anthropic's blocks.
-fn of_source(source: &Value) -> Option<From> {
+fn of_source(source: &Value) -> Option<Held> {
     let text = |name: &str| source[name].as_str().map(str::to_owned);
     match source["type"].as_str()? {
-        "base64" => Some(From::Data(text("media_type")?, text("data")?)),
-        "url" => Some(From::Url(text("url")?)),
-        "text" => Some(From::Text(text("data")?)),
+        "base64" => Some(Held::Data(text("media_type")?, text("data")?)),
+        "url" => Some(Held::Url(text("url")?)),
+        "text" => Some(Held::Text(text("data")?)),
         _ => None,
     }
 }
 
 /// A URL, or the base64 of one that holds its data, or base64 by itself, whose media type has to be known then.
-fn from(found: String, kind: Option<String>) -> Option<From> {
+fn from(found: String, kind: Option<String>) -> Option<Held> {
     if let Some((head, data)) = found.strip_prefix("data:").and_then(|rest| rest.split_once(',')) {
         let kind = head.strip_suffix(";base64")?;
-        return Some(From::Data(kind.to_owned(), data.to_owned()));
+        return Some(Held::Data(kind.to_owned(), data.to_owned()));
     }
-    if found.contains("://") { Some(From::Url(found)) } else { Some(From::Data(kind?, found)) }
+    if found.contains("://") { Some(Held::Url(found)) } else { Some(Held::Data(kind?, found)) }
 }
 
 /// By the modality that is said, or the media type.
-fn modality(said: Option<String>, from: &From) -> Modality {
+fn modality(said: Option<String>, from: &Held) -> Modality {
     let kind = match (said, from) {
         (Some(said), _) => said,
-        (None, From::Data(kind, _)) => kind.clone(),
+        (None, Held::Data(kind, _)) => kind.clone(),
         (None, _) => String::new(),
     };
     match kind.split('/').next() {
