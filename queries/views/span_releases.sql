@@ -13,14 +13,14 @@ SELECT
 FROM (
     SELECT DISTINCT
         'prompt' AS release_kind, prompt_name AS name, prompt_version AS version, tenant, date, trace_id, span_id,
-        start_time, environment, prompt_name, prompt_version, CAST(NULL AS text) AS workflow_name,
-        CAST(NULL AS text) AS workflow_version
+        start_time, environment, prompt_name, prompt_version, NULL AS workflow_name,
+        NULL AS workflow_version
     FROM spans
     WHERE prompt_name IS NOT NULL
     UNION ALL
     SELECT DISTINCT
         'workflow', w.workflow_name, w.workflow_version, s.tenant, s.date, s.trace_id, s.span_id,
-        s.start_time, s.environment, CAST(NULL AS text), CAST(NULL AS text), w.workflow_name, w.workflow_version
+        s.start_time, s.environment, NULL, NULL, w.workflow_name, w.workflow_version
     FROM spans AS s
     JOIN (
         SELECT
