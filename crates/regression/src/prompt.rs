@@ -269,8 +269,8 @@ impl Prompt {
             text.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
         };
         json!({
-            "kind": self.kind, "name": self.name, "revision": self.revision, "version": self.version, "messages": self.messages(),
-            "variables": self.variables, "parameters": read(&self.parameters), "routing": read(&self.routing),
+            "kind": self.kind, "name": self.name, "revision": self.revision, "version": self.version,
+            "messages": self.messages(), "variables": self.variables, "parameters": read(&self.parameters), "routing": read(&self.routing),
             "policy": read(&self.policy), "owner": self.owner, "reviewers": self.reviewers,
             "approvals": self.approvals, "purpose": self.purpose, "thresholds": read(&self.thresholds),
             "author": self.author, "note": self.note, "source": self.source, "commit": self.commit,
