@@ -192,6 +192,12 @@ impl FactTable {
         &self.location
     }
 
+    /// What tells it from all other tables, wherever it is reached: the id that it was created with.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.snapshot().state.metadata().id().to_owned()
+    }
+
     /// The newest snapshot this process knows.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {

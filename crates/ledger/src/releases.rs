@@ -1,12 +1,18 @@
 //! The ledger of releases, beside what the traffic shows.
 
-use chrono::DateTime;
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracewell_regression::candidate::{Candidate, Endpoint};
 use tracewell_regression::dataset::{Signed, check_name};
-use tracewell_regression::gate::Contender;
+use tracewell_regression::gate::{Contender, Finding};
 use tracewell_regression::prompt::Prompt;
-use tracewell_regression::release::{self, Entry, Evidence, Move, Step};
+use tracewell_regression::release::{self, Entry, Evidence, Move, State, Step};
 use tracewell_runs::{Ask, rows};
+
+mod status;
+
+pub use status::{Status, status};
 
 use crate::ledger::MOST_TRIES;
 use crate::trials::Who;
@@ -19,44 +25,90 @@ pub fn log(prompt: Option<&str>) -> String {
     let of_prompt = prompt.map_or_else(String::new, |prompt| format!("WHERE prompt = {}", quoted(prompt)));
     format!(
         "SELECT effective_at, prompt, environment, revision, version, step, state, author, why, replaces, change, verdict,
-            decision, forced, recorded_at
+            decision, forced, recorded_at, coalesce(kind, 'prompt') AS kind
         FROM releases {of_prompt} ORDER BY recorded_at DESC, prompt, entry DESC, state"
     )
 }
 
-/// What is live somewhere, by the ledger and by the traffic.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Status {
-    pub prompt: String,
-    pub environment: String,
-    /// By the ledger.
-    pub live: Option<String>,
-    pub since: Option<String>,
-    /// Who made it live without the approvals or the verdict that it needs, and why; absent where nobody did.
-    pub forced: Option<String>,
-    /// By the traffic: the version of the last call.
-    pub seen: Option<String>,
-    pub last_seen: Option<String>,
-    /// Calls in the time that was looked at, of the version that is live and of others.
-    pub calls: i64,
-    pub other_calls: i64,
-    /// Whether both say the same, and what does not fit.
-    pub verdict: String,
-}
+const ENTRIES: &str = "SELECT prompt, entry, environment, revision, version, step, state,
+        CAST(effective_at AS text) AS effective_at, author, why, replaces, change, verdict, decision, approvals, forced, kind
+    FROM releases";
 
 /// The ledger of one prompt.
 ///
 /// # Errors
 /// When a query fails.
 pub async fn of(source: &impl Ask, prompt: &str) -> Result<release::Ledger, LedgerError> {
-    let query = format!(
-        "SELECT prompt, entry, environment, revision, version, step, state, CAST(effective_at AS text) AS effective_at,
-            author, why, replaces, change, verdict, decision, approvals, forced
-        FROM releases WHERE prompt = {}",
-        quoted(prompt)
-    );
+    let query = format!("{ENTRIES} WHERE prompt = {}", quoted(prompt));
     Ok(release::Ledger::new(rows::<Entry>(source, &query).await?))
+}
+
+/// The revision of a prompt that is live in an environment.
+///
+/// # Errors
+/// When none is, or a query fails.
+pub async fn live(source: &impl Ask, prompt: &str, environment: &str) -> Result<Prompt, LedgerError> {
+    match of(source, prompt).await?.live(environment) {
+        Some(live) => prompts::revision(source, prompt, live.revision).await,
+        None => Err(LedgerError::NotFound(format!("nothing of `{prompt}` is live in {environment}"))),
+    }
+}
+
+/// Every step, of one prompt or of all, the latest first.
+///
+/// # Errors
+/// When a query fails.
+pub async fn entries(source: &impl Ask, prompt: Option<&str>) -> Result<Vec<Entry>, LedgerError> {
+    let of_prompt = prompt.map_or_else(String::new, |prompt| format!("WHERE prompt = {}", quoted(prompt)));
+    let query = format!("{ENTRIES} {of_prompt} ORDER BY recorded_at DESC, prompt, entry DESC, state");
+    Ok(rows(source, &query).await?)
+}
+
+/// What a webhook is told of a rollback: what was rolled back, and what is live again, whole.
+#[must_use]
+pub fn rollback_event(entries: &[Entry], live: &Prompt) -> Option<Value> {
+    let ended = entries.iter().find(|entry| entry.state == State::RolledBack)?;
+    Some(json!({
+        "event": "rollback", "prompt": live.name, "environment": ended.environment, "author": ended.author,
+        "why": ended.why, "at": ended.effective_at,
+        "rolled_back": { "revision": ended.revision, "version": ended.version }, "live": live.whole(),
+    }))
+}
+
+/// A verdict as it is kept.
+#[derive(Deserialize)]
+struct Kept {
+    verdict: String,
+    decision: String,
+    candidate: String,
+    candidate_version: Option<String>,
+    candidate_file: Option<String>,
+    prompt: Option<String>,
+    prompt_revision: Option<i64>,
+    reached_at: String,
+    findings: String,
+}
+
+/// The prompt on record that a verdict is on. A version is looked up by its name: it may have been recorded after it was
+/// tried, and verdicts of before took its number for a revision's.
+async fn tried(source: &impl Ask, kept: &Kept) -> Result<Option<Prompt>, LedgerError> {
+    if let (true, Some(prompt), Some(revision)) =
+        (kept.candidate.starts_with("prompt:"), &kept.prompt, kept.prompt_revision)
+    {
+        return Ok(Some(prompts::revision(source, prompt, revision).await?));
+    }
+    let Some(version) = kept.candidate_version.as_deref().or(kept.candidate.strip_prefix("version:")) else {
+        return Ok(None);
+    };
+    let prompt = prompts::of_version(source, version).await?;
+    // A file that calls itself so, and says something else, is something else.
+    Ok(prompt.filter(|prompt| kept.candidate_file.as_deref().is_none_or(|file| is_of_file(prompt, file))))
+}
+
+fn is_of_file(prompt: &Prompt, file: &str) -> bool {
+    let (Ok(recorded), Ok(tried)) = (Candidate::of_prompt(prompt), Candidate::parse(file)) else { return false };
+    let sent = |candidate: Candidate| Candidate { name: None, endpoint: Endpoint::default(), ..candidate };
+    sent(recorded) == sent(tried)
 }
 
 /// A verdict by its id or the beginning of it.
@@ -64,23 +116,26 @@ pub async fn of(source: &impl Ask, prompt: &str) -> Result<release::Ledger, Ledg
 /// # Errors
 /// When there is none, or several, or a query fails.
 pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerError> {
-    #[derive(Deserialize)]
-    struct Row {
-        verdict: String,
-        decision: String,
-    }
     let query = format!(
-        "SELECT verdict, decision FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2",
+        "SELECT verdict, decision, candidate, candidate_version, candidate_file, prompt, prompt_revision,
+            CAST(recorded_at AS text) AS reached_at, findings
+        FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2",
         quoted(id)
     );
-    let mut found: Vec<Row> = rows(source, &query).await?;
-    match (found.pop(), found.pop()) {
-        (Some(Row { verdict, decision }), None) => Ok(Evidence { verdict, decision }),
+    let mut found: Vec<Kept> = rows(source, &query).await?;
+    let row = match (found.pop(), found.pop()) {
+        (Some(row), None) => row,
         (None, _) => {
-            Err(LedgerError::NotFound(format!("there is no verdict `{id}`; `tracewell gate --list` shows them")))
+            return Err(LedgerError::NotFound(format!(
+                "there is no verdict `{id}`; `tracewell gate --list` shows them"
+            )));
         }
-        _ => Err(LedgerError::Refused(format!("several verdicts begin with `{id}`; give more of it"))),
-    }
+        _ => return Err(LedgerError::Refused(format!("several verdicts begin with `{id}`; give more of it"))),
+    };
+    let tried = tried(source, &row).await?;
+    let findings: Vec<Finding> = serde_json::from_str(&row.findings).map_err(LedgerError::unreadable)?;
+    let Kept { verdict, decision, candidate, reached_at, .. } = row;
+    Ok(Evidence { verdict, decision, candidate, tried, reached_at, measured: release::measured(&findings) })
 }
 
 /// Whose trials stand for what is live, or for another contender. `candidate` tells which prompt is meant.
@@ -121,103 +176,6 @@ pub async fn who(source: &impl Ask, contender: &Contender, candidate: &str) -> R
     }
 }
 
-#[derive(Deserialize)]
-struct Seen {
-    prompt: String,
-    environment: Option<String>,
-    version: Option<String>,
-    calls: i64,
-    last_seen: String,
-}
-
-#[derive(Deserialize)]
-struct Live {
-    prompt: String,
-    environment: String,
-    version: String,
-    live_from: String,
-    forced: Option<bool>,
-    author: String,
-    why: Option<String>,
-}
-
-impl Live {
-    fn forced(&self) -> Option<String> {
-        let told = || format!("by {}: {}", self.author, self.why.as_deref().unwrap_or("(no reason)"));
-        (self.forced == Some(true)).then(told)
-    }
-}
-
-/// What is live where, by the ledger and by the traffic since `since` (SQL for a moment).
-///
-/// # Errors
-/// When a query fails.
-pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Result<Vec<Status>, LedgerError> {
-    let of = |column: &str| prompt.map_or_else(String::new, |prompt| format!(" AND {column} = {}", quoted(prompt)));
-    let live = format!(
-        "SELECT prompt, environment, version, CAST(live_from AS text) AS live_from, forced, author, why FROM live_releases
-        WHERE live_until IS NULL{} ORDER BY prompt, environment",
-        of("prompt")
-    );
-    // Trials of a replay are no traffic.
-    let seen = format!(
-        "SELECT c.prompt_name AS prompt, c.environment, c.prompt_version AS version, count(*) AS calls,
-            CAST(max(c.start_time) AS text) AS last_seen
-        FROM llm_calls AS c
-        WHERE c.date >= CAST({since} AS date) AND c.start_time >= {since} AND c.prompt_name IS NOT NULL
-            AND c.is_trial IS NOT TRUE{}
-        GROUP BY c.prompt_name, c.environment, c.prompt_version ORDER BY last_seen DESC",
-        of("c.prompt_name")
-    );
-    let (live, seen) = futures::try_join!(rows::<Live>(source, &live), rows::<Seen>(source, &seen))?;
-    let mut all = Vec::new();
-    for one in &live {
-        // Traffic that does not say where it is, is of the only place where the prompt is live.
-        let is_only = live.iter().filter(|other| other.prompt == one.prompt).count() == 1;
-        let is_here = |seen: &&Seen| {
-            let place = seen.environment.as_deref();
-            seen.prompt == one.prompt && (place == Some(&one.environment) || (place.is_none() && is_only))
-        };
-        let here: Vec<&Seen> = seen.iter().filter(is_here).collect();
-        let is_live = |seen: &&&Seen| seen.version.as_deref() == Some(&one.version);
-        let calls = here.iter().filter(is_live).map(|seen| seen.calls).sum();
-        let all_calls: i64 = here.iter().map(|seen| seen.calls).sum();
-        let last = here.first();
-        let version = |seen: &&Seen| seen.version.clone().unwrap_or_else(|| "(unsaid)".to_owned());
-        all.push(Status {
-            prompt: one.prompt.clone(),
-            environment: one.environment.clone(),
-            live: Some(one.version.clone()),
-            since: Some(one.live_from.clone()),
-            forced: one.forced(),
-            seen: last.map(version),
-            last_seen: last.map(|last| last.last_seen.clone()),
-            calls,
-            other_calls: all_calls - calls,
-            verdict: match last {
-                None => "no traffic".to_owned(),
-                Some(last) if last.version.as_deref() != Some(&one.version) => {
-                    format!("the traffic says {}", version(last))
-                }
-                Some(_) if all_calls > calls => "agrees by now; other versions were seen".to_owned(),
-                Some(_) => "agrees".to_owned(),
-            },
-        });
-    }
-    for seen in seen.iter().filter(|seen| live.iter().all(|one| one.prompt != seen.prompt)) {
-        all.push(Status {
-            prompt: seen.prompt.clone(),
-            environment: seen.environment.clone().unwrap_or_default(),
-            seen: seen.version.clone(),
-            last_seen: Some(seen.last_seen.clone()),
-            other_calls: seen.calls,
-            verdict: "in traffic, and no release is recorded".to_owned(),
-            ..Status::default()
-        });
-    }
-    Ok(all)
-}
-
 /// What is asked for.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "as in `release::Move`")]
@@ -227,7 +185,8 @@ pub struct Request<'a> {
     pub prompt: &'a str,
     pub environment: &'a str,
     pub signed: &'a Signed,
-    pub effective_at: &'a str,
+    /// Since when it holds; now by default.
+    pub at: Option<DateTime<Utc>>,
     /// The id of a verdict.
     pub verdict: Option<&'a str>,
     pub forced: bool,
@@ -240,40 +199,47 @@ impl<A: Ask> Ledger<A> {
     /// When it may not be taken, or the tables cannot be read or written.
     pub async fn step(&self, request: &Request<'_>) -> Result<(Vec<Entry>, Prompt), LedgerError> {
         check_name(request.environment).map_err(|error| LedgerError::Refused(format!("environment: {error}")))?;
-        let at = DateTime::parse_from_rfc3339(request.effective_at).map_err(LedgerError::refused)?;
-        if at.timestamp_nanos_opt().is_none_or(|at| at > self.now()) {
+        let now = DateTime::from_timestamp_nanos(self.now());
+        if let Some(at) = request.at.filter(|at| *at > now) {
             let reason = format!("{at} is yet to come; the record says what happened, so record it when it has");
             return Err(LedgerError::Refused(reason));
         }
-        let evidence = match request.verdict {
-            Some(id) => Some(evidence(&self.source, id).await?),
-            None => None,
-        };
         let prompt = prompts::get(&self.source, request.prompt).await?;
         for _ in 0..MOST_TRIES {
             let ledger = of(&self.source, &prompt.name).await?;
+            let evidence = match (request.step, request.verdict, ledger.named(request.environment, prompt.revision)) {
+                (Step::Rollback, ..) | (_, None, None) => None,
+                (_, Some(id), _) => Some(evidence(&self.source, id).await?),
+                // Ledgers of before took verdicts on anything.
+                (_, None, Some(id)) => {
+                    Some(evidence(&self.source, id).await?).filter(|named| named.is_of(&prompt).is_ok())
+                }
+            };
+            let live = match ledger.live(request.environment) {
+                Some(live) => Some(prompts::revision(&self.source, &prompt.name, live.revision).await?),
+                None => None,
+            };
+            // Where the clock of whoever wrote last is ahead, now is no earlier than that.
+            let since = ledger.since(request.environment).map(|since| since.to_utc());
+            let at = request.at.unwrap_or_else(|| since.map_or(now, |since| since.max(now)));
             let asked = Move {
                 step: request.step,
                 prompt: &prompt,
+                live: live.as_ref(),
                 environment: request.environment,
                 signed: request.signed,
-                effective_at: request.effective_at,
+                effective_at: &at.to_rfc3339_opts(SecondsFormat::Micros, true),
                 evidence: evidence.as_ref(),
                 forced: request.forced,
             };
             let mut entries = ledger.step(&asked).map_err(LedgerError::Refused)?;
-            let live = ledger.live(request.environment).map(|live| live.revision);
-            let before = match live {
-                Some(revision) => Some(prompts::get(&self.source, &format!("{}@{revision}", prompt.name)).await?),
-                None => None,
-            };
             let leads_to = match entries.last() {
                 Some(last) if last.revision != prompt.revision => {
-                    prompts::get(&self.source, &format!("{}@{}", prompt.name, last.revision)).await?
+                    prompts::revision(&self.source, &prompt.name, last.revision).await?
                 }
                 _ => prompt.clone(),
             };
-            let change = leads_to.changes(before.as_ref());
+            let change = leads_to.changes(live.as_ref());
             entries.iter_mut().for_each(|entry| entry.change.clone_from(&change));
             let app = format!("release:{}", prompt.name);
             if self.append("releases", &entries, app, ledger.next_number()).await? {

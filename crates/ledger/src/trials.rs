@@ -40,6 +40,16 @@ pub enum Who {
     Replay(String),
 }
 
+impl Who {
+    /// What their trials are marked with, as far as it is known before they are found.
+    pub(crate) fn version(&self) -> Option<String> {
+        match self {
+            Self::Candidate(version) => Some(version.clone()),
+            Self::Replay(_) => None,
+        }
+    }
+}
+
 /// A trial, where it is.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[allow(missing_docs, reason = "columns of the view `trials`")]
@@ -52,6 +62,7 @@ pub struct Place {
     pub status: Option<String>,
     pub example: String,
     pub revision: Option<i64>,
+    pub candidate: Option<String>,
     pub replay: Option<String>,
     pub repetition: i64,
     output_refs: Option<Vec<Reference>>,
@@ -68,6 +79,8 @@ struct Reference {
 pub struct Found {
     /// The replay they are of, where they are of one.
     pub replay: Option<String>,
+    /// What they are marked with.
+    pub version: Option<String>,
     /// The trials.
     pub trials: Vec<Place>,
 }
@@ -125,16 +138,16 @@ pub async fn find(
     };
     let query = format!(
         "SELECT trace_id, span_id, CAST(date AS int) AS day, start_unix_nano, duration_ns, status, example, revision,
-            replay, repetition, output_refs
+            candidate, replay, repetition, output_refs
         FROM trials WHERE {whose} AND date >= DATE '{since}' AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})
         ORDER BY start_unix_nano, trace_id, span_id",
         quoted(dataset)
     );
     let trials: Vec<Place> = rows(source, &query).await?;
-    let replay = trials.last().and_then(|last| last.replay.clone());
+    let (replay, version) = trials.last().map(|last| (last.replay.clone(), last.candidate.clone())).unwrap_or_default();
     let trials: Vec<Place> = trials.into_iter().filter(|trial| trial.replay == replay).collect();
     let trials = if replay.is_some() { without_failed_tries(trials) } else { trials };
-    Ok(Found { replay, trials })
+    Ok(Found { replay, version, trials })
 }
 
 /// A replay that is gone on with tries again what failed: then what failed counts no more, and of several failures one.
@@ -318,6 +331,7 @@ mod tests {
             status: status.map(str::to_owned),
             example: example.to_owned(),
             revision: Some(1),
+            candidate: None,
             replay: Some("r".to_owned()),
             repetition,
             output_refs: None,

@@ -25,6 +25,8 @@ pub struct Request<'a> {
     pub author: &'a str,
     /// Whose trials are those of the baseline, if there is one, and of the candidate.
     pub sides: [Option<&'a Who>; 2],
+    /// The files of candidates that are not on record, of baseline and candidate.
+    pub files: [Option<&'a str>; 2],
     /// For the dates of flaky cases.
     pub today: NaiveDate,
     /// Trials of before this day are not looked at; those of before the dataset began where it is not given.
@@ -50,9 +52,13 @@ struct Row {
     dataset: String,
     dataset_version: i64,
     baseline: Option<String>,
+    baseline_version: Option<String>,
     baseline_replay: Option<String>,
+    baseline_file: Option<String>,
     candidate: String,
+    candidate_version: Option<String>,
     candidate_replay: Option<String>,
+    candidate_file: Option<String>,
     prompt: Option<String>,
     prompt_revision: Option<i64>,
     examples: i64,
@@ -70,8 +76,8 @@ struct Row {
 pub fn list(gate: Option<&str>, limit: usize) -> String {
     let of_gate = gate.map_or_else(String::new, |gate| format!("WHERE gate = {}", quoted(gate)));
     format!(
-        "SELECT recorded_at, verdict, gate, decision, dataset, dataset_version, baseline, candidate, prompt,
-            prompt_revision, author
+        "SELECT recorded_at, verdict, gate, decision, dataset, dataset_version, baseline, baseline_version, candidate,
+            candidate_version, prompt, prompt_revision, author
         FROM verdicts {of_gate} ORDER BY recorded_at DESC LIMIT {limit}"
     )
 }
@@ -130,6 +136,9 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     verdict.dataset = format!("{}@v{}", dataset.name, dataset.version);
     let id = uuid::Uuid::now_v7().to_string();
     let [baseline, candidate] = found;
+    verdict.baseline_version = baseline.version.or_else(|| request.sides[0].and_then(Who::version));
+    verdict.candidate_version = candidate.version.or_else(|| request.sides[1].and_then(Who::version));
+    let [baseline_file, candidate_file] = request.files.map(|file| file.map(str::to_owned));
     let (prompt, prompt_revision) = prompt_of(source, &gate.candidate).await?;
     let row = Row {
         verdict: id.clone(),
@@ -138,9 +147,13 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
         dataset: dataset.name.clone(),
         dataset_version: dataset.version,
         baseline: verdict.baseline.clone(),
+        baseline_version: verdict.baseline_version.clone(),
         baseline_replay: baseline.replay,
+        baseline_file,
         candidate: verdict.candidate.clone(),
+        candidate_version: verdict.candidate_version.clone(),
         candidate_replay: candidate.replay,
+        candidate_file,
         prompt,
         prompt_revision,
         examples: i64::try_from(cases.len()).unwrap_or(i64::MAX),
@@ -155,19 +168,14 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     Ok(Reached { id, verdict, dataset, row })
 }
 
-/// Name and revision, where a contender is a version of a prompt.
+/// Name and revision, where a contender is a version of a prompt on record.
 async fn prompt_of(source: &impl Ask, contender: &Contender) -> Result<(Option<String>, Option<i64>), LedgerError> {
-    Ok(match contender {
-        Contender::Prompt(prompt) => {
-            let prompt = prompts::get(source, prompt).await?;
-            (Some(prompt.name), Some(prompt.revision))
-        }
-        Contender::Version(version) => match version.rsplit_once('@') {
-            Some((name, revision)) => (Some(name.to_owned()), revision.trim_start_matches('v').parse().ok()),
-            None => (None, None),
-        },
-        _ => (None, None),
-    })
+    let prompt = match contender {
+        Contender::Prompt(prompt) => Some(prompts::get(source, prompt).await?),
+        Contender::Version(version) => prompts::of_version(source, version).await?,
+        _ => None,
+    };
+    Ok(prompt.map(|prompt| (prompt.name, prompt.revision)).unzip())
 }
 
 /// A scorer by its name, made ready.

@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 
 use crate::Example;
 use crate::example::Message;
-use crate::prompt::Prompt;
+use crate::prompt::{Kind, Prompt};
 
 #[cfg(test)]
 mod tests;
@@ -134,6 +134,12 @@ impl Candidate {
     /// # Errors
     /// When its routing names no endpoint that can be called, or a template in it cannot be read.
     pub fn of_prompt(prompt: &Prompt) -> Result<Self, CandidateError> {
+        if prompt.kind == Kind::Workflow {
+            return Err(CandidateError::File(format!(
+                "`{}` is a workflow: only its application can run it; mark its runs with the attributes of trials",
+                prompt.name
+            )));
+        }
         let whole = prompt.whole();
         let text = |name: &str| whole["routing"][name].as_str().map(str::to_owned);
         let kind = match text("provider").as_deref() {

@@ -5,7 +5,7 @@
 //! version = "13"                  # what the application reports; the number of the revision otherwise
 //! owner = "ann"
 //! reviewers = ["bob", "cleo"]     # who may approve; anybody but the proposer otherwise
-//! approvals = 1
+//! approvals = 1                   # see `release` for which revision's hold
 //! purpose = "Answers questions about refunds."
 //!
 //! [routing]
@@ -18,12 +18,19 @@
 //! [policy]                        # tools, tool_choice, response_format
 //! tool_choice = "auto"
 //!
+//! [thresholds]                    # what the verdict that it goes live on has to show, by scorers of the gate
+//! right = 0.9
+//!
 //! [[message]]
 //! role = "system"
 //! content = "You help {{ customer }}."
 //! ```
 //!
+//! A workflow, `kind = "workflow"`, is recorded alike, so that its versions are released alike; it needs no messages.
+//!
 //! A file that is no TOML, such as `refund-helper.md`, is the text of the instructions alone.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -35,11 +42,23 @@ use crate::fingerprint;
 #[cfg(test)]
 mod tests;
 
-/// A prompt as it is written down.
+/// What a record is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// What a model is told.
+    #[default]
+    Prompt,
+    /// What an application runs: it goes by its name and version, and its text is elsewhere.
+    Workflow,
+}
+
+/// A prompt or workflow as it is written down.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "the page of the module shows it")]
 pub struct PromptFile {
+    pub kind: Kind,
     pub name: Option<String>,
     pub version: Option<String>,
     pub owner: Option<String>,
@@ -59,6 +78,8 @@ pub struct PromptFile {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "columns of the published schema")]
 pub struct Prompt {
+    #[serde(default)]
+    pub kind: Kind,
     pub name: String,
     pub revision: i64,
     pub version: String,
@@ -104,12 +125,22 @@ impl PromptFile {
             let instructions = Template { role: "system".to_owned(), content: text.trim_end().to_owned() };
             Self { messages: vec![instructions], ..Self::default() }
         };
-        if file.messages.iter().all(|message| message.content.trim().is_empty()) {
-            return Err("it has no text; write it as [[message]] with `role` and `content`".to_owned());
-        }
+        file.check()?;
         let name = file.name.get_or_insert_with(|| stem.replace('\\', "/"));
         check_name(name).map_err(|error| error.to_string())?;
         Ok(file)
+    }
+
+    /// Whether it can be recorded: a prompt has text, and thresholds are such as can be held against a verdict.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        let is_blank = self.messages.iter().all(|message| message.content.trim().is_empty());
+        if is_blank && self.kind == Kind::Prompt {
+            return Err("it has no text; write it as [[message]] with `role` and `content`".to_owned());
+        }
+        thresholds(&self.thresholds).map(drop)
     }
 
     /// The row of its next revision after `last`; `None` where it says the same.
@@ -119,10 +150,17 @@ impl PromptFile {
         let members = |members: &Map<String, Value>| (!members.is_empty()).then(|| sorted(members));
         let template = json!(self.messages).to_string();
         let routing_hash = fingerprint(json!([sorted(&self.routing), sorted(&self.parameters)]).to_string().as_bytes());
+        let version = self.version.clone().unwrap_or_else(|| revision.to_string());
+        // The text of a workflow is elsewhere, so its versions are what tells them apart.
+        let content = match self.kind {
+            Kind::Prompt => template.clone(),
+            Kind::Workflow => json!([template, version]).to_string(),
+        };
         let next = Prompt {
+            kind: self.kind,
             name: self.name.clone().unwrap_or_default(),
             revision,
-            version: self.version.clone().unwrap_or_else(|| revision.to_string()),
+            version,
             author: signed.author.clone(),
             note: signed.note.clone(),
             variables: self.variables.clone().unwrap_or_else(|| variables(&self.messages)),
@@ -136,7 +174,7 @@ impl PromptFile {
             thresholds: members(&self.thresholds),
             source: origin.source.clone(),
             commit: origin.commit.clone(),
-            content_hash: fingerprint(template.as_bytes()),
+            content_hash: fingerprint(content.as_bytes()),
             routing_hash,
             policy_hash: fingerprint(sorted(&self.policy).as_bytes()),
             template,
@@ -201,16 +239,49 @@ impl Prompt {
         serde_json::from_str(&self.template).unwrap_or_default()
     }
 
-    /// All that a model is told and called with, as JSON.
+    /// What governs its releases and changed since `before`: owner, reviewers, approvals, purpose, thresholds. Calls do
+    /// not depend on it.
+    #[must_use]
+    pub fn governance(&self, before: &Self) -> Vec<String> {
+        let changed = [
+            ("owner", self.owner != before.owner),
+            ("reviewers", self.reviewers != before.reviewers),
+            ("approvals", self.approvals != before.approvals),
+            ("purpose", self.purpose != before.purpose),
+            ("thresholds", self.thresholds != before.thresholds),
+        ];
+        changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// What a verdict has to show before it goes live: names of scorers, and the least share of each.
+    ///
+    /// # Errors
+    /// When one is no number from 0 to 1.
+    pub fn thresholds(&self) -> Result<BTreeMap<String, f64>, String> {
+        let read = self.thresholds.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        thresholds(&read)
+    }
+
+    /// All that a model is told and called with, what governs its releases, and where it came from, as JSON.
     #[must_use]
     pub fn whole(&self) -> Value {
         let read = |text: &Option<String>| -> Value {
             text.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
         };
         json!({
-            "name": self.name, "revision": self.revision, "version": self.version, "messages": self.messages(),
-            "variables": self.variables, "parameters": read(&self.parameters), "routing": read(&self.routing),
-            "policy": read(&self.policy),
+            "kind": self.kind, "name": self.name, "revision": self.revision, "version": self.version,
+            "messages": self.messages(), "variables": self.variables, "parameters": read(&self.parameters), "routing": read(&self.routing),
+            "policy": read(&self.policy), "owner": self.owner, "reviewers": self.reviewers,
+            "approvals": self.approvals, "purpose": self.purpose, "thresholds": read(&self.thresholds),
+            "author": self.author, "note": self.note, "source": self.source, "commit": self.commit,
         })
     }
+}
+
+fn thresholds(members: &Map<String, Value>) -> Result<BTreeMap<String, f64>, String> {
+    let read = |(name, value): (&String, &Value)| match value.as_f64() {
+        Some(share) if (0.0..=1.0).contains(&share) => Ok((name.clone(), share)),
+        _ => Err(format!("threshold `{name}` is {value}; give the least share of that scorer, from 0 to 1")),
+    };
+    members.iter().map(read).collect()
 }

@@ -1,4 +1,4 @@
-//! The life of a prompt's revisions in an environment: draft, review, staged, live, rolled back.
+//! The life of a prompt's or workflow's revisions in an environment: draft, review, staged, live, rolled back.
 //!
 //! ```text
 //!   draft ── propose ──> review ── approve (N, not one's own) ── stage ──> staged ── live ──> live ── rollback ──> rolled_back
@@ -8,17 +8,25 @@
 //!
 //! Every step is an entry that says who, when and why. The ledger of a prompt is its entries in order; nothing else is the
 //! state. A revision goes live with the approvals it needs and a gate's verdict that passed, or with `forced` and a reason
-//! that stays in the record.
+//! that stays in the record. What is live sets the bar: how many have to approve, and who may. The next revision can raise
+//! it and not lower it, until it is live itself. What was rolled back needs new approvals and a new verdict.
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Signed;
-use crate::prompt::Prompt;
+use crate::prompt::{Kind, Prompt};
 
+mod bar;
+mod evidence;
 #[cfg(test)]
 mod tests;
+
+use bar::Bar;
+use evidence::moment;
+pub use evidence::{Evidence, measured};
 
 /// Where a revision is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +58,9 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "columns of the published schema")]
 pub struct Entry {
+    #[serde(default)]
+    pub kind: Kind,
+    /// The name of the prompt or workflow.
     pub prompt: String,
     pub entry: i64,
     pub environment: String,
@@ -69,28 +80,22 @@ pub struct Entry {
     pub forced: Option<bool>,
 }
 
-/// A gate's verdict that a release rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Evidence {
-    pub verdict: String,
-    pub decision: String,
-}
-
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Move<'a> {
     /// What is to be done.
     pub step: Step,
-    /// With which revision; for a rollback the one that is live.
+    /// With which revision; a rollback only looks at the name.
     pub prompt: &'a Prompt,
+    /// The revision that is live there, if one is: it sets the bar.
+    pub live: Option<&'a Prompt>,
     /// Where.
     pub environment: &'a str,
     /// By whom, and why.
     pub signed: &'a Signed,
     /// Since when it holds, as RFC 3339.
     pub effective_at: &'a str,
-    /// What it rests on.
+    /// What it rests on: the verdict that is named, or else [`Ledger::named`].
     pub evidence: Option<&'a Evidence>,
     /// Without the approvals and the verdict that it needs.
     pub forced: bool,
@@ -130,8 +135,18 @@ impl Ledger {
     /// The entry by which a revision is live.
     #[must_use]
     pub fn live(&self, environment: &str) -> Option<&Entry> {
-        let last = self.of(environment).rfind(|entry| matches!(entry.state, State::Live | State::RolledBack))?;
-        (last.state == State::Live).then_some(last)
+        self.last_change(environment).filter(|last| last.state == State::Live)
+    }
+
+    /// Since when it is as it is: when a revision went live or was rolled back last.
+    #[must_use]
+    pub fn since(&self, environment: &str) -> Option<DateTime<FixedOffset>> {
+        moment(&self.last_change(environment)?.effective_at)
+    }
+
+    /// The last entry by which something else was live than before.
+    fn last_change(&self, environment: &str) -> Option<&Entry> {
+        self.of(environment).rfind(|entry| matches!(entry.state, State::Live | State::RolledBack))
     }
 
     /// The revision that was live before the one that is, and was not rolled back since.
@@ -165,6 +180,8 @@ impl Ledger {
             match entry.step {
                 Step::Propose => (proposer, approved) = (Some(entry.author.as_str()), BTreeSet::new()),
                 Step::Approve => drop(approved.insert(entry.author.as_str())),
+                // What was rolled back was approved before it went bad.
+                Step::Rollback if entry.state == State::RolledBack => approved.clear(),
                 Step::Reject => approved.clear(),
                 _ => {}
             }
@@ -182,8 +199,12 @@ impl Ledger {
         let name = format!("`{}@{revision}`", prompt.name);
         let state = self.state(environment, revision);
         let (proposer, approved) = self.approved_by(environment, revision);
-        let needed = prompt.approvals.unwrap_or(1);
-        let enough = i64::try_from(approved.len()).unwrap_or(i64::MAX) >= needed;
+        if let Some(evidence) = step.evidence {
+            evidence.is_of(prompt)?;
+        }
+        self.check_time(step)?;
+        let bar = Bar::of(step);
+        let needed = bar.needed;
         let mut entry = self.entry(step);
         match step.step {
             Step::Draft if state.is_none() => entry.state = State::Draft,
@@ -194,16 +215,7 @@ impl Ledger {
                 return Err(format!("{name} is not in review for {environment}; propose it first"));
             }
             Step::Approve => {
-                if proposer == Some(signed.author.as_str()) {
-                    return Err(format!(
-                        "{name} was proposed by {}, and somebody else has to approve it",
-                        signed.author
-                    ));
-                }
-                if !prompt.reviewers.is_empty() && !prompt.reviewers.contains(&signed.author) {
-                    let reviewers = prompt.reviewers.join(", ");
-                    return Err(format!("{} is no reviewer of {name}; these are: {reviewers}", signed.author));
-                }
+                bar.admits(&signed.author, proposer).map_err(|why| format!("{name} {why}"))?;
                 if approved.contains(signed.author.as_str()) {
                     return Err(format!("{} has approved {name} already", signed.author));
                 }
@@ -214,7 +226,7 @@ impl Ledger {
                 if self.live(environment).is_some_and(|live| live.revision == revision) {
                     return Err(format!("{name} is live in {environment} already"));
                 }
-                entry.forced = Some(self.is_forced(step, enough, &name, approved.len(), needed)?);
+                entry.forced = Some(self.is_forced(step, &bar, &name)?);
                 entry.state = if step.step == Step::Live { State::Live } else { State::Staged };
                 entry.approvals = Some(needed);
                 if step.step == Step::Live {
@@ -226,16 +238,23 @@ impl Ledger {
         Ok(vec![entry])
     }
 
+    /// What changes what is live comes after what changed it before.
+    fn check_time(&self, step: &Move<'_>) -> Result<(), String> {
+        let Some(last) = self.last_change(step.environment) else { return Ok(()) };
+        if !matches!(step.step, Step::Live | Step::Rollback) || moment(step.effective_at) >= moment(&last.effective_at)
+        {
+            return Ok(());
+        }
+        let state = if last.state == State::Live { "live" } else { "rolled back" };
+        Err(format!(
+            "`{}@{}` is {state} in {} since {}; what is recorded after it cannot have been before it",
+            last.prompt, last.revision, step.environment, last.effective_at
+        ))
+    }
+
     /// Whether the step is taken although something is missing that it needs; an error where it is not to be forced.
-    fn is_forced(
-        &self,
-        step: &Move<'_>,
-        enough: bool,
-        name: &str,
-        approved: usize,
-        needed: i64,
-    ) -> Result<bool, String> {
-        let lacking = self.may_go_on(step, enough, name, approved, needed);
+    fn is_forced(&self, step: &Move<'_>, bar: &Bar<'_>, name: &str) -> Result<bool, String> {
+        let lacking = self.may_go_on(step, bar, name);
         match (&step.signed.note, step.forced) {
             (None, true) => Err("to force a step, say why; it stays in the record".to_owned()),
             (Some(_), true) => Ok(lacking.is_err()),
@@ -243,23 +262,32 @@ impl Ledger {
         }
     }
 
-    fn may_go_on(&self, step: &Move<'_>, enough: bool, name: &str, approved: usize, needed: i64) -> Result<(), String> {
-        if !enough {
-            return Err(format!("{name} has {approved} of {needed} approvals for {}", step.environment));
+    fn may_go_on(&self, step: &Move<'_>, bar: &Bar<'_>, name: &str) -> Result<(), String> {
+        let (proposer, approved) = self.approved_by(step.environment, step.prompt.revision);
+        let approved = approved.into_iter().filter(|author| bar.admits(author, proposer).is_ok()).count();
+        if i64::try_from(approved).unwrap_or(i64::MAX) < bar.needed {
+            return Err(format!("{name} has {approved} of {} approvals for {}", bar.needed, step.environment));
         }
-        match (step.step, step.evidence.or(self.evidence(step).as_ref())) {
-            (Step::Live, None) => Err(format!("{name} has no gate's verdict; name one that passed")),
-            (Step::Live, Some(evidence)) if evidence.decision != "pass" => {
-                Err(format!("the verdict {} on {name} is {}", evidence.verdict, evidence.decision.replace('_', " ")))
-            }
-            _ => Ok(()),
+        if step.step != Step::Live {
+            return Ok(());
         }
+        let Some(evidence) = step.evidence else {
+            return Err(format!("{name} has no gate's verdict; name one that passed"));
+        };
+        let is_of = |entry: &&Entry| {
+            let tried = evidence.tried.as_ref().map(|tried| tried.revision);
+            entry.state == State::RolledBack
+                && (entry.revision == step.prompt.revision || Some(entry.revision) == tried)
+        };
+        let rolled_back = self.of(step.environment).rfind(is_of).map(|entry| entry.effective_at.as_str());
+        evidence.lets_live(step.prompt, name, rolled_back)
     }
 
-    /// The verdict that was named in an earlier step.
-    fn evidence(&self, step: &Move<'_>) -> Option<Evidence> {
-        let mut named = self.of(step.environment).rev().filter(|entry| entry.revision == step.prompt.revision);
-        named.find_map(|entry| Some(Evidence { verdict: entry.verdict.clone()?, decision: entry.decision.clone()? }))
+    /// The verdict that was named last in a step of a revision.
+    #[must_use]
+    pub fn named(&self, environment: &str, revision: i64) -> Option<&str> {
+        let mut steps = self.of(environment).rev().filter(|entry| entry.revision == revision);
+        steps.find_map(|entry| entry.verdict.as_deref())
     }
 
     fn rollback(&self, step: &Move<'_>, entry: Entry) -> Result<Vec<Entry>, String> {
@@ -291,9 +319,10 @@ impl Ledger {
     }
 
     fn entry(&self, step: &Move<'_>) -> Entry {
-        let evidence = step.evidence.cloned().or_else(|| self.evidence(step));
+        let evidence = step.evidence.cloned();
         let (verdict, decision) = evidence.map(|evidence| (evidence.verdict, evidence.decision)).unzip();
         Entry {
+            kind: step.prompt.kind,
             prompt: step.prompt.name.clone(),
             entry: self.next_number(),
             environment: step.environment.to_owned(),

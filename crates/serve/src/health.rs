@@ -13,6 +13,8 @@ use http::header::CONTENT_TYPE;
 pub trait Health: Send + Sync + 'static {
     /// Which write-ahead log this server owns: `/healthz` says it, so that nobody takes one server for another.
     fn identity(&self) -> String;
+    /// Which data it answers from: the id of the table `spans`.
+    fn data(&self) -> String;
     /// Why the server cannot take data now; `None` when it can.
     fn not_ready(&self) -> impl Future<Output = Option<String>> + Send;
     /// Metrics in Prometheus' text format.
@@ -30,9 +32,11 @@ pub fn health_router<H: Health>(health: Arc<H>) -> Router {
 
 /// The header in which `/healthz` tells [`Health::identity`].
 pub const IDENTITY: &str = "tracewell-wal";
+/// The header in which `/healthz` tells [`Health::data`].
+pub const DATA: &str = "tracewell-data";
 
 async fn alive<H: Health>(State(health): State<Arc<H>>) -> impl IntoResponse {
-    ([(IDENTITY, health.identity())], "ok\n")
+    ([(IDENTITY, health.identity()), (DATA, health.data())], "ok\n")
 }
 
 async fn ready<H: Health>(State(health): State<Arc<H>>) -> impl IntoResponse {

@@ -10,17 +10,18 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tracewell_ledger::releases::{self, Request};
 use tracewell_ledger::{Ledger, LedgerError, prompts};
 use tracewell_query::Engine;
 use tracewell_regression::dataset::{Signed, check_name};
-use tracewell_regression::prompt::{Origin, PromptFile};
-use tracewell_regression::release::Step;
+use tracewell_regression::prompt::{Origin, Prompt, PromptFile};
+use tracewell_regression::release::{Entry, Step};
 use tracewell_runs::RunsError;
 
 use crate::sql::{JSON, failure, status};
@@ -32,15 +33,53 @@ pub use grpc::{LedgerService, ledger_services};
 /// Since when traffic is looked at.
 const TRAFFIC: &str = "(now() - INTERVAL '1 day')";
 
-type Shared = Arc<Ledger<Arc<Engine>>>;
+/// Tells a webhook of a rollback; fails with why it could not.
+pub type Tell = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// What people keep, and who is told of rollbacks.
+#[derive(Clone)]
+pub struct Records {
+    /// What is kept.
+    pub ledger: Arc<Ledger<Arc<Engine>>>,
+    /// Who is told, if anybody is.
+    pub tell: Option<Tell>,
+}
+
+impl Records {
+    /// Takes a step. With the answer comes what came of telling the webhook, where one is to be told.
+    async fn step(&self, request: &Request<'_>) -> Result<(Vec<Entry>, Prompt, Option<String>), LedgerError> {
+        let (entries, prompt) = self.ledger.step(request).await?;
+        let told = match (&self.tell, releases::rollback_event(&entries, &prompt)) {
+            (Some(tell), Some(event)) => Some(tell(event).await.map_or_else(|why| why, |()| "told".to_owned())),
+            _ => None,
+        };
+        Ok((entries, prompt, told))
+    }
+}
 
 /// Prompts and releases.
-pub fn ledger_router(ledger: Ledger<Arc<Engine>>) -> Router {
+pub fn ledger_router(records: Records) -> Router {
     Router::new()
-        .route("/v1/prompts", post(add_prompt))
+        .route("/v1/prompts", get(list_prompts).post(add_prompt))
         .route("/v1/prompts/{*name}", get(show_prompt))
         .route("/v1/releases", get(release_status).post(step))
-        .with_state(Arc::new(ledger))
+        .route("/v1/releases/log", get(release_log))
+        .with_state(records)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListPrompts {
+    #[serde(default)]
+    unregistered: bool,
+}
+
+async fn list_prompts(State(records): State<Records>, Query(asked): Query<ListPrompts>) -> Response {
+    let source = &records.ledger.source;
+    if asked.unregistered {
+        return found(prompts::unregistered(source).await);
+    }
+    found(prompts::list(source).await)
 }
 
 #[derive(Deserialize)]
@@ -53,7 +92,7 @@ struct AddPrompt {
     prompt: PromptFile,
 }
 
-async fn add_prompt(State(ledger): State<Shared>, body: Result<Json<AddPrompt>, JsonRejection>) -> Response {
+async fn add_prompt(State(records): State<Records>, body: Result<Json<AddPrompt>, JsonRejection>) -> Response {
     let AddPrompt { author, note, source, commit, prompt } = match body {
         Ok(Json(body)) => body,
         Err(error) => return failure(error.status(), &error.body_text()),
@@ -62,25 +101,38 @@ async fn add_prompt(State(ledger): State<Shared>, body: Result<Json<AddPrompt>, 
     if let Err(error) = check_name(&name) {
         return failure(StatusCode::BAD_REQUEST, &format!("`prompt.name`: {error}"));
     }
-    if prompt.messages.is_empty() {
-        return failure(StatusCode::BAD_REQUEST, "`prompt.message` has no messages");
+    if let Err(error) = prompt.check() {
+        return failure(StatusCode::BAD_REQUEST, &format!("`prompt`: {error}"));
     }
-    match ledger.add_prompt(&prompt, &Signed { author, note }, &Origin { source, commit }).await {
+    match records.ledger.add_prompt(&prompt, &Signed { author, note }, &Origin { source, commit }).await {
         Ok(Some(added)) => (StatusCode::CREATED, answer(&added)).into_response(),
         // It says what is on record.
-        Ok(None) => show(&ledger, &name).await,
+        Ok(None) => found(prompts::get(&records.ledger.source, &name).await),
         Err(error) => refuse(&error),
     }
 }
 
-async fn show_prompt(State(ledger): State<Shared>, Path(name): Path<String>) -> Response {
-    show(&ledger, &name).await
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShowPrompt {
+    /// All revisions.
+    #[serde(default)]
+    history: bool,
+    /// What differs from this one.
+    against: Option<String>,
 }
 
-async fn show(ledger: &Shared, name: &str) -> Response {
-    match prompts::get(&ledger.source, name).await {
-        Ok(prompt) => answer(&prompt),
-        Err(error) => refuse(&error),
+async fn show_prompt(
+    State(records): State<Records>,
+    Path(name): Path<String>,
+    Query(asked): Query<ShowPrompt>,
+) -> Response {
+    let source = &records.ledger.source;
+    match (asked.history, asked.against) {
+        (false, None) => found(prompts::get(source, &name).await),
+        (true, None) => found(prompts::revisions(source, &name).await),
+        (false, Some(before)) => found(prompts::difference(source, &before, &name).await),
+        (true, Some(_)) => failure(StatusCode::BAD_REQUEST, "give `history` or `against`, and not both"),
     }
 }
 
@@ -103,23 +155,24 @@ fn production() -> String {
     "production".to_owned()
 }
 
-async fn step(State(ledger): State<Shared>, body: Result<Json<TakeStep>, JsonRejection>) -> Response {
+async fn step(State(records): State<Records>, body: Result<Json<TakeStep>, JsonRejection>) -> Response {
     let asked = match body {
         Ok(Json(body)) => body,
         Err(error) => return failure(error.status(), &error.body_text()),
     };
-    let at = asked.at.unwrap_or_else(|| DateTime::from_timestamp_nanos(ledger.now()));
     let request = Request {
         step: asked.step,
         prompt: &asked.prompt,
         environment: &asked.environment,
         signed: &Signed { author: asked.author, note: asked.why },
-        effective_at: &at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        at: asked.at,
         verdict: asked.verdict.as_deref(),
         forced: asked.force,
     };
-    match ledger.step(&request).await {
-        Ok((entries, prompt)) => answer(&json!({ "entries": entries, "prompt": prompt.whole() })),
+    match records.step(&request).await {
+        Ok((entries, prompt, webhook)) => {
+            answer(&json!({ "entries": entries, "prompt": prompt.whole(), "webhook": webhook }))
+        }
         Err(error) => refuse(&error),
     }
 }
@@ -130,9 +183,17 @@ struct Asked {
     prompt: Option<String>,
 }
 
-async fn release_status(State(ledger): State<Shared>, Query(asked): Query<Asked>) -> Response {
-    match releases::status(&ledger.source, asked.prompt.as_deref(), TRAFFIC).await {
-        Ok(found) => answer(&found),
+async fn release_status(State(records): State<Records>, Query(asked): Query<Asked>) -> Response {
+    found(releases::status(&records.ledger.source, asked.prompt.as_deref(), TRAFFIC).await)
+}
+
+async fn release_log(State(records): State<Records>, Query(asked): Query<Asked>) -> Response {
+    found(releases::entries(&records.ledger.source, asked.prompt.as_deref()).await)
+}
+
+fn found(value: Result<impl Serialize, LedgerError>) -> Response {
+    match value {
+        Ok(value) => answer(&value),
         Err(error) => refuse(&error),
     }
 }

@@ -35,8 +35,8 @@ mod runs;
 mod sql;
 
 pub use flight::{Flight, FlightStartError};
-pub use health::{Health, IDENTITY, health_router};
-pub use ledger::{LedgerService, ledger_router, ledger_services};
+pub use health::{DATA, Health, IDENTITY, health_router};
+pub use ledger::{LedgerService, Records, Tell, ledger_router, ledger_services};
 pub use postgres::{Postgres, PostgresOptions, Tls};
 pub use queries::queries_router;
 pub use reports::{Answers, Usual, reports_router};

@@ -47,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) maintenance: MaintenanceSettings,
     pub(crate) evaluate: EvaluateSettings,
     pub(crate) capture: CaptureSettings,
+    pub(crate) release: ReleaseSettings,
     pub(crate) report: ReportSettings,
     pub(crate) alerts: AlertSettings,
     /// Options of the object store by `object_store`'s names, such as `aws_endpoint`.
@@ -118,6 +119,14 @@ pub(crate) struct FlightSettings {
 pub(crate) struct HttpSettings {
     /// Everybody's password, for all but health and metrics; none is asked for when it is empty.
     pub(crate) password: String,
+}
+
+/// What follows a step of a release.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ReleaseSettings {
+    /// A URL that gets a POST of JSON after each rollback; nobody is told when it is empty.
+    pub(crate) webhook: String,
 }
 
 /// What queries may take.
@@ -196,6 +205,7 @@ impl Default for Config {
             maintenance: MaintenanceSettings::default(),
             evaluate: EvaluateSettings::default(),
             capture: CaptureSettings::default(),
+            release: ReleaseSettings::default(),
             report: ReportSettings::default(),
             alerts: AlertSettings::default(),
             storage: BTreeMap::new(),

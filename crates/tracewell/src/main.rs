@@ -15,6 +15,7 @@ mod output;
 mod prices;
 mod repl;
 mod reports;
+mod webhook;
 
 // Many threads allocate small columns at once: glibc's allocator contends there.
 #[global_allocator]

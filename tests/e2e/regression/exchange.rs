@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::promptfoo::promptfoo;
 use super::replay::{Model, start};
 use super::{CASES, done, tracewell};
 use crate::skipped::skipped;
@@ -36,31 +37,11 @@ async fn run(mut command: Command) -> std::process::Output {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promptfoo_runs_an_exported_dataset() {
-    let Ok(promptfoo) = std::env::var("TRACEWELL_PROMPTFOO") else {
-        skipped("promptfoo_runs_an_exported_dataset", "set TRACEWELL_PROMPTFOO to promptfoo's executable");
-        return;
-    };
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();
     let tests = exported(folder, "promptfoo-yaml", "tests.yaml");
     let (url, model) = start(Model::default()).await;
-    let provider =
-        json!({"id": "openai:chat:gpt-4.1-mini", "config": {"apiBaseUrl": format!("{url}/v1"), "apiKey": "secret"}});
-    let config =
-        json!({"prompts": ["{{messages}}"], "providers": [provider], "tests": format!("file://{}", tests.display())});
-    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
-    let mut command = Command::new(promptfoo);
-    command.args(["eval", "--no-cache", "--no-progress-bar", "-c", "config.json", "-o", "out.json"]);
-    command.current_dir(folder).env("PROMPTFOO_CONFIG_DIR", folder.join("home"));
-    for name in ["TELEMETRY", "UPDATE", "REMOTE_GENERATION"] {
-        command.env(format!("PROMPTFOO_DISABLE_{name}"), "1");
-    }
-    let output = run(command).await;
-    let results = std::fs::read(folder.join("out.json"));
-    let results = results.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
-    let results: Value = serde_json::from_slice(&results).unwrap();
-    let result = |one: &Value| (one["testCase"]["description"].as_str().unwrap().to_owned(), one["success"] == true);
-    let passed: BTreeMap<String, bool> = results["results"]["results"].as_array().unwrap().iter().map(result).collect();
+    let Some(passed) = promptfoo(folder, &tests, &url).await else { return };
     assert_eq!(passed, told());
     assert_eq!(model.lock().unwrap().asked.len(), CASES.len());
 }

@@ -71,6 +71,7 @@ async fn prompts_and_releases_are_kept_by_grpc_as_well() {
     assert!(releases.step(step(v1::ReleaseStep::Live, "ann", false)).await.is_err(), "no gate has passed it");
     let live = releases.step(step(v1::ReleaseStep::Live, "ann", true)).await.unwrap().into_inner();
     assert_eq!((live.entries[0].state.as_str(), live.entries[0].environment.as_str()), ("live", "production"));
+    assert_eq!((live.entries[0].forced, live.entries[0].replaces), (Some(true), None));
     let none = releases.step(step(v1::ReleaseStep::Unspecified, "ann", false)).await.unwrap_err();
     assert_eq!(none.code(), Code::InvalidArgument);
 
@@ -79,6 +80,24 @@ async fn prompts_and_releases_are_kept_by_grpc_as_well() {
     let status = releases.status(asked).await.unwrap().into_inner().releases;
     let told = (status[0].live.as_str(), status[0].seen.as_str(), status[0].calls, status[0].verdict.as_str());
     assert_eq!((status.len(), told), (1, ("12", "12", 1, "agrees")));
+    assert_eq!(status[0].forced, "by ann: a test");
+    let log = releases.log(v1::LogRequest { prompt: "refund-helper".to_owned() }).await.unwrap().into_inner().entries;
+    let steps: Vec<&str> = log.iter().map(|entry| entry.step.as_str()).collect();
+    assert_eq!((steps, log[0].entry), (vec!["live", "approve", "propose"], 3));
+
+    let second = v1::AddPromptRequest { version: "13".to_owned(), approvals: Some(2), ..prompt("Help kindly.") };
+    prompts.add(second).await.unwrap();
+    let listed = prompts.list(v1::ListPromptsRequest {}).await.unwrap().into_inner().prompts;
+    assert_eq!((listed.len(), listed[0].revision, listed[0].live.as_str()), (1, 2, "production: 1"));
+    let asked = v1::HistoryRequest { prompt: "refund-helper".to_owned() };
+    let history = prompts.history(asked).await.unwrap().into_inner().revisions;
+    assert_eq!(history.iter().map(|one| one.revision).collect::<Vec<_>>(), [2, 1]);
+    let asked = v1::DiffRequest { before: "refund-helper@12".to_owned(), after: "refund-helper".to_owned() };
+    let difference = prompts.diff(asked).await.unwrap().into_inner();
+    assert_eq!((difference.changed, difference.governance), (vec!["content".to_owned()], vec!["approvals".to_owned()]));
+    send(&server, vec![chat(2, "Anything", "Sure.", false, &[])]).await;
+    let unknown = prompts.unregistered(v1::UnregisteredRequest {}).await.unwrap().into_inner().prompts;
+    assert!(unknown.is_empty(), "version 12 is on record: {unknown:?}");
     let log = rows(tracewell(&data, &["release", "log", "--format", "json"]));
     assert_eq!(log.len(), 3);
     server.stop();

@@ -235,6 +235,10 @@ async fn what_a_replay_may_cost_is_held_and_what_is_wrong_is_told() {
     let stopped = replay(&data, &well, &["--max-cost", "0.0012"]).await;
     assert!(!stopped.status.success());
     assert!(said(&stopped).contains("2 answered, 0 were there, 0 failed, 2 not tried"), "{}", said(&stopped));
+    // Gone on with, it has not more to spend than it had: a third call would come to 0.00168.
+    let stopped = replay(&data, &well, &["--max-cost", "0.0012"]).await;
+    assert!(said(&stopped).contains("0 answered, 2 were there, 0 failed, 2 not tried"), "{}", said(&stopped));
+    assert!(said(&stopped).contains("0 USD, 0.00112 USD before"), "{}", said(&stopped));
     let rest = replay(&data, &well, &[]).await;
     assert!(said(&rest).contains("2 answered, 2 were there"), "{}", said(&rest));
     assert_eq!(model.lock().unwrap().asked.len(), 4);

@@ -1,6 +1,7 @@
 //! The whole way of a prompt's owner: a failure is captured, reviewed and corrected; a worse candidate is stopped, a better
 //! one goes live, goes bad, and is rolled back.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
@@ -8,18 +9,20 @@ use std::sync::{Arc, Mutex};
 use axum::Json;
 use serde_json::{Value, json};
 
+use super::promptfoo::promptfoo;
 use super::replay::{Model, candidate, replay, start};
-use super::{CASES, chat, done, rows, said, send, tracewell};
+use super::traffic::traffic;
+use super::{CASES, done, rows, said, tracewell};
 use crate::server::{BINARY, Server};
 
 /// Runs a command as somebody.
-fn by(who: &str, data: &Path, arguments: &[&str]) -> Output {
+pub(super) fn by(who: &str, data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command.args(arguments).args(["--data", data.to_str().unwrap()]).env_remove("TRACEWELL_CONFIG");
     command.env("TRACEWELL_AUTHOR", who).output().unwrap()
 }
 
-fn refused(output: &Output, why: &str) {
+pub(super) fn refused(output: &Output, why: &str) {
     assert!(!output.status.success() && said(output).contains(why), "{}", said(output));
 }
 
@@ -34,7 +37,7 @@ fn prompt(data: &Path, folder: &Path, instructions: &str) {
     done(by("ann", data, &["prompt", "add", file.to_str().unwrap()]));
 }
 
-async fn webhook() -> (String, Arc<Mutex<Vec<Value>>>) {
+pub(super) async fn webhook() -> (String, Arc<Mutex<Vec<Value>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&told);
     let take = move |Json(body): Json<Value>| {
@@ -55,10 +58,13 @@ async fn from_a_failure_in_production_to_a_rollback() {
     let server = Server::start(&data, &[]).await;
     let (url, _) = start(Model::default()).await;
 
-    // Two calls fail, and are captured.
-    let spans = [0, 1].map(|case| chat(case as u32 + 1, CASES[case].1, "", true, &[]));
-    send(&server, spans.to_vec()).await;
-    done(by("ann", &data, &["examples", "capture", "error", "--dataset", "refunds", "--since", "1d"]));
+    // Two answers are disliked, and captured.
+    let terse = ("12", "Be terse.");
+    let runs = traffic(&server, &url, terse, &[CASES[0].1, CASES[1].1]).await;
+    for run in &runs {
+        done(by("ann", &data, &["score", "add", "helpful", "false", "--trace", run, "--author", "cleo"]));
+    }
+    done(by("ann", &data, &["examples", "capture", "thumbs_down", "--dataset", "refunds", "--since", "1d"]));
     let examples = rows(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]));
     let id = |case: usize| {
         examples.iter().find(|example| example["question"] == CASES[case].1).unwrap()["example"]
@@ -99,13 +105,19 @@ async fn from_a_failure_in_production_to_a_rollback() {
     refused(&imported, "line 3: the queue `failures` has no item `refunds/nobody`");
     assert!(said(&imported).contains("1 judged, 1 row is wrong"), "{}", said(&imported));
     let corrected = server
-        .sql("SELECT trace_id, text, author, source FROM evaluations WHERE data_type = 'correction' ORDER BY trace_id");
-    let correction = |case: usize| json!({"trace_id": format!("{:032x}", case + 1), "text": CASES[case].2, "author": "bob", "source": "human"});
+        .sql("SELECT trace_id, text, author, source FROM evaluations WHERE data_type = 'correction' ORDER BY time");
+    let correction =
+        |case: usize| json!({"trace_id": runs[case], "text": CASES[case].2, "author": "bob", "source": "human"});
     assert_eq!(json!(corrected), json!([correction(0), correction(1)]));
     let examples = rows(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]));
     assert!(examples.iter().all(|example| CASES.iter().any(|case| example["expected"] == case.2)), "{examples:?}");
-    let exported = done(tracewell(&data, &["dataset", "export", "refunds", "--to", "promptfoo-yaml"]));
-    assert!(exported.contains(CASES[1].1) && exported.contains(CASES[1].2), "{exported}");
+    // promptfoo asks what production asked, and finds the answer that was wrong.
+    let tests = folder.join("tests.yaml");
+    let export = ["dataset", "export", "refunds", "--to", "promptfoo-yaml", "--output", tests.to_str().unwrap()];
+    done(tracewell(&data, &export));
+    if let Some(passed) = promptfoo(folder, &tests, &url).await {
+        assert_eq!(passed, BTreeMap::from([(id(0), true), (id(1), false)]));
+    }
 
     // Three revisions are on record; the first is live.
     for instructions in ["Be kind.", "Be terse.", "Be exact."] {
@@ -119,27 +131,39 @@ async fn from_a_failure_in_production_to_a_rollback() {
     let status = rows(tracewell(&data, &["release", "status", "--format", "json"]));
     let forced = status.iter().find(|row| row["live"] == "1").unwrap();
     assert_eq!(forced["forced"], "by ann: it was live before there was a record");
+    let mut replays = Vec::new();
     for revision in 1..=3 {
         let instructions = ["Be kind.", "Be terse.", "Be exact."][revision - 1];
         let tried = candidate(folder, &format!("refund-helper@{revision}"), &url, instructions);
         let output = replay(&data, &tried, &[]).await;
         assert!(output.status.success(), "{}", said(&output));
+        let told = said(&output);
+        replays.push(told.split("replay ").nth(1).unwrap().split(':').next().unwrap().to_owned());
     }
-    let decide = |revision: u32| {
+    let decide = |revision: u32, baseline: &str, more: &[&str]| {
         let file = folder.join("gate.toml");
         let text = format!(
-            "name = 'refunds'\ndataset = 'refunds@latest'\nbaseline = 'live:production'\n\
+            "name = 'refunds'\ndataset = 'refunds@latest'\nbaseline = '{baseline}'\n\
              candidate = 'version:refund-helper@{revision}'\nminimum_sample = 2\nrepetitions = 1\n\
              [[scorer]]\nname = 'right'\nkind = 'exact'\nmin_pass_rate = 1.0\n"
         );
         std::fs::write(&file, text).unwrap();
-        by("ann", &data, &["gate", file.to_str().unwrap()])
+        by("ann", &data, &[&["gate", file.to_str().unwrap()][..], more].concat())
     };
-    let (worse, better) = (decide(2), decide(3));
+    let (worse, better) = (decide(2, "live:production", &[]), decide(3, "live:production", &[]));
     assert_eq!((worse.status.code(), better.status.code()), (Some(1), Some(0)), "{}{}", said(&worse), said(&better));
+    // Against the replay of the worse one, what is better shows.
+    let earlier = decide(3, &format!("run:{}", replays[1]), &["--dry-run", "--format", "json"]);
+    let earlier: Value = serde_json::from_str(&done(earlier)).unwrap();
+    assert_eq!(
+        (&earlier["baseline_version"], &earlier["changes"][0]["example"], &earlier["changes"][0]["to"]),
+        (&json!("refund-helper@2"), &json!(id(1)), &json!(1.0))
+    );
     let verdict = |decision: &str| {
-        let found = server.sql(&format!("SELECT verdict, baseline FROM verdicts WHERE decision = '{decision}'"));
+        let found = server
+            .sql(&format!("SELECT verdict, baseline, baseline_version FROM verdicts WHERE decision = '{decision}'"));
         assert_eq!((found.len(), &found[0]["baseline"]), (1, &json!("live:production")));
+        assert_eq!(found[0]["baseline_version"], "refund-helper@1", "what was live when it was reached");
         found[0]["verdict"].as_str().unwrap().to_owned()
     };
     let (failed, passed) = (verdict("fail"), verdict("pass"));
@@ -160,25 +184,26 @@ async fn from_a_failure_in_production_to_a_rollback() {
     assert!(live.contains("refund-helper@3 in production: live (changes content)"), "{live}");
 
     // Its traffic agrees, goes bad, and it is rolled back.
-    let mut bad = chat(9, "Anything", "else", false, &[]);
-    for attribute in bad["attributes"].as_array_mut().unwrap() {
-        if attribute["key"] == "gen_ai.prompt.version" {
-            attribute["value"]["stringValue"] = json!("3");
-        }
-    }
-    let start = crate::spans::now();
-    bad["startTimeUnixNano"] = json!(start.to_string());
-    bad["endTimeUnixNano"] = json!((start + 1_000_000).to_string());
-    send(&server, vec![bad]).await;
+    let bad = traffic(&server, &url, ("3", "Be exact."), &[CASES[1].1]).await.remove(0);
+    done(by("ann", &data, &["score", "add", "helpful", "false", "--trace", &bad, "--author", "cleo"]));
     let status = rows(tracewell(&data, &["release", "status", "--format", "json"]));
     assert_eq!(
         (&status[0]["live"], &status[0]["seen"], &status[0]["calls"], &status[0]["forced"]),
         (&json!("3"), &json!("3"), &json!("1"), &Value::Null),
         "{status:?}"
     );
-    let joined = server
-        .sql("SELECT release_revision, agrees FROM span_releases WHERE trace_id = '00000000000000000000000000000009'");
+    let joined = server.sql(&format!("SELECT release_revision, agrees FROM span_releases WHERE trace_id = '{bad}'"));
     assert_eq!(json!(joined), json!([{"release_revision": 3, "agrees": true}]));
+    // What the run was told otherwise than the one before shows.
+    let difference = done(tracewell(&data, &["runs", "diff", &runs[1], &bad, "--format", "json"]));
+    let difference: Value = serde_json::from_str(&difference).unwrap();
+    assert_eq!(difference["classes"], json!(["content"]), "{difference}");
+    let changes = difference["calls"][0]["changes"].as_array().unwrap();
+    let version = changes.iter().find(|one| one["what"] == "prompt version").unwrap();
+    assert_eq!((&version["a"], &version["b"]), (&json!("12"), &json!("3")));
+    let texts = difference["texts"].as_array().unwrap();
+    let instructions = texts.iter().find(|one| one["what"] == "instructions").unwrap();
+    assert_eq!(instructions["lines"], json!([["-", "Be terse."], ["+", "Be exact."]]));
     let (hook, told) = webhook().await;
     let data_too = data.clone();
     let rolled = tokio::task::spawn_blocking(move || {
@@ -318,8 +343,16 @@ fn prompts_are_taken_over_from_the_history_of_a_folder() {
     let diff = done(tracewell(&data, &["prompt", "diff", "team/helper@1", "team/helper@2"]));
     assert!(diff.contains("changed  content") && diff.contains("Kindly help"), "{diff}");
 
-    // Taken over again, it goes on behind what it told before.
+    // Taken over again, it goes on behind what it told before; names need not be ASCII.
     assert_eq!(done(by("ann", &data, &["prompt", "sync", prompts, "--history"])), "");
+    std::fs::write(folder.join("prompts/grüße an alle.md"), "Names of prompts have no spaces.").unwrap();
+    std::fs::write(folder.join("prompts/grüße.md"), "Greet.").unwrap();
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "greetings"]);
+    let greeted = by("ann", &data, &["prompt", "sync", prompts, "--history"]);
+    refused(&greeted, "`grüße an alle.md` is no prompt");
+    assert!(said(&greeted).contains("grüße@1\n"), "{}", said(&greeted));
+    std::fs::remove_file(folder.join("prompts/grüße an alle.md")).unwrap();
 
     // What is on record is not recorded again; what is no prompt is told, and the rest goes on.
     std::fs::write(folder.join("prompts/broken.toml"), "modell = 1\n").unwrap();
@@ -327,7 +360,7 @@ fn prompts_are_taken_over_from_the_history_of_a_folder() {
     let synced = by("ann", &data, &["prompt", "sync", prompts]);
     refused(&synced, "`broken.toml` is no prompt");
     assert!(
-        said(&synced).contains("1 revisions were recorded, 1 files say what is on record, 1 are no prompts"),
+        said(&synced).contains("1 revisions were recorded, 2 files say what is on record, 1 are no prompts"),
         "{}",
         said(&synced)
     );

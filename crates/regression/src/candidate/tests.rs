@@ -166,3 +166,31 @@ fn a_provider_without_a_known_address_has_to_have_one() {
     let prompt = recorded(&format!("[routing]\nprovider = 'mistral'\nurl = 'https://here/v1'\n{message}"));
     assert_eq!(Candidate::of_prompt(&prompt).unwrap().endpoint.kind, Kind::OpenAi);
 }
+
+#[test]
+fn images_are_sent_as_each_interface_takes_them_and_told_as_they_were() {
+    let mut with = example();
+    let image = json!({"type": "blob", "modality": "image", "mime_type": "image/png", "content": "aGk="});
+    with.messages[1].content = json!([{"type": "text", "text": "Is this it?"}, image]);
+    let request = candidate("").request(&with).unwrap();
+    let openai = Kind::OpenAi.body(&request);
+    assert_eq!(
+        openai["messages"][1]["content"][1],
+        json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}})
+    );
+    let anthropic = Kind::Anthropic.body(&request);
+    let source = json!({"type": "base64", "media_type": "image/png", "data": "aGk="});
+    assert_eq!(
+        anthropic["messages"][0]["content"],
+        json!([{"type": "text", "text": "Is this it?"}, {"type": "image", "source": source}])
+    );
+    let told = wire::telemetry(&request.messages);
+    assert_eq!(told[1]["parts"], json!([{"type": "text", "content": "Is this it?"}, image]));
+    assert_eq!((Kind::OpenAi.check(&request), Kind::Anthropic.check(&request)), (Ok(()), Ok(())));
+
+    with.messages[1].content = json!([{"type": "file", "file": {"file_id": "file-1"}}]);
+    let request = candidate("").request(&with).unwrap();
+    assert_eq!(Kind::OpenAi.check(&request), Ok(()));
+    let refused = Kind::Anthropic.check(&request).unwrap_err();
+    assert!(refused.contains("message 2, which is of `user`, has a part of type `file`"), "{refused}");
+}

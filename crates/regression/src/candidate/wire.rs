@@ -9,6 +9,7 @@ use crate::example::Message;
 use crate::{Answer, sent};
 
 mod anthropic;
+mod media;
 
 /// The interface of an endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -86,6 +87,40 @@ impl Kind {
         }
     }
 
+    /// Whether the interface can be sent all of a request.
+    ///
+    /// # Errors
+    /// Which part of which message it does not take.
+    pub fn check(self, request: &Request) -> Result<(), String> {
+        for (number, message) in (1..).zip(&request.messages) {
+            for part in parts(message) {
+                let is_text = matches!(message.role.as_str(), "system" | "developer" | "tool");
+                if is_text || self.part(part).is_none() {
+                    let (role, kind) = (&message.role, part["type"].as_str().unwrap_or("(unsaid)"));
+                    return Err(format!(
+                        "message {number}, which is of `{role}`, has a part of type `{kind}` that {} cannot be sent there",
+                        self.provider()
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A part that is no text, as the interface takes it.
+    fn part(self, part: &Value) -> Option<Value> {
+        match self {
+            Self::OpenAi => media::openai(part),
+            Self::Anthropic => media::anthropic(part),
+        }
+    }
+
+    /// Whether the interface takes a parameter of that name.
+    #[must_use]
+    pub fn takes(self, parameter: &str) -> bool {
+        self == Self::OpenAi || anthropic::takes(parameter)
+    }
+
     /// The body of a request.
     #[must_use]
     pub fn body(self, request: &Request) -> Value {
@@ -110,7 +145,7 @@ impl Kind {
 fn openai(request: &Request) -> Value {
     let mut body = request.parameters.clone();
     body.insert("model".to_owned(), Value::from(request.model.as_str()));
-    body.insert("messages".to_owned(), json!(request.messages));
+    body.insert("messages".to_owned(), request.messages.iter().map(written).collect());
     if !request.tools.is_empty() {
         body.insert("tools".to_owned(), json!(request.tools));
     }
@@ -118,6 +153,26 @@ fn openai(request: &Request) -> Value {
         body.insert("response_format".to_owned(), format.clone());
     }
     Value::Object(body)
+}
+
+/// A message with the parts that OpenAI's interface takes.
+fn written(message: &Message) -> Value {
+    let mut written = json!(message);
+    if let Some(parts) = written["content"].as_array_mut() {
+        for part in parts.iter_mut().filter(|part| !is_text(part)) {
+            *part = media::openai(part).unwrap_or_else(|| part.clone());
+        }
+    }
+    written
+}
+
+/// The parts of a message that are no text.
+fn parts(message: &Message) -> impl Iterator<Item = &Value> {
+    message.content.as_array().into_iter().flatten().filter(|part| !is_text(part))
+}
+
+fn is_text(part: &Value) -> bool {
+    part["text"].is_string()
 }
 
 fn read_openai(body: &Value) -> Result<Response, String> {
@@ -156,6 +211,7 @@ pub fn telemetry(messages: &[Message]) -> Value {
         }
         let mut parts: Vec<Value> =
             message.text().into_iter().map(|text| json!({ "type": "text", "content": text })).collect();
+        parts.extend(self::parts(message).map(media::telemetry));
         for call in message.rest.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
             let function = &call["function"];
             let arguments = function["arguments"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());

@@ -69,10 +69,13 @@ impl Gate {
             notes.push(format!("{more} smaller changes are not listed"));
         }
         Verdict {
+            verdict: None,
             gate: self.name.clone(),
             dataset: self.dataset.to_string(),
             baseline: self.baseline.as_ref().map(ToString::to_string),
+            baseline_version: None,
             candidate: self.candidate.to_string(),
+            candidate_version: None,
             // Nothing found is nothing shown.
             decision: findings.iter().map(|finding| finding.decision).max().unwrap_or(Decision::NotEnoughEvidence),
             examples: grid.cases.len(),

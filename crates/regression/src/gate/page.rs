@@ -42,10 +42,17 @@ pub fn page(verdict: &Verdict) -> Vec<Block> {
 
 fn facts(verdict: &Verdict) -> Block {
     let mut facts = vec![("decision", verdict.decision.to_string()), ("dataset", verdict.dataset.clone())];
-    facts.extend(verdict.baseline.clone().map(|baseline| ("baseline", baseline)));
-    facts.push(("candidate", verdict.candidate.clone()));
+    let contender = |name: &String, version: &Option<String>| match version {
+        // The version is in the name already, as in `version:refund-helper@13`.
+        Some(version) if !name.ends_with(version.as_str()) => format!("{name}, which is {version}"),
+        _ => name.clone(),
+    };
+    let baseline = verdict.baseline.as_ref().map(|name| ("baseline", contender(name, &verdict.baseline_version)));
+    facts.extend(baseline);
+    facts.push(("candidate", contender(&verdict.candidate, &verdict.candidate_version)));
     let times = if verdict.repetitions == 1 { String::new() } else { format!(", {} times each", verdict.repetitions) };
     facts.push(("examples", format!("{}{times}", verdict.examples)));
+    facts.extend(verdict.verdict.clone().map(|id| ("verdict", id)));
     Block::Facts(facts)
 }
 

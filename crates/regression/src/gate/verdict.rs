@@ -45,10 +45,19 @@ impl fmt::Display for Decision {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Verdict {
+    /// Its id, where it is on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
     pub gate: String,
     pub dataset: String,
     pub baseline: Option<String>,
+    /// What the baseline's trials are marked with, such as `refund-helper@12`: for `live`, what was live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_version: Option<String>,
     pub candidate: String,
+    /// What the candidate's trials are marked with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate_version: Option<String>,
     /// The worst of the findings.
     pub decision: Decision,
     pub examples: usize,

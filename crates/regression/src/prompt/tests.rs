@@ -33,6 +33,37 @@ fn a_text_is_instructions() {
     let file = PromptFile::parse("helper.md", "You help.\n").unwrap();
     assert_eq!(file.messages, [Template { role: "system".to_owned(), content: "You help.".to_owned() }]);
     assert!(PromptFile::parse("helper.md", "\n").unwrap_err().contains("no text"));
+    assert!(PromptFile::parse("helper.toml", "owner = 'ann'\n").unwrap_err().contains("no text"));
     assert!(PromptFile::parse("helper.toml", "modell = 1\n").is_err());
     assert!(PromptFile::parse("a b.md", "x").is_err());
+}
+
+#[test]
+fn what_governs_a_release_is_shown_and_compared() {
+    let strict = format!("owner = 'ann'\nreviewers = ['bob']\napprovals = 2\nthresholds = {{ right = 0.9 }}\n{FIRST}");
+    let strict = next(&strict, None).unwrap();
+    let whole = strict.whole();
+    assert_eq!(
+        [&whole["owner"], &whole["reviewers"], &whole["approvals"], &whole["thresholds"], &whole["author"]],
+        [&json!("ann"), &json!(["bob"]), &json!(2), &json!({"right": 0.9}), &json!("ann")]
+    );
+    let lax = format!("owner = 'ann'\nreviewers = ['bob']\napprovals = 1\n{FIRST}");
+    let lax = next(&lax, Some(&strict)).unwrap();
+    assert_eq!(
+        (lax.changes(Some(&strict)).len(), lax.governance(&strict)),
+        (0, vec!["approvals".to_owned(), "thresholds".to_owned()])
+    );
+    let wrong = PromptFile::parse("helper.toml", &format!("thresholds = {{ right = 'high' }}\n{FIRST}")).unwrap_err();
+    assert!(wrong.contains("threshold `right` is \"high\""), "{wrong}");
+}
+
+#[test]
+fn a_workflow_goes_by_its_versions() {
+    let flow =
+        |version: &str, last: Option<&Prompt>| next(&format!("kind = 'workflow'\nversion = '{version}'\n"), last);
+    let first = flow("1.4", None).unwrap();
+    assert_eq!((first.kind, first.messages()), (Kind::Workflow, vec![]));
+    assert_eq!(flow("1.4", Some(&first)), None);
+    let second = flow("1.5", Some(&first)).unwrap();
+    assert_eq!((second.revision, second.changes(Some(&first))), (2, vec!["content".to_owned()]));
 }

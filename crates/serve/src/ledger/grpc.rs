@@ -2,30 +2,36 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::DateTime;
 use serde_json::{Map, Value, json};
 use tonic::{Code, Response, Status};
 use tracewell_ledger::releases::{self, Request};
-use tracewell_ledger::{Ledger, LedgerError, prompts};
+use tracewell_ledger::{LedgerError, prompts};
 use tracewell_proto::v1;
 use tracewell_proto::v1::prompts_server::{Prompts, PromptsServer};
 use tracewell_proto::v1::releases_server::{Releases, ReleasesServer};
 use tracewell_query::Engine;
 use tracewell_regression::candidate::Template;
 use tracewell_regression::dataset::{Signed, check_name};
-use tracewell_regression::prompt::{Origin, Prompt, PromptFile};
+use tracewell_regression::prompt::{Kind, Origin, Prompt, PromptFile};
 use tracewell_regression::release::{Entry, Step};
 
-use super::{TRAFFIC, production};
+use super::{Records, TRAFFIC, production};
 
 /// What people keep of prompts, for programs.
 #[derive(Clone)]
-pub struct LedgerService(Arc<Ledger<Arc<Engine>>>);
+pub struct LedgerService(Records);
 
 /// The services of prompts and of releases.
-pub fn ledger_services(ledger: Ledger<Arc<Engine>>) -> (PromptsServer<LedgerService>, ReleasesServer<LedgerService>) {
-    let service = LedgerService(Arc::new(ledger));
+pub fn ledger_services(records: Records) -> (PromptsServer<LedgerService>, ReleasesServer<LedgerService>) {
+    let service = LedgerService(records);
     (PromptsServer::new(service.clone()), ReleasesServer::new(service))
+}
+
+impl LedgerService {
+    fn source(&self) -> &Arc<Engine> {
+        &self.0.ledger.source
+    }
 }
 
 #[tonic::async_trait]
@@ -38,22 +44,73 @@ impl Prompts for LedgerService {
         let signed = signed(&asked.author, &asked.note)?;
         let origin = Origin { source: some(&asked.source), commit: some(&asked.commit) };
         let file = file(asked)?;
-        let added = self.0.add_prompt(&file, &signed, &origin).await.map_err(refusal)?;
+        let added = self.0.ledger.add_prompt(&file, &signed, &origin).await.map_err(refusal)?;
         let is_new = added.is_some();
         let prompt = match added {
             Some(added) => added,
             // It says what is on record.
             None => {
                 let name = file.name.as_deref().unwrap_or_default();
-                prompts::get(&self.0.source, name).await.map_err(refusal)?
+                prompts::get(self.source(), name).await.map_err(refusal)?
             }
         };
         Ok(Response::new(v1::AddPromptResponse { prompt: Some(told(&prompt)), added: is_new }))
     }
 
     async fn get(&self, request: tonic::Request<v1::GetPromptRequest>) -> Result<Response<v1::Prompt>, Status> {
-        let found = prompts::get(&self.0.source, &request.into_inner().prompt).await.map_err(refusal)?;
+        let found = prompts::get(self.source(), &request.into_inner().prompt).await.map_err(refusal)?;
         Ok(Response::new(told(&found)))
+    }
+
+    async fn list(
+        &self,
+        _: tonic::Request<v1::ListPromptsRequest>,
+    ) -> Result<Response<v1::ListPromptsResponse>, Status> {
+        let found = prompts::list(self.source()).await.map_err(refusal)?;
+        let prompts = found.into_iter().map(|one| v1::ListedPrompt {
+            name: one.name,
+            revision: one.revision,
+            version: one.version,
+            owner: one.owner.unwrap_or_default(),
+            purpose: one.purpose.unwrap_or_default(),
+            recorded_at: one.recorded_at,
+            author: one.author,
+            live: one.live.unwrap_or_default(),
+            kind: named(one.kind),
+        });
+        Ok(Response::new(v1::ListPromptsResponse { prompts: prompts.collect() }))
+    }
+
+    async fn history(
+        &self,
+        request: tonic::Request<v1::HistoryRequest>,
+    ) -> Result<Response<v1::HistoryResponse>, Status> {
+        let found = prompts::revisions(self.source(), &request.into_inner().prompt).await.map_err(refusal)?;
+        Ok(Response::new(v1::HistoryResponse { revisions: found.iter().map(told).collect() }))
+    }
+
+    async fn diff(&self, request: tonic::Request<v1::DiffRequest>) -> Result<Response<v1::DiffResponse>, Status> {
+        let v1::DiffRequest { before, after } = request.into_inner();
+        let found = prompts::difference(self.source(), &before, &after).await.map_err(refusal)?;
+        let (before, after) = (Some(told(&found.before)), Some(told(&found.after)));
+        let (changed, governance) = (found.changed, found.governance);
+        Ok(Response::new(v1::DiffResponse { before, after, changed, governance }))
+    }
+
+    async fn unregistered(
+        &self,
+        _: tonic::Request<v1::UnregisteredRequest>,
+    ) -> Result<Response<v1::UnregisteredResponse>, Status> {
+        let found = prompts::unregistered(self.source()).await.map_err(refusal)?;
+        let prompts = found.into_iter().map(|one| v1::UnregisteredPrompt {
+            prompt_name: one.prompt_name.unwrap_or_default(),
+            prompt_version: one.prompt_version.unwrap_or_default(),
+            prompt_shape: one.prompt_shape.unwrap_or_default(),
+            services: one.services.unwrap_or_default(),
+            calls: one.calls,
+            last_seen: one.last_seen,
+        });
+        Ok(Response::new(v1::UnregisteredResponse { prompts: prompts.collect() }))
     }
 }
 
@@ -72,8 +129,8 @@ impl Releases for LedgerService {
             v1::ReleaseStep::Rollback => Step::Rollback,
         };
         let at = match asked.at_unix_nano {
-            0 => self.0.now(),
-            at => i64::try_from(at).map_err(|_| Status::invalid_argument("`at_unix_nano` is out of all time"))?,
+            0 => None,
+            at => Some(i64::try_from(at).map_err(|_| Status::invalid_argument("`at_unix_nano` is out of all time"))?),
         };
         let verdict = some(&asked.verdict);
         let request = Request {
@@ -81,19 +138,27 @@ impl Releases for LedgerService {
             prompt: &asked.prompt,
             environment: &some(&asked.environment).unwrap_or_else(production),
             signed: &signed(&asked.author, &asked.why)?,
-            effective_at: &DateTime::from_timestamp_nanos(at).to_rfc3339_opts(SecondsFormat::Micros, true),
+            at: at.map(DateTime::from_timestamp_nanos),
             verdict: verdict.as_deref(),
             forced: asked.force,
         };
-        let (entries, prompt) = self.0.step(&request).await.map_err(refusal)?;
+        let (entries, prompt, webhook) = self.0.step(&request).await.map_err(refusal)?;
         let entries = entries.into_iter().map(entry).collect();
-        Ok(Response::new(v1::StepResponse { entries, prompt: Some(told(&prompt)) }))
+        let webhook = webhook.unwrap_or_default();
+        Ok(Response::new(v1::StepResponse { entries, prompt: Some(told(&prompt)), webhook }))
+    }
+
+    async fn log(&self, request: tonic::Request<v1::LogRequest>) -> Result<Response<v1::LogResponse>, Status> {
+        let prompt = some(&request.into_inner().prompt);
+        let found = releases::entries(self.source(), prompt.as_deref()).await.map_err(refusal)?;
+        Ok(Response::new(v1::LogResponse { entries: found.into_iter().map(entry).collect() }))
     }
 
     async fn status(&self, request: tonic::Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Status> {
         let prompt = some(&request.into_inner().prompt);
-        let found = releases::status(&self.0.source, prompt.as_deref(), TRAFFIC).await.map_err(refusal)?;
+        let found = releases::status(self.source(), prompt.as_deref(), TRAFFIC).await.map_err(refusal)?;
         let releases = found.into_iter().map(|one| v1::ReleaseStatus {
+            kind: named(one.kind),
             prompt: one.prompt,
             environment: one.environment,
             live: one.live.unwrap_or_default(),
@@ -103,6 +168,7 @@ impl Releases for LedgerService {
             calls: one.calls,
             other_calls: one.other_calls,
             verdict: one.verdict,
+            forced: one.forced.unwrap_or_default(),
         });
         Ok(Response::new(v1::StatusResponse { releases: releases.collect() }))
     }
@@ -131,10 +197,16 @@ fn signed(author: &str, note: &str) -> Result<Signed, Status> {
 
 fn file(asked: v1::AddPromptRequest) -> Result<PromptFile, Status> {
     check_name(&asked.name).map_err(|error| Status::invalid_argument(format!("`name`: {error}")))?;
-    if asked.messages.is_empty() {
+    let kind = match asked.kind.as_str() {
+        "" | "prompt" => Kind::Prompt,
+        "workflow" => Kind::Workflow,
+        other => return Err(Status::invalid_argument(format!("`kind` is `{other}`; it is prompt or workflow"))),
+    };
+    if asked.messages.is_empty() && kind == Kind::Prompt {
         return Err(Status::invalid_argument("there are no `messages`"));
     }
     Ok(PromptFile {
+        kind,
         version: some(&asked.version),
         owner: some(&asked.owner),
         reviewers: asked.reviewers,
@@ -165,6 +237,7 @@ fn told(prompt: &Prompt) -> v1::Prompt {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let message = |message: Template| v1::PromptMessage { role: message.role, content: message.content };
     v1::Prompt {
+        kind: named(prompt.kind),
         name: prompt.name.clone(),
         revision: prompt.revision,
         version: prompt.version.clone(),
@@ -188,9 +261,16 @@ fn told(prompt: &Prompt) -> v1::Prompt {
     }
 }
 
+fn named(kind: Kind) -> String {
+    json!(kind).as_str().unwrap_or_default().to_owned()
+}
+
 fn entry(entry: Entry) -> v1::ReleaseEntry {
     v1::ReleaseEntry {
+        kind: named(entry.kind),
         state: json!(entry.state).as_str().unwrap_or_default().to_owned(),
+        step: json!(entry.step).as_str().unwrap_or_default().to_owned(),
+        entry: entry.entry,
         prompt: entry.prompt,
         environment: entry.environment,
         revision: entry.revision,
@@ -201,5 +281,8 @@ fn entry(entry: Entry) -> v1::ReleaseEntry {
         change: entry.change,
         verdict: entry.verdict.unwrap_or_default(),
         decision: entry.decision.unwrap_or_default(),
+        replaces: entry.replaces,
+        forced: entry.forced,
+        approvals: entry.approvals,
     }
 }

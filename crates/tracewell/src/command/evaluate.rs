@@ -68,6 +68,9 @@ impl Evaluate {
         if let Some(name) = parameters.keys().find(|name| !known(name)) {
             bail!("none of these evaluators has a parameter `{name}`; `tracewell query NAME --describe` lists them");
         }
+        if !self.dry_run {
+            self.asked.check_server().await?;
+        }
         let source = self.asked.open().await?;
         let (mut told, mut scores) = (Vec::new(), Vec::new());
         for rule in rules {

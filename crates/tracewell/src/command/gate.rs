@@ -87,35 +87,38 @@ impl Gate {
         let file = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let gate = Declared::parse(&file).with_context(|| format!("`{}` is no gate", path.display()))?;
         let author = self.author.name()?;
-        let ledger = self.asked.ledger().await?;
-        let source = &ledger.source;
-        let name = named(source, &gate.candidate).await?;
-        let candidate = releases::who(source, &gate.candidate, &name).await?;
-        let baseline = match &gate.baseline {
-            Some(file @ Contender::File(_)) => Some(releases::who(source, file, &named(source, file).await?).await?),
-            Some(baseline) => Some(releases::who(source, baseline, &name).await?),
-            None => None,
-        };
+        // Before anything is worked out, whether it can be kept.
+        let ledger = if self.dry_run { None } else { Some(self.asked.ledger().await?) };
+        let source = &self.asked.open().await?;
+        let candidate = Named::new(source, &gate.candidate).await?;
+        let who = releases::who(source, &gate.candidate, &candidate.name).await?;
+        let (mut baseline, mut with) = (None, None);
+        if let Some(contender) = &gate.baseline {
+            let named = Named::new(source, contender).await?;
+            // What is live is asked of the candidate's prompt.
+            let name = if matches!(contender, Contender::File(_)) { &named.name } else { &candidate.name };
+            with = Some(releases::who(source, contender, name).await?);
+            baseline = named.file;
+        }
         let request = Request {
             gate: &gate,
             file: &file,
             author: &author,
-            sides: [baseline.as_ref(), Some(&candidate)],
-            today: chrono::DateTime::from_timestamp_nanos(ledger.now()).date_naive(),
+            sides: [with.as_ref(), Some(&who)],
+            files: [baseline.as_deref(), candidate.file.as_deref()],
+            today: chrono::DateTime::from_timestamp_nanos(super::now()).date_naive(),
             since: self.since,
         };
-        let reached = verdicts::reach(&ledger.source, &request).await?;
-        if !self.dry_run {
+        let mut reached = verdicts::reach(source, &request).await?;
+        if let Some(ledger) = &ledger {
             ledger.keep(&reached).await?;
+            reached.verdict.verdict = Some(reached.id.clone());
         }
         for (shape, path) in &self.write {
             let text = shaped(*shape, &reached.verdict)?;
             std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
         }
         self.print(&reached.verdict)?;
-        if !self.dry_run {
-            eprintln!("verdict {}", reached.id);
-        }
         Ok(reached.verdict.decision)
     }
 
@@ -141,18 +144,29 @@ fn shaped(shape: Shape, verdict: &Verdict) -> anyhow::Result<String> {
 }
 
 /// What the trials of a contender are marked with, as far as the gate's file tells.
-async fn named(source: &impl Ask, contender: &Contender) -> anyhow::Result<String> {
-    Ok(match contender {
-        Contender::File(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
-            let candidate = Candidate::parse(&text).with_context(|| format!("`{path}` is no candidate"))?;
-            candidate.name.unwrap_or_else(|| format!("file:{path}"))
-        }
-        Contender::Prompt(prompt) => {
-            let prompt = prompts::get(source, prompt).await?;
-            format!("{}@{}", prompt.name, prompt.version)
-        }
-        Contender::Version(version) => version.clone(),
-        other => other.to_string(),
-    })
+struct Named {
+    name: String,
+    /// What the contender's own file says, where it is one.
+    file: Option<String>,
+}
+
+impl Named {
+    async fn new(source: &impl Ask, contender: &Contender) -> anyhow::Result<Self> {
+        let mut file = None;
+        let name = match contender {
+            Contender::File(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
+                let candidate = Candidate::parse(&text).with_context(|| format!("`{path}` is no candidate"))?;
+                file = Some(text);
+                candidate.name.unwrap_or_else(|| format!("file:{path}"))
+            }
+            Contender::Prompt(prompt) => {
+                let prompt = prompts::get(source, prompt).await?;
+                format!("{}@{}", prompt.name, prompt.version)
+            }
+            Contender::Version(version) => version.clone(),
+            other => other.to_string(),
+        };
+        Ok(Self { name, file })
+    }
 }

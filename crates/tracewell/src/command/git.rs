@@ -40,10 +40,11 @@ pub(crate) fn history(folder: &Path) -> anyhow::Result<Vec<Commit>> {
         let (Some(id), Some(at), Some(author)) = (fields.next(), fields.next(), fields.next()) else { continue };
         let names = git(
             folder,
-            &["diff-tree", "--root", "--no-commit-id", "--name-only", "--diff-filter=d", "-r", "--relative", id],
+            // Without -z names that are not ASCII come in quotes.
+            &["diff-tree", "-z", "--root", "--no-commit-id", "--name-only", "--diff-filter=d", "-r", "--relative", id],
         )?;
         let mut files = Vec::new();
-        for name in names.lines().filter(|name| is_prompt(name)) {
+        for name in names.split('\0').filter(|name| is_prompt(name)) {
             files.push((name.to_owned(), git(folder, &["show", &format!("{id}:./{name}")])?));
         }
         let signed = Signed { author: author.to_owned(), note: fields.next().map(str::to_owned) };

@@ -73,6 +73,15 @@ pub(crate) struct Bench {
 /// A trial's run and span.
 type Judged = (String, String);
 
+/// What a judge said of trials before.
+struct Known {
+    there: HashSet<Judged>,
+    /// Scores of the journal that the tables do not hold.
+    unsent: Vec<Score>,
+    /// What each cost; `None` where it has no price.
+    costs: Vec<Option<Amount>>,
+}
+
 impl Bench {
     pub(crate) fn read(path: &Path, paid: &Paid) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
@@ -97,13 +106,15 @@ impl Bench {
         till: &Till<'_>,
     ) -> anyhow::Result<bool> {
         // What a replay without a server brought is in the tables only now.
+        asked.check_server().await?;
         let source = asked.open().await?;
         let since = trials::first_day(&source, &dataset.name).await?;
         let found = trials::find(&source, &dataset.name, who, since).await?;
         let results = trials::results(&source, found.trials).await?;
         let (journal, before) = self.journal(asked, dataset, who)?;
         let journal = Mutex::new(journal);
-        let (there, unsent) = self.known(&source, &results, &before).await?;
+        let Known { there, unsent, costs } = self.known(&source, &results, &before).await?;
+        till.paid_before(&costs);
         let mut work = Vec::new();
         let mut total = 0;
         for result in &results {
@@ -157,22 +168,20 @@ impl Bench {
         Ok((file, before.with_context(|| format!("the journal `{name}`"))?))
     }
 
-    /// Which trials are judged, and those of the journal's scores that the tables do not hold.
-    async fn known(
-        &self,
-        source: &Source,
-        results: &[trials::Result],
-        journal: &[Score],
-    ) -> anyhow::Result<(HashSet<Judged>, Vec<Score>)> {
+    /// What this judge said of trials before.
+    async fn known(&self, source: &Source, results: &[trials::Result], journal: &[Score]) -> anyhow::Result<Known> {
         #[derive(Deserialize)]
         struct Row {
             trace_id: String,
             span_id: String,
             is_last: bool,
+            cost: Option<String>,
         }
         let first = results.iter().map(|result| result.place.day).min().unwrap_or_default();
         let query = format!(
-            "SELECT trace_id, span_id, superseded_at IS NULL AS is_last FROM evaluations
+            "SELECT trace_id, span_id, superseded_at IS NULL AS is_last,
+                metadata['cost_usd'] AS cost
+            FROM evaluations
             WHERE date >= DATE '{}' AND name = {} AND author = {} AND metadata['judge'] = '{}' AND span_id IS NOT NULL",
             Day(first),
             quoted(&self.judge.name),
@@ -184,9 +193,15 @@ impl Bench {
         let key = |score: &Score| Some((score.trace_id.clone()?, score.span_id.clone()?));
         let unsent: Vec<Score> =
             journal.iter().filter(|score| key(score).is_some_and(|key| !in_tables.contains(&key))).cloned().collect();
+        let wanted: HashSet<Judged> =
+            results.iter().map(|result| (result.place.trace_id.clone(), result.place.span_id.clone())).collect();
+        let is_wanted = |row: &&Row| wanted.contains(&(row.trace_id.clone(), row.span_id.clone()));
+        let kept = rows.iter().filter(is_wanted).map(|row| row.cost.as_deref());
+        let told = unsent.iter().map(|score| score.metadata.get("cost_usd").map(String::as_str));
+        let costs = kept.chain(told).map(|cost| cost?.parse().ok()).collect();
         // What another rubric of the same name and model said since then holds, so this one is asked again.
         let last = rows.into_iter().filter(|row| row.is_last).map(|row| (row.trace_id, row.span_id));
-        Ok((last.chain(unsent.iter().filter_map(key)).collect(), unsent))
+        Ok(Known { there: last.chain(unsent.iter().filter_map(key)).collect(), unsent, costs })
     }
 
     fn score(&self, place: &trials::Place, said: Judgement, outcome: &Outcome, cost: Option<Amount>) -> Score {

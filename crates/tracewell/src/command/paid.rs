@@ -16,7 +16,7 @@ mod kept;
 mod spending;
 
 pub(crate) use call::{Caller, Failed, Outcome};
-pub(crate) use kept::Kept;
+pub(crate) use kept::{FOLDER, Kept};
 use spending::Spending;
 
 /// How models are called, and for how much.
@@ -31,8 +31,8 @@ pub(crate) struct Paid {
     /// How long a call may take
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     timeout: Duration,
-    /// Begin no call that is likely to bring the cost of this command above this, in US dollars; a call is taken to cost
-    /// what the dearest before it did
+    /// Begin no call that is likely to bring the cost above this, in US dollars, with what earlier commands of the same
+    /// replay or by the same judge cost; a call is taken to cost what the dearest before it did
     #[arg(long, value_name = "USD")]
     max_cost: Option<Amount>,
 }
@@ -168,6 +168,11 @@ impl Till<'_> {
         bar.finish_and_clear();
         outcome?;
         Ok(tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Takes note of calls that were paid for earlier.
+    pub(crate) fn paid_before(&self, costs: &[Option<Amount>]) {
+        costs.iter().for_each(|cost| lock(&self.spending).paid_before(*cost));
     }
 
     /// What was spent up to now.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use tracewell_ledger::prompts;
+use tracewell_ledger::LedgerError;
+use tracewell_ledger::prompts::{self, Difference};
 use tracewell_regression::dataset::Signed;
-use tracewell_regression::prompt::{Origin, Prompt as Recorded, PromptFile};
+use tracewell_regression::prompt::{Kind, Origin, Prompt as Recorded, PromptFile};
 use tracewell_runs::render::Block;
 
 use super::author::Author;
@@ -25,7 +26,7 @@ pub(crate) struct Prompt {
 enum What {
     /// Record a prompt: a new revision, where it says something new.
     #[command(
-        after_help = "A prompt is a TOML file:\n\n  name = \"refund-helper\"\n  owner = \"ann\"\n  reviewers = [\"bob\"]\n  approvals = 1\n  purpose = \"Answers questions about refunds.\"\n  [routing]\n  provider = \"openai\"\n  model = \"gpt-4.1-mini\"\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ customer }}.\"\n\nor a text, which is the instructions alone.\n\nExamples:\n  tracewell prompt add prompts/refund-helper.toml --note \"kinder\"\n  tracewell prompt add helper.md --name refund-helper"
+        after_help = "A prompt is a TOML file:\n\n  name = \"refund-helper\"\n  owner = \"ann\"\n  reviewers = [\"bob\"]\n  approvals = 1\n  purpose = \"Answers questions about refunds.\"\n  [routing]\n  provider = \"openai\"\n  model = \"gpt-4.1-mini\"\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ customer }}.\"\n\nor a text, which is the instructions alone. With `kind = \"workflow\"` it is a workflow, whose name and version are what is\nreleased; it needs no messages.\n\nExamples:\n  tracewell prompt add prompts/refund-helper.toml --note \"kinder\"\n  tracewell prompt add helper.md --name refund-helper"
     )]
     Add(Add),
     /// All prompts, or those in traffic that nobody recorded.
@@ -66,7 +67,7 @@ struct Add {
 struct List {
     #[command(flatten)]
     asked: Asked,
-    /// Those in traffic that are not on record
+    /// Those in traffic that are not on record; calls that name no prompt go by the shape of their instructions
     #[arg(long)]
     unregistered: bool,
     /// Format of the rows; a table on a terminal, else JSON
@@ -182,8 +183,12 @@ impl Show {
 /// All of a prompt.
 pub(super) fn story(prompt: &Recorded) -> Vec<Block> {
     let facts = [
+        ("kind", (prompt.kind == Kind::Workflow).then(|| "workflow".to_owned())),
         ("version", Some(prompt.version.clone())),
         ("owner", prompt.owner.clone()),
+        ("reviewers", (!prompt.reviewers.is_empty()).then(|| prompt.reviewers.join(", "))),
+        ("approvals", prompt.approvals.map(|approvals| approvals.to_string())),
+        ("thresholds", prompt.thresholds.clone()),
         ("purpose", prompt.purpose.clone()),
         ("variables", (!prompt.variables.is_empty()).then(|| prompt.variables.join(", "))),
         ("routing", prompt.routing.clone()),
@@ -203,13 +208,13 @@ pub(super) fn story(prompt: &Recorded) -> Vec<Block> {
 impl Diff {
     async fn run(self) -> anyhow::Result<()> {
         let source = self.asked.open().await?;
-        let before = prompts::get(&source, &self.before).await?;
-        let after = prompts::get(&source, &self.after).await?;
-        let change = after.changes(Some(&before));
+        let Difference { before, after, changed: change, governance } =
+            prompts::difference(&source, &self.before, &self.after).await?;
         let pretty = |prompt: &Recorded| {
             let mut whole = prompt.whole();
             if let Some(members) = whole.as_object_mut() {
-                ["revision", "version", "messages"].iter().for_each(|name| drop(members.remove(*name)));
+                let of_the_revision = ["revision", "version", "messages", "author", "note", "source", "commit"];
+                of_the_revision.iter().for_each(|name| drop(members.remove(*name)));
             }
             let said =
                 prompt.messages().into_iter().map(|message| format!("[{}]\n{}\n", message.role, message.content));
@@ -218,12 +223,16 @@ impl Diff {
         let (old, new) = (pretty(&before), pretty(&after));
         let lines = tracewell_runs::diff::lines(&old, &new);
         let changed = if change.is_empty() { "nothing that calls depend on".to_owned() } else { change.join(", ") };
+        let mut facts = vec![("changed", changed)];
+        facts.extend((!governance.is_empty()).then(|| ("governance", governance.join(", "))));
         let blocks = [
             Block::Heading(1, format!("{}@{} and {}@{}", before.name, before.revision, after.name, after.revision)),
-            Block::Facts(vec![("changed", changed)]),
+            Block::Facts(facts),
             Block::Difference(lines),
         ];
-        let value = serde_json::json!({ "before": before.whole(), "after": after.whole(), "changed": change });
+        let value = serde_json::json!({
+            "before": before.whole(), "after": after.whole(), "changed": change, "governance": governance,
+        });
         output::page(self.format, "Prompts", &blocks, &value)
     }
 }
@@ -232,7 +241,7 @@ impl Sync {
     async fn run(self) -> anyhow::Result<()> {
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
-        let (mut added, mut same, mut wrong) = (0, 0, 0);
+        let (mut added, mut same, mut wrong, mut refused) = (0, 0, 0, 0);
         let commits = self.commits(&signed)?;
         let recorded = recorded(&ledger.source, &commits).await?;
         for (place, commit) in commits.into_iter().enumerate() {
@@ -253,17 +262,23 @@ impl Sync {
                     continue;
                 }
                 let origin = Origin { source: Some(path), commit: commit.id.clone() };
-                match ledger.add_prompt(&file, &commit.signed, &origin).await? {
-                    Some(prompt) => {
+                match ledger.add_prompt(&file, &commit.signed, &origin).await {
+                    Ok(Some(prompt)) => {
                         added += 1;
                         super::say!("{}@{}", prompt.name, prompt.revision);
                     }
-                    None => same += 1,
+                    Ok(None) => same += 1,
+                    Err(LedgerError::Refused(reason)) => {
+                        refused += 1;
+                        eprintln!("tracewell: `{}`: {reason}", origin.source.unwrap_or_default());
+                    }
+                    Err(error) => return Err(error.into()),
                 }
             }
         }
         eprintln!("{added} revisions were recorded, {same} files say what is on record, {wrong} are no prompts");
         anyhow::ensure!(wrong == 0, "{wrong} files are no prompts; the others are recorded");
+        anyhow::ensure!(refused == 0, "{refused} revisions were refused; the others are recorded");
         Ok(())
     }
 

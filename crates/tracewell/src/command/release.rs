@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 use tracewell_ledger::releases::{self, Request};
 use tracewell_regression::prompt::Prompt;
 use tracewell_regression::release::{Entry, Step};
@@ -90,8 +89,8 @@ struct Rollback {
     /// The environment
     #[arg(long = "in", value_name = "ENVIRONMENT", default_value = "production")]
     environment: String,
-    /// Told of it
-    #[arg(long, value_name = "URL", env = "TRACEWELL_RELEASE_WEBHOOK")]
+    /// Told of it; `release.webhook` of the configuration by default
+    #[arg(long, value_name = "URL")]
     webhook: Option<String>,
     /// Format; for reading on a terminal, else JSON
     #[arg(long, value_enum)]
@@ -145,21 +144,16 @@ impl Release {
     }
 }
 
-fn rfc3339(at: Option<DateTime<Utc>>) -> String {
-    let at = at.unwrap_or_else(|| DateTime::from_timestamp_nanos(super::now()));
-    at.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
 impl Taken {
     async fn run(self, step: Step) -> anyhow::Result<()> {
         let ledger = self.asked.ledger().await?;
-        let (signed, at) = (self.author.signed()?, rfc3339(self.at));
+        let signed = self.author.signed()?;
         let request = Request {
             step,
             prompt: &self.prompt,
             environment: &self.environment,
             signed: &signed,
-            effective_at: &at,
+            at: self.at,
             verdict: self.verdict.as_deref(),
             forced: self.force,
         };
@@ -180,13 +174,13 @@ fn tell(entry: &Entry, prompt: &Prompt) {
 impl Rollback {
     async fn run(self) -> anyhow::Result<()> {
         let ledger = self.asked.ledger().await?;
-        let (signed, at) = (self.author.signed()?, rfc3339(None));
+        let signed = self.author.signed()?;
         let request = Request {
             step: Step::Rollback,
             prompt: &self.prompt,
             environment: &self.environment,
             signed: &signed,
-            effective_at: &at,
+            at: None,
             verdict: None,
             forced: false,
         };
@@ -197,25 +191,12 @@ impl Rollback {
             let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
             eprintln!("{}@{} in {}: {state}", prompt.name, entry.revision, entry.environment);
         });
-        match (&self.webhook, entries.first()) {
-            (Some(url), Some(ended)) => self.call(url, ended, &prompt, &signed.author).await,
-            _ => Ok(()),
+        let usual = self.asked.config()?.release.webhook;
+        let webhook = self.webhook.unwrap_or(usual);
+        match releases::rollback_event(&entries, &prompt).filter(|_| !webhook.is_empty()) {
+            Some(event) => crate::webhook::tell(&webhook, &event).await,
+            None => Ok(()),
         }
-    }
-
-    async fn call(&self, url: &str, ended: &Entry, live: &Prompt, author: &str) -> anyhow::Result<()> {
-        let body: Value = json!({
-            "event": "rollback", "prompt": live.name, "environment": self.environment, "author": author,
-            "why": ended.why, "at": ended.effective_at,
-            "rolled_back": { "revision": ended.revision, "version": ended.version }, "live": live.whole(),
-        });
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
-        let shown = tracewell_lake::without_keys(url);
-        let what = || format!("the rollback is recorded, and the webhook {shown} was not told");
-        let answer =
-            client.post(url).json(&body).send().await.map_err(reqwest::Error::without_url).with_context(what)?;
-        anyhow::ensure!(answer.status().is_success(), "{}: it answered {}", what(), answer.status());
-        Ok(())
     }
 }
 
@@ -226,6 +207,7 @@ impl Status {
         let since = format!("(now() - INTERVAL '{seconds} seconds')");
         let found = releases::status(&source, self.prompt.as_deref(), &since).await?;
         let names = [
+            "kind",
             "prompt",
             "environment",
             "live",
@@ -239,6 +221,7 @@ impl Status {
         ];
         let table = output::table(&names, found, |one| {
             [
+                json!(one.kind).as_str().map(str::to_owned),
                 Some(one.prompt),
                 Some(one.environment),
                 one.live,

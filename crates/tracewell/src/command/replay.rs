@@ -3,7 +3,7 @@
 //! What comes back is traffic: each answer is a span with the attributes of a trial, written to a journal first (see
 //! [`journal`]) and then given to the tables. What has an answer is not asked for again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -11,7 +11,8 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 use tracewell_ledger::trials::Who;
-use tracewell_ledger::{datasets, prompts};
+use tracewell_ledger::{datasets, prompts, releases};
+use tracewell_pricing::Amount;
 use tracewell_regression::candidate::Candidate;
 use tracewell_regression::dataset::Pin;
 use tracewell_regression::{Example, fingerprint};
@@ -35,9 +36,13 @@ pub(crate) struct Replay {
     /// The dataset: NAME, NAME@v3, NAME@2026-11-20
     #[arg(long, value_name = "DATASET")]
     dataset: Pin,
-    /// What is tried: a file with prompt, model, parameters and endpoint; or prompt:NAME@REVISION, as it is on record
-    #[arg(long, value_name = "FILE|prompt:NAME")]
+    /// What is tried: a file with prompt, model, parameters and endpoint; or prompt:NAME@REVISION, as it is on record; or
+    /// live:NAME, the revision that is live
+    #[arg(long, value_name = "FILE|prompt:NAME|live:NAME")]
     candidate: String,
+    /// The environment where live:NAME is live
+    #[arg(long = "in", value_name = "ENVIRONMENT", default_value = "production")]
+    environment: String,
     /// How often each example is tried
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repetitions: u32,
@@ -85,6 +90,7 @@ impl Replay {
             super::say!("{}", serde_json::to_string_pretty(&bodies)?);
             return Ok(());
         }
+        self.asked.check_server().await?;
         let marks = Marks {
             dataset: pinned.clone(),
             candidate: candidate.name.clone().unwrap_or_else(|| format!("file:{}", self.candidate)),
@@ -111,8 +117,13 @@ impl Replay {
     /// The candidate, and what tells it from others.
     async fn candidate(&self, source: &Source) -> anyhow::Result<(Candidate, String)> {
         let given = &self.candidate;
-        if let Some(name) = given.strip_prefix("prompt:") {
-            let candidate = Candidate::of_prompt(&prompts::get(source, name).await?)?;
+        let recorded = match (given.strip_prefix("prompt:"), given.strip_prefix("live:")) {
+            (Some(name), _) => Some(prompts::get(source, name).await?),
+            (_, Some(name)) => Some(releases::live(source, name, &self.environment).await?),
+            _ => None,
+        };
+        if let Some(prompt) = recorded {
+            let candidate = Candidate::of_prompt(&prompt)?;
             let text = serde_json::to_string(&candidate)?;
             return Ok((candidate, text));
         }
@@ -135,7 +146,11 @@ impl Replay {
         let server = super::source::otlp_server(config, &location).await?;
         let mut journal = Journal::open(config, &location, &marks.replay, server)?;
         let in_tables = in_tables(source, self.dataset.dataset.as_str(), &marks.replay).await?;
-        journal.send_again(&in_tables).await?;
+        journal.send_again(&in_tables, &location).await?;
+        if !in_tables.is_empty() || !journal.known().is_empty() {
+            // What the journal alone knew is in the tables now.
+            till.paid_before(&costs(&self.asked.open().await?, &self.dataset.dataset, &marks.replay).await?);
+        }
         let known: HashSet<Known> = in_tables.union(journal.known()).cloned().collect();
         let total = work.len();
         let work: Vec<_> = work.into_iter().filter(|one| !known.contains(&key(one.about))).collect();
@@ -170,14 +185,22 @@ impl Replay {
         id: &str,
         examples: &[&'a Example],
     ) -> anyhow::Result<Vec<Work<Try<'a>>>> {
+        let kind = candidate.endpoint.kind;
         let mut work = Vec::new();
+        let mut left_out = BTreeSet::new();
         for example in examples {
-            let request = candidate.request(example).with_context(|| format!("example `{}`", example.id))?;
+            let what = || format!("example `{}`", example.id);
+            let request = candidate.request(example).with_context(what)?;
+            kind.check(&request).map_err(anyhow::Error::msg).with_context(what)?;
+            left_out.extend(request.parameters.keys().filter(|name| !kind.takes(name)).cloned());
             work.extend((1..=self.repetitions).map(|repetition| Work {
                 about: Try { example, repetition },
                 request: request.clone(),
                 idempotency: format!("{id}-{}-{repetition}", example.id),
             }));
+        }
+        for name in left_out {
+            eprintln!("tracewell: `{name}` is left out: {} takes no such parameter", kind.provider());
         }
         // Stopped early, every example has been tried before one is tried twice.
         work.sort_by_key(|one| one.about.repetition);
@@ -190,6 +213,22 @@ type Known = (String, u32, u32);
 
 fn key(tried: Try<'_>) -> Known {
     (tried.example.id.clone(), tried.example.revision, tried.repetition)
+}
+
+/// What the trials of a replay that have an answer cost; `None` for those without a price.
+async fn costs(source: &Source, dataset: &str, replay: &str) -> anyhow::Result<Vec<Option<Amount>>> {
+    #[derive(Deserialize)]
+    struct Row {
+        cost: Option<String>,
+    }
+    let query = format!(
+        "SELECT CAST(c.cost_usd AS text) AS cost FROM trials AS t
+        LEFT JOIN span_costs AS c ON c.trace_id = t.trace_id AND c.span_id = t.span_id
+        WHERE t.date >= (SELECT min(date) FROM examples WHERE dataset = '{dataset}') AND t.replay = '{replay}'
+            AND t.status IS DISTINCT FROM 'error'"
+    );
+    let rows: Vec<Row> = tracewell_runs::rows(source, &query).await?;
+    Ok(rows.into_iter().map(|row| row.cost?.parse().ok()).collect())
 }
 
 /// The trials of a replay that have an answer. None is older than its dataset, whose name is plain.

@@ -21,8 +21,8 @@ use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{ask_password, refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
-    Answers, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
-    reviews_router, runs_router, sql_router,
+    Answers, Records, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router,
+    reports_router, reviews_router, runs_router, sql_router,
 };
 
 use super::{Place, flight, maintain, postgres};
@@ -32,6 +32,7 @@ use crate::config::{Address, Flag, QuerySettings, Source};
 use crate::evaluate::Judge;
 use crate::prices;
 use crate::reports::{self, Desk};
+use crate::webhook;
 
 mod listen;
 mod status;
@@ -136,6 +137,7 @@ impl Serve {
         let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector, &lake)?;
         let ledger = || Ledger::new(Arc::clone(&engine), lake.clone(), super::now);
         let net = Net::new(&settings.capture, &catalogue, ledger())?;
+        let records = Records { ledger: Arc::new(ledger()), tell: webhook::teller(&settings.release.webhook) };
 
         let stop = CancellationToken::new();
         let grpc = bind(&settings.listen.otlp_grpc, "OTLP/gRPC").await?;
@@ -181,14 +183,14 @@ impl Serve {
             .merge(queries_router(Arc::clone(&engine), Arc::clone(&catalogue)))
             .merge(runs_router(Arc::clone(&engine)))
             .merge(reports_router(Arc::clone(&engine), usual(settings)))
-            .merge(ledger_router(ledger()))
+            .merge(ledger_router(records.clone()))
             .merge(reviews_router(ledger(), Kept(collector.clone())));
         let loopback = api.local_addr()?.ip().is_loopback();
         let questions = guarded(questions, &settings.http.password, loopback);
         let questions = questions.merge(health.clone());
         // Who may send spans may not say what is live.
-        let records = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
-        let records = records.then(ledger);
+        let may_record = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
+        let records = may_record.then_some(records);
         let tasks = [
             tokio::spawn(serve_grpc(grpc, status, records, stop.clone())),
             tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
@@ -317,18 +319,13 @@ async fn bind(address: &Address, what: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} for {what}; is another collector running?"))
 }
 
-async fn serve_grpc(
-    listener: TcpListener,
-    status: Arc<Status>,
-    records: Option<Ledger<Arc<Engine>>>,
-    stop: CancellationToken,
-) {
+async fn serve_grpc(listener: TcpListener, status: Arc<Status>, records: Option<Records>, stop: CancellationToken) {
     let (reporter, health) = tonic_health::server::health_reporter();
     let collector = status.collector.clone();
     tokio::spawn(tell_health(reporter, status, stop.clone()));
     let mut routes = tonic::service::Routes::from(grpc_router(collector)).add_service(health);
-    if let Some(ledger) = records {
-        let (prompts, releases) = ledger_services(ledger);
+    if let Some(records) = records {
+        let (prompts, releases) = ledger_services(records);
         routes = routes.add_service(prompts).add_service(releases);
     }
     let served = tonic::transport::Server::builder()

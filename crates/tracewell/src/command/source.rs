@@ -3,7 +3,7 @@
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use base64::Engine as _;
@@ -14,7 +14,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tracewell_ingest::{ReplayedLog, read_log};
 use tracewell_lake::{Fresh, Lake, Location, NoFresh, without_keys};
 use tracewell_ledger::Ledger;
-use tracewell_model::schema::every_table;
+use tracewell_model::schema::{SPANS, every_table};
 use tracewell_query::{Engine, Limits, QueryError, Session, Settings, known_zone};
 use tracewell_runs::Ask;
 
@@ -81,8 +81,35 @@ impl Asked {
         &self.place
     }
 
+    /// Whether the server that is named answers from the data that is named: what is read there is written here.
+    ///
+    /// # Errors
+    /// When it does not, or it cannot be asked.
+    pub(crate) async fn check_server(&self) -> anyhow::Result<()> {
+        let Some(server) = &self.server else { return Ok(()) };
+        let config = self.config()?;
+        let location = super::location(&config)?;
+        let here = match location.folder() {
+            Some(folder) if !folder.is_dir() => None,
+            _ => Lake::open(location, &[&SPANS], false).await?.table(SPANS.name).map(|spans| spans.id()),
+        };
+        let shown = without_keys(server);
+        let url = format!("{}/healthz", server.trim_end_matches('/'));
+        let answer = client()?.get(url).timeout(Duration::from_secs(5)).send().await;
+        let answer = answer.with_context(|| format!("cannot reach the server at {shown}"))?;
+        let there = answer.headers().get(tracewell_serve::DATA).and_then(|id| id.to_str().ok());
+        ensure!(
+            here.is_some() && here.as_deref() == there,
+            "this command would read from the server {shown} and write to `{}`, which is other data; name the server's \
+             data with --data, or leave out --server (and the variable TRACEWELL_SERVER)",
+            config.data
+        );
+        Ok(())
+    }
+
     /// What reads and writes what people keep.
     pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger<Source>> {
+        self.check_server().await?;
         let config = self.config()?;
         let lake = Lake::open(super::location(&config)?, &every_table(), true).await?;
         Ok(Ledger::new(self.open().await?, lake, super::now))
@@ -185,7 +212,7 @@ async fn log(config: &Config, location: &Location, lake: &Lake) -> anyhow::Resul
     let Ok(wal) = super::wal(config, location) else {
         return Ok(unseen("no server was named with --server and no log with --wal"));
     };
-    if !wal.is_dir() {
+    if !is_log(&wal) {
         let folder = wal.display();
         return Ok(unseen(&format!(
             "there is no write-ahead log at `{folder}`; if a server keeps it elsewhere, name it with --wal or --server"
@@ -200,6 +227,12 @@ fn unseen(why: &str) -> Arc<dyn Fresh> {
     static SAID: Once = Once::new();
     SAID.call_once(|| eprintln!("tracewell: {why}: rows that are not committed yet are not seen"));
     Arc::new(NoFresh)
+}
+
+/// Whether a folder holds more than the journals of replays, which are kept there where the tables are elsewhere.
+fn is_log(wal: &std::path::Path) -> bool {
+    let entries = std::fs::read_dir(wal).into_iter().flatten();
+    entries.filter_map(Result::ok).any(|entry| entry.file_name() != super::paid::FOLDER)
 }
 
 fn client() -> anyhow::Result<reqwest::Client> {

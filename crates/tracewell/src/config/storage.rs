@@ -61,6 +61,10 @@ pub(super) fn is_known(name: &str) -> bool {
         || name.parse::<GoogleConfigKey>().is_ok()
 }
 
+fn is_secret(key: &str) -> bool {
+    ["password", "webhook"].iter().any(|ending| key.ends_with(ending))
+}
+
 /// A setting's value as it may be printed.
 pub(crate) fn shown(key: &str, value: &Value) -> Value {
     let harmless = |option: &str| {
@@ -70,9 +74,8 @@ pub(crate) fn shown(key: &str, value: &Value) -> Value {
     };
     match (key.strip_prefix("storage."), value) {
         (Some(option), _) if !harmless(option) => Value::String("(hidden)".into()),
-        (None, Value::String(text)) if key.ends_with("password") && !text.is_empty() => {
-            Value::String("(hidden)".into())
-        }
+        // The path of a webhook is often its key.
+        (None, Value::String(text)) if is_secret(key) && !text.is_empty() => Value::String("(hidden)".into()),
         (_, Value::String(text)) => Value::String(without_keys(text)),
         (_, value) => value.clone(),
     }
@@ -88,6 +91,7 @@ mod tests {
         assert_eq!(shown("postgres.password", &text("hunter2")), text("(hidden)"));
         assert_eq!(shown("flight.password", &text("hunter2")), text("(hidden)"));
         assert_eq!(shown("http.password", &text("hunter2")), text("(hidden)"));
+        assert_eq!(shown("release.webhook", &text("https://hooks.example/T0/hunter2")), text("(hidden)"));
         assert_eq!(shown("postgres.password", &text("")), text(""));
         assert_eq!(shown("storage.aws_secret_access_key", &text("hunter2")), text("(hidden)"));
         assert_eq!(shown("storage.aws_region", &text("eu-central-1")), text("eu-central-1"));

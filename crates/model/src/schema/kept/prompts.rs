@@ -11,7 +11,7 @@ pub const PROMPTS: Table = Table {
     columns: &[
         column("date", Date, "UTC day of the recording.").required(),
         column("recorded_at", Timestamp, "When it was recorded.").required().stats(),
-        column("name", Text, "Name of the prompt.").required().dict().stats(),
+        column("name", Text, "Name of the prompt or workflow.").required().dict().stats(),
         column("revision", Int64, "Counted from 1.").required().stats(),
         column(
             "version",
@@ -27,14 +27,15 @@ pub const PROMPTS: Table = Table {
         column("routing", Text, "Where calls go: JSON, `{provider, model, …}`.").dict(),
         column("policy", Text, "What binds the calls: JSON, `{tools, tool_choice, response_format, …}`.").dict(),
         column("owner", Text, "Who answers for it.").dict(),
-        column("reviewers", TextList, "Who may approve its releases; anyone where empty.").dict(),
-        column("approvals", Int64, "Approvals that a release needs."),
+        column("reviewers", TextList, "Who may approve the releases that come after it, or its own where none of its prompt is live; anyone where empty.").dict(),
+        column("approvals", Int64, "Approvals that its release needs at least, and those after it; 1 where nothing is said."),
         column("purpose", Text, "What it is for.").dict(),
-        column("thresholds", Text, "What its gates have to hold: JSON object.").dict(),
+        column("thresholds", Text, "What the verdict that it goes live on has to show: JSON, `{scorer: least share}`.").dict(),
         column("source", Text, "Where it was taken from, such as the path of a file.").dict(),
         column("commit", Text, "Commit of the source.").dict(),
-        column("content_hash", Text, "BLAKE3 of the template.").required(),
+        column("content_hash", Text, "BLAKE3 of the template; of a workflow, whose text is elsewhere, with its version.").required(),
         column("routing_hash", Text, "BLAKE3 of routing and parameters.").required(),
         column("policy_hash", Text, "BLAKE3 of the policy.").required(),
+        column("kind", Text, "prompt or workflow; NULL, which is prompt, in rows of before schema 0.6.").dict(),
     ],
 };

@@ -1,4 +1,4 @@
-//! The table of releases: the ledger of a prompt's life.
+//! The table of releases: the ledger of a prompt's or workflow's life.
 
 use super::super::ColumnType::{Bool, Date, Int64, Text, TextList, Timestamp};
 use super::super::{Table, column};
@@ -11,7 +11,7 @@ pub const RELEASES: Table = Table {
     columns: &[
         column("date", Date, "UTC day of the recording.").required(),
         column("recorded_at", Timestamp, "When it was recorded.").required().stats(),
-        column("prompt", Text, "Name of the prompt.").required().dict().stats(),
+        column("prompt", Text, "Name of the prompt or workflow.").required().dict().stats(),
         column("entry", Int64, "Number of the step in the ledger of the prompt, counted from 1.").required().stats(),
         column("environment", Text, "Where it is to be live.").required().dict(),
         column("revision", Int64, "Revision of the prompt.").required(),
@@ -38,5 +38,6 @@ pub const RELEASES: Table = Table {
             Bool,
             "Whether `author` took the step without the approvals or the verdict that it needs, for the reason in `why`; NULL for steps that need none, and in rows of before schema 0.5.",
         ),
+        column("kind", Text, "prompt or workflow; NULL, which is prompt, in rows of before schema 0.6.").dict(),
     ],
 };

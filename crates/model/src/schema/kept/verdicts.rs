@@ -35,5 +35,19 @@ pub const VERDICTS: Table = Table {
             "What was run and how it was scored: JSON, `[{example, side, repetition, trace_id, span_id, scores}]`.",
         )
         .required(),
+        column(
+            "baseline_version",
+            Text,
+            "What the baseline's trials are marked with: for `live`, what was live then. NULL where there are none, and in rows of before schema 0.6.",
+        )
+        .dict(),
+        column("baseline_file", Text, "The baseline's own file, where it is one."),
+        column(
+            "candidate_version",
+            Text,
+            "What the candidate's trials are marked with, such as `refund-helper@13`; NULL in rows of before schema 0.6.",
+        )
+        .dict(),
+        column("candidate_file", Text, "The candidate's own file, where it is one."),
     ],
 };

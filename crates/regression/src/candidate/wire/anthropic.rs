@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::Request;
-use super::{Response, Usage, members, text};
+use super::{Response, Usage, media, members, text};
 use crate::example::Message;
 use crate::{Answer, ToolCall};
 
@@ -24,9 +24,13 @@ const UNKNOWN: [&str; 7] = [
     "parallel_tool_calls",
 ];
 
+pub(super) fn takes(parameter: &str) -> bool {
+    !UNKNOWN.contains(&parameter)
+}
+
 pub(super) fn body(request: &Request) -> Value {
     let mut body = request.parameters.clone();
-    body.retain(|name, _| !UNKNOWN.contains(&name.as_str()));
+    body.retain(|name, _| takes(name));
     for (from, to) in RENAMED {
         if let Some(value) = body.remove(from) {
             let value = if to == "stop_sequences" && value.is_string() { json!([value]) } else { value };
@@ -100,7 +104,10 @@ fn blocks(message: &Message) -> Vec<Value> {
         let id = message.rest.get("tool_call_id");
         return vec![json!({ "type": "tool_result", "tool_use_id": id, "content": message.text() })];
     }
-    let text = message.text().map(|text| json!({ "type": "text", "text": text }));
+    let said: Vec<Value> = match &message.content {
+        Value::Array(parts) => parts.iter().filter_map(block).collect(),
+        _ => message.text().map(|text| json!({ "type": "text", "text": text })).into_iter().collect(),
+    };
     let ids = message.rest.get("tool_calls").and_then(Value::as_array);
     let ids: Vec<&Value> = ids.into_iter().flatten().map(|call| &call["id"]).collect();
     let calls = message
@@ -109,7 +116,14 @@ fn blocks(message: &Message) -> Vec<Value> {
         .into_iter()
         .zip(ids)
         .map(|(call, id)| json!({ "type": "tool_use", "id": id, "name": call.name, "input": call.arguments }));
-    text.into_iter().chain(calls).collect()
+    said.into_iter().chain(calls).collect()
+}
+
+fn block(part: &Value) -> Option<Value> {
+    match part["text"].as_str() {
+        Some(text) => Some(json!({ "type": "text", "text": text })),
+        None => media::anthropic(part),
+    }
 }
 
 pub(super) fn read(body: &Value) -> Result<Response, String> {

@@ -9,6 +9,9 @@ use tracewell_lake::Location;
 
 use crate::config::Config;
 
+/// The folder of such files, beside the tables or the write-ahead log.
+pub(crate) const FOLDER: &str = "replays";
+
 /// A file of lines that is only added to.
 pub(crate) struct Kept {
     path: PathBuf,
@@ -20,8 +23,8 @@ impl Kept {
     /// its lines. A line that was cut is cut off.
     pub(crate) fn open(config: &Config, location: &Location, name: &str) -> anyhow::Result<(Self, Vec<u8>)> {
         let folder = match (location.folder(), super::super::wal(config, location)) {
-            (Some(data), _) => data.join("replays"),
-            (None, Ok(wal)) => wal.join("replays"),
+            (Some(data), _) => data.join(FOLDER),
+            (None, Ok(wal)) => wal.join(FOLDER),
             (None, Err(_)) => PathBuf::from("tracewell-replays"),
         };
         let path = folder.join(name);

@@ -9,6 +9,8 @@ use super::call::Outcome;
 /// What was spent, and what calls under way may spend.
 pub(crate) struct Spending {
     most: Option<Amount>,
+    /// By earlier commands.
+    before: Amount,
     spent: Amount,
     under_way: Amount,
     /// What the dearest call cost: what the next one may.
@@ -41,15 +43,34 @@ pub(super) fn cost(prices: &Prices, kind: wire::Kind, request: &Request, answere
 impl Spending {
     /// Nothing is spent yet, of `most` where there is a ceiling.
     pub(crate) fn new(most: Option<Amount>) -> Self {
-        Self { most, spent: Amount::ZERO, under_way: Amount::ZERO, dearest: Amount::ZERO, unpriced: 0 }
+        Self {
+            most,
+            before: Amount::ZERO,
+            spent: Amount::ZERO,
+            under_way: Amount::ZERO,
+            dearest: Amount::ZERO,
+            unpriced: 0,
+        }
+    }
+
+    /// Takes note of a call that was paid for earlier.
+    pub(super) fn paid_before(&mut self, cost: Option<Amount>) {
+        match cost {
+            Some(cost) => {
+                self.before += cost;
+                self.dearest = self.dearest.max(cost);
+            }
+            None => self.unpriced += 1,
+        }
     }
 
     /// Sets money aside for a call; `None` where there is not enough left, or with a ceiling after a call without a price.
     pub(super) fn begin(&mut self) -> Option<Amount> {
         let estimate = self.dearest;
         if let Some(most) = self.most {
-            let units = self.spent.units() + self.under_way.units() + estimate.units();
-            if units > most.units() || self.unpriced > 0 || self.spent == most {
+            let spent = self.before.units() + self.spent.units();
+            let units = spent + self.under_way.units() + estimate.units();
+            if units > most.units() || self.unpriced > 0 || spent >= most.units() {
                 return None;
             }
         }
@@ -74,6 +95,9 @@ impl Spending {
 impl std::fmt::Display for Spending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} USD", self.spent)?;
+        if self.before != Amount::ZERO {
+            write!(f, ", {} USD before", self.before)?;
+        }
         if self.unpriced > 0 {
             write!(f, " and {} calls without a price", self.unpriced)?;
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use clap::Args;
 use tracewell_ledger::prompts;
 use tracewell_ledger::releases::{self, Request};
@@ -48,11 +48,9 @@ impl Import {
         );
         let (mut recorded, mut known) = (0, 0);
         for live in all {
-            let before = releases::of(&ledger.source, &live.prompt).await?;
-            let before = before.live(&self.environment);
-            let is_later = before
-                .and_then(|before| DateTime::parse_from_rfc3339(&before.effective_at).ok())
-                .is_none_or(|before| live.at > before);
+            let releases_of = releases::of(&ledger.source, &live.prompt).await?;
+            let before = releases_of.live(&self.environment);
+            let is_later = releases_of.since(&self.environment).is_none_or(|since| live.at > since);
             // What is on record of that time and later holds.
             if !is_later || before.is_some_and(|before| before.revision == live.revision) {
                 known += 1;
@@ -60,10 +58,10 @@ impl Import {
             }
             let request = Request {
                 step: Step::Live,
-                prompt: &format!("{}@{}", live.prompt, live.revision),
+                prompt: &format!("{}@revision:{}", live.prompt, live.revision),
                 environment: &self.environment,
                 signed: &live.signed,
-                effective_at: &live.at.to_rfc3339_opts(SecondsFormat::Micros, true),
+                at: Some(live.at),
                 verdict: None,
                 // No approvals and no verdicts are known of what was live before there was a record.
                 forced: true,

@@ -42,16 +42,20 @@ impl Journal {
         &self.known
     }
 
-    /// Sends what was answered before and is not in the tables.
-    pub(super) async fn send_again(&mut self, in_tables: &HashSet<Known>) -> anyhow::Result<()> {
-        let missing = self.before.iter().filter(|(key, _)| !in_tables.contains(*key));
-        for (_, line) in missing {
-            *lock(&self.added) = true;
-            if let Some(server) = &self.server {
-                send(server, "/v1/traces", line.clone()).await?;
+    /// Gives what was answered before and is not in the tables to them.
+    pub(super) async fn send_again(&mut self, in_tables: &HashSet<Known>, location: &Location) -> anyhow::Result<()> {
+        let before = std::mem::take(&mut self.before);
+        let missing: Vec<Vec<u8>> =
+            before.into_iter().filter(|(key, _)| !in_tables.contains(key)).map(|(_, line)| line).collect();
+        match &self.server {
+            Some(server) => {
+                for line in missing {
+                    send(server, "/v1/traces", line).await?;
+                }
             }
+            None if missing.is_empty() => {}
+            None => self.import(location).await?,
         }
-        self.before.clear();
         Ok(())
     }
 
@@ -71,6 +75,11 @@ impl Journal {
         if self.server.is_some() || !*lock(&self.added) {
             return Ok(());
         }
+        self.import(location).await
+    }
+
+    /// Puts the whole file into the tables; what they hold already is not put in twice.
+    async fn import(&self, location: &Location) -> anyhow::Result<()> {
         let lake = Lake::open(location.clone(), TABLES, true).await?;
         let path = lock(&self.file).path().to_owned();
         Importer::new(&lake, crate::command::now).file(&path, &mut |_| {}).await?;

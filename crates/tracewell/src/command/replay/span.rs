@@ -41,15 +41,10 @@ pub(super) fn span(
     if let Some((name, version)) = marks.candidate.rsplit_once('@') {
         attributes.extend([text("gen_ai.prompt.name", name), text("gen_ai.prompt.version", version)]);
     }
-    for (parameter, attribute) in [
-        ("temperature", "gen_ai.request.temperature"),
-        ("top_p", "gen_ai.request.top_p"),
-        ("max_tokens", "gen_ai.request.max_tokens"),
-        ("max_completion_tokens", "gen_ai.request.max_tokens"),
-        ("seed", "gen_ai.request.seed"),
-    ] {
-        attributes.extend(request.parameters.get(parameter).and_then(|value| any(attribute, value)));
-    }
+    let format = request.response_format.as_ref().map(|format| ("response_format", format));
+    let parameters = request.parameters.iter().map(|(name, value)| (name.as_str(), value)).chain(format);
+    // What the interface does not take was not sent.
+    attributes.extend(parameters.filter(|(name, _)| kind.takes(name)).map(|(name, value)| parameter(name, value)));
     let now = crate::command::now();
     let (start, end, status) = match outcome {
         Ok(Outcome { start, end, response }) => {
@@ -108,14 +103,63 @@ fn number(key: &str, value: i64) -> Value {
     json!({ "key": key, "value": { "intValue": value.to_string() } })
 }
 
-/// A parameter as an attribute, where it is one that attributes can be.
-fn any(key: &str, value: &Value) -> Option<Value> {
-    match value {
-        Value::Number(number_value) if number_value.is_f64() => {
-            Some(json!({ "key": key, "value": { "doubleValue": value } }))
+/// A parameter as an attribute, by OpenTelemetry's name where it has one. What attributes cannot be is JSON.
+fn parameter(name: &str, value: &Value) -> Value {
+    let key = match name {
+        "max_completion_tokens" => "gen_ai.request.max_tokens".to_owned(),
+        "stop" => "gen_ai.request.stop_sequences".to_owned(),
+        "service_tier" => "openai.request.service_tier".to_owned(),
+        name => format!("gen_ai.request.{name}"),
+    };
+    let value = match value {
+        Value::Number(number) if number.is_f64() => json!({ "doubleValue": value }),
+        Value::Number(number) => json!({ "intValue": number.to_string() }),
+        Value::Bool(_) => json!({ "boolValue": value }),
+        Value::String(_) => json!({ "stringValue": value }),
+        other => json!({ "stringValue": other.to_string() }),
+    };
+    json!({ "key": key, "value": value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_says_all_that_was_asked_for() {
+        let parameters = json!({"temperature": 0.5, "seed": 7, "tool_choice": "required", "reasoning_effort": "low",
+            "parallel_tool_calls": false, "stop": ["END"]});
+        let request = Request {
+            model: "m".to_owned(),
+            parameters: parameters.as_object().unwrap().clone(),
+            response_format: Some(json!({"type": "json_object"})),
+            ..Request::default()
+        };
+        let marks = Marks { dataset: "d@v1".to_owned(), candidate: "c".to_owned(), replay: "r".to_owned() };
+        let attributes = |kind| {
+            let failed = Err(Failed::Silent("gone".to_owned()));
+            let export = span(kind, &marks, &Example::default(), 1, &request, &failed);
+            export["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"].clone()
+        };
+        let of = |attributes: &Value, key: &str| {
+            let found = attributes.as_array().unwrap().iter().find(|one| one["key"] == key);
+            found.map(|one| one["value"].clone())
+        };
+        let all = attributes(wire::Kind::OpenAi);
+        for (key, value) in [
+            ("gen_ai.request.temperature", json!({"doubleValue": 0.5})),
+            ("gen_ai.request.seed", json!({"intValue": "7"})),
+            ("gen_ai.request.tool_choice", json!({"stringValue": "required"})),
+            ("gen_ai.request.reasoning_effort", json!({"stringValue": "low"})),
+            ("gen_ai.request.parallel_tool_calls", json!({"boolValue": false})),
+            ("gen_ai.request.stop_sequences", json!({"stringValue": "[\"END\"]"})),
+            ("gen_ai.request.response_format", json!({"stringValue": "{\"type\":\"json_object\"}"})),
+        ] {
+            assert_eq!(of(&all, key), Some(value), "{key}");
         }
-        Value::Number(_) => Some(number(key, value.as_i64()?)),
-        Value::String(said) => Some(text(key, said)),
-        _ => None,
+        // Anthropic takes no seed, so none was sent.
+        let anthropic = attributes(wire::Kind::Anthropic);
+        assert_eq!(of(&anthropic, "gen_ai.request.seed"), None);
+        assert!(of(&anthropic, "gen_ai.request.temperature").is_some());
     }
 }
