@@ -220,11 +220,13 @@ impl Queue {
         Ok(answers)
     }
 
-    /// Where an item is: `waiting`, `undecided`, or what was decided.
+    /// Where an item is: what was decided; else `archived` where its example is not there any more, `undecided` or
+    /// `waiting`.
     #[must_use]
-    pub fn state(&self, item: &Item) -> &'static str {
+    pub fn state(&self, item: &Item, is_there: bool) -> &'static str {
         match item.outcome(self.reviewers) {
             Some(outcome) => outcome.word(),
+            None if !is_there => "archived",
             None if item.said.len() >= self.reviewers => "undecided",
             None => "waiting",
         }
@@ -236,9 +238,10 @@ impl Queue {
         !self.blind || reviewer.is_some_and(|reviewer| item.said.contains_key(reviewer))
     }
 
-    /// What `reviewer` may look at next, at the time `now` (RFC 3339 in UTC): what is assigned to them first.
+    /// What waits for `reviewer` at the time `now` (RFC 3339 in UTC), in the order it is looked at: what is assigned to them
+    /// first.
     #[must_use]
-    pub fn next_for(&self, reviewer: &str, now: &str) -> Option<&Item> {
+    pub fn waiting_for(&self, reviewer: &str, now: &str) -> Vec<&Item> {
         let waits = |item: &&Item| {
             !item.is_done(self.reviewers)
                 && !item.said.contains_key(reviewer)
@@ -247,7 +250,7 @@ impl Queue {
         };
         let mut waiting: Vec<&Item> = self.items.values().filter(waits).collect();
         waiting.sort_by_key(|item| item.assigned.is_none());
-        waiting.first().copied()
+        waiting
     }
 
     /// How far reviewers agree beyond chance, over items that all asked for have answered: Cohen's kappa of two, Fleiss'
@@ -269,7 +272,11 @@ impl Queue {
 }
 
 impl Item {
-    fn take(&mut self, entry: Entry) -> Result<(), String> {
+    /// Changes it as an entry about it says.
+    ///
+    /// # Errors
+    /// When the entry cannot be read.
+    pub fn take(&mut self, entry: Entry) -> Result<(), String> {
         self.id.clone_from(&entry.item);
         self.next = entry.entry + 1;
         match entry.step {

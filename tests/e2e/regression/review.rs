@@ -1,9 +1,98 @@
-//! Review over HTTP.
+//! Review over HTTP, from the terminal and in sheets.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{CASES, chat, done, rows, send, tracewell};
-use crate::server::{Server, client};
+use super::{CASES, chat, dataset, done, rows, said, send, tracewell};
+use crate::server::{BINARY, Server, client};
+
+/// `tracewell review next`, with the keys that Bob presses, a line each.
+fn next(data: &Path, queue: &str, keys: &str) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(["review", "next", queue, "--author", "bob", "--data", data.to_str().unwrap()]);
+    command.env_remove("TRACEWELL_CONFIG").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    process.stdin.take().unwrap().write_all(keys.as_bytes()).unwrap();
+    process.wait_with_output().unwrap()
+}
+
+/// A queue `failures` of the dataset `refunds`, whose examples all have an expected answer.
+fn queue(data: &Path, folder: &Path, more: &[&str]) {
+    dataset(data, folder);
+    let add = ["review", "add", "failures", "--dataset", "refunds", "--all"];
+    done(tracewell(data, &[&add[..], more].concat()));
+}
+
+/// Where the items of the queue are, by example.
+fn states(data: &Path) -> Vec<(String, String)> {
+    let listed = rows(tracewell(data, &["review", "list", "failures", "--format", "json"]));
+    let text = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
+    listed.iter().map(|item| (text(item, "item").replace("refunds/", ""), text(item, "state"))).collect()
+}
+
+fn state<'a>(all: &'a [(String, String)], example: &str) -> &'a str {
+    &all.iter().find(|(id, _)| id == example).unwrap().1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_that_was_taken_out_keeps_nobody_from_the_rest_of_its_queue() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    queue(&data, temporary.path(), &[]);
+    done(tracewell(&data, &["dataset", "archive", "refunds", "a"]));
+    assert_eq!(state(&states(&data), "a"), "archived");
+    let gone = tracewell(&data, &["review", "answer", "failures", "a", "accept"]);
+    assert!(!gone.status.success() && said(&gone).contains("`refunds` has no example `a` any more"), "{}", said(&gone));
+    let sheet = done(tracewell(&data, &["review", "export", "failures"]));
+    assert!(!sheet.contains("refunds/a") && sheet.contains("refunds/b"), "{sheet}");
+
+    let server = Server::start(&data, &[]).await;
+    let open = client().post(format!("{}/v1/reviews/failures", server.api)).json(&json!({"step": "next", "author": "cleo"}));
+    let open = open.send().await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!((&open["item"]["example"], &open["example"]["id"]), (&json!("b"), &json!("b")), "{open}");
+    let release = json!({"step": "release", "author": "cleo", "item": "b"});
+    assert_eq!(client().post(format!("{}/v1/reviews/failures", server.api)).json(&release).send().await.unwrap().status(), 204);
+    server.stop();
+
+    let judged = next(&data, "failures", "a\na\na\n");
+    assert!(judged.status.success() && said(&judged).contains("3 judged; nothing more waits for bob"), "{}", said(&judged));
+    let all = states(&data);
+    assert_eq!(["a", "b", "c", "d"].map(|id| state(&all, id)), ["archived", "accept", "accept", "accept"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_judgement_is_on_record_only_with_all_that_follows_from_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    send(&server, vec![chat(1, CASES[0].1, "", true, &[])]).await;
+    done(tracewell(&data, &["examples", "capture", "error", "--dataset", "refunds", "--since", "1d"]));
+    done(tracewell(&data, &["review", "add", "failures", "--dataset", "refunds"]));
+    let id = rows(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]))[0]["example"].clone();
+    let correct = || {
+        tracewell(&data, &["review", "answer", "failures", id.as_str().unwrap(), "correct", "--expected", CASES[0].2])
+    };
+
+    // The server that takes scores cannot be reached.
+    let endpoint = data.join("wal/endpoint");
+    let addresses = std::fs::read_to_string(&endpoint).unwrap();
+    std::fs::write(&endpoint, addresses.replace(&server.http, "http://127.0.0.1:1")).unwrap();
+    let failed = correct();
+    assert!(!failed.status.success() && said(&failed).contains("waits still; judge it again"), "{}", said(&failed));
+    assert_eq!(states(&data)[0].1, "waiting");
+
+    std::fs::write(&endpoint, addresses).unwrap();
+    done(correct());
+    assert_eq!(states(&data)[0].1, "correct");
+    let scores = server.sql("SELECT text, author FROM evaluations WHERE superseded_at IS NULL");
+    assert_eq!(json!(scores), json!([{"text": CASES[0].2, "author": "ann"}]));
+    let kept = server.sql("SELECT change, expected FROM examples ORDER BY version");
+    let expected = json!({"text": CASES[0].2}).to_string();
+    assert_eq!(json!(kept), json!([{"change": "create", "expected": null}, {"change": "patch", "expected": expected}]));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reviewers_take_turns_over_http_and_a_blind_queue_keeps_what_others_said() {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use tracewell_ledger::datasets;
-use tracewell_ledger::reviews::{self, Judgement, example, existing};
+use tracewell_ledger::reviews::{self, Judgement, examples, existing};
 use tracewell_regression::dataset::{Pin, check_name};
 use tracewell_regression::review::{Outcome, Question};
 use tracewell_regression::{Answer, Example};
@@ -239,12 +239,13 @@ impl List {
             return output::write(&mut std::io::stdout().lock(), Format::or_usual(self.format), &schema, &rows);
         };
         let queue = existing(&source, name).await?;
+        let examples = examples(&source, &queue).await?;
         let names = ["item", "state", "answers", "assigned", "open_by", "trace_id"];
         let table = output::table(&names, queue.items.values(), |item| {
             let open = item.open.as_ref().map(|(who, _)| who.clone());
             [
                 Some(item.id.clone()),
-                Some(queue.state(item).to_owned()),
+                Some(queue.state(item, examples.contains_key(&item.id)).to_owned()),
                 Some(item.said.len().to_string()),
                 item.assigned.clone(),
                 open,
@@ -280,8 +281,7 @@ impl Next {
         let ledger = self.asked.ledger().await?;
         existing(&ledger.source, &self.queue).await?;
         let mut judged = 0;
-        while let Some((queue, item)) = ledger.open_next(&self.queue, &signed.author).await? {
-            let example = example(&ledger.source, &item).await?;
+        while let Some((queue, item, example)) = ledger.open_next(&self.queue, &signed.author, &[]).await? {
             match terminal::ask(&queue, &item, &example)? {
                 terminal::Reply::Judged(judgement) => {
                     judge(&self.asked, &ledger, &self.queue, &item.id, &signed, &judgement).await?;

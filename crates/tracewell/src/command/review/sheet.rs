@@ -1,14 +1,11 @@
 //! A queue as a sheet: a row an item, with cells to fill in.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Context;
 use tracewell_blocks::spreadsheet;
-use tracewell_ledger::datasets;
-use tracewell_ledger::reviews::Judgement;
+use tracewell_ledger::reviews::{Judgement, examples};
 use tracewell_regression::Answer;
-use tracewell_regression::dataset::{At, Pin};
 use tracewell_regression::review::{Item, Queue};
 
 use super::super::dataset::answered;
@@ -25,20 +22,13 @@ pub(super) struct Row {
 
 /// Writes what waits for a reviewer.
 pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str) -> anyhow::Result<()> {
-    let mut known = HashMap::new();
+    let examples = examples(source, queue).await?;
     let waits = |item: &&Item| !item.is_done(queue.reviewers) && !item.said.contains_key(reviewer);
-    let items: Vec<&Item> = queue.items.values().filter(waits).collect();
-    for item in &items {
-        if !known.contains_key(&item.dataset) {
-            let pin = Pin { dataset: item.dataset.clone(), at: At::Latest };
-            known.insert(item.dataset.clone(), datasets::existing(source, &pin).await?);
-        }
-    }
     let questions = queue.questions.iter().map(|question| question.name.as_str());
     let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
     writer.write_record(COLUMNS.into_iter().chain(questions))?;
-    for item in items {
-        let Some(example) = known.get(&item.dataset).and_then(|dataset| dataset.get(&item.example)) else { continue };
+    for item in queue.items.values().filter(waits) {
+        let Some(example) = examples.get(&item.id) else { continue };
         let text = |answer: &Option<Answer>| answer.as_ref().map(answered).unwrap_or_default();
         let asked = example.question().unwrap_or_default();
         let cells = [item.id.clone(), asked, text(&example.output), text(&example.expected)];
