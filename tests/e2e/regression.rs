@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::server::{BINARY, Server};
 use crate::spans::now;
 
+mod datasets;
 mod exchange;
 mod grpc;
 mod judge;
@@ -138,7 +139,7 @@ async fn failures_become_examples_without_repeating_themselves() {
     done(tracewell(&data, &["dataset", "export", "refunds@v1", "--to", "jsonl", "--output", path, "--unmasked"]));
     let same = tracewell(&data, &["dataset", "import", "refunds", path]);
     assert!(
-        said(&same).contains("2 examples were read, 0 changed something, 0 entries could not be read: `refunds@v1`"),
+        said(&same).contains("2 examples were read, 0 changed something, 0 entries are wrong: `refunds@v1`"),
         "{}",
         said(&same)
     );
@@ -148,7 +149,7 @@ async fn failures_become_examples_without_repeating_themselves() {
     std::fs::write(&file, format!("{first}\nnot json\n")).unwrap();
     let strict = tracewell(&data, &["dataset", "import", "refunds", path, "--strict"]);
     assert!(
-        !strict.status.success() && said(&strict).contains("nothing was read: line 2: not JSON"),
+        !strict.status.success() && said(&strict).contains("nothing was taken: line 2: not JSON"),
         "{}",
         said(&strict)
     );

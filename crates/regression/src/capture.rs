@@ -1,7 +1,7 @@
 //! Which of the calls that a rule caught become examples.
 //!
 //! ```text
-//!   caught ── order by (seed, case) ── exact duplicates ── near duplicates ── cap per prompt version ── strata ── chosen
+//!   caught ── schema ── order by (seed, case) ── exact duplicates ── near duplicates ── cap per prompt version ── strata ── chosen
 //! ```
 //!
 //! The order is that of a keyed hash of the case, so the same calls give the same choice on every machine, in whichever
@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use crate::Example;
+use crate::dataset::Dataset;
 use crate::near_duplicates::NearDuplicates;
 
 /// A call that a rule caught.
@@ -63,6 +64,8 @@ pub struct LeftOut {
 #[serde(tag = "why", rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Why {
+    /// It is not as the dataset's schema wants.
+    Misfit { reason: String },
     /// It is the same request as an example.
     Duplicate { of: String },
     /// It says nearly the same.
@@ -73,14 +76,17 @@ pub enum Why {
     NotSampled,
 }
 
-/// Chooses. `known` are the examples of the dataset, archived ones included if they are not to come again.
-#[must_use]
-pub fn choose(known: &[Example], caught: Vec<Caught>, sampling: &Sampling) -> Chosen {
+/// Chooses what is to be added to a dataset. What was archived there does not come again.
+///
+/// # Errors
+/// When the dataset's schema cannot be used.
+pub fn choose(dataset: &Dataset, caught: Vec<Caught>, sampling: &Sampling) -> Result<Chosen, String> {
     let mut chosen = Chosen::default();
+    let fitting = fitting(dataset, caught, &mut chosen)?;
     let mut seen: HashMap<String, String> =
-        known.iter().map(|example| (example.content_hash(), example.id.clone())).collect();
+        dataset.everything().map(|example| (example.content_hash(), example.id.clone())).collect();
     let mut left = Vec::new();
-    for one in in_order(caught, sampling.seed) {
+    for one in in_order(fitting, sampling.seed) {
         let hash = one.example.content_hash();
         match seen.get(&hash) {
             Some(of) => chosen.leave(&one, Why::Duplicate { of: of.clone() }),
@@ -91,10 +97,23 @@ pub fn choose(known: &[Example], caught: Vec<Caught>, sampling: &Sampling) -> Ch
         }
     }
     if let Some(near) = &sampling.near {
-        left = apart(near, known, left, &mut chosen);
+        left = apart(near, dataset, left, &mut chosen);
     }
     sample(left, sampling, &mut chosen);
-    chosen
+    Ok(chosen)
+}
+
+/// Without those that the dataset does not take.
+fn fitting(dataset: &Dataset, caught: Vec<Caught>, chosen: &mut Chosen) -> Result<Vec<Caught>, String> {
+    let schema = dataset.schema()?;
+    let mut fitting = Vec::new();
+    for one in caught {
+        match schema.check(&one.example) {
+            Ok(()) => fitting.push(one),
+            Err(reason) => chosen.leave(&one, Why::Misfit { reason }),
+        }
+    }
+    Ok(fitting)
 }
 
 impl Chosen {
@@ -115,14 +134,15 @@ fn in_order(mut caught: Vec<Caught>, seed: u64) -> Vec<Caught> {
 }
 
 /// Without those that say nearly what an example or an earlier one says.
-fn apart(near: &NearDuplicates, known: &[Example], caught: Vec<Caught>, chosen: &mut Chosen) -> Vec<Caught> {
-    let examples: Vec<&Example> = known.iter().chain(caught.iter().map(|one| &one.example)).collect();
+fn apart(near: &NearDuplicates, dataset: &Dataset, caught: Vec<Caught>, chosen: &mut Chosen) -> Vec<Caught> {
+    let known = dataset.everything().count();
+    let examples: Vec<&Example> = dataset.everything().chain(caught.iter().map(|one| &one.example)).collect();
     let ids: Vec<String> = examples.iter().map(|example| example.id.clone()).collect();
     let texts: Vec<String> = examples.iter().map(|example| asked(example)).collect();
     let found = near.find(&texts);
     chosen.cut_short = found.cut_short;
     let mut left = Vec::new();
-    for (one, duplicate) in caught.into_iter().zip(&found.duplicates[known.len()..]) {
+    for (one, duplicate) in caught.into_iter().zip(&found.duplicates[known..]) {
         match duplicate {
             Some(of) => chosen.leave(&one, Why::NearDuplicate { of: ids[of.of].clone(), similarity: of.similarity }),
             None => left.push(one),
@@ -166,7 +186,10 @@ fn sample(caught: Vec<Caught>, sampling: &Sampling, chosen: &mut Chosen) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::dataset::{Edit, Signed};
     use crate::example::Message;
 
     fn caught(id: &str, text: &str, stratum: &str, version: &str) -> Caught {
@@ -176,6 +199,24 @@ mod tests {
             stratum: stratum.to_owned(),
             prompt_version: version.to_owned(),
         }
+    }
+
+    /// A dataset after some changes.
+    fn dataset(changes: &[&[Edit]]) -> Dataset {
+        let signed = Signed { author: "ann".to_owned(), note: None };
+        let mut rows = Vec::new();
+        for edits in changes {
+            rows.extend(Dataset::read("refunds", rows.clone()).unwrap().next(edits, &signed).unwrap());
+        }
+        Dataset::read("refunds", rows).unwrap()
+    }
+
+    fn put(caught: Caught) -> Edit {
+        Edit::Put(Box::new(caught.example))
+    }
+
+    fn choose(dataset: &Dataset, caught: Vec<Caught>, sampling: &Sampling) -> Chosen {
+        super::choose(dataset, caught, sampling).unwrap()
     }
 
     fn sampling(limit: usize) -> Sampling {
@@ -198,25 +239,25 @@ mod tests {
 
     #[test]
     fn the_order_of_what_was_caught_does_not_matter_and_the_seed_does() {
-        let forward = choose(&[], many(), &sampling(4));
-        let backward = choose(&[], many().into_iter().rev().collect(), &sampling(4));
+        let forward = choose(&Dataset::default(), many(), &sampling(4));
+        let backward = choose(&Dataset::default(), many().into_iter().rev().collect(), &sampling(4));
         assert_eq!(ids(&forward), ids(&backward));
         assert_eq!((forward.examples.len(), forward.left_out.len()), (4, 6));
-        let other = (2..10).map(|seed| choose(&[], many(), &Sampling { seed, ..sampling(4) }));
+        let other = (2..10).map(|seed| choose(&Dataset::default(), many(), &Sampling { seed, ..sampling(4) }));
         assert!(other.into_iter().any(|other| ids(&other) != ids(&forward)));
     }
 
     #[test]
     fn a_rare_stratum_has_its_turn() {
         for seed in 0..20 {
-            let chosen = choose(&[], many(), &Sampling { seed, ..sampling(2) });
+            let chosen = choose(&Dataset::default(), many(), &Sampling { seed, ..sampling(2) });
             assert!(ids(&chosen).contains(&"c7"), "{seed}");
         }
     }
 
     #[test]
     fn what_is_there_already_is_left_out_with_the_measure() {
-        let known = vec![caught("known", "my parcel is late, where is it now please", "", "").example];
+        let known = dataset(&[&[put(caught("known", "my parcel is late, where is it now please", "", ""))]]);
         let chosen = choose(
             &known,
             vec![
@@ -235,8 +276,18 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_fit_is_left_out_and_takes_nobodys_place() {
+        let schema = json!({"schema": {"properties": {"id": {"not": {"enum": ["c0", "c7"]}}}}});
+        let dataset = dataset(&[&[Edit::Describe(schema.as_object().unwrap().clone())]]);
+        let chosen = choose(&dataset, many(), &sampling(8));
+        assert_eq!(chosen.examples.len(), 8);
+        let misfits = chosen.left_out.iter().filter(|out| matches!(out.why, Why::Misfit { .. }));
+        assert_eq!(misfits.map(|out| out.example.as_str()).collect::<Vec<_>>(), ["c0", "c7"]);
+    }
+
+    #[test]
     fn a_prompt_version_has_its_cap() {
-        let chosen = choose(&[], many(), &Sampling { per_prompt_version: Some(3), ..sampling(10) });
+        let chosen = choose(&Dataset::default(), many(), &Sampling { per_prompt_version: Some(3), ..sampling(10) });
         assert_eq!(chosen.examples.len(), 3);
         let full = Why::EnoughOfPromptVersion { version: "p@1".to_owned() };
         assert!(chosen.left_out.iter().all(|out| out.why == full));

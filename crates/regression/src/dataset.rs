@@ -15,10 +15,12 @@ use crate::Example;
 use crate::example::Source;
 
 mod difference;
+mod schema;
 #[cfg(test)]
 mod tests;
 
 pub use difference::{Difference, difference};
+pub use schema::Schema;
 
 /// Which version of a dataset is meant: `refunds`, `refunds@v3`, `refunds@2026-11-20`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,17 +274,12 @@ impl Dataset {
     /// When an example is to be archived that is not there, or does not fit the dataset's schema.
     pub fn next(&self, edits: &[Edit], signed: &Signed) -> Result<Vec<Revision>, String> {
         let version = self.version + 1;
-        let schema = self.about.get("schema").map(jsonschema::validator_for).transpose();
-        let schema = schema.map_err(|error| format!("the schema of `{}` cannot be used: {error}", self.name))?;
+        let schema = self.schema()?;
         let mut rows = Vec::new();
         for edit in edits {
             match edit {
                 Edit::Put(example) => {
-                    if let Some(schema) = &schema {
-                        schema.validate(&json!(example)).map_err(|error| {
-                            format!("example `{}` is not as the schema of `{}` wants: {error}", example.id, self.name)
-                        })?;
-                    }
+                    schema.check(example).map_err(|reason| format!("example `{}`: {reason}", example.id))?;
                     let (change, revision) = match self.examples.get(&example.id) {
                         Some((before, false)) if same(before, example) => continue,
                         Some((before, false)) => (Change::Patch, before.revision + 1),

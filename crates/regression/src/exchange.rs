@@ -19,6 +19,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Example;
+use crate::dataset::Dataset;
 
 mod jsonl;
 mod promptfoo;
@@ -68,8 +69,35 @@ pub struct Exported {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Imported {
-    pub examples: Vec<Example>,
+    pub entries: Vec<Entry>,
     pub wrong: Vec<Wrong>,
+}
+
+/// An example that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Counted from 1; where it begins.
+    pub line: usize,
+    /// What it says.
+    pub example: Example,
+}
+
+impl Imported {
+    /// The examples that a dataset takes, and the lines that it does not.
+    ///
+    /// # Errors
+    /// When the dataset's schema cannot be used.
+    pub fn onto(&self, dataset: &Dataset) -> Result<(Vec<Example>, Vec<Wrong>), String> {
+        let schema = dataset.schema()?;
+        let (mut taken, mut wrong) = (Vec::new(), Vec::new());
+        for Entry { line, example } in &self.entries {
+            match schema.check(example) {
+                Ok(()) => taken.push(example.clone()),
+                Err(reason) => wrong.push(Wrong { line: *line, reason: format!("`{}`: {reason}", example.id) }),
+            }
+        }
+        Ok((taken, wrong))
+    }
 }
 
 /// A line that could not be read.
@@ -87,9 +115,9 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// Lines that could not be read, where all had to be.
+/// Lines that could not be taken, where all had to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("nothing was read: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+#[error("nothing was taken: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ImportError(pub Vec<Wrong>);
 
 /// Writes examples. `dataset` is the name that some formats carry.
@@ -125,7 +153,7 @@ pub fn import(source: Source, bytes: &[u8], strict: bool) -> Result<Imported, Im
             if before == line { Ok(example) } else { Err(format!("`{}` is on line {before} already", example.id)) }
         });
         match unique {
-            Ok(example) => imported.examples.push(example),
+            Ok(example) => imported.entries.push(Entry { line, example }),
             Err(reason) => imported.wrong.push(Wrong { line, reason }),
         }
     }

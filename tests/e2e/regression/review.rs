@@ -50,15 +50,23 @@ async fn an_example_that_was_taken_out_keeps_nobody_from_the_rest_of_its_queue()
     assert!(!sheet.contains("refunds/a") && sheet.contains("refunds/b"), "{sheet}");
 
     let server = Server::start(&data, &[]).await;
-    let open = client().post(format!("{}/v1/reviews/failures", server.api)).json(&json!({"step": "next", "author": "cleo"}));
+    let open =
+        client().post(format!("{}/v1/reviews/failures", server.api)).json(&json!({"step": "next", "author": "cleo"}));
     let open = open.send().await.unwrap().json::<Value>().await.unwrap();
     assert_eq!((&open["item"]["example"], &open["example"]["id"]), (&json!("b"), &json!("b")), "{open}");
     let release = json!({"step": "release", "author": "cleo", "item": "b"});
-    assert_eq!(client().post(format!("{}/v1/reviews/failures", server.api)).json(&release).send().await.unwrap().status(), 204);
+    assert_eq!(
+        client().post(format!("{}/v1/reviews/failures", server.api)).json(&release).send().await.unwrap().status(),
+        204
+    );
     server.stop();
 
     let judged = next(&data, "failures", "a\na\na\n");
-    assert!(judged.status.success() && said(&judged).contains("3 judged; nothing more waits for bob"), "{}", said(&judged));
+    assert!(
+        judged.status.success() && said(&judged).contains("3 judged; nothing more waits for bob"),
+        "{}",
+        said(&judged)
+    );
     let all = states(&data);
     assert_eq!(["a", "b", "c", "d"].map(|id| state(&all, id)), ["archived", "accept", "accept", "accept"]);
 }

@@ -153,8 +153,8 @@ fn said(queue: &Queue, item: &Item, reviewer: &str, judgement: &Judgement) -> En
 
 fn remark(item: &Item, author: &str, judgement: &Judgement) -> Option<Remark> {
     let corrected = judgement.expected.as_ref().filter(|_| judgement.outcome == Outcome::Correct);
-    let correction = corrected
-        .map(|expected| expected.text.clone().unwrap_or_else(|| json!(expected.tool_calls).to_string()));
+    let correction =
+        corrected.map(|expected| expected.text.clone().unwrap_or_else(|| json!(expected.tool_calls).to_string()));
     Some(Remark {
         trace_id: item.trace_id.clone()?,
         span_id: item.span_id.clone(),

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tracewell_ledger::datasets;
+use tracewell_ledger::{LedgerError, datasets};
 use tracewell_regression::Example;
 use tracewell_regression::dataset::{At, Edit, Pin, difference};
-use tracewell_regression::exchange::{self, Imported};
+use tracewell_regression::exchange::{self, ImportError, Imported, Wrong};
 
 use super::author::Author;
 use super::source::Asked;
@@ -252,27 +252,37 @@ impl Import {
     async fn run(self) -> anyhow::Result<()> {
         self.name.parse::<Pin>()?;
         let imported = self.read()?;
-        for wrong in &imported.wrong {
-            eprintln!("tracewell: `{}`, {wrong}", self.file.display());
-        }
+        self.tell(&imported.wrong);
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
-        let edits = || imported.examples.iter().cloned().map(|example| Edit::Put(Box::new(example))).collect();
-        let changed = ledger.change(&self.name, &signed, |_| Ok(edits())).await?;
+        let mut refused = Vec::new();
+        let changed = ledger
+            .change(&self.name, &signed, |dataset| {
+                let (taken, wrong) = imported.onto(dataset).map_err(LedgerError::Refused)?;
+                refused = wrong;
+                if self.strict && !refused.is_empty() {
+                    return Err(LedgerError::Refused(ImportError(refused.clone()).to_string()));
+                }
+                Ok(taken.into_iter().map(|example| Edit::Put(Box::new(example))).collect())
+            })
+            .await?;
+        self.tell(&refused);
+        let wrong = imported.wrong.len() + refused.len();
         eprintln!(
-            "{} examples were read, {} changed something, {} entries could not be read: `{}@v{}`",
-            imported.examples.len(),
+            "{} examples were read, {} changed something, {wrong} entries are wrong: `{}@v{}`",
+            imported.entries.len() - refused.len(),
             changed.rows.len(),
-            imported.wrong.len(),
             self.name,
             changed.version
         );
-        anyhow::ensure!(
-            imported.wrong.is_empty(),
-            "{} entries could not be read; the others are imported",
-            imported.wrong.len()
-        );
+        anyhow::ensure!(wrong == 0, "{wrong} entries are wrong; the others are imported");
         Ok(())
+    }
+
+    fn tell(&self, wrong: &[Wrong]) {
+        for wrong in wrong {
+            eprintln!("tracewell: `{}`, {wrong}", self.file.display());
+        }
     }
 
     fn read(&self) -> anyhow::Result<Imported> {

@@ -20,7 +20,7 @@ fn lines_of_other_tools_are_read() {
 {"id": 7, "input": [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "x"}}]}], "target": "A cat"}
 {"input": {"question": "Why?"}, "expectedOutput": {"answer": 42}, "sourceTraceId": "t1", "metadata": {"a": 1}}
 "#;
-    let examples = read(Source::Jsonl, lines).examples;
+    let examples = examples_of(read(Source::Jsonl, lines));
     let [evals, tuning, inspect, langfuse] = &examples[..] else { panic!("{examples:?}") };
     assert_eq!(evals.messages, [Message::of_text("user", "Capital of France?")]);
     assert_eq!(evals.expected, Some(Answer::of_text("Paris")));
@@ -55,13 +55,33 @@ fn wrong_lines_are_told_and_the_right_ones_read() {
     for ((_, reason), expected) in wrong.iter().zip(reasons) {
         assert_eq!(reason, expected);
     }
-    let ids: Vec<String> = import(Source::Jsonl, text, false).unwrap().examples.into_iter().map(|one| one.id).collect();
+    let ids: Vec<String> =
+        examples_of(import(Source::Jsonl, text, false).unwrap()).into_iter().map(|one| one.id).collect();
     assert_eq!(ids, ["a", "a"]);
 }
 
 #[test]
+fn lines_that_a_dataset_does_not_take_are_told_and_the_others_taken() {
+    let mut dataset = Dataset { name: "refunds".to_owned(), ..Dataset::default() };
+    dataset
+        .about
+        .insert("schema".to_owned(), json!({"required": ["expected"], "properties": {"split": {"const": "test"}}}));
+    let lines = "{\"id\": \"a\", \"input\": \"1\"}\n\n{\"id\": \"b\", \"input\": \"2\", \"expected\": \"two\"}\n\
+        {\"id\": \"c\", \"input\": \"3\", \"expected\": \"three\", \"split\": \"dev\"}";
+    let (taken, wrong) = read(Source::Jsonl, lines).onto(&dataset).unwrap();
+    assert_eq!(taken.iter().map(|example| example.id.as_str()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(wrong.iter().map(|wrong| wrong.line).collect::<Vec<_>>(), [1, 4], "{wrong:?}");
+    assert!(
+        wrong[0].reason.starts_with("`a`: it is not as the schema of `refunds` wants")
+            && wrong[0].reason.contains("expected")
+    );
+    dataset.about.insert("schema".to_owned(), json!({"type": 3}));
+    assert!(read(Source::Jsonl, lines).onto(&dataset).unwrap_err().contains("the schema of `refunds` cannot be used"));
+}
+
+#[test]
 fn a_table_of_two_columns_is_enough() {
-    let examples = read(Source::Csv, "\u{feff}input,expected,colour\nWhere?,Here,red\n\"two\nlines\",,\n").examples;
+    let examples = examples_of(read(Source::Csv, "\u{feff}input,expected,colour\nWhere?,Here,red\n\"two\nlines\",,\n"));
     assert_eq!(examples[0].expected, Some(Answer::of_text("Here")));
     assert_eq!(examples[0].metadata["colour"], "red");
     assert_eq!(examples[1].messages, [Message::of_text("user", "two\nlines")]);
@@ -100,7 +120,7 @@ fn a_configuration_of_promptfoo_is_read() {
   - just a text
 ";
     let imported = read(Source::Promptfoo, text);
-    let [example] = &imported.examples[..] else { panic!("{imported:?}") };
+    let [Entry { example, .. }] = &imported.entries[..] else { panic!("{imported:?}") };
     assert_eq!(example.messages, [Message::of_text("user", "Translate Hello to French")]);
     assert_eq!(example.expected, Some(Answer::of_text("Bonjour")));
     assert_eq!(
@@ -121,7 +141,7 @@ fn a_configuration_of_promptfoo_is_read() {
     );
     // Without a prompt the only variable is the message.
     let alone = read(Source::Promptfoo, r#"[{"vars": {"q": "Why?"}}, {"vars": {"a": "1", "b": "2"}}]"#);
-    assert_eq!(alone.examples[0].messages, [Message::of_text("user", "Why?")]);
+    assert_eq!(alone.entries[0].example.messages, [Message::of_text("user", "Why?")]);
     assert!(alone.wrong[0].reason.starts_with("there is no telling which variable"));
 }
 
