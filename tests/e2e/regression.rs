@@ -13,6 +13,7 @@ mod datasets;
 mod exchange;
 mod grpc;
 mod judge;
+mod masking;
 mod replay;
 mod review;
 mod story;

@@ -227,8 +227,7 @@ impl<A: Ask> Ledger<A> {
 
 fn item<'a>(queue: &'a Queue, id: &str) -> Result<&'a Item, LedgerError> {
     let missing = || LedgerError::NotFound(format!("the queue `{}` has no item `{id}`", queue.name));
-    let by_example = || queue.items.values().find(|item| item.example == id);
-    queue.items.get(id).or_else(by_example).ok_or_else(missing)
+    queue.find(id).ok_or_else(missing)
 }
 
 fn check(queue: &Queue, judgement: &Judgement) -> Result<(), String> {

@@ -220,6 +220,12 @@ impl Queue {
         Ok(answers)
     }
 
+    /// The item of that id, or of the example of that id.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Item> {
+        self.items.get(id).or_else(|| self.items.values().find(|item| item.example == id))
+    }
+
     /// Where an item is: what was decided; else `archived` where its example is not there any more, `undecided` or
     /// `waiting`.
     #[must_use]

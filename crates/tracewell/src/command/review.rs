@@ -12,6 +12,7 @@ use tracewell_regression::review::{Outcome, Question};
 use tracewell_regression::{Answer, Example};
 
 use super::author::Author;
+use super::masking::Masking;
 use super::source::Asked;
 use crate::output::{self, Format};
 
@@ -49,7 +50,7 @@ enum What {
         after_help = "Example:\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 correct --expected \"Ten days.\" --answer tone=kind"
     )]
     Answer(Answered),
-    /// Write a queue as CSV, to be filled in and imported again.
+    /// Write a queue as CSV, to be filled in and imported again. Personal data and secrets are masked first.
     Export(Export),
     /// Read a filled-in CSV: rows with an `outcome` are judged.
     Import(Import),
@@ -156,6 +157,8 @@ struct Export {
     /// The queue
     #[arg(value_name = "QUEUE")]
     queue: String,
+    #[command(flatten)]
+    masking: Masking,
 }
 
 #[derive(Debug, Args)]
@@ -170,6 +173,9 @@ struct Import {
     /// The file
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Take placeholders of what was masked as they are
+    #[arg(long)]
+    masked: bool,
 }
 
 impl Review {
@@ -187,7 +193,7 @@ impl Review {
             What::Export(export) => {
                 let source = export.asked.open().await?;
                 let queue = existing(&source, &export.queue).await?;
-                sheet::write(&source, &queue, &export.author.name()?).await
+                sheet::write(&source, &queue, &export.author.name()?, &export.masking).await
             }
             What::Import(import) => import.run().await,
         }
@@ -304,9 +310,14 @@ impl Import {
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
         let queue = existing(&ledger.source, &self.queue).await?;
+        let examples = examples(&ledger.source, &queue).await?;
+        let unmasked = |row: &sheet::Row| match queue.find(&row.item).and_then(|item| examples.get(&item.id)) {
+            Some(example) if !self.masked => sheet::unmasked(&row.judgement, example),
+            _ => Ok(()),
+        };
         let (mut judged, mut wrong) = (0, 0);
         for (line, row) in sheet::read(&self.file, &queue)? {
-            let done = match row {
+            let done = match row.and_then(|row| unmasked(&row).map(|()| row)) {
                 Ok(sheet::Row { item, judgement }) => {
                     judge(&self.asked, &ledger, &self.queue, &item, &signed, &judgement).await
                 }

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use tracewell_ledger::datasets;
 use tracewell_regression::Example;
 use tracewell_regression::exchange::{self, Exported, Imported, Source};
-use tracewell_regression::privacy::{Masker, Policy, Report};
 
 use super::Choice;
+use crate::command::masking::{Masking, mask};
 use crate::command::source::Asked;
 
 #[derive(Debug, Args)]
@@ -32,15 +32,8 @@ pub(super) struct Export {
     /// The file, or for Parquet the folder; standard output otherwise
     #[arg(long, short = 'o', value_name = "PATH")]
     output: Option<PathBuf>,
-    /// What is masked and what is let through, in TOML
-    #[arg(long, value_name = "FILE", conflicts_with = "unmasked")]
-    policy: Option<PathBuf>,
-    /// Write what was masked, and where, to this file
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-    /// Mask nothing
-    #[arg(long)]
-    unmasked: bool,
+    #[command(flatten)]
+    masking: Masking,
 }
 
 /// What is written.
@@ -85,12 +78,14 @@ impl Target {
 impl Export {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let dataset = datasets::existing(&self.asked.open().await?, &self.choice.pin).await?;
-        let examples: Vec<Example> = dataset.examples().filter(|example| self.choice.fits(example)).cloned().collect();
-        let (examples, report) = if self.unmasked { (examples, Report::default()) } else { self.masked(examples)? };
-        if let Some(path) = &self.report {
-            let text = serde_json::to_string_pretty(&report)? + "\n";
-            std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
-        }
+        let examples = dataset.examples().filter(|example| self.choice.fits(example)).cloned();
+        let mut masker = self.masking.masker()?;
+        let masked = |example| match &mut masker {
+            Some(masker) => mask(masker, example),
+            None => Ok(example),
+        };
+        let examples: Vec<Example> = examples.map(masked).collect::<Result<_, _>>()?;
+        let masked = self.masking.told(masker.as_ref())?;
         let skipped = match (self.to.format(), &self.output) {
             (Some(format), output) => {
                 let Exported { text, skipped } = exchange::export(format, &dataset.name, &examples);
@@ -111,37 +106,9 @@ impl Export {
         for (id, reason) in &skipped {
             eprintln!("tracewell: `{id}` was left out: {reason}");
         }
-        let masked: Vec<String> = report.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        let masked = match (self.unmasked, masked.is_empty()) {
-            (true, _) => "nothing was masked, as asked".to_owned(),
-            (false, true) => "nothing had to be masked".to_owned(),
-            (false, false) => format!("masked: {}", masked.join(", ")),
-        };
         eprintln!("{} examples of `{}@v{}`; {masked}", examples.len() - skipped.len(), dataset.name, dataset.version);
         Ok(())
     }
-
-    fn masked(&self, examples: Vec<Example>) -> anyhow::Result<(Vec<Example>, Report)> {
-        let policy = self.policy.as_ref().map(|path| -> anyhow::Result<Policy> {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            toml::from_str(&text).with_context(|| format!("`{}` is no policy", path.display()))
-        });
-        let mut masker = Masker::new(&policy.transpose()?.unwrap_or_default())?;
-        let masked = examples.into_iter().map(|example| mask(&mut masker, example)).collect::<Result<Vec<_>, _>>()?;
-        Ok((masked, masker.report().clone()))
-    }
-}
-
-/// Masks an example but for its ids and hashes, which are no text of anybody's.
-fn mask(masker: &mut Masker, example: Example) -> serde_json::Result<Example> {
-    let Example { id, source, .. } = example.clone();
-    let mut value = serde_json::to_value(Example { source: None, ..example })?;
-    if let Some(members) = value.as_object_mut() {
-        members.remove("id");
-    }
-    masker.mask_json(&mut value, &id);
-    value["id"] = Value::from(id);
-    Ok(Example { source, ..serde_json::from_value(value)? })
 }
 
 /// Columns whose cells are JSON.

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tracewell_blocks::spreadsheet;
 use tracewell_ledger::reviews::{Judgement, examples};
-use tracewell_regression::Answer;
+use tracewell_regression::privacy::placeholders;
 use tracewell_regression::review::{Item, Queue};
+use tracewell_regression::{Answer, Example};
 
 use super::super::dataset::answered;
+use super::super::masking::{Masking, mask};
 use super::super::source::Source;
 
 /// Cells of every sheet; the questions follow.
@@ -21,14 +23,19 @@ pub(super) struct Row {
 }
 
 /// Writes what waits for a reviewer.
-pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str) -> anyhow::Result<()> {
-    let examples = examples(source, queue).await?;
+pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str, masking: &Masking) -> anyhow::Result<()> {
+    let mut masker = masking.masker()?;
+    let mut examples = examples(source, queue).await?;
     let waits = |item: &&Item| !item.is_done(queue.reviewers) && !item.said.contains_key(reviewer);
     let questions = queue.questions.iter().map(|question| question.name.as_str());
     let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
     writer.write_record(COLUMNS.into_iter().chain(questions))?;
     for item in queue.items.values().filter(waits) {
-        let Some(example) = examples.get(&item.id) else { continue };
+        let Some(example) = examples.remove(&item.id) else { continue };
+        let example = match &mut masker {
+            Some(masker) => mask(masker, example)?,
+            None => example,
+        };
         let text = |answer: &Option<Answer>| answer.as_ref().map(answered).unwrap_or_default();
         let asked = example.question().unwrap_or_default();
         let cells = [item.id.clone(), asked, text(&example.output), text(&example.expected)];
@@ -40,7 +47,9 @@ pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str) -> any
                 .chain(std::iter::repeat_n(String::new(), empty)),
         )?;
     }
-    Ok(writer.flush()?)
+    writer.flush()?;
+    eprintln!("{}", masking.told(masker.as_ref())?);
+    Ok(())
 }
 
 /// The rows with an outcome, and their lines.
@@ -63,6 +72,19 @@ pub(super) fn read(path: &Path, queue: &Queue) -> anyhow::Result<Vec<(u64, anyho
         }
     }
     Ok(rows)
+}
+
+/// Placeholders of a masked sheet that stand for something of the example's: kept, they would replace it.
+pub(super) fn unmasked(judgement: &Judgement, example: &Example) -> anyhow::Result<()> {
+    let written = serde_json::to_string(&judgement.expected)?;
+    let known = serde_json::to_string(example)?;
+    match placeholders(&written).find(|placeholder| !known.contains(placeholder)) {
+        Some(placeholder) => bail!(
+            "`expected` holds `{placeholder}`, which stands for what was masked; write what it stands for, export the sheet \
+             with --unmasked, or import it with --masked to keep it so"
+        ),
+        None => Ok(()),
+    }
 }
 
 fn row<'a>(queue: &Queue, outcome: &str, cell: &dyn Fn(&str) -> Option<&'a str>) -> anyhow::Result<Row> {
