@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Answer;
-use crate::statistics::{cohen_kappa, fleiss_kappa};
 
+mod agreement;
 #[cfg(test)]
 mod tests;
 
@@ -257,23 +257,6 @@ impl Queue {
         let mut waiting: Vec<&Item> = self.items.values().filter(waits).collect();
         waiting.sort_by_key(|item| item.assigned.is_none());
         waiting
-    }
-
-    /// How far reviewers agree beyond chance, over items that all asked for have answered: Cohen's kappa of two, Fleiss'
-    /// of more. `None` where that cannot be told.
-    #[must_use]
-    pub fn agreement(&self) -> Option<f64> {
-        let outcomes = |item: &Item| item.said.values().map(|said| said.outcome).collect::<Vec<Outcome>>();
-        let done: Vec<Vec<Outcome>> =
-            self.items.values().map(outcomes).filter(|said| said.len() >= 2 && said.len() == self.reviewers).collect();
-        if self.reviewers == 2 {
-            let pairs: Vec<(Outcome, Outcome)> = done.iter().map(|said| (said[0], said[1])).collect();
-            return cohen_kappa(&pairs);
-        }
-        let count = |said: &Vec<Outcome>, wanted: Outcome| said.iter().filter(|one| **one == wanted).count() as u64;
-        let all = [Outcome::Accept, Outcome::Correct, Outcome::Decline];
-        let counts: Vec<Vec<u64>> = done.iter().map(|said| all.map(|wanted| count(said, wanted)).to_vec()).collect();
-        fleiss_kappa(&counts)
     }
 }
 

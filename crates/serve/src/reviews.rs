@@ -68,9 +68,10 @@ async fn items<R: Remarks>(
         let examples = reviews::examples(&desk.ledger.source, &queue).await?;
         let items = queue.items.values();
         let items = items.map(|item| told(&queue, item, examples.contains_key(&item.id), asked.author.as_deref()));
+        let on = queue.questions.iter().map(|question| (question.name.clone(), json!(queue.agreement_on(question))));
         Ok::<_, LedgerError>(json!({
             "queue": queue.name, "questions": queue.questions, "reviewers": queue.reviewers, "blind": queue.blind,
-            "agreement": queue.agreement(), "items": items.collect::<Vec<_>>(),
+            "agreement": queue.agreement(), "agreement_on": on.collect::<serde_json::Map<_, _>>(), "items": items.collect::<Vec<_>>(),
         }))
     };
     match found.await {

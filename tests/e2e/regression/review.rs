@@ -181,6 +181,10 @@ async fn reviewers_take_turns_over_http_and_a_blind_queue_keeps_what_others_said
     let score = |who: &str| json!({"text": expected, "author": who, "source": "human", "explanation": "it was cut"});
     assert_eq!(json!(scores), json!([score("bob"), score("cleo")]));
 
+    // Both said yes; of one answer alone, chance explains everything.
+    let listed = get("/team/failures").await;
+    assert_eq!((&listed["agreement"], &listed["agreement_on"]), (&Value::Null, &json!({"kind": null})));
+
     // What is left is bob's and cleo's; then nothing waits.
     for who in ["bob", "cleo"] {
         let (_, open) = post(json!({"step": "next", "author": who})).await;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tracewell_ledger::datasets;
 use tracewell_ledger::reviews::{self, Judgement, examples, existing};
 use tracewell_regression::dataset::{Pin, check_name};
-use tracewell_regression::review::{Outcome, Question};
+use tracewell_regression::review::{Outcome, Question, QuestionKind};
 use tracewell_regression::{Answer, Example};
 
 use super::author::Author;
@@ -259,10 +259,13 @@ impl List {
             ]
         })?;
         output::print(Format::or_usual(self.format), &table)?;
-        match queue.agreement() {
-            Some(kappa) => eprintln!("agreement beyond chance (kappa): {kappa:.2}"),
-            None if queue.reviewers > 1 => eprintln!("agreement cannot be told yet"),
-            None => {}
+        if queue.reviewers > 1 {
+            let shown =
+                |agreement: Option<f64>| agreement.map_or("cannot be told yet".to_owned(), |of| format!("{of:.2}"));
+            eprintln!("agreement beyond chance on the outcome: {}", shown(queue.agreement()));
+            for question in queue.questions.iter().filter(|question| question.kind != QuestionKind::Text) {
+                eprintln!("agreement beyond chance on `{}`: {}", question.name, shown(queue.agreement_on(question)));
+            }
         }
         Ok(())
     }
