@@ -89,7 +89,7 @@ enum Command {
     Examples(examples::Examples),
     /// Datasets of examples: show, compare, import, export.
     Dataset(dataset::Dataset),
-    /// People look at outputs: a queue of examples, judged one after the other.
+    /// People look at outputs: queues of examples, judged one after the other. Alone it asks about what waits in all of them.
     Review(review::Review),
     /// The prompts on record: add, list, compare, take over from a folder.
     Prompt(prompt::Prompt),

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::{CASES, chat, dataset, done, rows, said, send, tracewell};
 use crate::server::{BINARY, Server, client};
 
-/// `tracewell review next`, with the keys that Bob presses, a line each.
+/// `tracewell review next`, or `tracewell review` of no queue, with the keys that Bob presses, a line each.
 fn next(data: &Path, queue: &str, keys: &str) -> Output {
     let mut command = Command::new(BINARY);
-    command.args(["review", "next", queue, "--author", "bob", "--data", data.to_str().unwrap()]);
+    command.arg("review").args(if queue.is_empty() { vec![] } else { vec!["next", queue] });
+    command.args(["--author", "bob", "--data", data.to_str().unwrap()]);
     command.env_remove("TRACEWELL_CONFIG").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     process.stdin.take().unwrap().write_all(keys.as_bytes()).unwrap();
@@ -69,6 +70,77 @@ async fn an_example_that_was_taken_out_keeps_nobody_from_the_rest_of_its_queue()
     );
     let all = states(&data);
     assert_eq!(["a", "b", "c", "d"].map(|id| state(&all, id)), ["archived", "accept", "accept", "accept"]);
+}
+
+#[test]
+fn items_are_judged_with_single_keys_skipped_and_corrected_over_several_lines() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    queue(&data, folder, &[]);
+    done(tracewell(&data, &["review", "assign", "failures", "d", "--to", "bob"]));
+    done(tracewell(&data, &["review", "assign", "failures", "c", "--to", "cleo"]));
+    // What is assigned to him comes first; then a, which he skips, and b. What is Cleo's does not come.
+    let told = next(&data, "failures", "a\nx\ns\nc\nFirst line,\nsecond line.\n.\n");
+    assert!(told.status.success() && said(&told).contains("`failures`: 2 judged; 1 skipped"), "{}", said(&told));
+    let all = states(&data);
+    assert_eq!(["a", "b", "c", "d"].map(|id| state(&all, id)), ["waiting", "correct", "waiting", "accept"]);
+    let examples = rows(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]));
+    let b = examples.iter().find(|example| example["example"] == "b").unwrap();
+    assert_eq!(b["expected"], "First line,\nsecond line.");
+
+    // Alone, the command asks about every queue; who ends it ends all.
+    done(tracewell(&data, &["review", "add", "others", "--dataset", "refunds", "--all"]));
+    let told = next(&data, "", "d\nd\nq\n");
+    assert!(told.status.success(), "{}", said(&told));
+    for part in ["`failures`: 1 judged; nothing more waits for bob", "`others`: 1 judged\n"] {
+        assert!(said(&told).contains(part), "{part}: {}", said(&told));
+    }
+    assert_eq!(state(&states(&data), "a"), "decline");
+}
+
+#[test]
+fn calls_of_tools_are_corrected_from_the_terminal_the_command_line_and_a_sheet() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let lines = ["a", "b", "c"].map(|id| {
+        let messages = json!([
+            {"role": "system", "content": "You help."}, {"role": "user", "content": format!("Where is {id}?")}
+        ]);
+        let find = |id: &str| json!({"tool_calls": [{"name": "find", "arguments": {"id": id}}]});
+        json!({"id": id, "messages": messages, "output": find("nothing"), "documents": [{"text": "Seven are left."}],
+            "tools": [{"type": "function", "function": {"name": "find"}}]})
+        .to_string()
+    });
+    let file = folder.join("cases.jsonl");
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    done(tracewell(&data, &["dataset", "import", "refunds", file.to_str().unwrap()]));
+    done(tracewell(&data, &["review", "add", "failures", "--dataset", "refunds"]));
+    let calls = |id: &str| json!([{"name": "find", "arguments": {"id": id}}]).to_string();
+
+    let told = next(&data, "failures", &format!("c\n.\n[{{]\n{}\nq\n", calls("a")));
+    assert!(told.status.success() && said(&told).contains("these are no tool calls"), "{}", said(&told));
+    let answer = ["review", "answer", "failures", "b", "correct", "--expected-calls"];
+    let wrong = tracewell(&data, &[&answer[..], &["find"]].concat());
+    assert!(!wrong.status.success() && said(&wrong).contains("these are no tool calls"), "{}", said(&wrong));
+    done(tracewell(&data, &[&answer[..], &[&calls("b")]].concat()));
+
+    let sheet = done(tracewell(&data, &["review", "export", "failures"]));
+    let mut sheet = csv::Reader::from_reader(sheet.as_bytes());
+    let heads = sheet.headers().unwrap().clone();
+    let row = sheet.records().next().unwrap().unwrap();
+    let cell = |name: &str| row.get(heads.iter().position(|head| head == name).unwrap()).unwrap();
+    assert_eq!(cell("conversation"), "system: You help.\n\nuser: Where is c?");
+    assert_eq!((cell("documents"), cell("output")), ("Seven are left.", r#"find({"id":"nothing"})"#));
+    let mut filled = csv::Writer::from_path(folder.join("filled.csv")).unwrap();
+    filled.write_record(["item", "outcome", "expected_tool_calls"]).unwrap();
+    filled.write_record(["refunds/c", "correct", &calls("c")]).unwrap();
+    filled.flush().unwrap();
+    done(tracewell(&data, &["review", "import", "failures", folder.join("filled.csv").to_str().unwrap()]));
+
+    let query = "SELECT example, expected FROM examples WHERE expected IS NOT NULL ORDER BY example";
+    let expected = rows(tracewell(&data, &["sql", "--format", "json", query]));
+    let wanted = |id: &str| json!({"tool_calls": [{"name": "find", "arguments": {"id": id}}]}).to_string();
+    assert_eq!(json!(expected), json!(["a", "b", "c"].map(|id| json!({"example": id, "expected": wanted(id)}))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

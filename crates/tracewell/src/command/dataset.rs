@@ -18,7 +18,7 @@ use crate::output::{self, Form, Format};
 mod export;
 mod story;
 
-pub(super) use story::{answered, story};
+pub(super) use story::{answered, said, story};
 
 #[derive(Debug, Args)]
 pub(crate) struct Dataset {

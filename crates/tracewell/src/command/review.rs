@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use tracewell_ledger::datasets;
 use tracewell_ledger::reviews::{self, Judgement, examples, existing};
+use tracewell_regression::Example;
 use tracewell_regression::dataset::{Pin, check_name};
 use tracewell_regression::review::{Outcome, Question, QuestionKind};
-use tracewell_regression::{Answer, Example};
 
 use super::author::Author;
 use super::masking::Masking;
@@ -17,21 +17,34 @@ use super::source::Asked;
 use crate::output::{self, Format};
 
 mod judge;
+mod next;
 mod sheet;
 mod terminal;
 
 pub(crate) use judge::said;
-use judge::{judge, outcome};
+use judge::{expected, judge, outcome};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Review {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    #[command(flatten)]
+    every: Every,
+}
+
+/// One item after the other, of every queue.
+#[derive(Debug, Args)]
+struct Every {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Look at one item after the other: a accepts, c corrects, d declines, s skips, q ends.
+    /// Look at one item of a queue after the other: a accepts, c corrects, d declines, s skips, q ends.
     #[command(
         after_help = "An item is kept open for you for a quarter of an hour. A correction becomes what the example expects, and a score of the span it is of.\n\nExample:\n  tracewell review next refunds"
     )]
@@ -143,6 +156,9 @@ struct Answered {
     /// What the output should have been
     #[arg(long, value_name = "TEXT")]
     expected: Option<String>,
+    /// The tool calls it should have been, such as '[{"name": "find", "arguments": {"id": 7}}]'
+    #[arg(long, value_name = "JSON")]
+    expected_calls: Option<String>,
     /// Answer to a question; may be given several times
     #[arg(long = "answer", value_name = "NAME=VALUE", value_parser = super::query::parameter)]
     answers: Vec<(String, String)>,
@@ -180,7 +196,8 @@ struct Import {
 
 impl Review {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        match self.what {
+        let Some(what) = self.what else { return self.every.run().await };
+        match what {
             What::Next(next) => next.run().await,
             What::Add(add) => add.run().await,
             What::List(list) => list.run().await,
@@ -278,9 +295,26 @@ impl Answered {
         let queue = existing(&ledger.source, &self.queue).await?;
         let given = self.answers.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         let answers = queue.read_answers(given).map_err(anyhow::Error::msg)?;
-        let expected = self.expected.map(Answer::of_text);
+        let expected = expected(self.expected, self.expected_calls.as_deref()).map_err(anyhow::Error::msg)?;
         let judgement = Judgement { outcome: self.outcome, answers, expected, note: signed.note.clone() };
         judge(&self.asked, &ledger, &self.queue, &self.item, &signed, &judgement).await
+    }
+}
+
+impl Every {
+    async fn run(self) -> anyhow::Result<()> {
+        #[derive(Deserialize)]
+        struct Named {
+            queue: String,
+        }
+        let signed = self.author.signed()?;
+        let ledger = self.asked.ledger().await?;
+        for Named { queue } in tracewell_runs::rows(&ledger.source, reviews::LIST).await? {
+            if !next::run(&self.asked, &ledger, &queue, &signed).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -289,21 +323,7 @@ impl Next {
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
         existing(&ledger.source, &self.queue).await?;
-        let mut judged = 0;
-        while let Some((queue, item, example)) = ledger.open_next(&self.queue, &signed.author, &[]).await? {
-            match terminal::ask(&queue, &item, &example)? {
-                terminal::Reply::Judged(judgement) => {
-                    judge(&self.asked, &ledger, &self.queue, &item.id, &signed, &judgement).await?;
-                    judged += 1;
-                }
-                terminal::Reply::Ended => {
-                    ledger.hand(&self.queue, &item.id, &signed.author, None).await?;
-                    eprintln!("{judged} judged");
-                    return Ok(());
-                }
-            }
-        }
-        eprintln!("{judged} judged; nothing more waits for {} in `{}`", signed.author, self.queue);
+        next::run(&self.asked, &ledger, &self.queue, &signed).await?;
         Ok(())
     }
 }

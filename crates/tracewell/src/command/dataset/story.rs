@@ -36,7 +36,8 @@ pub(in crate::command) fn story(example: &Example) -> Vec<Block> {
     blocks
 }
 
-fn said(message: &Message) -> String {
+/// What a message says: its text and its calls, or else its content as JSON.
+pub(in crate::command) fn said(message: &Message) -> String {
     let answer = message.answer();
     let text = answered(&answer);
     if text.is_empty() { message.content.to_string() } else { text }

@@ -9,12 +9,24 @@ use tracewell_regression::privacy::placeholders;
 use tracewell_regression::review::{Item, Queue};
 use tracewell_regression::{Answer, Example};
 
-use super::super::dataset::answered;
+use super::super::dataset::{answered, said};
 use super::super::masking::{Masking, mask};
 use super::super::source::Source;
+use super::judge::expected;
 
 /// Cells of every sheet; the questions follow.
-const COLUMNS: [&str; 7] = ["item", "question", "output", "expected_before", "outcome", "expected", "note"];
+const COLUMNS: [&str; 10] = [
+    "item",
+    "question",
+    "conversation",
+    "documents",
+    "output",
+    "expected_before",
+    "outcome",
+    "expected",
+    "expected_tool_calls",
+    "note",
+];
 
 /// A row that was filled in.
 pub(super) struct Row {
@@ -38,7 +50,16 @@ pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str, maskin
         };
         let text = |answer: &Option<Answer>| answer.as_ref().map(answered).unwrap_or_default();
         let asked = example.question().unwrap_or_default();
-        let cells = [item.id.clone(), asked, text(&example.output), text(&example.expected)];
+        let messages = example.messages.iter().map(|message| format!("{}: {}", message.role, said(message)));
+        let documents = example.documents.iter().map(|document| document.text.clone());
+        let cells = [
+            item.id.clone(),
+            asked,
+            messages.collect::<Vec<_>>().join("\n\n"),
+            documents.collect::<Vec<_>>().join("\n\n"),
+            text(&example.output),
+            text(&example.expected),
+        ];
         let empty = COLUMNS.len() - cells.len() + queue.questions.len();
         writer.write_record(
             cells
@@ -93,7 +114,11 @@ fn row<'a>(queue: &Queue, outcome: &str, cell: &dyn Fn(&str) -> Option<&'a str>)
     let judgement = Judgement {
         outcome: super::outcome(outcome).map_err(anyhow::Error::msg)?,
         answers: queue.read_answers(given).map_err(anyhow::Error::msg)?,
-        expected: cell("expected").map(spreadsheet::text_of).map(Answer::of_text),
+        expected: expected(
+            cell("expected").map(spreadsheet::text_of).map(str::to_owned),
+            cell("expected_tool_calls").map(spreadsheet::text_of),
+        )
+        .map_err(anyhow::Error::msg)?,
         note: cell("note").map(str::to_owned),
     };
     Ok(Row { item: item.to_owned(), judgement })
