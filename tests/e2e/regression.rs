@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::server::{BINARY, Server};
 use crate::spans::now;
 
+mod capture;
 mod datasets;
 mod exchange;
 mod grpc;

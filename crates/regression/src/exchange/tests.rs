@@ -74,7 +74,7 @@ fn examples(count: usize, seed: u64) -> Vec<Example> {
                     Message::of_text("user", said(random)),
                 ],
                 tools: vec![json!({ "type": "function", "function": { "name": "find", "description": hard(random), "parameters": { "type": "object" } } })],
-                documents: vec![Document { id: Some(hard(random)), text: hard(random), score: Some(0.25), metadata: Map::new() }],
+                documents: vec![Document { id: Some(hard(random)), text: Some(hard(random)), score: Some(0.25), metadata: Map::new() }],
                 parameters: Map::from_iter([("temperature".to_owned(), json!(0.5))]),
                 output: Some(answer(random)),
                 expected: Some(answer(random)),

@@ -28,7 +28,7 @@ pub(in crate::command) fn story(example: &Example) -> Vec<Block> {
         blocks.push(Block::Text(message.role.clone(), said(message)));
     }
     for document in &example.documents {
-        blocks.push(Block::Text("retrieved".to_owned(), document.text.clone()));
+        blocks.push(Block::Text("retrieved".to_owned(), document.shown()));
     }
     for (name, answer) in [("output", &example.output), ("expected", &example.expected)] {
         blocks.extend(answer.as_ref().map(|answer| Block::Text(name.to_owned(), answered(answer))));

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use tracewell_blocks::spreadsheet;
 use tracewell_ledger::reviews::{Judgement, examples};
+use tracewell_regression::example::Document;
 use tracewell_regression::privacy::placeholders;
 use tracewell_regression::review::{Item, Queue};
 use tracewell_regression::{Answer, Example};
@@ -51,7 +52,7 @@ pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str, maskin
         let text = |answer: &Option<Answer>| answer.as_ref().map(answered).unwrap_or_default();
         let asked = example.question().unwrap_or_default();
         let messages = example.messages.iter().map(|message| format!("{}: {}", message.role, said(message)));
-        let documents = example.documents.iter().map(|document| document.text.clone());
+        let documents = example.documents.iter().map(Document::shown);
         let cells = [
             item.id.clone(),
             asked,
