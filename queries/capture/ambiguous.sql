@@ -14,7 +14,7 @@ WITH given AS (
 SELECT
     trace_id, span_id, 'disagreement' AS stratum,
     name || ': '
-        || string_agg(judge || ' ' || coalesce(label, CAST(value AS text)), ', ' ORDER BY judge, value, label) AS reason
+        || string_agg(judge || ' ' || coalesce(label, CAST(value AS text)), ', ' ORDER BY judge) AS reason
 FROM given
 WHERE value IS NOT NULL OR label IS NOT NULL
 GROUP BY trace_id, span_id, name

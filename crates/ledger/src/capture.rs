@@ -191,12 +191,7 @@ fn example(case: &Case, hit: &Hit) -> Option<Caught> {
         span_id: Some(call.span_id.clone()),
         content_hash: Some(hash),
     });
-    let version = |text: &Option<String>| text.clone().unwrap_or_default();
-    Some(Caught {
-        stratum: version(&hit.stratum),
-        prompt_version: format!("{}@{}", version(&call.prompt_name), version(&call.prompt_version)),
-        example,
-    })
+    Some(Caught { stratum: hit.stratum.clone().unwrap_or_default(), example })
 }
 
 /// What a call answered, where its texts are kept.
@@ -247,6 +242,7 @@ fn metadata(call: &ModelCall) -> Map<String, Value> {
         ("prompt_name", call.prompt_name.clone()),
         ("prompt_version", call.prompt_version.clone()),
         ("prompt_hash", call.prompt_hash.clone()),
+        ("prompt_shape", call.prompt_shape.clone().filter(|_| call.prompt_name.is_none())),
         ("provider", call.provider.clone()),
         ("response_model", call.response_model.clone()),
         ("agent_name", call.agent_name.clone()),

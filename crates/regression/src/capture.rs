@@ -1,15 +1,16 @@
 //! Which of the calls that a rule caught become examples.
 //!
 //! ```text
-//!   caught ── schema ── order by (seed, case) ── exact duplicates ── near duplicates ── cap per prompt version ── strata ── chosen
+//!   caught ── schema ── order by (seed, case) ── exact duplicates ── near duplicates ── strata, with a cap per prompt version ── chosen
 //! ```
 //!
 //! The order is that of a keyed hash of the case, so the same calls give the same choice on every machine, in whichever
 //! order they come, and another seed another choice. Strata take turns, so that a rare one is not crowded out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Example;
 use crate::dataset::Dataset;
@@ -22,8 +23,6 @@ pub struct Caught {
     pub example: Example,
     /// The kind of case it is, by the rule.
     pub stratum: String,
-    /// Prompt and version, for the cap.
-    pub prompt_version: String,
 }
 
 /// How many of which.
@@ -31,7 +30,7 @@ pub struct Caught {
 pub struct Sampling {
     /// Examples at most.
     pub limit: usize,
-    /// Examples of one prompt version at most.
+    /// Examples of one prompt version at most, with those that the dataset has.
     pub per_prompt_version: Option<usize>,
     /// Another one gives another choice.
     pub seed: u64,
@@ -99,7 +98,7 @@ pub fn choose(dataset: &Dataset, caught: Vec<Caught>, sampling: &Sampling) -> Re
     if let Some(near) = &sampling.near {
         left = apart(near, dataset, left, &mut chosen);
     }
-    sample(left, sampling, &mut chosen);
+    sample(dataset, left, sampling, &mut chosen);
     Ok(chosen)
 }
 
@@ -157,30 +156,54 @@ fn asked(example: &Example) -> String {
     said.filter_map(crate::example::Message::text).collect::<Vec<_>>().join("\n")
 }
 
-fn sample(caught: Vec<Caught>, sampling: &Sampling, chosen: &mut Chosen) {
+/// The prompt and version that a case is of, by its metadata. Prompts without a name are told apart by their text.
+fn prompt_version(example: &Example) -> String {
+    let known = |name: &str| example.metadata.get(name).and_then(Value::as_str);
+    match known("prompt_name") {
+        Some(name) => format!("{name}@{}", known("prompt_version").unwrap_or_default()),
+        None => format!("unnamed {}", known("prompt_shape").or_else(|| known("prompt_hash")).unwrap_or_default()),
+    }
+}
+
+fn sample(dataset: &Dataset, caught: Vec<Caught>, sampling: &Sampling, chosen: &mut Chosen) {
     let mut of_version: HashMap<String, usize> = HashMap::new();
-    let mut strata: BTreeMap<String, std::collections::VecDeque<Caught>> = BTreeMap::new();
+    for example in dataset.examples() {
+        *of_version.entry(prompt_version(example)).or_default() += 1;
+    }
+    let mut strata: BTreeMap<String, VecDeque<Caught>> = BTreeMap::new();
     for one in caught {
-        let count = of_version.entry(one.prompt_version.clone()).or_default();
-        if sampling.per_prompt_version.is_some_and(|most| *count >= most) {
-            chosen.leave(&one, Why::EnoughOfPromptVersion { version: one.prompt_version.clone() });
-            continue;
-        }
-        *count += 1;
         strata.entry(one.stratum.clone()).or_default().push_back(one);
     }
     while chosen.examples.len() < sampling.limit && !strata.is_empty() {
         strata.retain(|_, waiting| {
-            if chosen.examples.len() < sampling.limit
-                && let Some(next) = waiting.pop_front()
-            {
-                chosen.examples.push(next.example);
+            if chosen.examples.len() < sampling.limit {
+                take(waiting, &mut of_version, sampling.per_prompt_version, chosen);
             }
             !waiting.is_empty()
         });
     }
     for one in strata.into_values().flatten() {
         chosen.leave(&one, Why::NotSampled);
+    }
+}
+
+/// Takes the next of a stratum whose prompt version has not had its share.
+fn take(
+    waiting: &mut VecDeque<Caught>,
+    of_version: &mut HashMap<String, usize>,
+    most: Option<usize>,
+    chosen: &mut Chosen,
+) {
+    while let Some(next) = waiting.pop_front() {
+        let version = prompt_version(&next.example);
+        let count = of_version.entry(version.clone()).or_default();
+        if most.is_some_and(|most| *count >= most) {
+            chosen.leave(&next, Why::EnoughOfPromptVersion { version });
+            continue;
+        }
+        *count += 1;
+        chosen.examples.push(next.example);
+        return;
     }
 }
 
@@ -194,10 +217,13 @@ mod tests {
 
     fn caught(id: &str, text: &str, stratum: &str, version: &str) -> Caught {
         let messages = vec![Message::of_text("system", "You help."), Message::of_text("user", text)];
+        let metadata = match json!({"prompt_name": "p", "prompt_version": version}) {
+            Value::Object(metadata) if !version.is_empty() => metadata,
+            _ => serde_json::Map::new(),
+        };
         Caught {
-            example: Example { id: id.to_owned(), messages, ..Example::default() },
+            example: Example { id: id.to_owned(), messages, metadata, ..Example::default() },
             stratum: stratum.to_owned(),
-            prompt_version: version.to_owned(),
         }
     }
 
@@ -232,7 +258,7 @@ mod tests {
             ["apple", "bridge", "candle", "desert", "engine", "forest", "garden", "harbour", "island", "jungle"];
         let one = |(number, word): (usize, &&str)| {
             let stratum = if number == 7 { "rare" } else { "common" };
-            caught(&format!("c{number}"), &format!("tell me of the {word} and its {word}s"), stratum, "p@1")
+            caught(&format!("c{number}"), &format!("tell me of the {word} and its {word}s"), stratum, "1")
         };
         words.iter().enumerate().map(one).collect()
     }
@@ -286,10 +312,43 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_version_has_its_cap() {
-        let chosen = choose(&Dataset::default(), many(), &Sampling { per_prompt_version: Some(3), ..sampling(10) });
+    fn a_prompt_version_has_its_cap_with_those_that_are_there() {
+        let capped = Sampling { per_prompt_version: Some(3), ..sampling(10) };
+        let chosen = choose(&Dataset::default(), many(), &capped);
         assert_eq!(chosen.examples.len(), 3);
         let full = Why::EnoughOfPromptVersion { version: "p@1".to_owned() };
         assert!(chosen.left_out.iter().all(|out| out.why == full));
+
+        let there = |id: &str, version: &str| put(caught(id, &format!("a case of its own called {id}"), "", version));
+        let edits = [there("one", "1"), there("two", "1"), there("other", "2"), there("gone", "1")];
+        let dataset = dataset(&[&edits, &[Edit::Archive("gone".to_owned())]]);
+        assert_eq!(
+            choose(&dataset, many(), &capped).examples.len(),
+            1,
+            "two are there, and one that was archived is not"
+        );
+    }
+
+    #[test]
+    fn a_cap_leaves_a_rare_stratum_its_turn() {
+        for seed in 0..20 {
+            let sampling = Sampling { seed, per_prompt_version: Some(2), ..sampling(10) };
+            assert!(ids(&choose(&Dataset::default(), many(), &sampling)).contains(&"c7"), "{seed}");
+        }
+    }
+
+    #[test]
+    fn prompts_without_a_name_are_told_apart_by_their_text() {
+        let mut unnamed = many();
+        for (number, Caught { example, .. }) in unnamed.iter_mut().enumerate() {
+            let shape = if number < 6 { "long" } else { "short" };
+            example.metadata = serde_json::Map::from_iter([("prompt_shape".to_owned(), json!(shape))]);
+        }
+        let capped = Sampling { per_prompt_version: Some(2), ..sampling(10) };
+        let chosen = choose(&Dataset::default(), unnamed, &capped);
+        let shapes = chosen.examples.iter().map(|example| example.metadata["prompt_shape"].as_str().unwrap());
+        let mut shapes: Vec<&str> = shapes.collect();
+        shapes.sort_unstable();
+        assert_eq!(shapes, ["long", "long", "short", "short"]);
     }
 }

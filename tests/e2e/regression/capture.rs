@@ -135,6 +135,28 @@ async fn each_rule_catches_its_cases_and_an_example_keeps_the_whole_of_one() {
     assert_eq!(member("messages")[1], json!({"role": "user", "content": ASKED[0]}));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_holds_over_captures_and_a_dry_run_tells_what_the_real_one_takes() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    send(&server, calls()).await;
+    let capture = |more: &[&str]| {
+        let fixed = ["examples", "capture", "random", "--dataset", "refunds", "--since", "1d", "--format", "json"];
+        rows(tracewell(&data, &[&fixed[..], more].concat()))
+    };
+    let of = |told: &[Value], what: &str| told.iter().filter(|row| row["what"] == what).count();
+    let capped = ["--limit", "4", "--per-prompt-version", "6"];
+    let taken: Vec<usize> = (0..3).map(|_| of(&capture(&capped), "taken")).collect();
+    assert_eq!(taken, [4, 2, 0]);
+    assert_eq!(of(&capture(&capped), "enough_of_prompt_version"), 3);
+
+    done(tracewell(&data, &["dataset", "archive", "refunds", &id(&data, "refunds")]));
+    let dry = capture(&[&capped[..], &["--dry-run"]].concat());
+    assert_eq!((of(&dry, "taken"), of(&dry, "duplicate")), (1, 6), "what was archived does not come again: {dry:?}");
+    assert_eq!(capture(&capped), dry);
+}
+
 /// An example of a dataset.
 fn id(data: &Path, dataset: &str) -> String {
     rows(tracewell(data, &["dataset", "show", dataset, "--format", "json"]))[0]["example"].as_str().unwrap().to_owned()

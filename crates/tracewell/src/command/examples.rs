@@ -67,7 +67,7 @@ struct Capture {
     /// Examples at most; the kinds of cases that the rule tells apart take turns
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// Examples of one prompt version at most
+    /// Examples of one prompt version at most, with those that the dataset has
     #[arg(long, value_name = "N")]
     per_prompt_version: Option<usize>,
     /// Another number makes another choice
