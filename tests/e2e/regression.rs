@@ -160,7 +160,8 @@ async fn failures_become_examples_without_repeating_themselves() {
     let changes = rows(tracewell(&data, &["dataset", "diff", "refunds@v1", "refunds", "--format", "json"]));
     assert_eq!(
         json!(changes),
-        json!([{"example": first["id"], "what": "changed", "members": "expected", "before": "1", "after": "2"}])
+        json!([{"example": first["id"], "what": "changed", "member": "expected", "before": null,
+            "after": json!({"text": "Ten days."}).to_string()}])
     );
     let log = rows(tracewell(&data, &["dataset", "log", "refunds", "--format", "json"]));
     assert_eq!(

@@ -226,6 +226,8 @@ pub enum Edit {
     Put(Box<Example>),
     /// Take an example out.
     Archive(String),
+    /// Put an example back that was taken out, as it was.
+    Restore(String),
     /// Say what the dataset is for.
     Describe(Map<String, Value>),
 }
@@ -268,10 +270,17 @@ impl Dataset {
         self.examples.get(id).filter(|(_, archived)| !archived).map(|(example, _)| example)
     }
 
+    /// The example of that id as it is, or was before it was archived.
+    #[must_use]
+    pub fn last(&self, id: &str) -> Option<&Example> {
+        self.examples.get(id).map(|(example, _)| example)
+    }
+
     /// The rows of the next version, in which `edits` are done. Those that change nothing are left out.
     ///
     /// # Errors
-    /// When an example is to be archived that is not there, or does not fit the dataset's schema.
+    /// When an example is to be archived that is not there, or restored that was not archived, or does not fit the
+    /// dataset's schema.
     pub fn next(&self, edits: &[Edit], signed: &Signed) -> Result<Vec<Revision>, String> {
         let version = self.version + 1;
         let schema = self.schema()?;
@@ -293,6 +302,13 @@ impl Dataset {
                     let before = self.get(id).ok_or_else(|| format!("`{}` has no example `{id}`", self.name))?;
                     let example = Example { revision: before.revision + 1, ..before.clone() };
                     rows.push(Revision::of(&self.name, version, Change::Archive, signed, &example));
+                }
+                Edit::Restore(id) => {
+                    let archived = self.examples.get(id).filter(|(_, archived)| *archived);
+                    let (before, _) =
+                        archived.ok_or_else(|| format!("`{}` has no archived example `{id}`", self.name))?;
+                    let example = Example { revision: before.revision + 1, ..before.clone() };
+                    rows.push(Revision::of(&self.name, version, Change::Restore, signed, &example));
                 }
                 Edit::Describe(about) if *about == self.about => {}
                 Edit::Describe(about) => {

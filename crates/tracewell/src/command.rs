@@ -10,6 +10,7 @@ use tracewell_lake::Location;
 use crate::config::{self, Config, Effective, Flag};
 
 mod alerts;
+mod answer;
 mod author;
 mod changes;
 mod check;

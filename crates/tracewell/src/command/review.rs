@@ -11,6 +11,7 @@ use tracewell_regression::Example;
 use tracewell_regression::dataset::{Pin, check_name};
 use tracewell_regression::review::{Outcome, Question, QuestionKind};
 
+use super::answer::expected;
 use super::author::Author;
 use super::masking::Masking;
 use super::source::Asked;
@@ -22,7 +23,7 @@ mod sheet;
 mod terminal;
 
 pub(crate) use judge::said;
-use judge::{expected, judge, outcome};
+use judge::{judge, outcome};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]

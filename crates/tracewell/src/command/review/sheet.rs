@@ -10,10 +10,10 @@ use tracewell_regression::privacy::placeholders;
 use tracewell_regression::review::{Item, Queue};
 use tracewell_regression::{Answer, Example};
 
+use super::super::answer::expected;
 use super::super::dataset::{answered, said};
 use super::super::masking::{Masking, mask};
 use super::super::source::Source;
-use super::judge::expected;
 
 /// Cells of every sheet; the questions follow.
 const COLUMNS: [&str; 10] = [

@@ -10,8 +10,8 @@ use tracewell_regression::review::{Item, Outcome, QuestionKind, Queue};
 use tracewell_regression::{Answer, Example, ToolCall};
 use tracewell_runs::render::Block;
 
+use super::super::answer::calls_of;
 use super::super::dataset::story;
-use super::judge::calls_of;
 use crate::output::{self, Form};
 
 /// What a reviewer does with an item.
