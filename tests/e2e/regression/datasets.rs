@@ -100,8 +100,8 @@ fn examples_are_patched_taken_out_and_put_back() {
     assert_eq!(example(&data, "b")["tags"], json!(["hard", "new"]));
     for (wrong, told) in [
         (&["patch", "refunds", "nobody", "--tag", "x"][..], "`refunds` has no example `nobody`"),
-        (&["patch", "refunds", "a"], "--split"),
-        (&["restore", "refunds", "a"], "`refunds` has no archived example `a`"),
+        (&["patch", "refunds", "a"][..], "--split"),
+        (&["restore", "refunds", "a"][..], "`refunds` has no archived example `a`"),
     ] {
         let refused = run(wrong);
         assert!(!refused.status.success() && said(&refused).contains(told), "{wrong:?}: {}", said(&refused));

@@ -15,6 +15,7 @@ use crate::output::{self, Form, Format};
 
 mod export;
 mod import;
+mod parquet;
 mod patch;
 mod story;
 

@@ -82,7 +82,7 @@ impl Import {
         .with_context(|| format!("cannot read `{shown}`"))?;
         let ending = self.file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let source = match self.from.as_deref().unwrap_or(ending) {
-            "parquet" => return super::export::read_parquet(bytes, self.strict),
+            "parquet" => return super::parquet::read(bytes, self.strict),
             "csv" => exchange::Source::Csv,
             "promptfoo" | "yaml" | "yml" => exchange::Source::Promptfoo,
             "jsonl" | "ndjson" => exchange::Source::Jsonl,

@@ -58,8 +58,8 @@ impl Patch {
         let wanted = expected(text, asked.expected_calls.as_deref()).map_err(anyhow::Error::msg)?;
         let wanted = tells_expected.then_some(wanted);
         let ledger = self.asked.ledger().await?;
-        let edits = |dataset: &Dataset| {
-            let one = |id: &String| {
+        let edits = |dataset: &Dataset| -> Result<Vec<Edit>, LedgerError> {
+            let one = |id: &String| -> Result<Edit, LedgerError> {
                 let missing = || LedgerError::NotFound(format!("`{}` has no example `{id}`", self.name));
                 let example = asked.of(dataset.get(id).ok_or_else(missing)?, wanted.as_ref());
                 Ok(Edit::Put(Box::new(example)))
