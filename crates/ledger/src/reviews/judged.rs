@@ -89,7 +89,7 @@ impl<A: Ask> Ledger<A> {
             let item = self.judgeable(&queue, id, reviewer, judgement)?.clone();
             let Some(example) = examples(&self.source, &queue).await?.remove(&item.id) else {
                 return Err(LedgerError::NotFound(format!(
-                    "`{}` has no example `{}` any more; put it back with `tracewell dataset import`, or leave the item",
+                    "`{}` has no example `{}` any more; `tracewell dataset restore` puts it back",
                     item.dataset, item.example
                 )));
             };

@@ -45,14 +45,18 @@ impl Queue {
     /// Of each item that enough have judged, what the first of them gave, in the order of their names. Who judged it later
     /// was asked because these did not agree, and is not counted; items for which one of them gave nothing are not, either.
     fn judged<T>(&self, of: impl Fn(&Said) -> Option<T>) -> Vec<Vec<(&str, T)>> {
-        let first = |item: &Item| {
-            let mut said: Vec<(&str, &Said)> = item.said.iter().map(|(who, said)| (who.as_str(), said)).collect();
-            said.sort_by_key(|(_, said)| said.entry);
-            said.truncate(self.reviewers);
-            said.sort_by_key(|(reviewer, _)| *reviewer);
-            said.into_iter().map(|(who, said)| Some((who, of(said)?))).collect::<Option<Vec<_>>>()
-        };
         let enough = |item: &&Item| self.reviewers >= 2 && item.said.len() >= self.reviewers;
-        self.items.values().filter(enough).filter_map(first).collect()
+        let items = self.items.values().filter(enough);
+        let given = items.map(|item| first(item, self.reviewers).into_iter().map(|(who, said)| Some((who, of(said)?))));
+        given.filter_map(Iterator::collect).collect()
     }
+}
+
+/// Who judged an item first and what they said, by their names.
+fn first(item: &Item, count: usize) -> Vec<(&str, &Said)> {
+    let mut said: Vec<(&str, &Said)> = item.said.iter().map(|(who, said)| (who.as_str(), said)).collect();
+    said.sort_by_key(|(_, said)| said.entry);
+    said.truncate(count);
+    said.sort_by_key(|(reviewer, _)| *reviewer);
+    said
 }

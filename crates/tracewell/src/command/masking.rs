@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 use tracewell_regression::Example;
-use tracewell_regression::privacy::{Masker, Policy, Report};
+use tracewell_regression::privacy::{Masker, Policy};
 
 /// Whether and how personal data and secrets are masked.
 #[derive(Clone, Debug, Args)]
@@ -42,7 +42,7 @@ impl Masking {
 
     /// Writes the report where one is wanted, and says in words what was masked.
     pub(super) fn told(&self, masker: Option<&Masker>) -> anyhow::Result<String> {
-        let report = masker.map(Masker::report).cloned().unwrap_or_else(Report::default);
+        let report = masker.map(Masker::report).cloned().unwrap_or_default();
         if let Some(path) = &self.report {
             let text = serde_json::to_string_pretty(&report)? + "\n";
             std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;

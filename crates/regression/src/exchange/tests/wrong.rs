@@ -63,7 +63,7 @@ fn wrong_lines_are_told_and_the_right_ones_read() {
 
 #[test]
 fn lines_that_a_dataset_does_not_take_are_told_and_the_others_taken() {
-    let mut dataset = Dataset { name: "refunds".to_owned(), ..Dataset::default() };
+    let mut dataset = Dataset::read("refunds", Vec::new()).unwrap();
     dataset
         .about
         .insert("schema".to_owned(), json!({"required": ["expected"], "properties": {"split": {"const": "test"}}}));
