@@ -12,7 +12,7 @@ use crate::server::{BINARY, Server, client};
 /// `tracewell review next`, or `tracewell review` of no queue, with the keys that Bob presses, a line each.
 fn next(data: &Path, queue: &str, keys: &str) -> Output {
     let mut command = Command::new(BINARY);
-    command.arg("review").args(if queue.is_empty() { vec![] } else { vec!["next", queue] });
+    command.arg("review").args(if queue.is_empty() { &[][..] } else { &["next", queue] });
     command.args(["--author", "bob", "--data", data.to_str().unwrap()]);
     command.env_remove("TRACEWELL_CONFIG").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
@@ -122,7 +122,7 @@ fn calls_of_tools_are_corrected_from_the_terminal_the_command_line_and_a_sheet()
     let answer = ["review", "answer", "failures", "b", "correct", "--expected-calls"];
     let wrong = tracewell(&data, &[&answer[..], &["find"]].concat());
     assert!(!wrong.status.success() && said(&wrong).contains("these are no tool calls"), "{}", said(&wrong));
-    done(tracewell(&data, &[&answer[..], &[&calls("b")]].concat()));
+    done(tracewell(&data, &[&answer[..], &[calls("b").as_str()]].concat()));
 
     let sheet = done(tracewell(&data, &["review", "export", "failures"]));
     let mut sheet = csv::Reader::from_reader(sheet.as_bytes());

@@ -206,7 +206,7 @@ mod tests {
 
         std::fs::write(folder.path().join("data/notes.txt"), "mine").unwrap();
         write(folder.path(), &all[3..]).unwrap();
-        assert_eq!(files(folder.path()), [&["notes.txt".to_owned()], &named(&["test"])[..]].concat());
+        assert_eq!(files(folder.path()), [&["notes.txt".to_owned()][..], &named(&["test"])].concat());
     }
 
     #[test]
