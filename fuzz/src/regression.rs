@@ -1,6 +1,7 @@
 //! Files of people: examples of any tool, and the declaration of a gate.
 
-use tracewell_regression::exchange::{Format, Source, export, import};
+use tracewell_regression::Example;
+use tracewell_regression::exchange::{Format, Imported, Source, export, import};
 use tracewell_regression::gate::Gate;
 use tracewell_regression::privacy::{Masker, Policy};
 
@@ -15,15 +16,19 @@ pub(crate) fn check_exchange(data: &[u8]) {
     assert!(imported.wrong.iter().all(|wrong| (1..=lines).contains(&wrong.line)), "{:?}", imported.wrong);
 
     // What was read can be written, and is read again.
-    let written = export(Format::Jsonl, "", &imported.examples);
+    let examples = |imported: Imported| {
+        imported.entries.iter().filter_map(|entry| entry.onto(None).ok()).collect::<Vec<Example>>()
+    };
+    let read = examples(imported);
+    let written = export(Format::Jsonl, "", &read);
     assert_eq!(written.skipped, []);
     let again = import(Source::Jsonl, written.text.as_bytes(), true).expect("our own lines are right");
-    let ids = |examples: &[tracewell_regression::Example]| -> Vec<(String, u32, usize)> {
+    let ids = |examples: &[Example]| -> Vec<(String, u32, usize)> {
         examples.iter().map(|example| (example.id.clone(), example.revision, example.messages.len())).collect()
     };
-    assert_eq!(ids(&again.examples), ids(&imported.examples));
+    assert_eq!(ids(&examples(again)), ids(&read));
     for format in [Format::Csv, Format::PromptfooYaml, Format::Inspect, Format::Langfuse, Format::OpenaiFineTuning] {
-        let _ = export(format, "dataset", &imported.examples);
+        let _ = export(format, "dataset", &read);
     }
 
     // What is masked is masked, and nothing of a placeholder is.

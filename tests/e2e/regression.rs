@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 use crate::server::{BINARY, Server};
 use crate::spans::now;
 
+mod capture;
+mod datasets;
 mod deploy;
 mod exchange;
 mod grpc;
 mod judge;
+mod masking;
 mod promptfoo;
 mod releases;
 mod replay;
@@ -142,7 +145,7 @@ async fn failures_become_examples_without_repeating_themselves() {
     done(tracewell(&data, &["dataset", "export", "refunds@v1", "--to", "jsonl", "--output", path, "--unmasked"]));
     let same = tracewell(&data, &["dataset", "import", "refunds", path]);
     assert!(
-        said(&same).contains("2 examples were read, 0 changed something, 0 entries could not be read: `refunds@v1`"),
+        said(&same).contains("2 examples were read, 0 changed something, 0 entries are wrong: `refunds@v1`"),
         "{}",
         said(&same)
     );
@@ -152,7 +155,7 @@ async fn failures_become_examples_without_repeating_themselves() {
     std::fs::write(&file, format!("{first}\nnot json\n")).unwrap();
     let strict = tracewell(&data, &["dataset", "import", "refunds", path, "--strict"]);
     assert!(
-        !strict.status.success() && said(&strict).contains("nothing was read: line 2: not JSON"),
+        !strict.status.success() && said(&strict).contains("nothing was taken: line 2: not JSON"),
         "{}",
         said(&strict)
     );
@@ -161,7 +164,8 @@ async fn failures_become_examples_without_repeating_themselves() {
     let changes = rows(tracewell(&data, &["dataset", "diff", "refunds@v1", "refunds", "--format", "json"]));
     assert_eq!(
         json!(changes),
-        json!([{"example": first["id"], "what": "changed", "members": "expected", "before": "1", "after": "2"}])
+        json!([{"example": first["id"], "what": "changed", "member": "expected", "before": null,
+            "after": json!({"text": "Ten days."}).to_string()}])
     );
     let log = rows(tracewell(&data, &["dataset", "log", "refunds", "--format", "json"]));
     assert_eq!(

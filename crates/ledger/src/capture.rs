@@ -39,7 +39,7 @@ struct Hit {
 pub struct Catch {
     /// As examples.
     pub caught: Vec<Caught>,
-    /// Ids of runs whose texts were not sent or have expired.
+    /// Ids of runs whose texts, tools or documents were not sent or have expired.
     pub without_texts: Vec<String>,
     /// Ids of runs that hold no model call.
     pub without_calls: Vec<String>,
@@ -175,7 +175,7 @@ fn example(case: &Case, hit: &Hit) -> Option<Caught> {
             Some(tools) => tools?,
             None => Vec::new(),
         },
-        documents: case.documents.iter().filter_map(document).collect(),
+        documents: case.documents.iter().map(document).collect::<Option<_>>()?,
         parameters: parameters(call),
         output: output(case),
         expected: hit.expected.clone().map(Answer::of_text),
@@ -191,12 +191,7 @@ fn example(case: &Case, hit: &Hit) -> Option<Caught> {
         span_id: Some(call.span_id.clone()),
         content_hash: Some(hash),
     });
-    let version = |text: &Option<String>| text.clone().unwrap_or_default();
-    Some(Caught {
-        stratum: version(&hit.stratum),
-        prompt_version: format!("{}@{}", version(&call.prompt_name), version(&call.prompt_version)),
-        example,
-    })
+    Some(Caught { stratum: hit.stratum.clone().unwrap_or_default(), example })
 }
 
 /// What a call answered, where its texts are kept.
@@ -219,9 +214,10 @@ pub(crate) fn answer<'a>(sent: impl Iterator<Item = (&'a str, Option<&'a str>)>)
     })
 }
 
+/// A document as far as it was sent; `None` where it has expired, which makes it another case.
 fn document(document: &record::Document) -> Option<Document> {
-    let text = document.text.clone()?;
-    Some(Document { id: document.id.clone(), text, score: document.score, metadata: Map::new() })
+    let record::Document { id, text, score, .. } = document.clone();
+    (id.is_some() || text.is_some() || score.is_some()).then_some(Document { id, text, score, metadata: Map::new() })
 }
 
 /// Model and parameters, by the names of OpenAI's chat completions.
@@ -246,6 +242,7 @@ fn metadata(call: &ModelCall) -> Map<String, Value> {
         ("prompt_name", call.prompt_name.clone()),
         ("prompt_version", call.prompt_version.clone()),
         ("prompt_hash", call.prompt_hash.clone()),
+        ("prompt_shape", call.prompt_shape.clone().filter(|_| call.prompt_name.is_none())),
         ("provider", call.provider.clone()),
         ("response_model", call.response_model.clone()),
         ("agent_name", call.agent_name.clone()),
@@ -262,4 +259,46 @@ fn metadata(call: &ModelCall) -> Map<String, Value> {
         metadata.insert("variables".to_owned(), Value::Object(variables.collect()));
     }
     metadata
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A call that was told `asked`, after `documents` were retrieved.
+    fn case(asked: &str, documents: Vec<record::Document>) -> Case {
+        let message = record::Message { role: Some("user".to_owned()), hash: "m".to_owned(), ..Default::default() };
+        let call = ModelCall { input: vec![message], ..ModelCall::default() };
+        let texts = BTreeMap::from([("m".to_owned(), asked.to_owned())]);
+        Case { call, texts, documents, ..Case::default() }
+    }
+
+    fn hit() -> Hit {
+        Hit { trace_id: None, span_id: None, day: None, reason: None, stratum: None, expected: None }
+    }
+
+    #[test]
+    fn documents_are_kept_as_far_as_they_were_sent_and_expired_ones_make_no_case() {
+        let of = |id: Option<&str>, text: Option<&str>| record::Document {
+            id: id.map(str::to_owned),
+            text: text.map(str::to_owned),
+            hash: Some("d".to_owned()),
+            ..Default::default()
+        };
+        let documents = vec![of(Some("doc-11"), None), of(None, Some("Ten days."))];
+        let kept = example(&case("How long?", documents), &hit()).unwrap().example.documents;
+        let told: Vec<(Option<&str>, Option<&str>)> =
+            kept.iter().map(|one| (one.id.as_deref(), one.text.as_deref())).collect();
+        assert_eq!(told, [(Some("doc-11"), None), (None, Some("Ten days."))]);
+        assert_eq!(example(&case("How long?", vec![of(Some("doc-11"), None), of(None, None)]), &hit()), None);
+    }
+
+    #[test]
+    fn a_call_whose_tools_or_messages_have_expired_is_no_case() {
+        let mut without_tools = case("How long?", Vec::new());
+        without_tools.call.tools = Some(record::Message { hash: "t".to_owned(), ..Default::default() });
+        assert_eq!(example(&without_tools, &hit()), None);
+        let without_messages = Case { texts: BTreeMap::new(), ..case("How long?", Vec::new()) };
+        assert_eq!(example(&without_messages, &hit()), None);
+    }
 }

@@ -14,6 +14,9 @@ pub enum LedgerError {
     /// It cannot be done as things are, or not by this person.
     #[error("{0}")]
     Refused(String),
+    /// What follows from it could not be done, and so it was not done either.
+    #[error("{0}")]
+    Unkept(String),
     /// Others were first each time.
     #[error("{0} others wrote at the same time, and were first each time; try again")]
     Crowded(usize),

@@ -1,19 +1,21 @@
 //! Review queues.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
-use tracewell_regression::dataset::{Dataset, check_name};
+use tracewell_regression::dataset::{At, Dataset, Pin, check_name};
 use tracewell_regression::review::{Entry, Item, Outcome, Question, Queue, Step};
 use tracewell_regression::{Answer, Example};
 use tracewell_runs::{Ask, rows};
 
 use crate::ledger::MOST_TRIES;
-use crate::{Ledger, LedgerError};
+use crate::{Ledger, LedgerError, datasets};
 use tracewell_runs::sql::quoted;
 
 mod judged;
 
-pub use judged::{Remark, example};
+pub use judged::Remark;
 
 const TABLE: &str = "reviews";
 
@@ -57,6 +59,25 @@ pub async fn existing(source: &impl Ask, name: &str) -> Result<Queue, LedgerErro
         )));
     }
     Ok(queue)
+}
+
+/// The examples of a queue's items as they are now, by item. What was taken out of its dataset has none, and waits for
+/// nobody until it is there again.
+///
+/// # Errors
+/// When a query fails.
+pub async fn examples(source: &impl Ask, queue: &Queue) -> Result<BTreeMap<String, Example>, LedgerError> {
+    let mut known: BTreeMap<&str, Dataset> = BTreeMap::new();
+    let mut found = BTreeMap::new();
+    for item in queue.items.values() {
+        if !known.contains_key(item.dataset.as_str()) {
+            let pin = Pin { dataset: item.dataset.clone(), at: At::Latest };
+            known.insert(&item.dataset, datasets::at(source, &pin).await?);
+        }
+        let example = known.get(item.dataset.as_str()).and_then(|dataset| dataset.get(&item.example));
+        found.extend(example.map(|example| (item.id.clone(), example.clone())));
+    }
+    Ok(found)
 }
 
 /// SQL that lists all queues.
@@ -146,23 +167,38 @@ impl<A: Ask> Ledger<A> {
         Ok(added)
     }
 
-    /// Opens the next item for a reviewer: nobody else gets it for a quarter of an hour.
+    /// Opens the next item for a reviewer, with its example: nobody else gets it for a quarter of an hour. `skipped` are
+    /// ids of items that the reviewer does not want now.
     ///
     /// # Errors
     /// When the tables cannot be read or written.
-    pub async fn open_next(&self, name: &str, reviewer: &str) -> Result<Option<(Queue, Item)>, LedgerError> {
+    pub async fn open_next(
+        &self,
+        name: &str,
+        reviewer: &str,
+        skipped: &[String],
+    ) -> Result<Option<(Queue, Item, Example)>, LedgerError> {
         for _ in 0..MOST_TRIES {
             let queue = queue(&self.source, name).await?;
-            let Some(item) = queue.next_for(reviewer, &self.moment(0)).cloned() else { return Ok(None) };
-            let mut row = entry(&queue, &item.id, item.next, Step::Open, reviewer);
-            let open = (reviewer.to_owned(), self.moment(OPEN_MINUTES));
-            (row.reviewer, row.until) = (Some(open.0.clone()), Some(open.1.clone()));
-            if self.append(TABLE, &[row], format!("review:{name}:{}", item.id), item.next).await? {
-                let item = Item { next: item.next + 1, open: Some(open), ..item };
-                return Ok(Some((queue, item)));
+            let mut examples = examples(&self.source, &queue).await?;
+            let is_wanted = |item: &&Item| examples.contains_key(&item.id) && !skipped.contains(&item.id);
+            let waiting = queue.waiting_for(reviewer, &self.moment(0));
+            let Some(item) = waiting.into_iter().find(is_wanted).cloned() else { return Ok(None) };
+            let Some(example) = examples.remove(&item.id) else { return Ok(None) };
+            if let Some(item) = self.open(&queue, item, reviewer).await? {
+                return Ok(Some((queue, item, example)));
             }
         }
         Err(LedgerError::Crowded(MOST_TRIES))
+    }
+
+    /// Opens an item for a reviewer; `None` where somebody else was first.
+    async fn open(&self, queue: &Queue, item: Item, reviewer: &str) -> Result<Option<Item>, LedgerError> {
+        let mut row = entry(queue, &item.id, item.next, Step::Open, reviewer);
+        let open = (reviewer.to_owned(), self.moment(OPEN_MINUTES));
+        (row.reviewer, row.until) = (Some(open.0.clone()), Some(open.1.clone()));
+        let is_first = self.append(TABLE, &[row], format!("review:{}:{}", queue.name, item.id), item.next).await?;
+        Ok(is_first.then(|| Item { next: item.next + 1, open: Some(open), ..item }))
     }
 
     /// Gives an item to a reviewer, or lets go of one that is open.
@@ -187,47 +223,11 @@ impl<A: Ask> Ledger<A> {
         }
         Err(LedgerError::Crowded(MOST_TRIES))
     }
-
-    /// Keeps what a reviewer says of an item, and gives the queue as it is then.
-    ///
-    /// # Errors
-    /// When somebody else has the item open, an answer is missing, or the tables cannot be read or written.
-    pub async fn judge(
-        &self,
-        name: &str,
-        id: &str,
-        reviewer: &str,
-        judgement: &Judgement,
-    ) -> Result<(Queue, Item), LedgerError> {
-        for _ in 0..MOST_TRIES {
-            let queue = queue(&self.source, name).await?;
-            let item = item(&queue, id)?;
-            if let Some(other) = item.open_by_other(reviewer, &self.moment(0)) {
-                return Err(LedgerError::Refused(format!("{other} has `{id}` open")));
-            }
-            check(&queue, judgement).map_err(LedgerError::Refused)?;
-            let mut row = entry(&queue, &item.id, item.next, Step::Answer, reviewer);
-            row.reviewer = Some(reviewer.to_owned());
-            row.outcome = Some(judgement.outcome);
-            row.answers = (!judgement.answers.is_empty()).then(|| json!(judgement.answers).to_string());
-            row.expected = judgement.expected.as_ref().map(|expected| json!(expected).to_string());
-            row.note.clone_from(&judgement.note);
-            (row.dataset, row.example) = (Some(item.dataset.clone()), Some(item.example.clone()));
-            (row.trace_id, row.span_id) = (item.trace_id.clone(), item.span_id.clone());
-            if self.append(TABLE, &[row], format!("review:{name}:{}", item.id), item.next).await? {
-                let queue = self::queue(&self.source, name).await?;
-                let item = self::item(&queue, id)?.clone();
-                return Ok((queue, item));
-            }
-        }
-        Err(LedgerError::Crowded(MOST_TRIES))
-    }
 }
 
 fn item<'a>(queue: &'a Queue, id: &str) -> Result<&'a Item, LedgerError> {
     let missing = || LedgerError::NotFound(format!("the queue `{}` has no item `{id}`", queue.name));
-    let by_example = || queue.items.values().find(|item| item.example == id);
-    queue.items.get(id).or_else(by_example).ok_or_else(missing)
+    queue.find(id).ok_or_else(missing)
 }
 
 fn check(queue: &Queue, judgement: &Judgement) -> Result<(), String> {

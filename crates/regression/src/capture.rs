@@ -1,17 +1,19 @@
 //! Which of the calls that a rule caught become examples.
 //!
 //! ```text
-//!   caught ── order by (seed, case) ── exact duplicates ── near duplicates ── cap per prompt version ── strata ── chosen
+//!   caught ── schema ── order by (seed, case) ── exact duplicates ── near duplicates ── strata, with a cap per prompt version ── chosen
 //! ```
 //!
 //! The order is that of a keyed hash of the case, so the same calls give the same choice on every machine, in whichever
 //! order they come, and another seed another choice. Strata take turns, so that a rare one is not crowded out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::Example;
+use crate::dataset::Dataset;
 use crate::near_duplicates::NearDuplicates;
 
 /// A call that a rule caught.
@@ -21,8 +23,6 @@ pub struct Caught {
     pub example: Example,
     /// The kind of case it is, by the rule.
     pub stratum: String,
-    /// Prompt and version, for the cap.
-    pub prompt_version: String,
 }
 
 /// How many of which.
@@ -30,7 +30,7 @@ pub struct Caught {
 pub struct Sampling {
     /// Examples at most.
     pub limit: usize,
-    /// Examples of one prompt version at most.
+    /// Examples of one prompt version at most, with those that the dataset has.
     pub per_prompt_version: Option<usize>,
     /// Another one gives another choice.
     pub seed: u64,
@@ -63,6 +63,8 @@ pub struct LeftOut {
 #[serde(tag = "why", rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Why {
+    /// It is not as the dataset's schema wants.
+    Misfit { reason: String },
     /// It is the same request as an example.
     Duplicate { of: String },
     /// It says nearly the same.
@@ -73,14 +75,17 @@ pub enum Why {
     NotSampled,
 }
 
-/// Chooses. `known` are the examples of the dataset, archived ones included if they are not to come again.
-#[must_use]
-pub fn choose(known: &[Example], caught: Vec<Caught>, sampling: &Sampling) -> Chosen {
+/// Chooses what is to be added to a dataset. What was archived there does not come again.
+///
+/// # Errors
+/// When the dataset's schema cannot be used.
+pub fn choose(dataset: &Dataset, caught: Vec<Caught>, sampling: &Sampling) -> Result<Chosen, String> {
     let mut chosen = Chosen::default();
+    let fitting = fitting(dataset, caught, &mut chosen)?;
     let mut seen: HashMap<String, String> =
-        known.iter().map(|example| (example.content_hash(), example.id.clone())).collect();
+        dataset.everything().map(|example| (example.content_hash(), example.id.clone())).collect();
     let mut left = Vec::new();
-    for one in in_order(caught, sampling.seed) {
+    for one in in_order(fitting, sampling.seed) {
         let hash = one.example.content_hash();
         match seen.get(&hash) {
             Some(of) => chosen.leave(&one, Why::Duplicate { of: of.clone() }),
@@ -91,10 +96,23 @@ pub fn choose(known: &[Example], caught: Vec<Caught>, sampling: &Sampling) -> Ch
         }
     }
     if let Some(near) = &sampling.near {
-        left = apart(near, known, left, &mut chosen);
+        left = apart(near, dataset, left, &mut chosen);
     }
-    sample(left, sampling, &mut chosen);
-    chosen
+    sample(dataset, left, sampling, &mut chosen);
+    Ok(chosen)
+}
+
+/// Without those that the dataset does not take.
+fn fitting(dataset: &Dataset, caught: Vec<Caught>, chosen: &mut Chosen) -> Result<Vec<Caught>, String> {
+    let schema = dataset.schema()?;
+    let mut fitting = Vec::new();
+    for one in caught {
+        match schema.check(&one.example) {
+            Ok(()) => fitting.push(one),
+            Err(reason) => chosen.leave(&one, Why::Misfit { reason }),
+        }
+    }
+    Ok(fitting)
 }
 
 impl Chosen {
@@ -115,14 +133,15 @@ fn in_order(mut caught: Vec<Caught>, seed: u64) -> Vec<Caught> {
 }
 
 /// Without those that say nearly what an example or an earlier one says.
-fn apart(near: &NearDuplicates, known: &[Example], caught: Vec<Caught>, chosen: &mut Chosen) -> Vec<Caught> {
-    let examples: Vec<&Example> = known.iter().chain(caught.iter().map(|one| &one.example)).collect();
+fn apart(near: &NearDuplicates, dataset: &Dataset, caught: Vec<Caught>, chosen: &mut Chosen) -> Vec<Caught> {
+    let known = dataset.everything().count();
+    let examples: Vec<&Example> = dataset.everything().chain(caught.iter().map(|one| &one.example)).collect();
     let ids: Vec<String> = examples.iter().map(|example| example.id.clone()).collect();
     let texts: Vec<String> = examples.iter().map(|example| asked(example)).collect();
     let found = near.find(&texts);
     chosen.cut_short = found.cut_short;
     let mut left = Vec::new();
-    for (one, duplicate) in caught.into_iter().zip(&found.duplicates[known.len()..]) {
+    for (one, duplicate) in caught.into_iter().zip(&found.duplicates[known..]) {
         match duplicate {
             Some(of) => chosen.leave(&one, Why::NearDuplicate { of: ids[of.of].clone(), similarity: of.similarity }),
             None => left.push(one),
@@ -137,24 +156,28 @@ fn asked(example: &Example) -> String {
     said.filter_map(crate::example::Message::text).collect::<Vec<_>>().join("\n")
 }
 
-fn sample(caught: Vec<Caught>, sampling: &Sampling, chosen: &mut Chosen) {
+/// The prompt and version that a case is of, by its metadata. Prompts without a name are told apart by their text.
+fn prompt_version(example: &Example) -> String {
+    let known = |name: &str| example.metadata.get(name).and_then(Value::as_str);
+    match known("prompt_name") {
+        Some(name) => format!("{name}@{}", known("prompt_version").unwrap_or_default()),
+        None => format!("unnamed {}", known("prompt_shape").or_else(|| known("prompt_hash")).unwrap_or_default()),
+    }
+}
+
+fn sample(dataset: &Dataset, caught: Vec<Caught>, sampling: &Sampling, chosen: &mut Chosen) {
     let mut of_version: HashMap<String, usize> = HashMap::new();
-    let mut strata: BTreeMap<String, std::collections::VecDeque<Caught>> = BTreeMap::new();
+    for example in dataset.examples() {
+        *of_version.entry(prompt_version(example)).or_default() += 1;
+    }
+    let mut strata: BTreeMap<String, VecDeque<Caught>> = BTreeMap::new();
     for one in caught {
-        let count = of_version.entry(one.prompt_version.clone()).or_default();
-        if sampling.per_prompt_version.is_some_and(|most| *count >= most) {
-            chosen.leave(&one, Why::EnoughOfPromptVersion { version: one.prompt_version.clone() });
-            continue;
-        }
-        *count += 1;
         strata.entry(one.stratum.clone()).or_default().push_back(one);
     }
     while chosen.examples.len() < sampling.limit && !strata.is_empty() {
         strata.retain(|_, waiting| {
-            if chosen.examples.len() < sampling.limit
-                && let Some(next) = waiting.pop_front()
-            {
-                chosen.examples.push(next.example);
+            if chosen.examples.len() < sampling.limit {
+                take(waiting, &mut of_version, sampling.per_prompt_version, chosen);
             }
             !waiting.is_empty()
         });
@@ -164,18 +187,62 @@ fn sample(caught: Vec<Caught>, sampling: &Sampling, chosen: &mut Chosen) {
     }
 }
 
+/// Takes the next of a stratum whose prompt version has not had its share.
+fn take(
+    waiting: &mut VecDeque<Caught>,
+    of_version: &mut HashMap<String, usize>,
+    most: Option<usize>,
+    chosen: &mut Chosen,
+) {
+    while let Some(next) = waiting.pop_front() {
+        let version = prompt_version(&next.example);
+        let count = of_version.entry(version.clone()).or_default();
+        if most.is_some_and(|most| *count >= most) {
+            chosen.leave(&next, Why::EnoughOfPromptVersion { version });
+            continue;
+        }
+        *count += 1;
+        chosen.examples.push(next.example);
+        return;
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::dataset::{Edit, Signed};
     use crate::example::Message;
 
     fn caught(id: &str, text: &str, stratum: &str, version: &str) -> Caught {
         let messages = vec![Message::of_text("system", "You help."), Message::of_text("user", text)];
+        let metadata = match json!({"prompt_name": "p", "prompt_version": version}) {
+            Value::Object(metadata) if !version.is_empty() => metadata,
+            _ => serde_json::Map::new(),
+        };
         Caught {
-            example: Example { id: id.to_owned(), messages, ..Example::default() },
+            example: Example { id: id.to_owned(), messages, metadata, ..Example::default() },
             stratum: stratum.to_owned(),
-            prompt_version: version.to_owned(),
         }
+    }
+
+    /// A dataset after some changes.
+    fn dataset(changes: &[&[Edit]]) -> Dataset {
+        let signed = Signed { author: "ann".to_owned(), note: None };
+        let mut rows = Vec::new();
+        for edits in changes {
+            rows.extend(Dataset::read("refunds", rows.clone()).unwrap().next(edits, &signed).unwrap());
+        }
+        Dataset::read("refunds", rows).unwrap()
+    }
+
+    fn put(caught: Caught) -> Edit {
+        Edit::Put(Box::new(caught.example))
+    }
+
+    fn choose(dataset: &Dataset, caught: Vec<Caught>, sampling: &Sampling) -> Chosen {
+        super::choose(dataset, caught, sampling).unwrap()
     }
 
     fn sampling(limit: usize) -> Sampling {
@@ -191,32 +258,32 @@ mod tests {
             ["apple", "bridge", "candle", "desert", "engine", "forest", "garden", "harbour", "island", "jungle"];
         let one = |(number, word): (usize, &&str)| {
             let stratum = if number == 7 { "rare" } else { "common" };
-            caught(&format!("c{number}"), &format!("tell me of the {word} and its {word}s"), stratum, "p@1")
+            caught(&format!("c{number}"), &format!("tell me of the {word} and its {word}s"), stratum, "1")
         };
         words.iter().enumerate().map(one).collect()
     }
 
     #[test]
     fn the_order_of_what_was_caught_does_not_matter_and_the_seed_does() {
-        let forward = choose(&[], many(), &sampling(4));
-        let backward = choose(&[], many().into_iter().rev().collect(), &sampling(4));
+        let forward = choose(&Dataset::default(), many(), &sampling(4));
+        let backward = choose(&Dataset::default(), many().into_iter().rev().collect(), &sampling(4));
         assert_eq!(ids(&forward), ids(&backward));
         assert_eq!((forward.examples.len(), forward.left_out.len()), (4, 6));
-        let other = (2..10).map(|seed| choose(&[], many(), &Sampling { seed, ..sampling(4) }));
+        let other = (2..10).map(|seed| choose(&Dataset::default(), many(), &Sampling { seed, ..sampling(4) }));
         assert!(other.into_iter().any(|other| ids(&other) != ids(&forward)));
     }
 
     #[test]
     fn a_rare_stratum_has_its_turn() {
         for seed in 0..20 {
-            let chosen = choose(&[], many(), &Sampling { seed, ..sampling(2) });
+            let chosen = choose(&Dataset::default(), many(), &Sampling { seed, ..sampling(2) });
             assert!(ids(&chosen).contains(&"c7"), "{seed}");
         }
     }
 
     #[test]
     fn what_is_there_already_is_left_out_with_the_measure() {
-        let known = vec![caught("known", "my parcel is late, where is it now please", "", "").example];
+        let known = dataset(&[&[put(caught("known", "my parcel is late, where is it now please", "", ""))]]);
         let chosen = choose(
             &known,
             vec![
@@ -235,10 +302,53 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_version_has_its_cap() {
-        let chosen = choose(&[], many(), &Sampling { per_prompt_version: Some(3), ..sampling(10) });
+    fn what_does_not_fit_is_left_out_and_takes_nobodys_place() {
+        let schema = json!({"schema": {"properties": {"id": {"not": {"enum": ["c0", "c7"]}}}}});
+        let dataset = dataset(&[&[Edit::Describe(schema.as_object().unwrap().clone())]]);
+        let chosen = choose(&dataset, many(), &sampling(8));
+        assert_eq!(chosen.examples.len(), 8);
+        let misfits = chosen.left_out.iter().filter(|out| matches!(out.why, Why::Misfit { .. }));
+        assert_eq!(misfits.map(|out| out.example.as_str()).collect::<Vec<_>>(), ["c0", "c7"]);
+    }
+
+    #[test]
+    fn a_prompt_version_has_its_cap_with_those_that_are_there() {
+        let capped = Sampling { per_prompt_version: Some(3), ..sampling(10) };
+        let chosen = choose(&Dataset::default(), many(), &capped);
         assert_eq!(chosen.examples.len(), 3);
         let full = Why::EnoughOfPromptVersion { version: "p@1".to_owned() };
         assert!(chosen.left_out.iter().all(|out| out.why == full));
+
+        let there = |id: &str, version: &str| put(caught(id, &format!("a case of its own called {id}"), "", version));
+        let edits = [there("one", "1"), there("two", "1"), there("other", "2"), there("gone", "1")];
+        let dataset = dataset(&[&edits, &[Edit::Archive("gone".to_owned())]]);
+        assert_eq!(
+            choose(&dataset, many(), &capped).examples.len(),
+            1,
+            "two are there, and one that was archived is not"
+        );
+    }
+
+    #[test]
+    fn a_cap_leaves_a_rare_stratum_its_turn() {
+        for seed in 0..20 {
+            let sampling = Sampling { seed, per_prompt_version: Some(2), ..sampling(10) };
+            assert!(ids(&choose(&Dataset::default(), many(), &sampling)).contains(&"c7"), "{seed}");
+        }
+    }
+
+    #[test]
+    fn prompts_without_a_name_are_told_apart_by_their_text() {
+        let mut unnamed = many();
+        for (number, Caught { example, .. }) in unnamed.iter_mut().enumerate() {
+            let shape = if number < 6 { "long" } else { "short" };
+            example.metadata = serde_json::Map::from_iter([("prompt_shape".to_owned(), json!(shape))]);
+        }
+        let capped = Sampling { per_prompt_version: Some(2), ..sampling(10) };
+        let chosen = choose(&Dataset::default(), unnamed, &capped);
+        let shapes = chosen.examples.iter().map(|example| example.metadata["prompt_shape"].as_str().unwrap());
+        let mut shapes: Vec<&str> = shapes.collect();
+        shapes.sort_unstable();
+        assert_eq!(shapes, ["long", "long", "short", "short"]);
     }
 }

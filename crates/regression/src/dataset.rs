@@ -15,10 +15,12 @@ use crate::Example;
 use crate::example::Source;
 
 mod difference;
+mod schema;
 #[cfg(test)]
 mod tests;
 
 pub use difference::{Difference, difference};
+pub use schema::Schema;
 
 /// Which version of a dataset is meant: `refunds`, `refunds@v3`, `refunds@2026-11-20`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,6 +226,8 @@ pub enum Edit {
     Put(Box<Example>),
     /// Take an example out.
     Archive(String),
+    /// Put an example back that was taken out, as it was.
+    Restore(String),
     /// Say what the dataset is for.
     Describe(Map<String, Value>),
 }
@@ -266,23 +270,25 @@ impl Dataset {
         self.examples.get(id).filter(|(_, archived)| !archived).map(|(example, _)| example)
     }
 
+    /// The example of that id as it is, or was before it was archived.
+    #[must_use]
+    pub fn last(&self, id: &str) -> Option<&Example> {
+        self.examples.get(id).map(|(example, _)| example)
+    }
+
     /// The rows of the next version, in which `edits` are done. Those that change nothing are left out.
     ///
     /// # Errors
-    /// When an example is to be archived that is not there, or does not fit the dataset's schema.
+    /// When an example is to be archived that is not there, or restored that was not archived, or does not fit the
+    /// dataset's schema.
     pub fn next(&self, edits: &[Edit], signed: &Signed) -> Result<Vec<Revision>, String> {
         let version = self.version + 1;
-        let schema = self.about.get("schema").map(jsonschema::validator_for).transpose();
-        let schema = schema.map_err(|error| format!("the schema of `{}` cannot be used: {error}", self.name))?;
+        let schema = self.schema()?;
         let mut rows = Vec::new();
         for edit in edits {
             match edit {
                 Edit::Put(example) => {
-                    if let Some(schema) = &schema {
-                        schema.validate(&json!(example)).map_err(|error| {
-                            format!("example `{}` is not as the schema of `{}` wants: {error}", example.id, self.name)
-                        })?;
-                    }
+                    schema.check(example).map_err(|reason| format!("example `{}`: {reason}", example.id))?;
                     let (change, revision) = match self.examples.get(&example.id) {
                         Some((before, false)) if same(before, example) => continue,
                         Some((before, false)) => (Change::Patch, before.revision + 1),
@@ -296,6 +302,13 @@ impl Dataset {
                     let before = self.get(id).ok_or_else(|| format!("`{}` has no example `{id}`", self.name))?;
                     let example = Example { revision: before.revision + 1, ..before.clone() };
                     rows.push(Revision::of(&self.name, version, Change::Archive, signed, &example));
+                }
+                Edit::Restore(id) => {
+                    let archived = self.examples.get(id).filter(|(_, archived)| *archived);
+                    let (before, _) =
+                        archived.ok_or_else(|| format!("`{}` has no archived example `{id}`", self.name))?;
+                    let example = Example { revision: before.revision + 1, ..before.clone() };
+                    rows.push(Revision::of(&self.name, version, Change::Restore, signed, &example));
                 }
                 Edit::Describe(about) if *about == self.about => {}
                 Edit::Describe(about) => {

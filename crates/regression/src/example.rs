@@ -71,7 +71,9 @@ pub struct Message {
 pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    pub text: String,
+    /// Often only the id is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -89,6 +91,15 @@ pub struct Source {
     pub span_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_hash: Option<String>,
+}
+
+impl Document {
+    /// It for people: its text, or else that this was not sent.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let id = self.id.as_deref().unwrap_or("a document");
+        self.text.clone().unwrap_or_else(|| format!("{id} (its text was not sent)"))
+    }
 }
 
 impl Message {

@@ -11,15 +11,20 @@
 //! | Langfuse | yes | as JSONL | the bodies of `POST /api/public/dataset-items` |
 //!
 //! What a format has no place for travels in its metadata, under `tracewell`, and is found again on the way back. What
-//! cannot be read is listed with its line and the reason, and what cannot be written with its id.
+//! cannot be read is listed with its line and the reason, and what cannot be written with its id. A line may name only
+//! what it changes of an example: see [`Imported::onto`].
 
 use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::Example;
+use crate::dataset::Dataset;
+use crate::privacy::placeholders;
 
+mod entry;
 mod jsonl;
 mod promptfoo;
 mod read;
@@ -27,6 +32,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod write;
+
+pub use entry::Entry;
+use entry::Given;
 
 /// A format that examples are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,8 +76,47 @@ pub struct Exported {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Imported {
-    pub examples: Vec<Example>,
+    pub entries: Vec<Entry>,
     pub wrong: Vec<Wrong>,
+}
+
+impl Imported {
+    /// The examples that a dataset takes, and the lines that it does not. What a line does not name of an example that is
+    /// there stays as it is. `masked` says that placeholders of what was masked may replace what they stand for.
+    ///
+    /// # Errors
+    /// When the dataset's schema cannot be used.
+    pub fn onto(&self, dataset: &Dataset, masked: bool) -> Result<(Vec<Example>, Vec<Wrong>), String> {
+        let schema = dataset.schema()?;
+        let (mut taken, mut wrong) = (Vec::new(), Vec::new());
+        for entry in &self.entries {
+            let known = dataset.last(&entry.example.id);
+            let whole = entry.onto(known).and_then(|example| {
+                schema.check(&example)?;
+                known.filter(|_| !masked).map_or(Ok(()), |known| unmasked(&example, known))?;
+                Ok(example)
+            });
+            match whole {
+                Ok(example) => taken.push(example),
+                Err(reason) => {
+                    wrong.push(Wrong { line: entry.line, reason: format!("`{}`: {reason}", entry.example.id) });
+                }
+            }
+        }
+        Ok((taken, wrong))
+    }
+}
+
+/// Whether an example holds no placeholder that would replace something of what is known.
+fn unmasked(example: &Example, known: &Example) -> Result<(), String> {
+    let (written, before) = (json!(example).to_string(), json!(known).to_string());
+    match placeholders(&written).find(|placeholder| !before.contains(placeholder)) {
+        Some(placeholder) => Err(format!(
+            "it holds `{placeholder}`, which stands for what was masked and would replace it; leave that member out, export \
+             with --unmasked, or import with --masked to keep it so"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// A line that could not be read.
@@ -87,9 +134,9 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// Lines that could not be read, where all had to be.
+/// Lines that could not be taken, where all had to be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("nothing was read: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+#[error("nothing was taken: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ImportError(pub Vec<Wrong>);
 
 /// Writes examples. `dataset` is the name that some formats carry.
@@ -118,14 +165,15 @@ pub fn import(source: Source, bytes: &[u8], strict: bool) -> Result<Imported, Im
         Source::Promptfoo => promptfoo::import(bytes),
     };
     let mut imported = Imported::default();
-    let mut lines: HashMap<(String, u32), usize> = HashMap::new();
-    for (line, example) in read {
-        let unique = example.and_then(|example| {
-            let before = *lines.entry((example.id.clone(), example.revision)).or_insert(line);
-            if before == line { Ok(example) } else { Err(format!("`{}` is on line {before} already", example.id)) }
+    let mut lines: HashMap<String, usize> = HashMap::new();
+    for (line, given) in read {
+        let unique = given.and_then(|given| {
+            let id = &given.example.id;
+            let before = *lines.entry(id.clone()).or_insert(line);
+            if before == line { Ok(given) } else { Err(format!("`{id}` is on line {before} already")) }
         });
         match unique {
-            Ok(example) => imported.examples.push(example),
+            Ok(given) => imported.entries.push(given.at(line)),
             Err(reason) => imported.wrong.push(Wrong { line, reason }),
         }
     }
@@ -133,4 +181,4 @@ pub fn import(source: Source, bytes: &[u8], strict: bool) -> Result<Imported, Im
 }
 
 /// What was made of each entry, and the line it begins on.
-type Read = Vec<(usize, Result<Example, String>)>;
+type Read = Vec<(usize, Result<Given, String>)>;

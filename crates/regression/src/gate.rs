@@ -36,6 +36,7 @@ mod evidence;
 mod file;
 mod junit;
 mod lines;
+mod masked;
 mod page;
 #[cfg(test)]
 mod tests;

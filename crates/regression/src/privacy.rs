@@ -74,10 +74,8 @@ pub struct Policy {
     pub allow: Vec<String>,
     /// Patterns whose whole matches are let through, such as `.*@example\.com`.
     pub allow_patterns: Vec<String>,
-    /// With a key of the caller's, a placeholder depends on it and the value alone, and so stays the same from export to
-    /// export. Without, placeholders are numbered as they come.
-    #[serde(skip)]
-    pub key: Option<[u8; 32]>,
+    /// The environment variable that holds a key; see [`Masker::keyed`].
+    pub key: Option<String>,
 }
 
 /// A pattern that cannot be used.
@@ -138,11 +136,18 @@ impl Masker {
             patterns: patterns.collect::<Result<_, _>>()?,
             allow: policy.allow.iter().map(|value| value.to_lowercase()).collect(),
             allow_patterns: allowed.collect::<Result<_, _>>()?,
-            key: policy.key,
+            key: None,
             placeholders: HashMap::new(),
             counts: HashMap::new(),
             report: Report::default(),
         })
+    }
+
+    /// With a key, a placeholder depends on it and the value alone, and so stays the same from export to export. Without,
+    /// placeholders are numbered as they come.
+    #[must_use]
+    pub fn keyed(self, key: &str) -> Self {
+        Self { key: Some(blake3::derive_key("tracewell placeholders of masked values", key.as_bytes())), ..self }
     }
 
     /// What was masked until now.
@@ -273,6 +278,15 @@ impl Masker {
         self.placeholders.insert(key, placeholder.clone());
         placeholder
     }
+}
+
+/// The placeholders in a text, such as `[EMAIL_1]`.
+pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    let bracketed = text.match_indices('[').filter_map(|(at, _)| {
+        let rest = &text[at..];
+        Some(&rest[..=rest.find(']')?])
+    });
+    bracketed.filter(|value| is_placeholder(value))
 }
 
 /// What is masked already.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Answer;
-use crate::statistics::{cohen_kappa, fleiss_kappa};
 
+mod agreement;
 #[cfg(test)]
 mod tests;
 
@@ -220,11 +220,19 @@ impl Queue {
         Ok(answers)
     }
 
-    /// Where an item is: `waiting`, `undecided`, or what was decided.
+    /// The item of that id, or of the example of that id.
     #[must_use]
-    pub fn state(&self, item: &Item) -> &'static str {
+    pub fn find(&self, id: &str) -> Option<&Item> {
+        self.items.get(id).or_else(|| self.items.values().find(|item| item.example == id))
+    }
+
+    /// Where an item is: what was decided; else `archived` where its example is not there any more, `undecided` or
+    /// `waiting`.
+    #[must_use]
+    pub fn state(&self, item: &Item, is_there: bool) -> &'static str {
         match item.outcome(self.reviewers) {
             Some(outcome) => outcome.word(),
+            None if !is_there => "archived",
             None if item.said.len() >= self.reviewers => "undecided",
             None => "waiting",
         }
@@ -236,9 +244,10 @@ impl Queue {
         !self.blind || reviewer.is_some_and(|reviewer| item.said.contains_key(reviewer))
     }
 
-    /// What `reviewer` may look at next, at the time `now` (RFC 3339 in UTC): what is assigned to them first.
+    /// What waits for `reviewer` at the time `now` (RFC 3339 in UTC), in the order it is looked at: what is assigned to them
+    /// first.
     #[must_use]
-    pub fn next_for(&self, reviewer: &str, now: &str) -> Option<&Item> {
+    pub fn waiting_for(&self, reviewer: &str, now: &str) -> Vec<&Item> {
         let waits = |item: &&Item| {
             !item.is_done(self.reviewers)
                 && !item.said.contains_key(reviewer)
@@ -247,29 +256,16 @@ impl Queue {
         };
         let mut waiting: Vec<&Item> = self.items.values().filter(waits).collect();
         waiting.sort_by_key(|item| item.assigned.is_none());
-        waiting.first().copied()
-    }
-
-    /// How far reviewers agree beyond chance, over items that all asked for have answered: Cohen's kappa of two, Fleiss'
-    /// of more. `None` where that cannot be told.
-    #[must_use]
-    pub fn agreement(&self) -> Option<f64> {
-        let outcomes = |item: &Item| item.said.values().map(|said| said.outcome).collect::<Vec<Outcome>>();
-        let done: Vec<Vec<Outcome>> =
-            self.items.values().map(outcomes).filter(|said| said.len() >= 2 && said.len() == self.reviewers).collect();
-        if self.reviewers == 2 {
-            let pairs: Vec<(Outcome, Outcome)> = done.iter().map(|said| (said[0], said[1])).collect();
-            return cohen_kappa(&pairs);
-        }
-        let count = |said: &Vec<Outcome>, wanted: Outcome| said.iter().filter(|one| **one == wanted).count() as u64;
-        let all = [Outcome::Accept, Outcome::Correct, Outcome::Decline];
-        let counts: Vec<Vec<u64>> = done.iter().map(|said| all.map(|wanted| count(said, wanted)).to_vec()).collect();
-        fleiss_kappa(&counts)
+        waiting
     }
 }
 
 impl Item {
-    fn take(&mut self, entry: Entry) -> Result<(), String> {
+    /// Changes it as an entry about it says.
+    ///
+    /// # Errors
+    /// When the entry cannot be read.
+    pub fn take(&mut self, entry: Entry) -> Result<(), String> {
         self.id.clone_from(&entry.item);
         self.next = entry.entry + 1;
         match entry.step {

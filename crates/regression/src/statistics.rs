@@ -11,7 +11,7 @@ mod oracle;
 mod paired;
 mod proportion;
 
-pub use agreement::{cohen_kappa, fleiss_kappa};
+pub use agreement::{cohen_kappa, fleiss_kappa, interval_alpha};
 pub use bootstrap::{Bootstrap, Resampled};
 pub use correction::{Correction, adjust};
 pub use paired::PairedCounts;

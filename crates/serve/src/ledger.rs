@@ -209,6 +209,7 @@ pub(crate) fn refuse(error: &LedgerError) -> Response {
     let status = match error {
         LedgerError::NotFound(_) => StatusCode::NOT_FOUND,
         LedgerError::Refused(_) | LedgerError::Crowded(_) => StatusCode::CONFLICT,
+        LedgerError::Unkept(_) => StatusCode::SERVICE_UNAVAILABLE,
         LedgerError::Runs(RunsError::Query(error)) => status(error),
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };

@@ -63,12 +63,19 @@ async fn items<R: Remarks>(
     Path(queue): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    match reviews::existing(&desk.ledger.source, &queue).await {
-        Ok(queue) => answer(&json!({
+    let found = async {
+        let queue = reviews::existing(&desk.ledger.source, &queue).await?;
+        let examples = reviews::examples(&desk.ledger.source, &queue).await?;
+        let items = queue.items.values();
+        let items = items.map(|item| told(&queue, item, examples.contains_key(&item.id), asked.author.as_deref()));
+        let on = queue.questions.iter().map(|question| (question.name.clone(), json!(queue.agreement_on(question))));
+        Ok::<_, LedgerError>(json!({
             "queue": queue.name, "questions": queue.questions, "reviewers": queue.reviewers, "blind": queue.blind,
-            "agreement": queue.agreement(),
-            "items": queue.items.values().map(|item| told(&queue, item, asked.author.as_deref())).collect::<Vec<_>>(),
-        })),
+            "agreement": queue.agreement(), "agreement_on": on.collect::<serde_json::Map<_, _>>(), "items": items.collect::<Vec<_>>(),
+        }))
+    };
+    match found.await {
+        Ok(found) => answer(&found),
         Err(error) => refuse(&error),
     }
 }
@@ -77,8 +84,12 @@ async fn items<R: Remarks>(
 #[derive(Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
 enum TakeStep {
-    /// Opens the next item for whoever asks.
-    Next { author: String },
+    /// Opens the next item for whoever asks, but for those they do not want now.
+    Next {
+        author: String,
+        #[serde(default)]
+        skip: Vec<String>,
+    },
     /// Lets go of an item that is open.
     Release { author: String, item: String },
     /// Gives an item to a reviewer.
@@ -117,14 +128,12 @@ async fn step<R: Remarks>(
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Err(Refusal::Ledger(error)) => refuse(&error),
         Err(Refusal::Wrong(reason)) => failure(StatusCode::BAD_REQUEST, &reason),
-        Err(Refusal::Unkept(reason)) => failure(StatusCode::SERVICE_UNAVAILABLE, &reason),
     }
 }
 
 enum Refusal {
     Ledger(LedgerError),
     Wrong(String),
-    Unkept(String),
 }
 
 impl From<LedgerError> for Refusal {
@@ -137,7 +146,7 @@ impl<R: Remarks> Desk<R> {
     /// Takes a step; `None` where nothing waits.
     async fn step(&self, name: &str, asked: TakeStep) -> Result<Option<Value>, Refusal> {
         let author = match &asked {
-            TakeStep::Next { author }
+            TakeStep::Next { author, .. }
             | TakeStep::Release { author, .. }
             | TakeStep::Assign { author, .. }
             | TakeStep::Answer { author, .. } => author.clone(),
@@ -146,8 +155,8 @@ impl<R: Remarks> Desk<R> {
             return Err(Refusal::Wrong("`author` says who does this".to_owned()));
         }
         let queue = reviews::existing(&self.ledger.source, name).await?;
-        let (queue, item) = match asked {
-            TakeStep::Next { .. } => match self.ledger.open_next(name, &author).await? {
+        let (queue, item, example) = match asked {
+            TakeStep::Next { skip, .. } => match self.ledger.open_next(name, &author, &skip).await? {
                 Some(open) => open,
                 None => return Ok(None),
             },
@@ -171,16 +180,11 @@ impl<R: Remarks> Desk<R> {
                 });
                 let judgement = Judgement { outcome, answers, expected, note: note.clone() };
                 let signed = Signed { author: author.clone(), note };
-                let (queue, item, remark) = self.ledger.review(name, &item, &signed, &judgement).await?;
-                if let Some(remark) = remark {
-                    self.remarks.keep(remark).await.map_err(Refusal::Unkept)?;
-                }
-                (queue, item)
+                self.ledger.review(name, &item, &signed, &judgement, |remark| self.remarks.keep(remark)).await?
             }
         };
-        let example = reviews::example(&self.ledger.source, &item).await?;
         Ok(Some(json!({
-            "queue": queue.name, "questions": queue.questions, "item": told(&queue, &item, Some(&author)),
+            "queue": queue.name, "questions": queue.questions, "item": told(&queue, &item, true, Some(&author)),
             "example": example,
         })))
     }
@@ -190,10 +194,10 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn told(queue: &Queue, item: &Item, author: Option<&str>) -> Value {
+fn told(queue: &Queue, item: &Item, is_there: bool, author: Option<&str>) -> Value {
     let mut told = json!({
         "item": item.id, "dataset": item.dataset, "example": item.example, "trace_id": item.trace_id,
-        "span_id": item.span_id, "state": queue.state(item), "answers": item.said.len(), "assigned": item.assigned,
+        "span_id": item.span_id, "state": queue.state(item, is_there), "answers": item.said.len(), "assigned": item.assigned,
         "open_by": item.open.as_ref().map(|(who, _)| who), "open_until": item.open.as_ref().map(|(_, until)| until),
     });
     if queue.shows(item, author) {

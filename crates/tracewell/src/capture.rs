@@ -11,13 +11,12 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use tokio_util::sync::CancellationToken;
-use tracewell_ledger::Ledger;
 use tracewell_ledger::capture::{self, Catch};
+use tracewell_ledger::{Ledger, LedgerError};
 use tracewell_query::Engine;
 use tracewell_query::named::{Catalogue, NamedQuery};
-use tracewell_regression::Example;
-use tracewell_regression::capture::{Chosen, Sampling, choose};
-use tracewell_regression::dataset::{Edit, Signed};
+use tracewell_regression::capture::{Caught, Chosen, Sampling, Why, choose};
+use tracewell_regression::dataset::{Dataset, Edit, Signed};
 use tracewell_regression::near_duplicates::NearDuplicates;
 use tracewell_report::schedule::Moments;
 
@@ -55,7 +54,7 @@ pub(crate) struct Choice {
 
 impl Choice {
     /// The examples to take, beside those that are there.
-    pub(crate) fn choose(&self, known: &[Example], catch: &Catch) -> Chosen {
+    pub(crate) fn choose(&self, dataset: &Dataset, catch: &Catch) -> Result<Chosen, LedgerError> {
         let near = NearDuplicates { threshold: self.near, words: NonZero::<usize>::MIN.saturating_add(2) };
         let sampling = Sampling {
             limit: self.limit,
@@ -63,12 +62,12 @@ impl Choice {
             seed: self.seed,
             near: Some(near),
         };
-        let mut chosen = choose(known, catch.caught.clone(), &sampling);
-        for example in &mut chosen.examples {
+        let mut caught = catch.caught.clone();
+        for Caught { example, .. } in &mut caught {
             example.split.clone_from(&self.split);
             example.tags.clone_from(&self.tags);
         }
-        chosen
+        choose(dataset, caught, &sampling).map_err(LedgerError::Refused)
     }
 }
 
@@ -162,20 +161,23 @@ async fn take(
         tags: schedule.tags.clone(),
     };
     let catch = capture::ask(&ledger.source, &rule(catalogue, &schedule.rule, &values)?).await?;
+    let mut misfits = 0;
     let changed = ledger
         .change_once(&schedule.dataset, &signed, |dataset| {
-            let known: Vec<Example> = dataset.everything().cloned().collect();
-            Ok(edits(&choice.choose(&known, &catch)))
+            let chosen = choice.choose(dataset, &catch)?;
+            misfits = chosen.left_out.iter().filter(|out| matches!(out.why, Why::Misfit { .. })).count();
+            Ok(edits(&chosen))
         })
         .await?;
     Ok(match changed {
         None => format!("what was due at {due_at} was taken before"),
-        Some(changed) => format!(
-            "{} of {} that were caught are new examples: `{}@v{}`",
-            changed.rows.len(),
-            catch.caught.len(),
-            schedule.dataset,
-            changed.version
-        ),
+        Some(changed) => {
+            let unfit = if misfits == 0 { String::new() } else { format!("; {misfits} are not as its schema wants") };
+            let (count, of) = (changed.rows.len(), catch.caught.len());
+            format!(
+                "{count} of {of} that were caught are new examples: `{}@v{}`{unfit}",
+                schedule.dataset, changed.version
+            )
+        }
     })
 }

@@ -10,6 +10,7 @@ use tracewell_lake::Location;
 use crate::config::{self, Config, Effective, Flag};
 
 mod alerts;
+mod answer;
 mod author;
 mod changes;
 mod check;
@@ -23,6 +24,7 @@ mod git;
 mod import;
 mod judge;
 mod maintain;
+mod masking;
 mod paid;
 mod postgres;
 mod prices;
@@ -88,7 +90,7 @@ enum Command {
     Examples(examples::Examples),
     /// Datasets of examples: show, compare, import, export.
     Dataset(dataset::Dataset),
-    /// People look at outputs: a queue of examples, judged one after the other.
+    /// People look at outputs: queues of examples, judged one after the other. Alone it asks about what waits in all of them.
     Review(review::Review),
     /// The prompts on record: add, list, compare, take over from a folder.
     Prompt(prompt::Prompt),
@@ -96,17 +98,17 @@ enum Command {
     Release(release::Release),
     /// Try a candidate on every example of a dataset. What comes back is traffic, marked as trials.
     #[command(
-        after_help = "A candidate is a TOML file:\n\n  name = \"refund-helper@13\"\n  model = \"gpt-4.1-mini\"\n  [endpoint]\n  kind = \"openai\"                  # or \"anthropic\"; also url, and key: the variable that holds it\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ metadata.customer }}.\"\n\nInstructions are followed by the example's conversation; {{ … }} may name question, variables, metadata, documents, tags and messages, and the variables themselves. The same command goes on with a replay that was stopped.\n\nExamples:\n  tracewell replay --dataset refunds@v3 --candidate better.toml --max-cost 2.50\n  tracewell replay --dataset refunds --candidate better.toml --repetitions 3 --concurrency 20\n  tracewell replay --dataset refunds --candidate prompt:refund-helper@13 --judge polite.toml\n  tracewell replay --dataset refunds --candidate better.toml --dry-run"
+        after_help = "A candidate is a TOML file:\n\n  name = \"refund-helper@13\"\n  model = \"gpt-4.1-mini\"\n  [endpoint]\n  kind = \"openai\"                  # or \"anthropic\"; also url, and key: the variable that holds it\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ metadata.customer }}.\"\n\nInstructions are followed by the example's conversation; {{ … }} may name question, variables, metadata, documents, tags and messages, and the variables themselves. Requests hold the examples as they are, unmasked: they go to the endpoint that the candidate names. The same command goes on with a replay that was stopped.\n\nExamples:\n  tracewell replay --dataset refunds@v3 --candidate better.toml --max-cost 2.50\n  tracewell replay --dataset refunds --candidate better.toml --repetitions 3 --concurrency 20\n  tracewell replay --dataset refunds --candidate prompt:refund-helper@13 --judge polite.toml\n  tracewell replay --dataset refunds --candidate better.toml --dry-run"
     )]
     Replay(Box<replay::Replay>),
     /// Ask a model about answers by a rubric; what it says is kept as scores, which a gate can read.
     #[command(
-        after_help = "A judge is a TOML file:\n\n  name = \"polite\"                # the score's\n  model = \"gpt-4.1\"\n  worst = 1                      # the scale; from 0 to 1 otherwise\n  best = 5\n  rubric = \"5: polite, and says what happens next. 1: rude.\"\n  [endpoint]                     # as that of a candidate\n  kind = \"anthropic\"\n\nAn answer is judged once: the same command goes on with what is not judged yet.\n\nExamples:\n  tracewell judge polite.toml --dataset refunds@v3 --candidate refund-helper@13 --max-cost 1\n  tracewell replay --dataset refunds@v3 --candidate better.toml --judge polite.toml"
+        after_help = "A judge is a TOML file:\n\n  name = \"polite\"                # the score's\n  model = \"gpt-4.1\"\n  worst = 1                      # the scale; from 0 to 1 otherwise\n  best = 5\n  rubric = \"5: polite, and says what happens next. 1: rude.\"\n  [endpoint]                     # as that of a candidate\n  kind = \"anthropic\"\n\nRequests hold cases and answers as they are, unmasked: they go to the endpoint that the judge names. An answer is judged once: the same command goes on with what is not judged yet.\n\nExamples:\n  tracewell judge polite.toml --dataset refunds@v3 --candidate refund-helper@13 --max-cost 1\n  tracewell replay --dataset refunds@v3 --candidate better.toml --judge polite.toml"
     )]
     Judge(judge::Judge),
     /// May a candidate be released? Ends with 0 (pass), 1 (fail) or 2 (not enough evidence).
     #[command(
-        after_help = "A gate is a TOML file: dataset and version, baseline and candidate, scorers with what has to hold, budgets.\nIt looks at trials: spans with the attribute `tracewell.example.id`, as `tracewell replay` and other harnesses write them, with `tracewell.candidate`, `tracewell.dataset`, `tracewell.repetition` and, if they like, `tracewell.replay.id`.\n\nExamples:\n  tracewell gate refunds.toml\n  tracewell gate refunds.toml --format md --write junit=gate.xml --write html=gate.html\n  tracewell gate --list"
+        after_help = "A gate is a TOML file: dataset and version, baseline and candidate, scorers with what has to hold, budgets.\nIt looks at trials: spans with the attribute `tracewell.example.id`, as `tracewell replay` and other harnesses write them, with `tracewell.candidate`, `tracewell.dataset`, `tracewell.repetition` and, if they like, `tracewell.replay.id`.\nPersonal data and secrets are masked in what is printed and written; the verdict on record has them.\n\nExamples:\n  tracewell gate refunds.toml\n  tracewell gate refunds.toml --format md --write junit=gate.xml --write html=gate.html\n  tracewell gate refunds.toml --format md --policy privacy.toml\n  tracewell gate --list"
     )]
     Gate(gate::Gate),
     /// Read files of OTLP into the tables: protobuf, JSON or JSON lines, as they are or gzip or zstd. Safe to repeat.

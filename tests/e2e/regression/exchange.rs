@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::promptfoo::promptfoo;
 use super::replay::{Model, start};
-use super::{CASES, done, tracewell};
+use super::{CASES, dataset, done, said, tracewell};
 use crate::skipped::skipped;
 
 /// The cases with instructions that make the model answer one of them wrongly, exported.
@@ -66,4 +66,29 @@ async fn inspect_runs_an_exported_dataset() {
     let passed: BTreeMap<String, bool> = scores.into_iter().map(|(id, score)| (id, score == "C")).collect();
     assert_eq!(passed, told());
     assert_eq!(model.lock().unwrap().asked.len(), CASES.len());
+}
+
+#[test]
+fn hugging_face_datasets_opens_an_exported_folder_and_it_comes_back() {
+    let Some(python) = crate::readers::python("hugging_face_datasets_opens_an_exported_folder_and_it_comes_back")
+    else {
+        return;
+    };
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path().join("refunds-hf"));
+    dataset(&data, temporary.path());
+    done(tracewell(&data, &["dataset", "patch", "refunds", "b", "c", "--split", "pre-prod"]));
+    let export = ["dataset", "export", "refunds", "--to", "parquet", "--output", folder.to_str().unwrap()];
+    done(tracewell(&data, &export));
+    let opened = crate::readers::run(Command::new(python).arg(crate::readers::script("hf_datasets.py")).arg(&folder));
+    let row = |case: usize| json!([CASES[case].0, CASES[case].1, CASES[case].2, ["user"]]);
+    let opened: Value = serde_json::from_str(&opened).unwrap();
+    assert_eq!(opened, json!({"train": [row(0), row(3)], "pre_prod": [row(1), row(2)]}));
+
+    for (split, count) in [("train", 2), ("pre_prod", 2)] {
+        let file = folder.join(format!("data/{split}-00000-of-00001.parquet"));
+        let back = tracewell(&data, &["dataset", "import", "refunds", file.to_str().unwrap()]);
+        let told = format!("{count} examples were read, 0 changed something, 0 entries are wrong: `refunds@v2`");
+        assert!(said(&back).contains(&told), "{}", said(&back));
+    }
 }

@@ -1,9 +1,178 @@
-//! Review over HTTP.
+//! Review over HTTP, from the terminal and in sheets.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{CASES, chat, done, rows, send, tracewell};
-use crate::server::{Server, client};
+use super::{CASES, chat, dataset, done, rows, said, send, tracewell};
+use crate::server::{BINARY, Server, client};
+
+/// `tracewell review next`, or `tracewell review` of no queue, with the keys that Bob presses, a line each.
+fn next(data: &Path, queue: &str, keys: &str) -> Output {
+    let mut command = Command::new(BINARY);
+    command.arg("review").args(if queue.is_empty() { &[][..] } else { &["next", queue] });
+    command.args(["--author", "bob", "--data", data.to_str().unwrap()]);
+    command.env_remove("TRACEWELL_CONFIG").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    process.stdin.take().unwrap().write_all(keys.as_bytes()).unwrap();
+    process.wait_with_output().unwrap()
+}
+
+/// A queue `failures` of the dataset `refunds`, whose examples all have an expected answer.
+fn queue(data: &Path, folder: &Path, more: &[&str]) {
+    dataset(data, folder);
+    let add = ["review", "add", "failures", "--dataset", "refunds", "--all"];
+    done(tracewell(data, &[&add[..], more].concat()));
+}
+
+/// Where the items of the queue are, by example.
+fn states(data: &Path) -> Vec<(String, String)> {
+    let listed = rows(tracewell(data, &["review", "list", "failures", "--format", "json"]));
+    let text = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
+    listed.iter().map(|item| (text(item, "item").replace("refunds/", ""), text(item, "state"))).collect()
+}
+
+fn state<'a>(all: &'a [(String, String)], example: &str) -> &'a str {
+    &all.iter().find(|(id, _)| id == example).unwrap().1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_that_was_taken_out_keeps_nobody_from_the_rest_of_its_queue() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    queue(&data, temporary.path(), &[]);
+    done(tracewell(&data, &["dataset", "archive", "refunds", "a"]));
+    assert_eq!(state(&states(&data), "a"), "archived");
+    let gone = tracewell(&data, &["review", "answer", "failures", "a", "accept"]);
+    assert!(!gone.status.success() && said(&gone).contains("`refunds` has no example `a` any more"), "{}", said(&gone));
+    let sheet = done(tracewell(&data, &["review", "export", "failures"]));
+    assert!(!sheet.contains("refunds/a") && sheet.contains("refunds/b"), "{sheet}");
+
+    let server = Server::start(&data, &[]).await;
+    let open =
+        client().post(format!("{}/v1/reviews/failures", server.api)).json(&json!({"step": "next", "author": "cleo"}));
+    let open = open.send().await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!((&open["item"]["example"], &open["example"]["id"]), (&json!("b"), &json!("b")), "{open}");
+    let release = json!({"step": "release", "author": "cleo", "item": "b"});
+    assert_eq!(
+        client().post(format!("{}/v1/reviews/failures", server.api)).json(&release).send().await.unwrap().status(),
+        204
+    );
+    server.stop();
+
+    let judged = next(&data, "failures", "a\na\na\n");
+    assert!(
+        judged.status.success() && said(&judged).contains("3 judged; nothing more waits for bob"),
+        "{}",
+        said(&judged)
+    );
+    let all = states(&data);
+    assert_eq!(["a", "b", "c", "d"].map(|id| state(&all, id)), ["archived", "accept", "accept", "accept"]);
+}
+
+#[test]
+fn items_are_judged_with_single_keys_skipped_and_corrected_over_several_lines() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    queue(&data, folder, &[]);
+    done(tracewell(&data, &["review", "assign", "failures", "d", "--to", "bob"]));
+    done(tracewell(&data, &["review", "assign", "failures", "c", "--to", "cleo"]));
+    // What is assigned to him comes first; then a, which he skips, and b. What is Cleo's does not come.
+    let told = next(&data, "failures", "a\nx\ns\nc\nFirst line,\nsecond line.\n.\n");
+    assert!(told.status.success() && said(&told).contains("`failures`: 2 judged; 1 skipped"), "{}", said(&told));
+    let all = states(&data);
+    assert_eq!(["a", "b", "c", "d"].map(|id| state(&all, id)), ["waiting", "correct", "waiting", "accept"]);
+    let examples = rows(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]));
+    let b = examples.iter().find(|example| example["example"] == "b").unwrap();
+    assert_eq!(b["expected"], "First line,\nsecond line.");
+
+    // Alone, the command asks about every queue; who ends it ends all.
+    done(tracewell(&data, &["review", "add", "others", "--dataset", "refunds", "--all"]));
+    let told = next(&data, "", "d\nd\nq\n");
+    assert!(told.status.success(), "{}", said(&told));
+    for part in ["`failures`: 1 judged; nothing more waits for bob", "`others`: 1 judged\n"] {
+        assert!(said(&told).contains(part), "{part}: {}", said(&told));
+    }
+    assert_eq!(state(&states(&data), "a"), "decline");
+}
+
+#[test]
+fn calls_of_tools_are_corrected_from_the_terminal_the_command_line_and_a_sheet() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let lines = ["a", "b", "c"].map(|id| {
+        let messages = json!([
+            {"role": "system", "content": "You help."}, {"role": "user", "content": format!("Where is {id}?")}
+        ]);
+        let find = |id: &str| json!({"tool_calls": [{"name": "find", "arguments": {"id": id}}]});
+        json!({"id": id, "messages": messages, "output": find("nothing"), "documents": [{"text": "Seven are left."}],
+            "tools": [{"type": "function", "function": {"name": "find"}}]})
+        .to_string()
+    });
+    let file = folder.join("cases.jsonl");
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    done(tracewell(&data, &["dataset", "import", "refunds", file.to_str().unwrap()]));
+    done(tracewell(&data, &["review", "add", "failures", "--dataset", "refunds"]));
+    let calls = |id: &str| json!([{"name": "find", "arguments": {"id": id}}]).to_string();
+
+    let told = next(&data, "failures", &format!("c\n.\n[{{]\n{}\nq\n", calls("a")));
+    assert!(told.status.success() && said(&told).contains("these are no tool calls"), "{}", said(&told));
+    let answer = ["review", "answer", "failures", "b", "correct", "--expected-calls"];
+    let wrong = tracewell(&data, &[&answer[..], &["find"]].concat());
+    assert!(!wrong.status.success() && said(&wrong).contains("these are no tool calls"), "{}", said(&wrong));
+    done(tracewell(&data, &[&answer[..], &[calls("b").as_str()]].concat()));
+
+    let sheet = done(tracewell(&data, &["review", "export", "failures"]));
+    let mut sheet = csv::Reader::from_reader(sheet.as_bytes());
+    let heads = sheet.headers().unwrap().clone();
+    let row = sheet.records().next().unwrap().unwrap();
+    let cell = |name: &str| row.get(heads.iter().position(|head| head == name).unwrap()).unwrap();
+    assert_eq!(cell("conversation"), "system: You help.\n\nuser: Where is c?");
+    assert_eq!((cell("documents"), cell("output")), ("Seven are left.", r#"find({"id":"nothing"})"#));
+    let mut filled = csv::Writer::from_path(folder.join("filled.csv")).unwrap();
+    filled.write_record(["item", "outcome", "expected_tool_calls"]).unwrap();
+    filled.write_record(["refunds/c", "correct", &calls("c")]).unwrap();
+    filled.flush().unwrap();
+    done(tracewell(&data, &["review", "import", "failures", folder.join("filled.csv").to_str().unwrap()]));
+
+    let query = "SELECT example, expected FROM examples WHERE expected IS NOT NULL ORDER BY example";
+    let expected = rows(tracewell(&data, &["sql", "--format", "json", query]));
+    let wanted = |id: &str| json!({"tool_calls": [{"name": "find", "arguments": {"id": id}}]}).to_string();
+    assert_eq!(json!(expected), json!(["a", "b", "c"].map(|id| json!({"example": id, "expected": wanted(id)}))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_judgement_is_on_record_only_with_all_that_follows_from_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    send(&server, vec![chat(1, CASES[0].1, "", true, &[])]).await;
+    done(tracewell(&data, &["examples", "capture", "error", "--dataset", "refunds", "--since", "1d"]));
+    done(tracewell(&data, &["review", "add", "failures", "--dataset", "refunds"]));
+    let id = rows(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]))[0]["example"].clone();
+    let correct = || {
+        tracewell(&data, &["review", "answer", "failures", id.as_str().unwrap(), "correct", "--expected", CASES[0].2])
+    };
+
+    // The server that takes scores cannot be reached.
+    let endpoint = data.join("wal/endpoint");
+    let addresses = std::fs::read_to_string(&endpoint).unwrap();
+    std::fs::write(&endpoint, addresses.replace(&server.http, "http://127.0.0.1:1")).unwrap();
+    let failed = correct();
+    assert!(!failed.status.success() && said(&failed).contains("waits still; judge it again"), "{}", said(&failed));
+    assert_eq!(states(&data)[0].1, "waiting");
+
+    std::fs::write(&endpoint, addresses).unwrap();
+    done(correct());
+    assert_eq!(states(&data)[0].1, "correct");
+    let scores = server.sql("SELECT text, author FROM evaluations WHERE superseded_at IS NULL");
+    assert_eq!(json!(scores), json!([{"text": CASES[0].2, "author": "ann"}]));
+    let kept = server.sql("SELECT change, expected FROM examples ORDER BY version");
+    let expected = json!({"text": CASES[0].2}).to_string();
+    assert_eq!(json!(kept), json!([{"change": "create", "expected": null}, {"change": "patch", "expected": expected}]));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reviewers_take_turns_over_http_and_a_blind_queue_keeps_what_others_said() {
@@ -83,6 +252,10 @@ async fn reviewers_take_turns_over_http_and_a_blind_queue_keeps_what_others_said
     let scores = server.sql("SELECT text, author, source, explanation FROM evaluations ORDER BY author");
     let score = |who: &str| json!({"text": expected, "author": who, "source": "human", "explanation": "it was cut"});
     assert_eq!(json!(scores), json!([score("bob"), score("cleo")]));
+
+    // Both said yes; of one answer alone, chance explains everything.
+    let listed = get("/team/failures").await;
+    assert_eq!((&listed["agreement"], &listed["agreement_on"]), (&Value::Null, &json!({"kind": null})));
 
     // What is left is bob's and cleo's; then nothing waits.
     for who in ["bob", "cleo"] {

@@ -92,7 +92,12 @@ async fn from_a_failure_in_production_to_a_rollback() {
     ));
     let sheet = done(by("bob", &data, &["review", "export", "failures"]));
     let mut lines = sheet.lines();
-    assert_eq!(lines.next(), Some("item,question,output,expected_before,outcome,expected,note,kind"));
+    assert_eq!(
+        lines.next(),
+        Some(
+            "item,question,conversation,documents,output,expected_before,outcome,expected,expected_tool_calls,note,kind"
+        )
+    );
     let filled = format!(
         "item,outcome,expected,kind\nrefunds/{},correct,{},no\nrefunds/nobody,accept,,yes\n",
         id(1),

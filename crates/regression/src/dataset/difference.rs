@@ -6,57 +6,57 @@ use serde_json::{Map, Value, json};
 use super::Dataset;
 use crate::Example;
 
-/// What became of an example from one version to another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// An example that came or went, or a member of one that changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Difference {
     pub example: String,
     /// added, removed or changed.
     pub what: &'static str,
-    /// The members that changed.
-    pub members: Vec<String>,
-    pub before: Option<u32>,
-    pub after: Option<u32>,
+    /// The member that changed.
+    pub member: Option<String>,
+    /// What it was; absent where there was none.
+    pub before: Option<Value>,
+    /// What it is; absent where there is none.
+    pub after: Option<Value>,
 }
 
 /// What differs, by the examples' ids.
 #[must_use]
 pub fn difference(before: &Dataset, after: &Dataset) -> Vec<Difference> {
-    let gone = before.examples().filter(|example| after.get(&example.id).is_none()).map(|example| Difference {
+    let whole = |example: &Example, what| Difference {
         example: example.id.clone(),
-        what: "removed",
-        members: Vec::new(),
-        before: Some(example.revision),
+        what,
+        member: None,
+        before: None,
         after: None,
-    });
-    let there = after.examples().filter_map(|example| match before.get(&example.id) {
-        None => Some(Difference {
-            example: example.id.clone(),
-            what: "added",
-            members: Vec::new(),
-            before: None,
-            after: Some(example.revision),
-        }),
-        Some(earlier) if earlier.revision == example.revision => None,
-        Some(earlier) => Some(Difference {
-            example: example.id.clone(),
-            what: "changed",
-            members: changed(earlier, example),
-            before: Some(earlier.revision),
-            after: Some(example.revision),
-        }),
-    });
-    let mut all: Vec<Difference> = gone.chain(there).collect();
+    };
+    let gone = before.examples().filter(|example| after.get(&example.id).is_none());
+    let mut all: Vec<Difference> = gone.map(|example| whole(example, "removed")).collect();
+    for example in after.examples() {
+        match before.get(&example.id) {
+            None => all.push(whole(example, "added")),
+            Some(earlier) => all.extend(changed(earlier, example)),
+        }
+    }
     all.sort_by(|a, b| a.example.cmp(&b.example));
     all
 }
 
-fn changed(before: &Example, after: &Example) -> Vec<String> {
+fn changed(before: &Example, after: &Example) -> Vec<Difference> {
     let members = |example: &Example| match json!(example) {
         Value::Object(members) => members,
         _ => Map::new(),
     };
-    let (before, after) = (members(before), members(after));
-    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
-    names.filter(|name| *name != "revision" && before.get(*name) != after.get(*name)).cloned().collect()
+    let (old, new) = (members(before), members(after));
+    let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
+    let differs = names.filter(|name| *name != "revision" && old.get(*name) != new.get(*name));
+    let one = |name: &String| Difference {
+        example: after.id.clone(),
+        what: "changed",
+        member: Some(name.clone()),
+        before: old.get(name).cloned(),
+        after: new.get(name).cloned(),
+    };
+    differs.map(one).collect()
 }

@@ -100,12 +100,27 @@ fn versions_are_compared() {
         vec![put(better), put(example("c", "three")), Edit::Archive("b".to_owned())],
     ]);
     let found = difference(&at(&rows, 1), &at(&rows, 2));
-    let told: Vec<(&str, &str, Vec<String>)> =
-        found.iter().map(|one| (one.example.as_str(), one.what, one.members.clone())).collect();
     assert_eq!(
-        told,
-        [("a", "changed", vec!["expected".into(), "tags".into()]), ("b", "removed", vec![]), ("c", "added", vec![])]
+        json!(found),
+        json!([
+            {"example": "a", "what": "changed", "member": "expected", "before": null, "after": {"text": "1"}},
+            {"example": "a", "what": "changed", "member": "tags", "before": null, "after": ["x"]},
+            {"example": "b", "what": "removed", "member": null, "before": null, "after": null},
+            {"example": "c", "what": "added", "member": null, "before": null, "after": null},
+        ])
     );
+}
+
+#[test]
+fn what_was_taken_out_is_put_back_as_it_was() {
+    let archive = vec![Edit::Archive("a".to_owned())];
+    let rows = kept(&[vec![put(example("a", "one"))], archive, vec![Edit::Restore("a".to_owned())]]);
+    let restored = at(&rows, 3);
+    let back = restored.get("a").unwrap();
+    assert_eq!((back.revision, &back.messages), (3, &example("a", "one").messages));
+    assert_eq!(rows[2].change, Change::Restore);
+    let refused = restored.next(&[Edit::Restore("a".to_owned())], &signed()).unwrap_err();
+    assert_eq!(refused, "`refunds` has no archived example `a`");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::entry::Given;
 use super::{Read, read};
 
 pub(super) fn import(bytes: &[u8]) -> Read {
@@ -10,7 +11,7 @@ pub(super) fn import(bytes: &[u8]) -> Read {
     filled.map(|(line, number)| (number, entry(line))).collect()
 }
 
-fn entry(line: &[u8]) -> Result<crate::Example, String> {
+fn entry(line: &[u8]) -> Result<Given, String> {
     match serde_json::from_slice(line) {
         Ok(Value::Object(members)) => read::example(members),
         Ok(_) => Err("it is JSON but no object".to_owned()),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use serde_saphyr::Spanned;
 
+use super::entry::Given;
 use super::write::{self, OWN};
 use super::{Exported, Format, Read, read};
 use crate::{Answer, Example};
@@ -149,7 +150,7 @@ fn only_prompt(prompts: &Value) -> Option<String> {
     }
 }
 
-fn example(test: Value, prompt: Option<&str>) -> Result<Example, String> {
+fn example(test: Value, prompt: Option<&str>) -> Result<Given, String> {
     let Value::Object(mut test) = test else { return Err("it is no test but a text or number".to_owned()) };
     let mut members = Map::new();
     let mut vars = match test.remove("vars") {

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::entry::{Given, Member};
 use super::write::OWN;
 use crate::example::{Document, Message, Source};
 use crate::{Answer, Example, ToolCall};
@@ -10,8 +11,12 @@ use crate::{Answer, Example, ToolCall};
 /// Where tools keep the answer that is wanted.
 const EXPECTED: [&str; 5] = ["expected", "ideal", "target", "expectedOutput", "expected_output"];
 
-/// Reads an example. What is not known stays in its metadata.
-pub(super) fn example(mut members: Map<String, Value>) -> Result<Example, String> {
+/// Where the span is named that an example comes from.
+const SOURCE: [&str; 6] = ["source", "trace_id", "span_id", "content_hash", "sourceTraceId", "sourceObservationId"];
+
+/// Reads an example, or with its id a part of one. What is not known stays in its metadata.
+pub(super) fn example(mut members: Map<String, Value>) -> Result<Given, String> {
+    let tells_metadata = members.contains_key("metadata");
     let mut metadata: Map<String, Value> = take(&mut members, "metadata")?.unwrap_or_default();
     metadata.extend(members.remove_entry(OWN));
     while let Some(Value::Object(own)) = metadata.get(OWN).cloned() {
@@ -22,15 +27,19 @@ pub(super) fn example(mut members: Map<String, Value>) -> Result<Example, String
         }
     }
     let id = id(&mut members)?;
-    let mut messages = messages(&mut members)?;
+    let asks = asks(&members);
+    let mut messages = if asks.is_none() && id.is_some() { Vec::new() } else { messages(&mut members)? };
     messages.iter_mut().for_each(as_openai);
+    let mut names = names(&members);
+    names.extend(asks);
     let mut expected = answer(&mut members, &EXPECTED, "expected_tool_calls")?;
     // A line for fine-tuning ends with the answer.
     let ends_with_answer = messages.last().is_some_and(|last| last.role == "assistant");
     if id.is_none() && expected.is_none() && ends_with_answer {
         expected = messages.pop().map(|last| last.answer());
+        names.push(Member::Expected);
     }
-    if messages.is_empty() {
+    if messages.is_empty() && (asks.is_some() || id.is_none()) {
         return Err("it has no messages".to_owned());
     }
     let mut example = Example {
@@ -51,10 +60,46 @@ pub(super) fn example(mut members: Map<String, Value>) -> Result<Example, String
     if members.contains_key("datasetName") {
         members.retain(|key, _| key != "datasetName" && key != "status");
     }
+    match (tells_metadata, members.is_empty()) {
+        (true, _) => names.push(Member::Metadata),
+        (false, false) => names.push(Member::MoreMetadata),
+        (false, true) => {}
+    }
     metadata.extend(members);
     example.metadata = metadata;
     example.id = id.unwrap_or_else(|| format!("content-{}", &example.content_hash()[..16]));
-    Ok(example)
+    Ok(Given { example, names })
+}
+
+/// How it says what a model is told, where it does.
+fn asks(members: &Map<String, Value>) -> Option<Member> {
+    if members.contains_key("messages") {
+        return Some(Member::Messages);
+    }
+    match members.get("input")? {
+        Value::Null => None,
+        Value::Array(_) => Some(Member::Messages),
+        Value::Object(input) if input.contains_key("messages") => Some(Member::Messages),
+        _ => Some(Member::Question),
+    }
+}
+
+/// The members that are named, but for what a model is told, and the metadata.
+fn names(members: &Map<String, Value>) -> Vec<Member> {
+    let expected: Vec<&str> = EXPECTED.into_iter().chain(["expected_tool_calls"]).collect();
+    let known: [(Member, &[&str]); 9] = [
+        (Member::Tools, &["tools"]),
+        (Member::Documents, &["documents"]),
+        (Member::Parameters, &["parameters"]),
+        (Member::Output, &["output", "output_tool_calls"]),
+        (Member::Expected, &expected),
+        (Member::Reason, &["reason"]),
+        (Member::Source, &SOURCE),
+        (Member::Split, &["split"]),
+        (Member::Tags, &["tags"]),
+    ];
+    let is_named = |keys: &[&str]| keys.iter().any(|key| members.contains_key(*key));
+    known.into_iter().filter(|(_, keys)| is_named(keys)).map(|(member, _)| member).collect()
 }
 
 /// A member of the form that it has to have; `null` is none.

@@ -6,6 +6,7 @@ use csv::{ReaderBuilder, StringRecord, Writer};
 use serde_json::{Map, Value, json};
 use tracewell_blocks::spreadsheet;
 
+use super::entry::Given;
 use super::{Exported, Read, read};
 use crate::{Answer, Example};
 
@@ -100,8 +101,9 @@ pub(super) fn import(bytes: &[u8]) -> Read {
         Ok(header) => header.clone(),
         Err(error) => return vec![(1, Err(format!("the header cannot be read: {error}")))],
     };
-    if !["input", "messages"].iter().any(|needed| header.iter().any(|column| column == *needed)) {
-        return vec![(1, Err("there is no column `input` or `messages`; the first line names the columns".to_owned()))];
+    if !["id", "input", "messages"].iter().any(|needed| header.iter().any(|column| column == *needed)) {
+        let reason = "there is no column `id`, `input` or `messages`; the first line names the columns";
+        return vec![(1, Err(reason.to_owned()))];
     }
     let mut read = Vec::new();
     let mut record = StringRecord::new();
@@ -125,7 +127,7 @@ pub(super) fn import(bytes: &[u8]) -> Read {
     }
 }
 
-fn example(header: &StringRecord, record: &StringRecord) -> Result<Example, String> {
+fn example(header: &StringRecord, record: &StringRecord) -> Result<Given, String> {
     if header.len() != record.len() {
         return Err(format!("it has {} cells and the header {}", record.len(), header.len()));
     }

@@ -74,7 +74,7 @@ fn examples(count: usize, seed: u64) -> Vec<Example> {
                     Message::of_text("user", said(random)),
                 ],
                 tools: vec![json!({ "type": "function", "function": { "name": "find", "description": hard(random), "parameters": { "type": "object" } } })],
-                documents: vec![Document { id: Some(hard(random)), text: hard(random), score: Some(0.25), metadata: Map::new() }],
+                documents: vec![Document { id: Some(hard(random)), text: Some(hard(random)), score: Some(0.25), metadata: Map::new() }],
                 parameters: Map::from_iter([("temperature".to_owned(), json!(0.5))]),
                 output: Some(answer(random)),
                 expected: Some(answer(random)),
@@ -102,6 +102,10 @@ fn bare() -> Example {
     }
 }
 
+fn examples_of(imported: Imported) -> Vec<Example> {
+    imported.entries.into_iter().map(|entry| entry.example).collect()
+}
+
 fn source(format: Format) -> Source {
     match format {
         Format::Csv => Source::Csv,
@@ -119,10 +123,10 @@ fn what_goes_out_comes_back() {
         let exported = export(format, "refunds", &all);
         assert_eq!(exported.skipped, []);
         let imported = import(source(format), exported.text.as_bytes(), true).unwrap();
-        for (back, went) in imported.examples.iter().zip(&all) {
-            assert_eq!(back, went, "{format:?}");
+        for (back, went) in imported.entries.iter().zip(&all) {
+            assert_eq!(back.example, *went, "{format:?}");
         }
-        assert_eq!(imported.examples.len(), all.len(), "{format:?}");
+        assert_eq!(imported.entries.len(), all.len(), "{format:?}");
     }
 }
 
@@ -132,7 +136,7 @@ fn what_openai_has_no_place_for_is_skipped_and_said() {
     all.push(bare());
     let evals = export(Format::OpenaiEvals, "", &all);
     assert_eq!(evals.skipped.len(), 4, "{:?}", evals.skipped);
-    let back = import(Source::Jsonl, evals.text.as_bytes(), true).unwrap().examples;
+    let back = examples_of(import(Source::Jsonl, evals.text.as_bytes(), true).unwrap());
     let with_text = |example: &&Example| example.expected.as_ref().is_some_and(|expected| expected.text.is_some());
     for (back, went) in back.iter().zip(all.iter().filter(with_text)) {
         let text = went.expected.as_ref().unwrap().text.clone().unwrap();
@@ -140,7 +144,7 @@ fn what_openai_has_no_place_for_is_skipped_and_said() {
     }
     let tuning = export(Format::OpenaiFineTuning, "", &all);
     assert_eq!(tuning.skipped, [("bare".to_owned(), "it has no expected answer to learn".to_owned())]);
-    let back = import(Source::Jsonl, tuning.text.as_bytes(), true).unwrap().examples;
+    let back = examples_of(import(Source::Jsonl, tuning.text.as_bytes(), true).unwrap());
     assert_eq!(back.len(), 9);
     for (back, went) in back.iter().zip(&all) {
         assert_eq!((&back.messages, &back.tools, &back.expected), (&went.messages, &went.tools, &went.expected));

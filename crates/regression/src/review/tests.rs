@@ -27,25 +27,29 @@ fn queue(entries: Vec<Entry>) -> Queue {
 
 const NOW: &str = "2026-11-20T10:00:00Z";
 
+fn waiting<'a>(queue: &'a Queue, reviewer: &str) -> Vec<&'a str> {
+    queue.waiting_for(reviewer, NOW).into_iter().map(|item| item.id.as_str()).collect()
+}
+
 #[test]
 fn an_item_goes_to_one_reviewer_at_a_time() {
     let open = |until: &str| entry("a", 2, json!({"step": "open", "reviewer": "bob", "until": until}));
     let held = queue(vec![added("a"), open("2026-11-20T10:15:00Z")]);
-    assert_eq!(held.next_for("cleo", NOW), None);
-    assert_eq!(held.next_for("bob", NOW).unwrap().id, "a");
+    assert_eq!(waiting(&held, "cleo"), [] as [&str; 0]);
+    assert_eq!(waiting(&held, "bob"), ["a"]);
     let expired = queue(vec![added("a"), open("2026-11-20T09:45:00Z")]);
-    assert_eq!(expired.next_for("cleo", NOW).unwrap().id, "a");
+    assert_eq!(waiting(&expired, "cleo"), ["a"]);
     let assigned = entry("b", 2, json!({"step": "assign", "reviewer": "cleo"}));
     let assigned = queue(vec![added("a"), added("b"), assigned]);
-    assert_eq!(assigned.next_for("cleo", NOW).unwrap().id, "b");
-    assert_eq!(assigned.next_for("bob", NOW).unwrap().id, "a");
+    assert_eq!(waiting(&assigned, "cleo"), ["b", "a"]);
+    assert_eq!(waiting(&assigned, "bob"), ["a"]);
 }
 
 #[test]
 fn an_item_is_done_when_most_of_enough_reviewers_say_one_thing() {
     let mut entries = vec![about(2), added("a"), answer("a", 2, "bob", "correct")];
     assert_eq!(queue(entries.clone()).items["a"].outcome(2), None);
-    assert_eq!(queue(entries.clone()).next_for("bob", NOW), None);
+    assert_eq!(waiting(&queue(entries.clone()), "bob"), [] as [&str; 0]);
     entries.push(answer("a", 3, "cleo", "accept"));
     assert!(!queue(entries.clone()).items["a"].is_done(2), "one says this and one says that");
     entries.push(answer("a", 4, "dan", "correct"));
@@ -64,9 +68,53 @@ fn agreement_is_told() {
     {
         entries.extend([added(item), answer(item, 2, "bob", bob), answer(item, 3, "cleo", cleo)]);
     }
-    let kappa = queue(entries).agreement().unwrap();
+    let kappa = queue(entries.clone()).agreement().unwrap();
     assert!((kappa - 0.5).abs() < 1e-9, "{kappa}");
+    // Dan is asked about the one on which they do not agree, and it counts as before.
+    entries.push(answer("d", 4, "dan", "accept"));
+    let settled = queue(entries);
+    assert!(settled.items["d"].is_done(2));
+    assert!((settled.agreement().unwrap() - 0.5).abs() < 1e-9);
     assert_eq!(queue(vec![about(2)]).agreement(), None);
+
+    // Three people share the work: two of three pairs agree, and each label is half of what was given:
+    // (2/3 − 1/2) / (1 − 1/2).
+    let mut shared = vec![about(2)];
+    for (item, (one, first), (other, second)) in [
+        ("a", ("bob", "accept"), ("cleo", "accept")),
+        ("b", ("bob", "decline"), ("dan", "decline")),
+        ("c", ("cleo", "accept"), ("dan", "decline")),
+    ] {
+        shared.extend([added(item), answer(item, 2, one, first), answer(item, 3, other, second)]);
+    }
+    let kappa = queue(shared).agreement().unwrap();
+    assert!((kappa - 1.0 / 3.0).abs() < 1e-9, "{kappa}");
+}
+
+#[test]
+fn agreement_on_questions_is_told() {
+    let questions = json!([{"name": "kind", "kind": "yes_no"}, {"name": "stars", "kind": "number"}, {"name": "why"}]);
+    let about = entry("", 1, json!({"step": "describe", "reviewers": 2, "questions": questions.to_string()}));
+    let said = |item: &str, number: i64, reviewer: &str, answers: Value| {
+        let more = json!({"step": "answer", "reviewer": reviewer, "outcome": "accept", "answers": answers.to_string()});
+        entry(item, number, more)
+    };
+    let mut entries = vec![about];
+    for (item, bob, cleo) in [
+        // Of the kind: agreed on three of four, half of them by chance, as above.
+        ("a", json!({"kind": true, "stars": 1, "why": "x"}), json!({"kind": true, "stars": 2, "why": "y"})),
+        ("b", json!({"kind": false, "stars": 3, "why": "x"}), json!({"kind": false, "stars": 3, "why": "x"})),
+        ("c", json!({"kind": true}), json!({"kind": true, "stars": 5})),
+        ("d", json!({"kind": true}), json!({"kind": false})),
+    ] {
+        entries.extend([added(item), said(item, 2, "bob", bob), said(item, 3, "cleo", cleo)]);
+    }
+    let queue = queue(entries);
+    let on = |question: usize| queue.agreement_on(&queue.questions[question]);
+    assert!((on(0).unwrap() - 0.5).abs() < 1e-9);
+    // Of 1, 2 and 3, 3: observed (1 + 1) / 4; by chance 2 × (1 + 4 + 4 + 1 + 1 + 0) / (4 × 3); 1 − 6/22.
+    assert!((on(1).unwrap() - 8.0 / 11.0).abs() < 1e-9);
+    assert_eq!(on(2), None, "texts are not compared");
 }
 
 #[test]

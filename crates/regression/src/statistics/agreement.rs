@@ -34,6 +34,26 @@ pub fn fleiss_kappa(items: &[Vec<u64>]) -> Option<f64> {
     beyond_chance(agreed, by_chance)
 }
 
+/// Krippendorff's alpha of numbers on an interval scale (K. Krippendorff, 1970): for each item, what each rater gave. `None`
+/// without items, where one has fewer than two numbers, and where all numbers are the same.
+#[must_use]
+pub fn interval_alpha(items: &[Vec<f64>]) -> Option<f64> {
+    if items.iter().any(|item| item.len() < 2) {
+        return None;
+    }
+    // Squared differences of all ordered pairs.
+    let apart = |numbers: &[f64]| {
+        let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+        2.0 * numbers.len() as f64 * numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>()
+    };
+    let all: Vec<f64> = items.iter().flatten().copied().collect();
+    let count = all.len() as f64;
+    let observed = items.iter().map(|item| apart(item) / (item.len() as f64 - 1.0)).sum::<f64>() / count;
+    let by_chance = apart(&all) / (count * (count - 1.0));
+    let alpha = 1.0 - observed / by_chance;
+    alpha.is_finite().then_some(alpha)
+}
+
 fn beyond_chance(agreed: f64, by_chance: f64) -> Option<f64> {
     let kappa = (agreed - by_chance) / (1.0 - by_chance);
     kappa.is_finite().then_some(kappa)

@@ -179,6 +179,7 @@ fn refusal(error: LedgerError) -> Status {
         LedgerError::NotFound(_) => Code::NotFound,
         LedgerError::Refused(_) => Code::FailedPrecondition,
         LedgerError::Crowded(_) => Code::Aborted,
+        LedgerError::Unkept(_) => Code::Unavailable,
         _ => Code::Internal,
     };
     Status::new(code, error.to_string())

@@ -1,6 +1,5 @@
 //! `tracewell dataset`: what examples there are, and files of them.
 
-use std::io::Read;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -9,16 +8,18 @@ use serde_json::json;
 use tracewell_ledger::datasets;
 use tracewell_regression::Example;
 use tracewell_regression::dataset::{At, Edit, Pin, difference};
-use tracewell_regression::exchange::{self, Imported};
 
 use super::author::Author;
 use super::source::Asked;
 use crate::output::{self, Form, Format};
 
 mod export;
+mod import;
+mod parquet;
+mod patch;
 mod story;
 
-pub(super) use story::{answered, story};
+pub(super) use story::{answered, said, story};
 
 #[derive(Debug, Args)]
 pub(crate) struct Dataset {
@@ -37,7 +38,7 @@ enum What {
     Show(Show),
     /// Who changed what, and why.
     Log(Log),
-    /// What differs between two versions.
+    /// What differs between two versions: a row for each member that changed, with what it was and what it is.
     #[command(after_help = "Example:\n  tracewell dataset diff refunds@v3 refunds")]
     Diff(Diff),
     /// Write examples for another tool. Personal data and secrets are masked first.
@@ -45,13 +46,20 @@ enum What {
         after_help = "Examples:\n  tracewell dataset export refunds@v3 --to promptfoo-yaml > tests.yaml\n  tracewell dataset export refunds --to parquet --output refunds-hf --report masked.json\n  tracewell dataset export refunds --to csv --split test --policy privacy.toml > refunds.csv"
     )]
     Export(export::Export),
-    /// Read examples from a file: new ones are added, known ones get a revision.
+    /// Read examples from a file: new ones are added, known ones get a revision. What a line does not name stays as it was.
     #[command(
         after_help = "Examples:\n  tracewell dataset import refunds examples.jsonl\n  tracewell dataset import refunds promptfooconfig.yaml --from promptfoo --strict"
     )]
-    Import(Import),
+    Import(import::Import),
+    /// Change split, tags, expected output or reason of examples.
+    #[command(
+        after_help = "Examples:\n  tracewell dataset patch refunds ex-1f0c22a09b7e6d11 ex-7d02 --split test --tag hard\n  tracewell dataset patch refunds ex-1f0c22a09b7e6d11 --expected \"Ten days.\""
+    )]
+    Patch(patch::Patch),
     /// Take examples out. What they were stays in the versions before.
     Archive(Archive),
+    /// Put examples back that were taken out, as they were.
+    Restore(Archive),
     /// Say what a dataset is for, and what its examples have to look like.
     Describe(Describe),
 }
@@ -121,26 +129,6 @@ struct Diff {
 }
 
 #[derive(Debug, Args)]
-struct Import {
-    #[command(flatten)]
-    asked: Asked,
-    #[command(flatten)]
-    author: Author,
-    /// The dataset
-    #[arg(value_name = "NAME")]
-    name: String,
-    /// The file; `-` for standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// What it is [default: by the end of its name]
-    #[arg(long, value_name = "FORMAT", value_parser = ["jsonl", "csv", "promptfoo", "parquet"])]
-    from: Option<String>,
-    /// Import nothing where a line is wrong
-    #[arg(long)]
-    strict: bool,
-}
-
-#[derive(Debug, Args)]
 struct Archive {
     #[command(flatten)]
     asked: Asked,
@@ -184,7 +172,9 @@ impl Dataset {
             What::Diff(diff) => diff.run().await,
             What::Export(export) => export.run().await,
             What::Import(import) => import.run().await,
-            What::Archive(archive) => archive.run().await,
+            What::Patch(patch) => patch.run().await,
+            What::Archive(archive) => archive.run(Edit::Archive, "taken out").await,
+            What::Restore(restore) => restore.run(Edit::Restore, "put back").await,
             What::Describe(describe) => describe.run().await,
         }
     }
@@ -238,70 +228,23 @@ impl Diff {
         let source = self.asked.open().await?;
         let before = datasets::existing(&source, &self.before).await?;
         let after = datasets::existing(&source, &self.after).await?;
-        let names = ["example", "what", "members", "before", "after"];
-        let number = |number: Option<u32>| number.map(|number| number.to_string());
+        let names = ["example", "what", "member", "before", "after"];
+        let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let table = output::table(&names, difference(&before, &after), |one| {
-            let members = (!one.members.is_empty()).then(|| one.members.join(", "));
-            [Some(one.example), Some(one.what.to_owned()), members, number(one.before), number(one.after)]
+            let what = Some(one.what.to_owned());
+            [Some(one.example), what, one.member, one.before.map(text), one.after.map(text)]
         })?;
         output::print(Format::or_usual(self.format), &table)
     }
 }
 
-impl Import {
-    async fn run(self) -> anyhow::Result<()> {
-        self.name.parse::<Pin>()?;
-        let imported = self.read()?;
-        for wrong in &imported.wrong {
-            eprintln!("tracewell: `{}`, {wrong}", self.file.display());
-        }
-        let signed = self.author.signed()?;
-        let ledger = self.asked.ledger().await?;
-        let edits = || imported.examples.iter().cloned().map(|example| Edit::Put(Box::new(example))).collect();
-        let changed = ledger.change(&self.name, &signed, |_| Ok(edits())).await?;
-        eprintln!(
-            "{} examples were read, {} changed something, {} entries could not be read: `{}@v{}`",
-            imported.examples.len(),
-            changed.rows.len(),
-            imported.wrong.len(),
-            self.name,
-            changed.version
-        );
-        anyhow::ensure!(
-            imported.wrong.is_empty(),
-            "{} entries could not be read; the others are imported",
-            imported.wrong.len()
-        );
-        Ok(())
-    }
-
-    fn read(&self) -> anyhow::Result<Imported> {
-        let shown = self.file.display().to_string();
-        let mut bytes = Vec::new();
-        match shown.as_str() {
-            "-" => std::io::stdin().read_to_end(&mut bytes).map(drop),
-            _ => std::fs::read(&self.file).map(|read| bytes = read),
-        }
-        .with_context(|| format!("cannot read `{shown}`"))?;
-        let ending = self.file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let source = match self.from.as_deref().unwrap_or(ending) {
-            "parquet" => return export::read_parquet(bytes, self.strict),
-            "csv" => exchange::Source::Csv,
-            "promptfoo" | "yaml" | "yml" => exchange::Source::Promptfoo,
-            "jsonl" | "ndjson" => exchange::Source::Jsonl,
-            _ => bail!("what is in `{shown}`? Say it: --from jsonl, csv, promptfoo or parquet"),
-        };
-        Ok(exchange::import(source, &bytes, self.strict)?)
-    }
-}
-
 impl Archive {
-    async fn run(self) -> anyhow::Result<()> {
+    async fn run(self, edit: fn(String) -> Edit, done: &str) -> anyhow::Result<()> {
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
-        let edits = || self.examples.iter().cloned().map(Edit::Archive).collect();
+        let edits = || self.examples.iter().cloned().map(edit).collect();
         let changed = ledger.change(&self.name, &signed, |_| Ok(edits())).await?;
-        eprintln!("{} taken out: `{}@v{}`", changed.rows.len(), self.name, changed.version);
+        eprintln!("{} {done}: `{}@v{}`", changed.rows.len(), self.name, changed.version);
         Ok(())
     }
 }

@@ -8,7 +8,6 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use tracewell_ledger::capture::{self, Catch};
 use tracewell_ledger::datasets;
-use tracewell_regression::Example;
 use tracewell_regression::capture::{Chosen, Why};
 use tracewell_regression::dataset::{At, Pin};
 
@@ -68,7 +67,7 @@ struct Capture {
     /// Examples at most; the kinds of cases that the rule tells apart take turns
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// Examples of one prompt version at most
+    /// Examples of one prompt version at most, with those that the dataset has
     #[arg(long, value_name = "N")]
     per_prompt_version: Option<usize>,
     /// Another number makes another choice
@@ -127,8 +126,7 @@ impl Capture {
             let source = self.asked.open().await?;
             let catch = capture::ask(&source, &rule).await?;
             tell(&catch);
-            let known: Vec<Example> = datasets::at(&source, &pin).await?.examples().cloned().collect();
-            let chosen = choice.choose(&known, &catch);
+            let chosen = choice.choose(&datasets::at(&source, &pin).await?, &catch)?;
             self.show(&chosen)?;
             let count = chosen.examples.len();
             eprintln!("{count} example{} would be taken; nothing was", if count == 1 { "" } else { "s" });
@@ -140,8 +138,7 @@ impl Capture {
         let mut chosen = Chosen::default();
         let changed = ledger
             .change(&self.dataset, &signed, |dataset| {
-                let known: Vec<Example> = dataset.everything().cloned().collect();
-                chosen = choice.choose(&known, &catch);
+                chosen = choice.choose(dataset, &catch)?;
                 Ok(edits(&chosen))
             })
             .await?;
@@ -176,13 +173,15 @@ impl Capture {
         });
         let left = chosen.left_out.iter().map(|out| {
             let (of, similarity) = match &out.why {
+                Why::Misfit { .. } => (None, None),
                 Why::Duplicate { of } => (Some(of.clone()), None),
                 Why::NearDuplicate { of, similarity } => (Some(of.clone()), Some(format!("{similarity:.2}"))),
                 Why::EnoughOfPromptVersion { version } => (Some(version.clone()), None),
                 Why::NotSampled => (None, None),
             };
             let what = json!(out.why)["why"].as_str().map(str::to_owned);
-            [Some(out.example.clone()), what, None, of, similarity, None, None]
+            let reason = if let Why::Misfit { reason } = &out.why { Some(reason.clone()) } else { None };
+            [Some(out.example.clone()), what, reason, of, similarity, None, None]
         });
         let names = ["example", "what", "reason", "of", "similarity", "trace_id", "question"];
         let rows = output::table(&names, taken.chain(left), |cells| cells)?;

@@ -13,6 +13,7 @@ use tracewell_runs::render::{html, markdown};
 
 use super::Ended;
 use super::author::Author;
+use super::masking::Masking;
 use super::source::Asked;
 use crate::output::{self, Form, Format};
 
@@ -31,6 +32,8 @@ pub(crate) struct Gate {
     /// Write the verdict to a file as well; may be given several times
     #[arg(long = "write", value_name = "FORMAT=FILE", value_parser = written)]
     write: Vec<(Shape, PathBuf)>,
+    #[command(flatten)]
+    masking: Masking,
     /// Look only at trials of this UTC day and later [default: the day before the dataset began]
     #[arg(long, value_name = "DAY")]
     since: Option<chrono::NaiveDate>,
@@ -114,11 +117,14 @@ impl Gate {
             ledger.keep(&reached).await?;
             reached.verdict.verdict = Some(reached.id.clone());
         }
+        let mut masker = self.masking.masker()?;
+        let shown = masker.as_mut().map_or_else(|| reached.verdict.clone(), |masker| reached.verdict.masked(masker));
         for (shape, path) in &self.write {
-            let text = shaped(*shape, &reached.verdict)?;
+            let text = shaped(*shape, &shown)?;
             std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
         }
-        self.print(&reached.verdict)?;
+        self.print(&shown)?;
+        eprintln!("{}", self.masking.told(masker.as_ref())?);
         Ok(reached.verdict.decision)
     }
 

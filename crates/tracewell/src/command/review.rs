@@ -6,16 +6,19 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use tracewell_ledger::datasets;
-use tracewell_ledger::reviews::{self, Judgement, example, existing};
+use tracewell_ledger::reviews::{self, Judgement, examples, existing};
+use tracewell_regression::Example;
 use tracewell_regression::dataset::{Pin, check_name};
-use tracewell_regression::review::{Outcome, Question};
-use tracewell_regression::{Answer, Example};
+use tracewell_regression::review::{Outcome, Question, QuestionKind};
 
+use super::answer::expected;
 use super::author::Author;
+use super::masking::Masking;
 use super::source::Asked;
 use crate::output::{self, Format};
 
 mod judge;
+mod next;
 mod sheet;
 mod terminal;
 
@@ -23,14 +26,26 @@ pub(crate) use judge::said;
 use judge::{judge, outcome};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Review {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    #[command(flatten)]
+    every: Every,
+}
+
+/// One item after the other, of every queue.
+#[derive(Debug, Args)]
+struct Every {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    author: Author,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Look at one item after the other: a accepts, c corrects, d declines, s skips, q ends.
+    /// Look at one item of a queue after the other: a accepts, c corrects, d declines, s skips, q ends.
     #[command(
         after_help = "An item is kept open for you for a quarter of an hour. A correction becomes what the example expects, and a score of the span it is of.\n\nExample:\n  tracewell review next refunds"
     )]
@@ -49,7 +64,7 @@ enum What {
         after_help = "Example:\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 correct --expected \"Ten days.\" --answer tone=kind"
     )]
     Answer(Answered),
-    /// Write a queue as CSV, to be filled in and imported again.
+    /// Write a queue as CSV, to be filled in and imported again. Personal data and secrets are masked first.
     Export(Export),
     /// Read a filled-in CSV: rows with an `outcome` are judged.
     Import(Import),
@@ -142,6 +157,9 @@ struct Answered {
     /// What the output should have been
     #[arg(long, value_name = "TEXT")]
     expected: Option<String>,
+    /// The tool calls it should have been, such as '[{"name": "find", "arguments": {"id": 7}}]'
+    #[arg(long, value_name = "JSON")]
+    expected_calls: Option<String>,
     /// Answer to a question; may be given several times
     #[arg(long = "answer", value_name = "NAME=VALUE", value_parser = super::query::parameter)]
     answers: Vec<(String, String)>,
@@ -156,6 +174,8 @@ struct Export {
     /// The queue
     #[arg(value_name = "QUEUE")]
     queue: String,
+    #[command(flatten)]
+    masking: Masking,
 }
 
 #[derive(Debug, Args)]
@@ -170,11 +190,15 @@ struct Import {
     /// The file
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Take placeholders of what was masked as they are
+    #[arg(long)]
+    masked: bool,
 }
 
 impl Review {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        match self.what {
+        let Some(what) = self.what else { return self.every.run().await };
+        match what {
             What::Next(next) => next.run().await,
             What::Add(add) => add.run().await,
             What::List(list) => list.run().await,
@@ -187,7 +211,7 @@ impl Review {
             What::Export(export) => {
                 let source = export.asked.open().await?;
                 let queue = existing(&source, &export.queue).await?;
-                sheet::write(&source, &queue, &export.author.name()?).await
+                sheet::write(&source, &queue, &export.author.name()?, &export.masking).await
             }
             What::Import(import) => import.run().await,
         }
@@ -239,12 +263,13 @@ impl List {
             return output::write(&mut std::io::stdout().lock(), Format::or_usual(self.format), &schema, &rows);
         };
         let queue = existing(&source, name).await?;
+        let examples = examples(&source, &queue).await?;
         let names = ["item", "state", "answers", "assigned", "open_by", "trace_id"];
         let table = output::table(&names, queue.items.values(), |item| {
             let open = item.open.as_ref().map(|(who, _)| who.clone());
             [
                 Some(item.id.clone()),
-                Some(queue.state(item).to_owned()),
+                Some(queue.state(item, examples.contains_key(&item.id)).to_owned()),
                 Some(item.said.len().to_string()),
                 item.assigned.clone(),
                 open,
@@ -252,10 +277,13 @@ impl List {
             ]
         })?;
         output::print(Format::or_usual(self.format), &table)?;
-        match queue.agreement() {
-            Some(kappa) => eprintln!("agreement beyond chance (kappa): {kappa:.2}"),
-            None if queue.reviewers > 1 => eprintln!("agreement cannot be told yet"),
-            None => {}
+        if queue.reviewers > 1 {
+            let shown =
+                |agreement: Option<f64>| agreement.map_or("cannot be told yet".to_owned(), |of| format!("{of:.2}"));
+            eprintln!("agreement beyond chance on the outcome: {}", shown(queue.agreement()));
+            for question in queue.questions.iter().filter(|question| question.kind != QuestionKind::Text) {
+                eprintln!("agreement beyond chance on `{}`: {}", question.name, shown(queue.agreement_on(question)));
+            }
         }
         Ok(())
     }
@@ -268,9 +296,26 @@ impl Answered {
         let queue = existing(&ledger.source, &self.queue).await?;
         let given = self.answers.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         let answers = queue.read_answers(given).map_err(anyhow::Error::msg)?;
-        let expected = self.expected.map(Answer::of_text);
+        let expected = expected(self.expected, self.expected_calls.as_deref()).map_err(anyhow::Error::msg)?;
         let judgement = Judgement { outcome: self.outcome, answers, expected, note: signed.note.clone() };
         judge(&self.asked, &ledger, &self.queue, &self.item, &signed, &judgement).await
+    }
+}
+
+impl Every {
+    async fn run(self) -> anyhow::Result<()> {
+        #[derive(Deserialize)]
+        struct Named {
+            queue: String,
+        }
+        let signed = self.author.signed()?;
+        let ledger = self.asked.ledger().await?;
+        for Named { queue } in tracewell_runs::rows(&ledger.source, reviews::LIST).await? {
+            if !next::run(&self.asked, &ledger, &queue, &signed).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -279,22 +324,7 @@ impl Next {
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
         existing(&ledger.source, &self.queue).await?;
-        let mut judged = 0;
-        while let Some((queue, item)) = ledger.open_next(&self.queue, &signed.author).await? {
-            let example = example(&ledger.source, &item).await?;
-            match terminal::ask(&queue, &item, &example)? {
-                terminal::Reply::Judged(judgement) => {
-                    judge(&self.asked, &ledger, &self.queue, &item.id, &signed, &judgement).await?;
-                    judged += 1;
-                }
-                terminal::Reply::Ended => {
-                    ledger.hand(&self.queue, &item.id, &signed.author, None).await?;
-                    eprintln!("{judged} judged");
-                    return Ok(());
-                }
-            }
-        }
-        eprintln!("{judged} judged; nothing more waits for {} in `{}`", signed.author, self.queue);
+        next::run(&self.asked, &ledger, &self.queue, &signed).await?;
         Ok(())
     }
 }
@@ -304,9 +334,14 @@ impl Import {
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
         let queue = existing(&ledger.source, &self.queue).await?;
+        let examples = examples(&ledger.source, &queue).await?;
+        let unmasked = |row: &sheet::Row| match queue.find(&row.item).and_then(|item| examples.get(&item.id)) {
+            Some(example) if !self.masked => sheet::unmasked(&row.judgement, example),
+            _ => Ok(()),
+        };
         let (mut judged, mut wrong) = (0, 0);
         for (line, row) in sheet::read(&self.file, &queue)? {
-            let done = match row {
+            let done = match row.and_then(|row| unmasked(&row).map(|()| row)) {
                 Ok(sheet::Row { item, judgement }) => {
                     judge(&self.asked, &ledger, &self.queue, &item, &signed, &judgement).await
                 }

@@ -5,6 +5,7 @@ use tracewell_blocks::{Look, html, markdown, terminal};
 
 use super::*;
 use crate::oracle::ask;
+use crate::privacy::{Masker, Policy};
 
 const HOSTILE: &str = "<b>\u{1b}[31m]]>&\u{0}\u{fffe}";
 
@@ -100,4 +101,34 @@ fn a_verdict_survives_json() {
 fn the_exit_code_tells_the_decision() {
     let codes = [Decision::Pass, Decision::Fail, Decision::NotEnoughEvidence].map(Decision::exit_code);
     assert_eq!(codes, [0, 1, 2]);
+}
+
+#[test]
+fn what_was_said_in_trials_is_masked_and_the_decision_stays() {
+    let mut verdict = verdict();
+    let change = &mut verdict.changes[0];
+    change.explanation = "it names ann@example.org".to_owned();
+    let line = |sign: char, text: &str| (sign, text.to_owned());
+    change.difference = vec![
+        line(' ', "Dear customer,"),
+        line('-', "write to bob@example.org"),
+        line('+', "write to ann@example.org"),
+        line('+', "-----BEGIN PRIVATE KEY-----"),
+        line('+', "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"),
+        line('+', "-----END PRIVATE KEY-----"),
+    ];
+    verdict.findings[0].why = "`case-0`: the endpoint said: no account ann@example.org".to_owned();
+    let masked = verdict.masked(&mut Masker::new(&Policy::default()).unwrap());
+    assert_eq!(masked.findings[0].why, "`case-0`: the endpoint said: no account [EMAIL_1]");
+    assert_eq!(masked.changes[0].explanation, "it names [EMAIL_1]");
+    assert_eq!(
+        masked.changes[0].difference,
+        [
+            line(' ', "Dear customer,"),
+            line('-', "write to [EMAIL_2]"),
+            line('+', "write to [EMAIL_1]"),
+            line('+', "[SECRET_1]"),
+        ]
+    );
+    assert_eq!((masked.decision, &masked.changes[1..]), (verdict.decision, &verdict.changes[1..]));
 }

@@ -28,7 +28,7 @@ pub(in crate::command) fn story(example: &Example) -> Vec<Block> {
         blocks.push(Block::Text(message.role.clone(), said(message)));
     }
     for document in &example.documents {
-        blocks.push(Block::Text("retrieved".to_owned(), document.text.clone()));
+        blocks.push(Block::Text("retrieved".to_owned(), document.shown()));
     }
     for (name, answer) in [("output", &example.output), ("expected", &example.expected)] {
         blocks.extend(answer.as_ref().map(|answer| Block::Text(name.to_owned(), answered(answer))));
@@ -36,7 +36,8 @@ pub(in crate::command) fn story(example: &Example) -> Vec<Block> {
     blocks
 }
 
-fn said(message: &Message) -> String {
+/// What a message says: its text and its calls, or else its content as JSON.
+pub(in crate::command) fn said(message: &Message) -> String {
     let answer = message.answer();
     let text = answered(&answer);
     if text.is_empty() { message.content.to_string() } else { text }

@@ -31,11 +31,12 @@ pub(super) async fn judge(
     signed: &Signed,
     judgement: &Judgement,
 ) -> anyhow::Result<()> {
-    let (.., remark) = ledger.review(queue, item, signed, judgement).await?;
-    match remark {
-        Some(remark) => score::keep(asked.place(), &[said(remark)]).await,
-        None => Ok(()),
-    }
+    let keep = |remark| async move {
+        let kept = score::keep(asked.place(), &[said(remark)]).await;
+        kept.map_err(|error| format!("{error:#}"))
+    };
+    ledger.review(queue, item, signed, judgement, keep).await?;
+    Ok(())
 }
 
 /// What a judgement says of the span that the output is of, as a score.

@@ -1,21 +1,33 @@
 //! A queue as a sheet: a row an item, with cells to fill in.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tracewell_blocks::spreadsheet;
-use tracewell_ledger::datasets;
-use tracewell_ledger::reviews::Judgement;
-use tracewell_regression::Answer;
-use tracewell_regression::dataset::{At, Pin};
+use tracewell_ledger::reviews::{Judgement, examples};
+use tracewell_regression::example::Document;
+use tracewell_regression::privacy::placeholders;
 use tracewell_regression::review::{Item, Queue};
+use tracewell_regression::{Answer, Example};
 
-use super::super::dataset::answered;
+use super::super::answer::expected;
+use super::super::dataset::{answered, said};
+use super::super::masking::{Masking, mask};
 use super::super::source::Source;
 
 /// Cells of every sheet; the questions follow.
-const COLUMNS: [&str; 7] = ["item", "question", "output", "expected_before", "outcome", "expected", "note"];
+const COLUMNS: [&str; 10] = [
+    "item",
+    "question",
+    "conversation",
+    "documents",
+    "output",
+    "expected_before",
+    "outcome",
+    "expected",
+    "expected_tool_calls",
+    "note",
+];
 
 /// A row that was filled in.
 pub(super) struct Row {
@@ -24,24 +36,31 @@ pub(super) struct Row {
 }
 
 /// Writes what waits for a reviewer.
-pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str) -> anyhow::Result<()> {
-    let mut known = HashMap::new();
+pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str, masking: &Masking) -> anyhow::Result<()> {
+    let mut masker = masking.masker()?;
+    let mut examples = examples(source, queue).await?;
     let waits = |item: &&Item| !item.is_done(queue.reviewers) && !item.said.contains_key(reviewer);
-    let items: Vec<&Item> = queue.items.values().filter(waits).collect();
-    for item in &items {
-        if !known.contains_key(&item.dataset) {
-            let pin = Pin { dataset: item.dataset.clone(), at: At::Latest };
-            known.insert(item.dataset.clone(), datasets::existing(source, &pin).await?);
-        }
-    }
     let questions = queue.questions.iter().map(|question| question.name.as_str());
     let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
     writer.write_record(COLUMNS.into_iter().chain(questions))?;
-    for item in items {
-        let Some(example) = known.get(&item.dataset).and_then(|dataset| dataset.get(&item.example)) else { continue };
+    for item in queue.items.values().filter(waits) {
+        let Some(example) = examples.remove(&item.id) else { continue };
+        let example = match &mut masker {
+            Some(masker) => mask(masker, example)?,
+            None => example,
+        };
         let text = |answer: &Option<Answer>| answer.as_ref().map(answered).unwrap_or_default();
         let asked = example.question().unwrap_or_default();
-        let cells = [item.id.clone(), asked, text(&example.output), text(&example.expected)];
+        let messages = example.messages.iter().map(|message| format!("{}: {}", message.role, said(message)));
+        let documents = example.documents.iter().map(Document::shown);
+        let cells = [
+            item.id.clone(),
+            asked,
+            messages.collect::<Vec<_>>().join("\n\n"),
+            documents.collect::<Vec<_>>().join("\n\n"),
+            text(&example.output),
+            text(&example.expected),
+        ];
         let empty = COLUMNS.len() - cells.len() + queue.questions.len();
         writer.write_record(
             cells
@@ -50,7 +69,9 @@ pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str) -> any
                 .chain(std::iter::repeat_n(String::new(), empty)),
         )?;
     }
-    Ok(writer.flush()?)
+    writer.flush()?;
+    eprintln!("{}", masking.told(masker.as_ref())?);
+    Ok(())
 }
 
 /// The rows with an outcome, and their lines.
@@ -75,13 +96,30 @@ pub(super) fn read(path: &Path, queue: &Queue) -> anyhow::Result<Vec<(u64, anyho
     Ok(rows)
 }
 
+/// Placeholders of a masked sheet that stand for something of the example's: kept, they would replace it.
+pub(super) fn unmasked(judgement: &Judgement, example: &Example) -> anyhow::Result<()> {
+    let written = serde_json::to_string(&judgement.expected)?;
+    let known = serde_json::to_string(example)?;
+    match placeholders(&written).find(|placeholder| !known.contains(placeholder)) {
+        Some(placeholder) => bail!(
+            "`expected` holds `{placeholder}`, which stands for what was masked; write what it stands for, export the sheet \
+             with --unmasked, or import it with --masked to keep it so"
+        ),
+        None => Ok(()),
+    }
+}
+
 fn row<'a>(queue: &Queue, outcome: &str, cell: &dyn Fn(&str) -> Option<&'a str>) -> anyhow::Result<Row> {
     let item = cell("item").context("the row names no item")?;
     let given = queue.questions.iter().filter_map(|question| Some((question.name.as_str(), cell(&question.name)?)));
     let judgement = Judgement {
         outcome: super::outcome(outcome).map_err(anyhow::Error::msg)?,
         answers: queue.read_answers(given).map_err(anyhow::Error::msg)?,
-        expected: cell("expected").map(spreadsheet::text_of).map(Answer::of_text),
+        expected: expected(
+            cell("expected").map(spreadsheet::text_of).map(str::to_owned),
+            cell("expected_tool_calls").map(spreadsheet::text_of),
+        )
+        .map_err(anyhow::Error::msg)?,
         note: cell("note").map(str::to_owned),
     };
     Ok(Row { item: item.to_owned(), judgement })

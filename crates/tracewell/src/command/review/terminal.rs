@@ -7,15 +7,17 @@ use console::{Key, Term};
 use serde_json::{Map, Value};
 use tracewell_ledger::reviews::Judgement;
 use tracewell_regression::review::{Item, Outcome, QuestionKind, Queue};
-use tracewell_regression::{Answer, Example};
+use tracewell_regression::{Answer, Example, ToolCall};
 use tracewell_runs::render::Block;
 
+use super::super::answer::calls_of;
 use super::super::dataset::story;
 use crate::output::{self, Form};
 
 /// What a reviewer does with an item.
 pub(super) enum Reply {
     Judged(Judgement),
+    Skipped,
     Ended,
 }
 
@@ -24,17 +26,18 @@ pub(super) fn ask(queue: &Queue, item: &Item, example: &Example) -> anyhow::Resu
     output::page(Form::Text, &item.id, &shown(queue, item, example), &())?;
     let terminal = Term::stderr();
     loop {
-        eprint!("[a]ccept  [c]orrect  [d]ecline  [q]uit ");
+        eprint!("[a]ccept  [c]orrect  [d]ecline  [s]kip  [q]uit ");
         std::io::stderr().flush()?;
         let outcome = match key(&terminal)? {
             'a' => Outcome::Accept,
             'c' => Outcome::Correct,
             'd' => Outcome::Decline,
+            's' => return Ok(Reply::Skipped),
             'q' => return Ok(Reply::Ended),
             _ => continue,
         };
         let expected = match outcome {
-            Outcome::Correct => Some(Answer::of_text(line("What it should have been")?)),
+            Outcome::Correct => Some(correction(example)?),
             _ => None,
         };
         let answers = if outcome == Outcome::Decline { Map::new() } else { answers(queue)? };
@@ -67,13 +70,39 @@ fn key(terminal: &Term) -> anyhow::Result<char> {
     })
 }
 
-fn line(question: &str) -> anyhow::Result<String> {
+/// What the output should have been: a text of any number of lines, and where tools play a part their calls.
+fn correction(example: &Example) -> anyhow::Result<Answer> {
+    let answers = [&example.output, &example.expected];
+    let calls_tools = answers.into_iter().flatten().any(|answer| !answer.tool_calls.is_empty());
     loop {
-        eprint!("{question}: ");
+        eprintln!("What it should have been; a line with nothing but a full stop ends it:");
+        let text = lines()?;
+        let calls = if calls_tools || !example.tools.is_empty() { tool_calls()? } else { Vec::new() };
+        if !text.trim().is_empty() || !calls.is_empty() {
+            let text = (!text.trim().is_empty()).then(|| text.trim().to_owned());
+            return Ok(Answer { text, tool_calls: calls });
+        }
+    }
+}
+
+fn lines() -> anyhow::Result<String> {
+    let mut text = String::new();
+    loop {
+        let line = read_line()?;
+        if line.trim_end() == "." {
+            return Ok(text);
+        }
+        text += &line;
+    }
+}
+
+fn tool_calls() -> anyhow::Result<Vec<ToolCall>> {
+    loop {
+        eprint!("Tool calls, such as [{{\"name\": \"find\", \"arguments\": {{\"id\": 7}}}}]; nothing for none: ");
         std::io::stderr().flush()?;
-        let text = read_line()?;
-        if !text.trim().is_empty() {
-            return Ok(text.trim().to_owned());
+        match calls_of(&read_line()?) {
+            Ok(calls) => return Ok(calls),
+            Err(reason) => eprintln!("{reason}"),
         }
     }
 }
