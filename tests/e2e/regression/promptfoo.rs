@@ -6,11 +6,13 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::skipped::skipped;
+
 /// Runs exported tests against a model server with promptfoo: which examples pass, by their ids. `None` where it is not
 /// installed.
 pub(super) async fn promptfoo(folder: &Path, tests: &Path, url: &str) -> Option<BTreeMap<String, bool>> {
     let Ok(promptfoo) = std::env::var("TRACEWELL_PROMPTFOO") else {
-        println!("SKIPPED a run of promptfoo: set TRACEWELL_PROMPTFOO to its executable");
+        skipped("a run of promptfoo", "set TRACEWELL_PROMPTFOO to its executable");
         return None;
     };
     let provider =

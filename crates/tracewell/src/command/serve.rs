@@ -21,8 +21,8 @@ use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{ask_password, refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
-    Answers, Records, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router,
-    reports_router, reviews_router, runs_router, sql_router,
+    Answers, Records, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
+    reviews_router, runs_router, sql_router,
 };
 
 use super::{Place, flight, maintain, postgres};

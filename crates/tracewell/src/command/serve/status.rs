@@ -11,6 +11,7 @@ use tonic_health::server::HealthReporter;
 use tracewell_ingest::Ingest;
 use tracewell_ingest::receive::{Collector, GRPC_SERVICE};
 use tracewell_lake::Lake;
+use tracewell_model::schema::SPANS;
 use tracewell_serve::Health;
 
 use crate::alerts::States;
@@ -46,6 +47,10 @@ pub(super) struct Status {
 impl Health for Status {
     fn identity(&self) -> String {
         self.ingest.id().to_string()
+    }
+
+    fn data(&self) -> String {
+        self.lake.table(SPANS.name).map(|spans| spans.id()).unwrap_or_default()
     }
 
     async fn not_ready(&self) -> Option<String> {
