@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::server::{BINARY, Server, client, rows, sql};
+use crate::skipped::skipped;
 use crate::spans::{now, request, span, text};
 
 /// Kills unless `TRACEWELL_KILLS` says how many.
@@ -210,7 +211,7 @@ async fn acked_rows_survive_kills_while_the_disk_of_the_tables_is_full() {
         mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&data).output().is_ok_and(|done| done.status.success())
     };
     if !mount("size=4m") {
-        println!("SKIPPED acked_rows_survive_kills_while_the_disk_of_the_tables_is_full: mounting a disk needs root");
+        skipped("acked_rows_survive_kills_while_the_disk_of_the_tables_is_full", "mounting a disk needs root");
         return;
     }
     let _mounted = Mounted(&data);
