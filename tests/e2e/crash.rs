@@ -16,7 +16,7 @@ use prost::Message;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::server::{BINARY, Server, client, sql};
+use crate::server::{BINARY, Server, client, rows, sql};
 use crate::spans::{now, request, span, text};
 
 /// Kills unless `TRACEWELL_KILLS` says how many.
@@ -121,7 +121,7 @@ impl Ledger {
 /// be over, before the next one starts.
 async fn survives(data: &Path, arguments: &[&str], kills: u64, trouble: impl Fn(bool)) {
     // Commits come so often that kills fall into every step of them.
-    let arguments = [&["--commit-interval", "50ms", "--shards", "2"], arguments].concat();
+    let arguments = [&["--commit-interval", "50ms", "--shards", "2"][..], arguments].concat();
     let ledger = Arc::new(Ledger { next: AtomicU64::new(1), ..Ledger::default() });
     let mut server = Server::start(data, &arguments).await;
     *ledger.address.lock().await = server.http.clone();
@@ -151,7 +151,10 @@ async fn survives(data: &Path, arguments: &[&str], kills: u64, trouble: impl Fn(
 
     let acked = ledger.acked.lock().await.clone();
     assert!(acked.len() as u64 > kills, "hardly anything was sent: {}", acked.len());
-    let running: Vec<_> = TABLES.map(|(_, query)| server.sql(query)).into();
+    let ask = |query: &str| {
+        rows(Command::new(BINARY).args(["sql", "--format", "json", "--server", &server.api, query]), query)
+    };
+    let running: Vec<_> = TABLES.map(|(_, query)| ask(query)).into();
     server.stop();
     let stopped: Vec<_> = TABLES.map(|(_, query)| sql(data, query)).into();
     for (moment, tables) in [("while it runs", running), ("after an orderly stop", stopped)] {
@@ -161,7 +164,10 @@ async fn survives(data: &Path, arguments: &[&str], kills: u64, trouble: impl Fn(
             assert!(lost.is_empty(), "{moment}: {} acknowledged rows of {table} are lost: {lost:?}", lost.len());
             assert_eq!(rows.len(), distinct.len(), "{moment}: rows of {table} are stored twice");
         }
-        println!("{moment}: {kills} kills, {} calls acknowledged and stored, with their messages and records", acked.len());
+        println!(
+            "{moment}: {kills} kills, {} calls acknowledged and stored, with their messages and records",
+            acked.len()
+        );
     }
 }
 

@@ -82,7 +82,10 @@ async fn a_checkpoint_stands_for_every_commit_before_it() {
     let log = data.join("spans/_delta_log");
     assert!(!log.join("_last_checkpoint").exists());
     let out = tracewell(&data, &["checkpoint"]);
-    assert!(out.contains("spans: checkpoint of version 3\n") && out.contains("traces: checkpoint of version 0"), "{out}");
+    assert!(
+        out.contains("spans: checkpoint of version 3\n") && out.contains("traces: checkpoint of version 0"),
+        "{out}"
+    );
     let last: Value = serde_json::from_slice(&std::fs::read(log.join("_last_checkpoint")).unwrap()).unwrap();
     assert_eq!(last["version"], 3);
     for commit in 0..=3 {

@@ -110,11 +110,11 @@ async fn tables_live_on_azure() {
     serve_kill_and_read("az://traces/lake", &environment, &mut store).await;
 }
 
-/// Spans, each with a message of its own.
+/// Model calls, each in a trace and with a message of its own.
 fn calls(ids: std::ops::RangeInclusive<u64>) -> Vec<Span> {
-    let call = |id| {
+    let call = |id: u64| {
         let message = format!(r#"[{{"role":"user","parts":[{{"type":"text","content":"message {id}"}}]}}]"#);
-        let mut call = span(7, id, "chat m");
+        let mut call = span(u128::from(id), id, "chat m");
         call.attributes = vec![text("gen_ai.operation.name", "chat"), text("gen_ai.input.messages", &message)];
         call
     };
@@ -188,7 +188,7 @@ async fn serve_kill_and_read(url: &str, environment: &[(&str, &str)], store: &mu
         assert_eq!(ask(&[]), wanted);
     }
     // A span of days ago goes, those of today stay.
-    let mut old = span(8, sent + 1, "old");
+    let mut old = span(u128::from(sent + 1), sent + 1, "old");
     old.start_time_unix_nano -= 3 * 86_400 * 1_000_000_000;
     old.end_time_unix_nano = old.start_time_unix_nano + 1;
     let server = Server::start_at(url, &data, &arguments, environment).await;

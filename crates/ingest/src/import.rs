@@ -213,8 +213,11 @@ impl Chunk<'_> {
             Signal::Traces => self.rows.traces(body, receipt),
             Signal::Logs => self.rows.logs(body, receipt),
         };
-        let mut outcome =
-            outcome.unwrap_or_else(|error| Outcome { rejected: 1, reasons: vec![error.to_string()], ..Outcome::default() });
+        let mut outcome = outcome.unwrap_or_else(|error| Outcome {
+            rejected: 1,
+            reasons: vec![error.to_string()],
+            ..Outcome::default()
+        });
         outcome.explain(unreadable);
         self.imported.outcome.accepted += outcome.accepted;
         self.imported.outcome.rejected += outcome.rejected;

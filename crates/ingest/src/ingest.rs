@@ -22,7 +22,7 @@ use crate::memory::{Memory, Panicked};
 use crate::pace::Pace;
 use crate::recent::Recent;
 use crate::rows::{Outcome, Receipt, Rows};
-use crate::seal::Sealer;
+use crate::seal::{Generation, Sealer};
 use crate::shard::{Message, Refused, SealRule, Shard, ShardHandle, Signal, Submission};
 
 /// How ingest is set up.
@@ -74,7 +74,9 @@ pub enum IngestError {
         logged: u64,
     },
     /// A record of the log that this version fails over.
-    #[error("shard {shard}: reading record {seq} of the write-ahead log panics ({reason}); a server sets it aside as it starts")]
+    #[error(
+        "shard {shard}: reading record {seq} of the write-ahead log panics ({reason}); a server sets it aside as it starts"
+    )]
     Unreadable {
         /// The shard.
         shard: usize,
@@ -152,7 +154,7 @@ impl Ingest {
         let encoder = Encoder::start()?;
         for number in wal.shards().to_vec() {
             let app: Arc<str> = format!("{}/{number}", wal.id()).into();
-            let (commits, mut generations) = tokio::sync::mpsc::unbounded_channel();
+            let (commits, mut generations) = tokio::sync::mpsc::unbounded_channel::<Arc<Generation>>();
             let (messages, inbox) = sync_channel(QUEUE);
             let log = wal.log(number)?;
             let logged = log.last_seq();
@@ -252,7 +254,9 @@ impl Ingest {
             return Ok(());
         }
         if self.shards.iter().any(|shard| shard.pace.in_trouble()) {
-            return Err(Refused::Unavailable("the store takes nothing, and memory is full of what waits for it".into()));
+            return Err(Refused::Unavailable(
+                "the store takes nothing, and memory is full of what waits for it".into(),
+            ));
         }
         Err(Refused::Overloaded("rows wait for the store"))
     }

@@ -67,7 +67,9 @@ pub enum Refused {
     #[error("the collector cannot store anything now: {0}; send again later")]
     Unavailable(String),
     /// Never: reading it panicked.
-    #[error("the collector failed over this request and stored nothing of it; this is a fault of Tracewell, please report it: {0}")]
+    #[error(
+        "the collector failed over this request and stored nothing of it; this is a fault of Tracewell, please report it: {0}"
+    )]
     Broken(String),
 }
 

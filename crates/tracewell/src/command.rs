@@ -132,7 +132,9 @@ enum Command {
     )]
     Expire(maintain::Expire),
     /// Write a checkpoint of each table, so that readers need not go through every commit. Commits do so now and then.
-    #[command(after_help = "Examples:\n  tracewell checkpoint\n  tracewell checkpoint --data s3://bucket/traces --table spans")]
+    #[command(
+        after_help = "Examples:\n  tracewell checkpoint\n  tracewell checkpoint --data s3://bucket/traces --table spans"
+    )]
     Checkpoint(maintain::Checkpoint),
     /// Delete files from the store that left the tables, or never came into them.
     #[command(

@@ -263,7 +263,8 @@ fn rejections(outcome: &Outcome, what: &str) -> Option<(i64, String)> {
         let told = outcome.reasons.join("; ");
         let more = outcome.rejected > outcome.reasons.len() as u64;
         let all = outcome.rejected_by.iter().map(|(reason, number)| format!("{number} {reason}"));
-        let all = if more { format!("; and more, in all {}", all.collect::<Vec<_>>().join(", ")) } else { String::new() };
+        let all =
+            if more { format!("; and more, in all {}", all.collect::<Vec<_>>().join(", ")) } else { String::new() };
         (outcome.rejected as i64, format!("{} {what} can never be accepted: {told}{all}", outcome.rejected))
     })
 }

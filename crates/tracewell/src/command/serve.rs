@@ -254,7 +254,9 @@ async fn ended(maintenance: Option<std::thread::JoinHandle<()>>) {
     let Some(thread) = maintenance else { return };
     let joined = tokio::task::spawn_blocking(|| thread.join());
     if tokio::time::timeout(PATIENCE, joined).await.is_err() {
-        tracing::warn!("stopped in the middle of maintenance; what it wrote has not landed, and the tables are as they were");
+        tracing::warn!(
+            "stopped in the middle of maintenance; what it wrote has not landed, and the tables are as they were"
+        );
     }
 }
 
