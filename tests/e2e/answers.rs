@@ -46,7 +46,8 @@ async fn metric(server: &Server, name: &str) -> u64 {
 }
 
 async fn health(server: &Server, service: &str) -> i32 {
-    let mut health = HealthClient::connect(server.grpc.clone()).await.unwrap();
+    let channel = tonic::transport::Endpoint::from_shared(server.grpc.clone()).unwrap().connect().await.unwrap();
+    let mut health = HealthClient::new(channel);
     health.check(HealthCheckRequest { service: service.into() }).await.unwrap().into_inner().status
 }
 

@@ -3,6 +3,7 @@
 Usage: repl.py BINARY DATA FOLDER. The history is kept below FOLDER. Prints what the terminal showed.
 """
 
+import codecs
 import os
 import pty
 import select
@@ -16,6 +17,8 @@ if process == 0:
     os.execv(binary, [binary, "sql", "--format", "csv", "--data", data])
 
 shown = ""
+# A character may come in two parts.
+decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
 
 def until(wanted):
@@ -25,7 +28,7 @@ def until(wanted):
     while wanted not in read:
         assert time.monotonic() < deadline, f"{wanted!r} never came:\n{shown}{read}"
         if select.select([terminal], [], [], 0.1)[0]:
-            read += os.read(terminal, 65536).decode(errors="replace")
+            read += decode(os.read(terminal, 65536))
     shown += read
 
 

@@ -156,6 +156,8 @@ impl Memory {
                 return Ok(Some(panicked));
             }
         }
+        // The next panic costs little: requests that panic one after the other do not read the same again.
+        self.take();
         Ok(None)
     }
 }

@@ -81,9 +81,9 @@ impl Pace {
         self.moved.notify_all();
     }
 
-    /// Waits until at most `most` generations wait for the sealer, or `enough` says that it is not worth it.
-    pub(crate) fn wait(&self, mut memory: MutexGuard<'_, Memory>, most: usize, enough: impl Fn(&Self) -> bool) {
-        while memory.waiting() > most && !enough(self) {
+    /// Waits until at most `most` generations wait for the sealer, or waiting is in `vain`.
+    pub(crate) fn wait(&self, mut memory: MutexGuard<'_, Memory>, most: usize, vain: impl Fn(&Self) -> bool) {
+        while memory.waiting() > most && !vain(self) {
             memory = self.moved.wait_timeout(memory, LOOK).unwrap_or_else(PoisonError::into_inner).0;
         }
     }

@@ -188,7 +188,7 @@ impl Shard {
         if bytes >= self.rule.bytes {
             self.seal();
             // The log may be larger than memory.
-            self.pace.wait(self.lock(), IN_STEP, |_| false);
+            self.pace.wait(self.lock(), IN_STEP, |_| self.sealer.is_closed());
         }
         self.publish();
         Ok(read.is_ok())
@@ -241,7 +241,8 @@ impl Shard {
                 if !stopping {
                     // This is what slows ingest to the store's pace. While the store is in trouble memory fills instead,
                     // and requests are refused when it is full: they would wait here for as long as the trouble lasts.
-                    self.pace.wait(self.lock(), waiting.max(IN_STEP), Pace::in_trouble);
+                    let vain = |pace: &Pace| pace.in_trouble() || self.sealer.is_closed();
+                    self.pace.wait(self.lock(), waiting.max(IN_STEP), vain);
                 }
                 sealed_at = Instant::now();
             } else if due {
@@ -327,7 +328,7 @@ impl Shard {
     fn seal(&mut self) {
         let generation = self.lock().close();
         if let Some(generation) = generation {
-            // It ends with the shard: until then nothing ends it.
+            // It ends with the shard, or with the whole runtime: then the log keeps the rows.
             let _ = self.sealer.send(generation);
         }
     }

@@ -22,16 +22,21 @@ const HEALTH_EVERY: Duration = Duration::from_secs(1);
 
 /// Keeps the gRPC health service at what is true, until `stop`; from then on nothing is served.
 pub(super) async fn tell_health(reporter: HealthReporter, status: Arc<Status>, stop: CancellationToken) {
-    let tell = async |serving: ServingStatus| {
-        for service in ["", GRPC_SERVICE] {
-            reporter.set_service_status(service, serving).await;
-        }
-    };
     loop {
-        tell(if status.ingest.trouble().is_none() { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+        let serving = match status.ingest.trouble() {
+            None => ServingStatus::Serving,
+            Some(_) => ServingStatus::NotServing,
+        };
+        tell(&reporter, serving).await;
         if stop.run_until_cancelled(tokio::time::sleep(HEALTH_EVERY)).await.is_none() {
-            return tell(ServingStatus::NotServing).await;
+            return tell(&reporter, ServingStatus::NotServing).await;
         }
+    }
+}
+
+async fn tell(reporter: &HealthReporter, serving: ServingStatus) {
+    for service in ["", GRPC_SERVICE] {
+        reporter.set_service_status(service, serving).await;
     }
 }
 
