@@ -74,7 +74,7 @@ const OTHERS: &[(&str, &str, &str)] = &[
 ];
 const DERIVED: &[(&str, &str, &str)] = &[
     ("calls", "llm_calls", "count(*) AS count, sum(input_tokens) AS tokens, count(DISTINCT trace_id) AS traces"),
-    ("traces", "traces", "count(*) AS count, sum(span_count) AS spans, sum(call_count) AS calls"),
+    ("traces", "trace_parts", "count(*) AS count, sum(span_count) AS spans, sum(call_count) AS calls"),
 ];
 
 /// DuckDB and `deltalake` say of the tables at `data` what Tracewell says.
