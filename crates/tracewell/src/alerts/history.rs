@@ -121,11 +121,9 @@ impl History {
 
     /// Whether it was tried to tell a destination of the firing that the last change ends.
     fn was_told_of_firing(&self, destination: &str) -> bool {
-        let firing = self.changes.iter().rev().skip(1).take_while(|(event, _)| *event != Event::Resolved);
+        let mut firing = self.changes.iter().rev().skip(1).take_while(|(event, _)| *event != Event::Resolved);
         // Older versions did not number changes, and sent them at once.
-        firing
-            .into_iter()
-            .any(|(_, change)| change.number.is_none_or(|number| self.steps_of(destination, number).next().is_some()))
+        firing.any(|(_, change)| change.number.is_none_or(|number| self.steps_of(destination, number).next().is_some()))
     }
 }
 

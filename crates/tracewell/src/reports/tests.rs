@@ -16,10 +16,10 @@ struct Except(Answers<Arc<Engine>>, &'static str);
 
 impl Ask for Except {
     async fn rows(&self, sql: &str) -> Result<Vec<Row>, String> {
-        match sql.contains(self.1) {
-            true => Err("no answer".to_owned()),
-            false => self.0.rows(sql).await,
+        if sql.contains(self.1) {
+            return Err("no answer".to_owned());
         }
+        self.0.rows(sql).await
     }
 }
 
