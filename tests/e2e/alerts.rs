@@ -66,8 +66,11 @@ async fn send_marked(
     assert_eq!(answer.status(), 200);
 }
 
-/// Asks all rules; what a rule found: event, value, samples.
-fn check(data: &Path, config: &Path) -> impl Fn(&str) -> (Option<String>, Option<f64>, Option<String>) {
+/// Of a rule: event, value, samples.
+type Finding = (Option<String>, Option<f64>, Option<String>);
+
+/// Asks all rules; what a rule found.
+fn check(data: &Path, config: &Path) -> impl Fn(&str) -> Finding {
     let checked = rows(&tracewell(data, config, &["alerts", "check", "--format", "json"]));
     move |rule: &str| {
         let row = checked.iter().find(|row| row["rule"] == rule).unwrap();

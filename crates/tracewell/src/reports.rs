@@ -64,14 +64,16 @@ impl Counters {
     }
 }
 
+/// What could not be produced, by schedule and period: how often, and when it may be tried again.
+type Failures = BTreeMap<(String, String), (u32, DateTime<Utc>)>;
+
 /// Produces, publishes and sends.
 pub(crate) struct Desk<A> {
     source: A,
     lake: Lake,
     settings: ReportSettings,
     client: reqwest::Client,
-    /// What could not be produced, by schedule and period: how often, and when it may be tried again.
-    failures: Mutex<BTreeMap<(String, String), (u32, DateTime<Utc>)>>,
+    failures: Mutex<Failures>,
     pub(crate) counters: Arc<Counters>,
 }
 

@@ -95,7 +95,7 @@ fn mail_is_encrypted_and_its_sender_logged_in_or_it_is_not_sent() {
 
     let all = [
         ("good-starttls", servers.starttls, login),
-        ("good-tls", servers.tls, &tls),
+        ("good-tls", servers.tls, &*tls),
         ("wrong", servers.starttls, "user = 'tracewell'\npassword = { env = 'TEST_WRONG' }"),
         ("nobody", servers.tls, "tls = 'tls'"),
         ("unencrypted", plain.mail, ""),
