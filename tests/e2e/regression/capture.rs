@@ -44,7 +44,7 @@ fn beside(number: usize, call: &Value, kind: &str, attributes: &[Value], error: 
         "traceId": call["traceId"], "spanId": format!("{:016x}", 0x100 + number), "name": kind,
         "startTimeUnixNano": (start - 100_000_000).to_string(), "endTimeUnixNano": (start - 50_000_000).to_string(),
         "status": if error { json!({"code": 2, "message": "no such order"}) } else { json!({}) },
-        "attributes": [&[text("gen_ai.operation.name", kind)][..], attributes].concat(),
+        "attributes": ([&[text("gen_ai.operation.name", kind)][..], attributes].concat()),
     })
 }
 
