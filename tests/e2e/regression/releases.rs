@@ -49,7 +49,7 @@ fn a_version_is_one_text_and_a_number_one_revision() {
     assert_eq!((revision("helper@revision:5"), revision("helper@version:5")), (5, 4));
 
     // What governs a release shows as well.
-    done(add(&data, "version = 'six'\napprovals = 2", "Five."));
+    done(add(&data, "helper", "version = 'six'\napprovals = 2", "Five."));
     let page = done(by("ann", &data, &["prompt", "diff", "helper@five", "helper@six"]));
     assert!(page.contains("nothing that calls depend on") && page.contains("governance  approvals"), "{page}");
     let shown = |form| done(by("ann", &data, &["prompt", "show", "helper@six", "--format", form]));
