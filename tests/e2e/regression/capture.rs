@@ -40,11 +40,12 @@ fn calls() -> Vec<Value> {
 /// A span of the run of call `number`, that began a tenth of a second before.
 fn beside(number: usize, call: &Value, kind: &str, attributes: &[Value], error: bool) -> Value {
     let start: u64 = call["startTimeUnixNano"].as_str().unwrap().parse().unwrap();
+    let attributes = [&[text("gen_ai.operation.name", kind)][..], attributes].concat();
     json!({
         "traceId": call["traceId"], "spanId": format!("{:016x}", 0x100 + number), "name": kind,
         "startTimeUnixNano": (start - 100_000_000).to_string(), "endTimeUnixNano": (start - 50_000_000).to_string(),
         "status": if error { json!({"code": 2, "message": "no such order"}) } else { json!({}) },
-        "attributes": ([&[text("gen_ai.operation.name", kind)][..], attributes].concat()),
+        "attributes": attributes,
     })
 }
 

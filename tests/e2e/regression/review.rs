@@ -12,7 +12,10 @@ use crate::server::{BINARY, Server, client};
 /// `tracewell review next`, or `tracewell review` of no queue, with the keys that Bob presses, a line each.
 fn next(data: &Path, queue: &str, keys: &str) -> Output {
     let mut command = Command::new(BINARY);
-    command.arg("review").args(if queue.is_empty() { &[][..] } else { &["next", queue] });
+    command.arg("review");
+    if !queue.is_empty() {
+        command.args(["next", queue]);
+    }
     command.args(["--author", "bob", "--data", data.to_str().unwrap()]);
     command.env_remove("TRACEWELL_CONFIG").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
