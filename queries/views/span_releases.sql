@@ -11,16 +11,17 @@ SELECT
     r.live_from, r.live_until, r.verdict, s.version = r.version AS agrees,
     s.release_kind, s.workflow_name, s.workflow_version
 FROM (
-    SELECT DISTINCT
+    SELECT
         'prompt' AS release_kind, prompt_name AS name, prompt_version AS version, tenant, date, trace_id, span_id,
-        start_time, environment, prompt_name, prompt_version, NULL AS workflow_name,
-        NULL AS workflow_version
+        start_time, environment, prompt_name, prompt_version, NULL AS workflow_name, NULL AS workflow_version
     FROM spans
     WHERE prompt_name IS NOT NULL
+    GROUP BY tenant, date, trace_id, span_id, start_time, environment, prompt_name, prompt_version
     UNION ALL
-    SELECT DISTINCT
-        'workflow', w.workflow_name, w.workflow_version, s.tenant, s.date, s.trace_id, s.span_id,
-        s.start_time, s.environment, NULL, NULL, w.workflow_name, w.workflow_version
+    SELECT
+        'workflow' AS release_kind, w.workflow_name AS name, w.workflow_version AS version, s.tenant, s.date, s.trace_id,
+        s.span_id, s.start_time, s.environment, NULL AS prompt_name, NULL AS prompt_version, w.workflow_name,
+        w.workflow_version
     FROM spans AS s
     JOIN (
         SELECT
@@ -31,6 +32,7 @@ FROM (
         GROUP BY tenant, trace_id
     ) AS w ON w.tenant = s.tenant AND w.trace_id = s.trace_id
     WHERE w.workflow_name IN (SELECT prompt FROM releases WHERE kind = 'workflow' AND state = 'live')
+    GROUP BY s.tenant, s.date, s.trace_id, s.span_id, s.start_time, s.environment, w.workflow_name, w.workflow_version
 ) AS s
 LEFT JOIN (
     SELECT l.*, p.environments

@@ -138,10 +138,11 @@ impl FactTable {
             if !create {
                 return Ok(None);
             }
-            match Self::create(table, Arc::clone(&log_store)).await {
-                // Another process was first: its table is as good.
-                Ok(()) | Err(DeltaTableError::VersionAlreadyExists(_)) => {}
-                Err(error) => return Err(delta(error)),
+            if let Err(error) = Self::create(table, Arc::clone(&log_store)).await {
+                // Where another process was first, its table is as good.
+                if !stored.verify_deltatable_existence().await.map_err(&delta)? {
+                    return Err(delta(error));
+                }
             }
         }
         stored.load().await.map_err(&delta)?;

@@ -70,7 +70,7 @@ FROM (
             -- Claude Code waits for a decision in a span; what was decided is in a record.
             SELECT tenant, trace_id
             FROM spans
-            WHERE kind = 'human' AND dialect IS DISTINCT FROM 'claude-code' AND {within_a_week}
+            WHERE kind = 'human' AND (dialect IS DISTINCT FROM 'claude-code') AND {within_a_week}
             UNION ALL
             SELECT tenant, trace_id
             FROM logs
