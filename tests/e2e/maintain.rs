@@ -88,7 +88,8 @@ async fn a_checkpoint_stands_for_every_commit_before_it() {
     );
     let last: Value = serde_json::from_slice(&std::fs::read(log.join("_last_checkpoint")).unwrap()).unwrap();
     assert_eq!(last["version"], 3);
-    for commit in 0..=3 {
+    // As a clean-up of the log leaves it.
+    for commit in 0..3 {
         std::fs::remove_file(log.join(format!("{commit:020}.json"))).unwrap();
     }
     assert_eq!(count(&data, "spans"), 3);

@@ -7,6 +7,7 @@ Usage: rebuild.py DATA FIXTURES, where every *.traces.pb and *.logs.pb below FIX
 import json
 import os
 import sys
+from base64 import b64encode
 from collections import defaultdict
 from pathlib import Path
 
@@ -72,12 +73,14 @@ def typed(text: str | None, kind: str | None):
 
 
 def sent(value):
-    """An OTLP value as Python has it."""
+    """An OTLP value as Python has it from JSON."""
     kind = value.WhichOneof("value")
     if kind == "array_value":
         return [sent(element) for element in value.array_value.values]
     if kind == "kvlist_value":
         return {pair.key: sent(pair.value) for pair in value.kvlist_value.values}
+    if kind == "bytes_value":
+        return b64encode(value.bytes_value).decode()
     return getattr(value, kind) if kind else None
 
 

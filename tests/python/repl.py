@@ -16,20 +16,22 @@ if process == 0:
     os.environ.update(XDG_STATE_HOME=folder, TERM="xterm", COLUMNS="200")
     os.execv(binary, [binary, "sql", "--format", "csv", "--data", data])
 
-shown = ""
+# What was read, up to what was waited for last, and behind it.
+shown, ahead = "", ""
 # A character may come in two parts.
 decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
 
 def until(wanted):
     """Reads until the terminal shows `wanted` behind what was read before."""
-    global shown
-    read, deadline = "", time.monotonic() + 30
-    while wanted not in read:
-        assert time.monotonic() < deadline, f"{wanted!r} never came:\n{shown}{read}"
+    global shown, ahead
+    deadline = time.monotonic() + 30
+    while wanted not in ahead:
+        assert time.monotonic() < deadline, f"{wanted!r} never came:\n{shown}{ahead}"
         if select.select([terminal], [], [], 0.1)[0]:
-            read += decode(os.read(terminal, 65536))
-    shown += read
+            ahead += decode(os.read(terminal, 65536))
+    read, ahead = ahead.split(wanted, 1)
+    shown += read + wanted
 
 
 def types(text):

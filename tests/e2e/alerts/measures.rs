@@ -129,7 +129,7 @@ async fn data_that_stays_away_is_missed_however_long() {
     let fires = Some("firing".to_owned());
     assert_eq!(found("any"), (fires.clone(), Some(61.0), None), "three hours are more than it looks back");
     let (event, value, _) = found("long-window");
-    assert!(event == fires && value.is_some_and(|minutes| (180.0..190.0).contains(&minutes)), "{value:?}");
+    assert!(event == fires && value.is_some_and(|minutes| (179.0..190.0).contains(&minutes)), "{value:?}");
     assert_eq!((found("short"), found("never")), ((fires.clone(), Some(101.0), None), (fires, Some(101.0), None)));
     send(&server, 2, 1, 0, 0, "house-model").await;
     let found = check(&data, &config);

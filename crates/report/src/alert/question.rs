@@ -191,7 +191,8 @@ LIMIT 1",
         format!(
             "SELECT
     {sign}(max(value) FILTER (WHERE week = 0) - avg(value) FILTER (WHERE is_known))
-        / greatest(stddev_samp(value) FILTER (WHERE is_known), 0.1 * avg(value) FILTER (WHERE is_known), 1e-9)
+        / greatest(stddev_samp(value) FILTER (WHERE is_known), 0.1 * avg(value) FILTER (WHERE is_known),
+            CAST(1e-9 AS double))
         AS value,
     count(*) FILTER (WHERE is_known) AS samples,
     (SELECT array_slice(array_agg(trace_id ORDER BY {worst}) FILTER (WHERE trace_id IS NOT NULL AND {behind}), 1, {ROWS})
@@ -199,7 +200,7 @@ LIMIT 1",
 FROM (
     SELECT
         week,
-        CASE WHEN calls = 0 THEN 0.0 ELSE value END AS value,
+        CASE WHEN calls = 0 THEN CAST(0 AS double) ELSE value END AS value,
         week > 0 AND week <= max(CASE WHEN calls > 0 THEN week END) OVER () AS is_known
     FROM (
 {}

@@ -169,16 +169,18 @@ pub(crate) async fn silence(
     author: &str,
     why: &str,
 ) -> anyhow::Result<()> {
+    let app = format!("alert-silence:{rule}");
+    let version = table(lake)?.watermark(&app).await?.unwrap_or_default() + 1;
     let entry = Entry {
         rule: rule.to_owned(),
         event: "silenced".to_owned(),
         until: Some(until),
         message: Some(why.to_owned()),
         author: Some(author.to_owned()),
+        // Two silences may be of one second.
+        number: Some(version),
         ..Entry::default()
     };
-    let app = format!("alert-silence:{rule}");
-    let version = table(lake)?.watermark(&app).await?.unwrap_or_default() + 1;
     let kept = add(lake, &entry, Transaction { app, version }, crate::command::moment()).await?;
     ensure!(kept, "somebody else silenced `{rule}` at the same moment; see `tracewell alerts list`, and try again");
     Ok(())

@@ -30,7 +30,7 @@ pub const ALERTS: Table = Table {
         column(
             "number",
             Int64,
-            "The how manieth change of its rule it is, or is a step in the delivery of; NULL in rows of before schema 0.6, whose changes were sent at once.",
+            "The how manieth change of its rule it is, or is a step in the delivery of; of a silence the how manieth silence; NULL in rows of before schema 0.6, whose changes were sent at once.",
         ),
         column("destination", Text, "Where the change is sent to.").dict(),
         column("attempt", Int64, "The how manieth attempt to send it there."),
