@@ -224,13 +224,14 @@ async fn of_two_servers_one_judges() {
     let text = "[evaluate]\nrules = [\"tools_work\"]\ninterval = \"7d\"\nback = \"1000d\"\n";
     std::fs::write(&settings, text).unwrap();
     let second = temporary.path().join("second-wal");
-    let common = ["--config", settings.to_str().unwrap(), "--no-maintenance", "--commit-interval", "10s"];
+    let common = ["--config", settings.to_str().unwrap(), "--no-maintenance", "--commit-interval", "1h"];
     let url = data.to_str().unwrap();
     let with_log = [&common[..], &["--wal", second.to_str().unwrap()]].concat();
     let (one, other) =
         tokio::join!(Server::start_at(url, &data, &common, &[]), Server::start_at(url, &data, &with_log, &[]));
     let judged = || {
-        let count = |server: &Server| server.sql("SELECT count(*) AS n FROM scores")[0]["n"].as_i64().unwrap();
+        let sql = "SELECT count(*) AS n FROM scores WHERE author = 'evaluator/tools_work'";
+        let count = |server: &Server| server.sql(sql)[0]["n"].as_i64().unwrap();
         (count(&one), count(&other))
     };
     crate::reports::until("nobody judged", || judged() != (0, 0));

@@ -253,7 +253,7 @@ impl<A: Ask> Ledger<A> {
     /// What spans report tells one text from another: a version is not given to a second one.
     async fn check_version(&self, next: &Prompt) -> Result<(), LedgerError> {
         let query = format!(
-            "SELECT {COLUMNS} FROM prompts WHERE name = {} AND version = {}",
+            "SELECT {COLUMNS} FROM prompts WHERE name = {} AND version = {} ORDER BY revision",
             quoted(&next.name),
             quoted(&next.version)
         );

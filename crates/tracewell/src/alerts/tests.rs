@@ -80,3 +80,19 @@ async fn of_several_that_see_the_same_one_keeps_it_and_one_sends_it() {
     let once = |event| serde_json::json!({"event": event, "n": 1});
     assert_eq!(rows, [once("attempt"), once("delivered"), once("firing")]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_silences_within_a_second_the_last_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let watch = process(folder.path(), "1s", "2").await;
+    let silence = async |until| silence(&watch.lake, "own", until, "me", "").await.unwrap();
+    let is_due = async || watch.history(&watch.rules.rules[0]).await.unwrap().due("files", at(1)).is_some();
+    silence(at(60)).await;
+    assert_eq!(checked(&watch, 0).await, Some("firing"));
+    for round in 0..8 {
+        silence(at(0)).await;
+        assert!(is_due().await, "{round}");
+        silence(at(60)).await;
+        assert!(!is_due().await, "{round}");
+    }
+}
