@@ -239,7 +239,7 @@ pub const VIEWS: &[View] = &[
         sql: include_str!("../../../queries/views/run_facts.sql"),
         columns: &[
             (
-                "conversation_id",
+                "run_conversation_id",
                 "Session, thread or conversation that the root names, else the one that all spans agree on.",
             ),
             ("run_user_id", "End user, found likewise."),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::NaiveDateTime;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::{MemTable, Session, TableProvider};
 use datafusion::common::Result;
@@ -32,7 +33,7 @@ impl PriceBooks {
             ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             ColumnType::Int64 => DataType::Int64,
             ColumnType::Bool => DataType::Boolean,
-            _ => DataType::Utf8,
+            _ => DataType::Utf8View,
         };
         let fields = PRICES.columns.iter().map(|column| Field::new(column.name, kind(column.kind), column.nullable));
         Self { location, schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())) }
@@ -48,6 +49,9 @@ impl PriceBooks {
         for column in &PRICES.columns[OF_NAME..] {
             columns.push(Arc::clone(batch.column(batch.schema().index_of(column.name)?)));
         }
+        let kinds = self.schema.fields().iter().map(|field| field.data_type());
+        let columns =
+            columns.iter().zip(kinds).map(|(column, kind)| cast(column, kind)).collect::<Result<Vec<_>, _>>()?;
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
     }
 }
