@@ -16,7 +16,7 @@ use prost::Message;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::server::{BINARY, Server, client, rows, sql};
+use crate::server::{BINARY, Server, client, sql};
 use crate::skipped::skipped;
 use crate::spans::{now, request, span, text};
 
@@ -152,10 +152,7 @@ async fn survives(data: &Path, arguments: &[&str], kills: u64, trouble: impl Fn(
 
     let acked = ledger.acked.lock().await.clone();
     assert!(acked.len() as u64 > kills, "hardly anything was sent: {}", acked.len());
-    let ask = |query: &str| {
-        rows(Command::new(BINARY).args(["sql", "--format", "json", "--server", &server.api, query]), query)
-    };
-    let running: Vec<_> = TABLES.map(|(_, query)| ask(query)).into();
+    let running: Vec<_> = TABLES.map(|(_, query)| server.sql(query)).into();
     server.stop();
     let stopped: Vec<_> = TABLES.map(|(_, query)| sql(data, query)).into();
     for (moment, tables) in [("while it runs", running), ("after an orderly stop", stopped)] {

@@ -214,6 +214,33 @@ async fn a_run_with_a_check_inside_is_judged_and_the_check_is_not() {
     );
 }
 
+/// What one server judged the others neither judge nor keep again, though they cannot see it before it is committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_servers_one_judges() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    known(&data);
+    let settings = temporary.path().join("tracewell.toml");
+    let text = "[evaluate]\nrules = [\"tools_work\"]\ninterval = \"7d\"\nback = \"1000d\"\n";
+    std::fs::write(&settings, text).unwrap();
+    let second = temporary.path().join("second-wal");
+    let common = ["--config", settings.to_str().unwrap(), "--no-maintenance", "--commit-interval", "1h"];
+    let url = data.to_str().unwrap();
+    let with_log = [&common[..], &["--wal", second.to_str().unwrap()]].concat();
+    let (one, other) =
+        tokio::join!(Server::start_at(url, &data, &common, &[]), Server::start_at(url, &data, &with_log, &[]));
+    let judged = || {
+        let sql = "SELECT count(*) AS n FROM scores WHERE author = 'evaluator/tools_work'";
+        let count = |server: &Server| server.sql(sql)[0]["n"].as_i64().unwrap();
+        (count(&one), count(&other))
+    };
+    crate::reports::until("nobody judged", || judged() != (0, 0));
+    // As long as the other may need to find the same.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let (of_one, of_other) = judged();
+    assert_eq!((of_one + of_other, of_one * of_other), (3, 0), "three runs have tools");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_judges_by_itself() {
     let temporary = tempfile::tempdir().unwrap();

@@ -117,14 +117,17 @@ pub fn delta_schema(table: &Table) -> Schema {
 /// an operator over two tables must find a column of both to be the same.
 #[must_use]
 pub fn scan_schema(table: &Table) -> SchemaRef {
-    let fields = table.columns[1..].iter().map(|column| {
-        let data_type = match column.kind {
-            ColumnType::Text => DataType::Utf8View,
-            kind => file_type(kind),
-        };
-        Field::new(column.name, data_type, column.nullable)
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    Arc::new(Schema::new(table.columns[1..].iter().map(scan_field).collect::<Vec<_>>()))
+}
+
+/// A column as SQL sees it.
+#[must_use]
+pub fn scan_field(column: &Column) -> Field {
+    let data_type = match column.kind {
+        ColumnType::Text => DataType::Utf8View,
+        kind => file_type(kind),
+    };
+    Field::new(column.name, data_type, column.nullable)
 }
 
 /// The partition column.

@@ -131,7 +131,8 @@ async fn data_that_stays_away_is_missed_however_long() {
     let (event, value, _) = found("long-window");
     assert!(event == fires && value.is_some_and(|minutes| (179.0..190.0).contains(&minutes)), "{value:?}");
     assert_eq!((found("short"), found("never")), ((fires.clone(), Some(101.0), None), (fires, Some(101.0), None)));
-    send(&server, 2, 1, 0, 0, "house-model").await;
+    // Checks are of whole seconds.
+    send(&server, 2, 1, 0, 2, "house-model").await;
     let found = check(&data, &config);
     for (rule, is_resolved) in [("any", true), ("other", true), ("short", false), ("never", false)] {
         assert_eq!(found(rule).0.as_deref() == Some("resolved"), is_resolved, "{rule}: {:?}", found(rule));

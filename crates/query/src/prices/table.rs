@@ -6,14 +6,15 @@ use async_trait::async_trait;
 use chrono::NaiveDateTime;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::{MemTable, Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use tracewell_lake::Location;
-use tracewell_model::schema::{ColumnType, PRICES};
+use tracewell_lake::schema::scan_field;
+use tracewell_model::schema::PRICES;
 
 use super::books::{self, Recorded};
 
@@ -29,14 +30,7 @@ pub(crate) struct PriceBooks {
 
 impl PriceBooks {
     pub(crate) fn new(location: Location) -> Self {
-        let kind = |kind| match kind {
-            ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            ColumnType::Int64 => DataType::Int64,
-            ColumnType::Bool => DataType::Boolean,
-            _ => DataType::Utf8View,
-        };
-        let fields = PRICES.columns.iter().map(|column| Field::new(column.name, kind(column.kind), column.nullable));
-        Self { location, schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())) }
+        Self { location, schema: Arc::new(Schema::new(PRICES.columns.iter().map(scan_field).collect::<Vec<_>>())) }
     }
 
     /// Rows of one snapshot with what its name says.
