@@ -177,6 +177,8 @@ impl FactTable {
                 ("delta.checkpointInterval".to_owned(), Some(CHECKPOINT_INTERVAL.to_string())),
                 ("delta.dataSkippingStatsColumns".to_owned(), Some(pruned.join(","))),
             ])
+            // Where another process was first, a further try would put a table of another id over its own.
+            .with_commit_properties(CommitProperties::default().with_max_retries(0))
             .await
             .map(|_| ())
     }
@@ -422,9 +424,11 @@ impl FactTable {
             let live: HashSet<&Path> = base.files.iter().map(|file| &file.path).collect();
             let reached = self.read_watermark(&base.state, &transaction.app).await?.unwrap_or(i64::MIN);
             if reached >= transaction.version || !removed.iter().all(|file| live.contains(&file.path)) {
-                // The answer to our own commit may have been lost.
-                let ours =
-                    failed.is_some() && reached == transaction.version && new.iter().all(|path| live.contains(path));
+                // The answer to our own commit may have been lost; what adds no file cannot be told from another's.
+                let ours = failed.is_some()
+                    && reached == transaction.version
+                    && !new.is_empty()
+                    && new.iter().all(|path| live.contains(path));
                 return Ok(if ours { Replaced::Landed(base.version()) } else { Replaced::Conflict });
             }
             match failed.take() {
