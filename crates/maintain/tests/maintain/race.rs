@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tracewell_maintain::{Compactor, Options, expire};
+use tracewell_model::time::Day;
 
 use crate::fixture::{Fixture, clock, compact, multiset, open, span};
 
@@ -60,8 +61,9 @@ async fn of_two_who_expire_the_same_files_one_says_that_it_did() {
         let fixture = four_files().await;
         let (one, two) = (fixture.other().await, fixture.other().await);
         let (one, two) = (one.table("spans").unwrap(), two.table("spans").unwrap());
+        let nobody = |_: Day| {};
         let (first, second) =
-            tokio::join!(expire(one, Duration::ZERO, clock(), &|_| {}), expire(two, Duration::ZERO, clock(), &|_| {}));
+            tokio::join!(expire(one, Duration::ZERO, clock(), &nobody), expire(two, Duration::ZERO, clock(), &nobody));
         assert_eq!(first.unwrap().files + second.unwrap().files, 4);
         assert!(multiset(one).await.is_empty());
     }
