@@ -11,7 +11,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use crate::server::{BINARY, Server, sql};
-use crate::spans::{now, text};
+use crate::spans::{now, request, span, text};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -102,4 +102,45 @@ async fn a_score_sent_again_weighs_once_in_evaluations_and_is_one_row_after_comp
     assert_eq!((sql(&data, mean), rows()), (expected.clone(), json!(3)));
     compact(&data);
     assert_eq!((sql(&data, mean), rows()), (expected, json!(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_of_a_span_give_one_answer_in_any_order_before_and_after_compaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = span(1, 1, "chat m");
+    // In milliseconds. Two are equally long; the last has nothing that a longer one lacks.
+    let versions = [
+        (9, vec![text("gen_ai.request.model", "m")]),
+        (9, vec![text("gen_ai.conversation.id", "talk"), text("gen_ai.request.model", "m")]),
+        (5, vec![text("gen_ai.response.model", "m-1"), text("gen_ai.response.id", "answer")]),
+        (3, vec![text("gen_ai.response.model", "m-0")]),
+    ];
+    let requests = versions.map(|(milliseconds, facts)| {
+        let mut version = first.clone();
+        version.end_time_unix_nano = version.start_time_unix_nano + milliseconds * 1_000_000;
+        version.attributes = [vec![text("gen_ai.operation.name", "chat")], facts].concat();
+        request(vec![version])
+    });
+    let told = "SELECT duration_ns, request_model, response_model, response_id, conversation_id FROM llm_calls";
+    let expected = json!([{
+        "duration_ns": 9_000_000, "request_model": "m", "response_model": "m-1", "response_id": "answer",
+        "conversation_id": "talk",
+    }]);
+    let mut attributes = Vec::new();
+    for (number, order) in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]].into_iter().enumerate() {
+        let data = folder.path().join(number.to_string());
+        let server = Server::start(&data, &["--commit-interval", "1h", "--no-maintenance"]).await;
+        for version in order {
+            assert_eq!(server.post("/v1/traces", PROTOBUF, requests[version].clone()).await.unwrap().status(), 200);
+        }
+        assert_eq!(Value::from(server.sql(told)), expected, "{order:?}");
+        server.stop();
+        let whole = ["SELECT * FROM llm_calls", "SELECT * FROM runs"];
+        let before = whole.map(|query| sql(&data, query));
+        compact(&data);
+        assert_eq!(sql(&data, "SELECT count(*) AS n FROM spans")[0]["n"], 3);
+        assert_eq!(before, whole.map(|query| sql(&data, query)), "{order:?}");
+        attributes.extend(sql(&data, "SELECT attributes FROM llm_calls"));
+    }
+    assert!(attributes.iter().all(|of_order| *of_order == attributes[0]), "{attributes:?}");
 }

@@ -9,7 +9,7 @@ use tracewell_model::kind::{Dialect, ErrorClass, Form, InputSemantics, Kind};
 ///
 /// The record is reused: [`Normalized::clear`] empties it and keeps its buffers.
 #[allow(missing_docs, reason = "the columns of the same names are documented in the schema")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Normalized<'a> {
     pub kind: Kind,
     pub dialect: Dialect,
@@ -182,208 +182,28 @@ pub enum ScoreTarget<'a> {
 impl Normalized<'_> {
     /// Empties the record and keeps its buffers.
     pub fn clear(&mut self) {
-        // Every field is named, so that none is forgotten.
-        let Self {
-            kind,
-            dialect,
-            operation,
-            framework,
-            provider,
-            request_model,
-            response_model,
-            response_id,
-            service_tier,
-            service,
-            service_version,
-            environment,
-            release,
-            team,
-            agent_name,
-            workflow_name,
-            workflow_version,
-            prompt_name,
-            prompt_version,
-            prompt_label,
-            prompt_template,
-            prompt_hash,
-            prompt_shape,
-            prompt_variables,
-            conversation_id,
-            user_id,
-            temperature,
-            top_p,
-            max_tokens,
-            seed,
-            request_params,
-            streaming,
-            ttft_ns,
-            finish_reasons,
-            usage,
-            usage_reported,
-            usage_flags,
-            input_semantics,
-            reported_cost_usd,
-            error_type,
-            error_class,
-            tool_name,
-            tool_call_id,
-            tool_type,
-            retrieval_query,
-            request_id,
-            tags,
-            metadata,
-            content_hash,
-            routing_hash,
-            policy_hash,
-            input_preview,
-            output_preview,
-            input,
-            output,
-            system,
-            tools,
-            payloads,
-            moved,
-            moved_event_attributes,
-            record,
-            moved_body,
-            scores,
-            flags,
-        } = self;
-        *kind = Kind::Other;
-        *dialect = Dialect::Plain;
-        *operation = None;
-        *framework = None;
-        *provider = None;
-        *request_model = None;
-        *response_model = None;
-        *response_id = None;
-        *service_tier = None;
-        *service = None;
-        *service_version = None;
-        *environment = None;
-        *release = None;
-        *team = None;
-        *agent_name = None;
-        *workflow_name = None;
-        *workflow_version = None;
-        *prompt_name = None;
-        *prompt_version = None;
-        *prompt_label = None;
-        *prompt_template = None;
-        *prompt_hash = None;
-        *prompt_shape = None;
-        *conversation_id = None;
-        *user_id = None;
-        *temperature = None;
-        *top_p = None;
-        *max_tokens = None;
-        *seed = None;
-        *streaming = None;
-        *ttft_ns = None;
-        *usage = Usage::default();
-        *input_semantics = None;
-        *reported_cost_usd = None;
-        *error_type = None;
-        *error_class = None;
-        *tool_name = None;
-        *tool_call_id = None;
-        *tool_type = None;
-        *retrieval_query = None;
-        *request_id = None;
-        *content_hash = None;
-        *routing_hash = None;
-        *policy_hash = None;
-        *input_preview = None;
-        *output_preview = None;
-        *system = None;
-        *tools = None;
-        *record = Record::default();
-        *moved_body = false;
-        prompt_variables.clear();
-        request_params.clear();
-        finish_reasons.clear();
-        usage_reported.clear();
-        usage_flags.clear();
-        tags.clear();
-        metadata.clear();
-        input.clear();
-        output.clear();
-        payloads.clear();
-        moved.clear();
-        moved_event_attributes.clear();
-        scores.clear();
-        flags.clear();
+        *self = Self {
+            prompt_variables: emptied(&mut self.prompt_variables),
+            request_params: emptied(&mut self.request_params),
+            finish_reasons: emptied(&mut self.finish_reasons),
+            usage_reported: emptied(&mut self.usage_reported),
+            usage_flags: emptied(&mut self.usage_flags),
+            tags: emptied(&mut self.tags),
+            metadata: emptied(&mut self.metadata),
+            input: emptied(&mut self.input),
+            output: emptied(&mut self.output),
+            payloads: emptied(&mut self.payloads),
+            moved: emptied(&mut self.moved),
+            moved_event_attributes: emptied(&mut self.moved_event_attributes),
+            scores: emptied(&mut self.scores),
+            flags: emptied(&mut self.flags),
+            ..Self::default()
+        };
     }
 }
 
-impl Default for Normalized<'_> {
-    fn default() -> Self {
-        // Written out once; `clear` starts from it.
-        Self {
-            kind: Kind::Other,
-            dialect: Dialect::Plain,
-            operation: None,
-            framework: None,
-            provider: None,
-            request_model: None,
-            response_model: None,
-            response_id: None,
-            service_tier: None,
-            service: None,
-            service_version: None,
-            environment: None,
-            release: None,
-            team: None,
-            agent_name: None,
-            workflow_name: None,
-            workflow_version: None,
-            prompt_name: None,
-            prompt_version: None,
-            prompt_label: None,
-            prompt_template: None,
-            prompt_hash: None,
-            prompt_shape: None,
-            prompt_variables: Vec::new(),
-            conversation_id: None,
-            user_id: None,
-            temperature: None,
-            top_p: None,
-            max_tokens: None,
-            seed: None,
-            request_params: Vec::new(),
-            streaming: None,
-            ttft_ns: None,
-            finish_reasons: Vec::new(),
-            usage: Usage::default(),
-            usage_reported: Vec::new(),
-            usage_flags: Vec::new(),
-            input_semantics: None,
-            reported_cost_usd: None,
-            error_type: None,
-            error_class: None,
-            tool_name: None,
-            tool_call_id: None,
-            tool_type: None,
-            retrieval_query: None,
-            request_id: None,
-            tags: Vec::new(),
-            metadata: Vec::new(),
-            content_hash: None,
-            routing_hash: None,
-            policy_hash: None,
-            input_preview: None,
-            output_preview: None,
-            input: Vec::new(),
-            output: Vec::new(),
-            system: None,
-            tools: None,
-            payloads: Vec::new(),
-            moved: Vec::new(),
-            moved_event_attributes: Vec::new(),
-            record: Record::default(),
-            moved_body: false,
-            scores: Vec::new(),
-            flags: Vec::new(),
-        }
-    }
+/// A buffer to use again.
+fn emptied<T>(buffer: &mut Vec<T>) -> Vec<T> {
+    buffer.clear();
+    std::mem::take(buffer)
 }

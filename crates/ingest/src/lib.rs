@@ -24,6 +24,7 @@ mod names;
 mod pace;
 pub mod receive;
 mod recent;
+mod recover;
 mod rows;
 pub mod scores;
 mod seal;
@@ -32,7 +33,8 @@ mod shard;
 
 pub use admission::{Admission, Admitted};
 pub use import::{ImportError, Imported, Importer};
-pub use ingest::{Config, Ingest, IngestError, Recovered, ReplayedLog, read_log};
+pub use ingest::{Config, Ingest, IngestError};
+pub use recover::{Recovered, ReplayedLog, read_log};
 pub use rows::{Outcome, Receipt, Rows, TakenRows};
 pub use shard::{Refused, Signal, Submission};
 pub use tracewell_dialects::{TEAM_KEYS, content_hash};

@@ -29,10 +29,12 @@ pub mod scan;
 pub mod schema;
 mod snapshot;
 mod table;
+mod tables;
 
 pub use error::LakeError;
 pub use fresh::{Fresh, FreshChunk, NoFresh};
 pub use location::{Location, without_keys};
 pub use priority::step_back;
 pub use snapshot::{DataFile, Snapshot};
-pub use table::{Commit, FactTable, Lake, NewFile, Replaced, Transaction};
+pub use table::{Commit, FactTable, NewFile, Replaced, Transaction};
+pub use tables::Lake;

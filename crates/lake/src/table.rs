@@ -1,10 +1,9 @@
-//! The tables: opening, committing, refreshing.
+//! A table: opening, committing, refreshing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use datafusion::common::HashSet;
 use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, FinalizedCommit, TableReference};
@@ -24,52 +23,15 @@ use tracewell_model::time::Day;
 use uuid::Uuid;
 
 use crate::parquet::Encoded;
-use crate::snapshot::{DataFile, Snapshot, checksum};
+use crate::snapshot::{Snapshot, checksum};
 use crate::{LakeError, Location, older, schema};
+
+mod replace;
+
+pub use self::replace::Replaced;
 
 /// A checkpoint of the log is written every so many commits.
 const CHECKPOINT_INTERVAL: u64 = 50;
-
-/// All tables of one location.
-#[derive(Clone, Debug)]
-pub struct Lake {
-    location: Location,
-    tables: Arc<HashMap<&'static str, Arc<FactTable>>>,
-}
-
-impl Lake {
-    /// Opens `tables`, creating those that are not there when `create` is set. A table that is not there and not
-    /// created is left out.
-    ///
-    /// # Errors
-    /// When the store fails, or a stored table is not one of ours.
-    pub async fn open(location: Location, tables: &[&'static Table], create: bool) -> Result<Self, LakeError> {
-        let mut opened = HashMap::new();
-        for table in tables {
-            if let Some(open) = FactTable::open(&location, table, create).await? {
-                opened.insert(table.name, Arc::new(open));
-            }
-        }
-        Ok(Self { location, tables: Arc::new(opened) })
-    }
-
-    /// Where the tables are.
-    #[must_use]
-    pub fn location(&self) -> &Location {
-        &self.location
-    }
-
-    /// The table of that name.
-    #[must_use]
-    pub fn table(&self, name: &str) -> Option<&Arc<FactTable>> {
-        self.tables.get(name)
-    }
-
-    /// Every table.
-    pub fn tables(&self) -> impl Iterator<Item = &Arc<FactTable>> {
-        self.tables.values()
-    }
-}
 
 /// A writer's proof against committing twice: one number per writer that only rises.
 #[derive(Clone, Debug)]
@@ -103,18 +65,6 @@ pub enum Commit {
     AlreadyIn,
 }
 
-/// How a replacement ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replaced {
-    /// It landed as this version of the table.
-    Landed(i64),
-    /// Someone else was first, or a file that was to go is gone already; nothing was changed.
-    Conflict,
-}
-
-/// Other commits that a replacement lets pass before it gives up.
-const REPLACE_TRIES: usize = 50;
-
 /// One Delta Lake table.
 #[derive(Debug)]
 pub struct FactTable {
@@ -128,7 +78,11 @@ pub struct FactTable {
 }
 
 impl FactTable {
-    async fn open(location: &Location, table: &'static Table, create: bool) -> Result<Option<Self>, LakeError> {
+    pub(crate) async fn open(
+        location: &Location,
+        table: &'static Table,
+        create: bool,
+    ) -> Result<Option<Self>, LakeError> {
         let delta = LakeError::delta(table.name);
         let (root, url) = location.for_delta(table.name);
         let prefixed = PrefixStore::new(Arc::clone(location.store()), location.table_path(table.name));
@@ -177,6 +131,8 @@ impl FactTable {
                 ("delta.checkpointInterval".to_owned(), Some(CHECKPOINT_INTERVAL.to_string())),
                 ("delta.dataSkippingStatsColumns".to_owned(), Some(pruned.join(","))),
             ])
+            // Where another process was first, a further try would put a table of another id over its own.
+            .with_commit_properties(CommitProperties::default().with_max_retries(0))
             .await
             .map(|_| ())
     }
@@ -259,7 +215,8 @@ impl FactTable {
         self.put_named(format!("part-{}", Uuid::now_v7()), day, file, now_ms, data_change).await
     }
 
-    /// The same with `mark` in the file's name, where readers of the log find it: [`DataFile::mark`].
+    /// The same with `mark` in the file's name, where readers of the log find it:
+    /// [`DataFile::mark`](crate::DataFile::mark).
     ///
     /// # Errors
     /// When the store fails.
@@ -394,73 +351,6 @@ impl FactTable {
             .with_actions(files.into_iter().map(|file| Action::Add(file.add)).collect())
             .build(Some(&base.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
             .await
-    }
-
-    /// Puts `added` in the place of `removed` in one commit under a transaction that all who replace files share.
-    /// `data_change` says whether the rows differ, for those who read the log as a feed of changes.
-    ///
-    /// delta-rs lets two commits remove the same file when neither changes data, and every row is there twice from
-    /// then on. So its own reconciliation is not used: the commit lands as the version right behind a snapshot that
-    /// was just found to hold every file that goes, and no other replacement since the caller looked; or it does
-    /// not land.
-    ///
-    /// # Errors
-    /// When the store fails, or other commits leave no gap.
-    pub async fn replace(
-        &self,
-        added: Vec<NewFile>,
-        removed: &[Arc<DataFile>],
-        data_change: bool,
-        transaction: &Transaction,
-        now_ms: i64,
-    ) -> Result<Replaced, LakeError> {
-        let _guard = self.committing.lock().await;
-        let new: Vec<Path> = added.iter().map(|file| self.store_path(&file.add.path)).collect();
-        let mut failed: Option<(i64, DeltaTableError)> = None;
-        for _ in 0..REPLACE_TRIES {
-            let base = self.refresh_locked().await?;
-            let live: HashSet<&Path> = base.files.iter().map(|file| &file.path).collect();
-            let reached = self.read_watermark(&base.state, &transaction.app).await?.unwrap_or(i64::MIN);
-            if reached >= transaction.version || !removed.iter().all(|file| live.contains(&file.path)) {
-                // The answer to our own commit may have been lost.
-                let ours =
-                    failed.is_some() && reached == transaction.version && new.iter().all(|path| live.contains(path));
-                return Ok(if ours { Replaced::Landed(base.version()) } else { Replaced::Conflict });
-            }
-            match failed.take() {
-                Some((version, error)) if version == base.version() => {
-                    return Err(LakeError::delta(self.table.name)(error));
-                }
-                _ => {}
-            }
-            let operation = if added.is_empty() {
-                DeltaOperation::Delete { predicate: None }
-            } else {
-                DeltaOperation::Optimize { predicate: None, target_size: 0 }
-            };
-            let removes = removed.iter().map(|file| Action::Remove(file.remove(now_ms, data_change)));
-            let adds = added.iter().map(|file| Action::Add(Add { data_change, ..file.add.clone() }));
-            let properties = CommitProperties::default().with_max_retries(0).with_application_transaction(
-                DeltaTransaction::new_with_last_update(transaction.app.clone(), transaction.version, Some(now_ms)),
-            );
-            let outcome = CommitBuilder::from(properties)
-                .with_actions(removes.chain(adds).collect())
-                .build(Some(&base.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
-                .await;
-            match outcome {
-                Ok(landed) => {
-                    let mut watermarks = base.watermarks.clone();
-                    watermarks.insert(transaction.app.clone(), transaction.version);
-                    self.install(landed.snapshot(), watermarks, &base);
-                    return Ok(Replaced::Landed(landed.version() as i64));
-                }
-                Err(error) => failed = Some((base.version(), error)),
-            }
-        }
-        match failed {
-            Some((_, error)) => Err(LakeError::delta(self.table.name)(error)),
-            None => Ok(Replaced::Conflict),
-        }
     }
 
     /// Writes a checkpoint of the newest version, so that readers need no commit before it; commits do so by themselves

@@ -142,6 +142,9 @@ impl Compactor {
             return Ok(None);
         }
         let mut repeats = self.merge(table, &files).survey().await?;
+        if repeats.is_empty() {
+            return Ok(None);
+        }
         let mut done = Compacted { day, files: 0, bytes_before: 0, bytes_after: 0, rows: 0, repeated: 0 };
         let (mut added, mut removed) = (Vec::new(), Vec::new());
         for file in files {

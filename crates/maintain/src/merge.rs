@@ -20,10 +20,10 @@ use futures::TryStreamExt;
 use tracewell_lake::DataFile;
 use tracewell_lake::parquet::{Effort, Encoded, Writer};
 use tracewell_lake::scan::{self, Store};
-use tracewell_model::schema::Table;
+use tracewell_model::schema::{SPANS, Table};
 
 use crate::MaintainError;
-use crate::repeats::{Repeats, Rule, Survey};
+use crate::repeats::{Repeats, Rule, Survey, Versions};
 
 /// Files are sorted ascending, and NULLs come first.
 const ORDER: SortOptions = SortOptions { descending: false, nulls_first: true };
@@ -106,14 +106,31 @@ impl Merge<'_> {
         Ok(Some(Merged { file: writer.finish()?, rows_read }))
     }
 
-    /// Finds the rows that repeat another. Where there are too many to remember, in several passes.
+    /// Finds the rows that repeat another.
     pub(crate) async fn survey(&self) -> Result<Repeats, MaintainError> {
+        if self.table.name != SPANS.name {
+            return self.survey_by(Rule::of(self.table)).await;
+        }
+        let resent = self.survey_by(Rule::ids()).await?;
+        if resent.is_empty() {
+            return Ok(resent);
+        }
+        let plan = self.read(&Rule::of(self.table))?;
+        let mut versions = Versions::new(resent, &plan.schema())?;
+        let mut stream = execute_stream(plan, self.context(1, BATCH_ROWS))?;
+        while let Some(batch) = stream.try_next().await? {
+            versions.add(&batch)?;
+        }
+        Ok(versions.finish())
+    }
+
+    /// Where there are too many rows to remember, in several passes.
+    async fn survey_by(&self, rule: Rule) -> Result<Repeats, MaintainError> {
         let rows: u64 = self.files.iter().map(|file| file.rows).sum();
         let passes = rows.div_ceil(SURVEY_ROWS).max(1);
-        let plan = self.identities()?;
-        let mut survey = Survey::new(Rule::of(self.table), &plan.schema(), passes)?;
+        let mut survey = Survey::new(rule.clone(), &self.read(&rule)?.schema(), passes)?;
         for _ in 0..passes {
-            let mut stream = execute_stream(self.identities()?, self.context(1, BATCH_ROWS))?;
+            let mut stream = execute_stream(self.read(&rule)?, self.context(1, BATCH_ROWS))?;
             while let Some(batch) = stream.try_next().await? {
                 survey.add(&batch)?;
             }
@@ -124,7 +141,7 @@ impl Merge<'_> {
 
     /// Whether a row of the files is one to drop; `repeats` knows of all of them from here on.
     pub(crate) async fn holds_repeats(&self, repeats: &mut Repeats) -> Result<bool, MaintainError> {
-        let mut stream = execute_stream(self.identities()?, self.context(1, BATCH_ROWS))?;
+        let mut stream = execute_stream(self.read(&Rule::of(self.table))?, self.context(1, BATCH_ROWS))?;
         let mut dropped = false;
         while let Some(batch) = stream.try_next().await? {
             let rows = batch.num_rows();
@@ -133,10 +150,10 @@ impl Merge<'_> {
         Ok(dropped)
     }
 
-    /// The columns by which rows repeat others.
-    fn identities(&self) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+    /// The columns of a rule.
+    fn read(&self, rule: &Rule) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
         // Positions behind the partition, which stands first in the table's columns and last in a scan.
-        let columns = Rule::of(self.table).columns().iter().map(|name| self.table.index(name) - 1).collect();
+        let columns = rule.columns().iter().map(|name| self.table.index(name) - 1).collect();
         scan::files(self.table, self.files, self.store, columns, false)
     }
 

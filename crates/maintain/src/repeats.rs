@@ -1,13 +1,18 @@
-//! Rows that are in the table more than once: a client's retry that was stored again, a content seen by two shards.
+//! Rows that are in the table more than once: a client's retry that was stored again, a content seen by two shards, a
+//! span sent before and after it ended.
 //!
 //! A first pass over the columns that make two rows the same finds which rows are repeated and which one of each
 //! stays; a second then drops the others as they come by.
+//!
+//! A span that was sent again may say something else. Views take each of its fields from the longest version that has
+//! it, so a version goes only when longer ones have every field that it has: no answer is another one afterwards.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use arrow::error::ArrowError;
@@ -15,44 +20,44 @@ use arrow::row::{RowConverter, SortField};
 use tracewell_model::schema::{CONTENTS, SPANS, Table};
 
 /// What makes two rows the same, and which one stays.
+#[derive(Clone)]
 pub(crate) struct Rule {
     /// Rows that are equal in these columns are the same.
     same: Vec<&'static str>,
-    /// The row stays that is foremost in these.
-    rank: [&'static str; 2],
-    /// Whether the greatest is foremost, or the least.
-    greatest: bool,
+    /// Of those the row stays that is least in these.
+    first: [&'static str; 2],
 }
 
 impl Rule {
-    /// A span is told by its ids, and the longest version of it knows most; a content is told by its hash, and came
-    /// when it first came. Log records and scores have no identity: only those equal in all but their receipt, and
-    /// their place in the request, are the same.
+    /// A content is told by its hash, and came when it first came. Of all else only rows equal in all but their receipt,
+    /// and their place in the request, are the same; views tell the receipt with the least `seq`.
     pub(crate) fn of(table: &'static Table) -> Self {
-        if table.name == SPANS.name {
-            return Self { same: vec!["tenant", "trace_id", "span_id"], rank: ["duration_ns", "seq"], greatest: true };
+        if table.name == CONTENTS.name {
+            return Self { same: vec!["tenant", "hash"], first: ["received_at", "seq"] };
         }
-        let rank = ["received_at", "seq"];
-        let same = if table.name == CONTENTS.name {
-            vec!["tenant", "hash"]
-        } else {
-            table.columns[1..]
-                .iter()
-                .map(|column| column.name)
-                .filter(|name| !rank.contains(name) && *name != "position")
-                .collect()
-        };
-        Self { same, rank, greatest: false }
+        let receipt = ["seq", "received_at", "position"];
+        let same = table.columns[1..].iter().map(|column| column.name).filter(|name| !receipt.contains(name)).collect();
+        Self { same, first: ["seq", "received_at"] }
     }
 
-    /// The columns that the survey reads.
+    /// By the ids of spans: few columns, and most spans are not looked at again.
+    pub(crate) fn ids() -> Self {
+        Self { same: vec!["tenant", "trace_id", "span_id"], first: ["seq", "received_at"] }
+    }
+
+    /// The columns that a survey reads.
     pub(crate) fn columns(&self) -> Vec<&'static str> {
-        self.same.iter().chain(&self.rank).copied().collect()
+        self.same.iter().chain(&self.first).copied().collect()
     }
 }
 
-/// A rank of which the greater stays.
+/// The receipt of a row: of equal rows the one with the least stays.
 type Rank = (i64, i64);
+
+fn numbers(rows: &RecordBatch, name: &str) -> Result<Int64Array, ArrowError> {
+    let column = rows.column(rows.schema_ref().index_of(name)?);
+    Ok(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+}
 
 /// Identities and ranks of the rows of a batch.
 struct Reader {
@@ -67,23 +72,17 @@ impl Reader {
         Ok(Self { rule, converter })
     }
 
-    fn column(rows: &RecordBatch, name: &str) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::clone(rows.column(rows.schema_ref().index_of(name)?)))
+    fn identities(&self, rows: &RecordBatch) -> Result<Vec<u128>, ArrowError> {
+        let column = |name: &&str| Ok(Arc::clone(rows.column(rows.schema_ref().index_of(name)?)));
+        let same = self.rule.same.iter().map(column).collect::<Result<Vec<_>, ArrowError>>()?;
+        Ok(self.converter.convert_columns(&same)?.iter().map(|row| identity(row.as_ref())).collect())
     }
 
     fn read(&self, rows: &RecordBatch) -> Result<Vec<(u128, Rank)>, ArrowError> {
-        let same = self.rule.same.iter().map(|name| Self::column(rows, name)).collect::<Result<Vec<_>, _>>()?;
-        let same = self.converter.convert_columns(&same)?;
-        let number = |name: &str| cast(&Self::column(rows, name)?, &DataType::Int64);
-        let (first, second) = (number(self.rule.rank[0])?, number(self.rule.rank[1])?);
-        let (first, second) = (first.as_primitive::<Int64Type>(), second.as_primitive::<Int64Type>());
-        // `!` turns the order of integers around, and cannot overflow.
-        let foremost = |value: i64| if self.rule.greatest { value } else { !value };
-        Ok(same
-            .iter()
-            .enumerate()
-            .map(|(at, row)| (identity(row.as_ref()), (foremost(first.value(at)), foremost(second.value(at)))))
-            .collect())
+        let [first, second] = self.rule.first;
+        let (first, second) = (numbers(rows, first)?, numbers(rows, second)?);
+        let ranks = first.values().iter().copied().zip(second.values().iter().copied());
+        Ok(self.identities(rows)?.into_iter().zip(ranks).collect())
     }
 }
 
@@ -97,7 +96,7 @@ fn identity(row: &[u8]) -> u128 {
 /// The first pass.
 pub(crate) struct Survey {
     reader: Reader,
-    /// The foremost rank of each identity of this pass, and whether it was seen more than once.
+    /// The least rank of each identity of this pass, and whether it was seen more than once.
     seen: HashMap<u128, (Rank, bool)>,
     pass: u128,
     passes: u128,
@@ -121,7 +120,7 @@ impl Survey {
                     entry.insert((rank, false));
                 }
                 Entry::Occupied(mut entry) => {
-                    let best = entry.get().0.max(rank);
+                    let best = entry.get().0.min(rank);
                     entry.insert((best, true));
                 }
             }
@@ -149,9 +148,14 @@ pub(crate) struct Repeats {
 }
 
 impl Repeats {
+    /// Whether no row repeats another.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.best.is_empty()
+    }
+
     /// The rows without those that repeat another.
     pub(crate) fn drop_from(&mut self, rows: RecordBatch) -> Result<RecordBatch, ArrowError> {
-        if self.best.is_empty() {
+        if self.is_empty() {
             return Ok(rows);
         }
         let stays = |(identity, rank)| match self.best.get_mut(&identity) {
@@ -165,4 +169,78 @@ impl Repeats {
         let keep: BooleanArray = self.reader.read(&rows)?.into_iter().map(stays).map(Some).collect();
         filter_record_batch(&rows, &keep)
     }
+}
+
+/// A second survey, of the spans that were sent more than once.
+pub(crate) struct Versions {
+    /// By their ids.
+    resent: Repeats,
+    /// By all that they say.
+    reader: Reader,
+    /// By both.
+    found: HashMap<(u128, u128), Version>,
+}
+
+struct Version {
+    duration: i64,
+    /// A bit for each field that it has.
+    fields: u128,
+    /// The first receipt of what says so.
+    receipt: Rank,
+}
+
+const _: () = assert!(SPANS.columns.len() <= u128::BITS as usize, "there is a bit for each field");
+
+impl Versions {
+    /// Looks at batches of `schema`, which holds the columns of the rule of spans, for the spans that `resent` found.
+    pub(crate) fn new(resent: Repeats, schema: &SchemaRef) -> Result<Self, ArrowError> {
+        Ok(Self { resent, reader: Reader::new(Rule::of(&SPANS), schema)?, found: HashMap::new() })
+    }
+
+    pub(crate) fn add(&mut self, rows: &RecordBatch) -> Result<(), ArrowError> {
+        let spans = self.resent.reader.identities(rows)?;
+        let again: BooleanArray = spans.iter().map(|span| Some(self.resent.best.contains_key(span))).collect();
+        let rows = filter_record_batch(rows, &again)?;
+        let spans = spans.into_iter().filter(|span| self.resent.best.contains_key(span));
+        let durations = numbers(&rows, "duration_ns")?;
+        let told = spans.zip(durations.values().iter()).zip(fields(&rows)).zip(self.reader.read(&rows)?);
+        for (((span, &duration), fields), (said, receipt)) in told {
+            let version = self.found.entry((span, said)).or_insert(Version { duration, fields, receipt });
+            version.receipt = version.receipt.min(receipt);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Repeats {
+        let mut versions: Vec<_> = self.found.into_iter().collect();
+        versions.sort_unstable_by_key(|((span, _), version)| (*span, Reverse(version.duration)));
+        let mut best = HashMap::with_capacity(versions.len());
+        for of_span in versions.chunk_by(|one, other| one.0.0 == other.0.0) {
+            let mut known = 0_u128;
+            // Of equally long ones each view takes another by its own rule.
+            for equally_long in of_span.chunk_by(|one, other| one.1.duration == other.1.duration) {
+                let of_longer = known;
+                for ((_, said), version) in equally_long {
+                    let adds = version.fields & !of_longer != 0;
+                    best.insert(*said, adds.then_some(version.receipt));
+                    known |= version.fields;
+                }
+            }
+        }
+        Repeats { reader: Arc::new(self.reader), best }
+    }
+}
+
+/// A bit for each column that has a value, row by row.
+fn fields(rows: &RecordBatch) -> Vec<u128> {
+    let mut fields = vec![0; rows.num_rows()];
+    for (bit, column) in rows.columns().iter().enumerate() {
+        let nulls = column.logical_nulls();
+        for (row, fields) in fields.iter_mut().enumerate() {
+            if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+                *fields |= 1_u128 << bit;
+            }
+        }
+    }
+    fields
 }

@@ -34,6 +34,7 @@ macro_rules! vocabulary {
 
 vocabulary! {
     /// What a span stands for (`spans.kind`).
+    #[derive(Default)]
     Kind {
         Chat = "chat",
         Completion = "completion",
@@ -50,6 +51,7 @@ vocabulary! {
         Human = "human",
         Mcp = "mcp",
         Http = "http",
+        #[default]
         Other = "other",
     }
 }
@@ -64,6 +66,7 @@ impl Kind {
 
 vocabulary! {
     /// The vocabulary a span was written in (`spans.dialect`).
+    #[derive(Default)]
     Dialect {
         AnthropicSdk = "anthropic-sdk",
         OpenInference = "openinference",
@@ -89,6 +92,7 @@ vocabulary! {
         SpringAi = "spring-ai",
         Mcp = "mcp",
         /// A span with nothing of a language model in it: HTTP, database, the application's own.
+        #[default]
         Plain = "plain",
     }
 }

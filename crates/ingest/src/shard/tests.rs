@@ -121,7 +121,7 @@ fn a_record_whose_reading_panics_is_set_aside_at_the_start() {
     let mut shard = shard(folder.path(), |_| {});
     shard.lock().reading = panics_if_told;
     let log = shard.log.reader(0);
-    let recovered = crate::ingest::replay(&mut shard, log, 0).expect("the log is whole");
+    let recovered = crate::recover::replay(&mut shard, log, 0).expect("the log is whole");
     assert_eq!((recovered.requests, recovered.set_aside), (4, 2));
     assert_eq!(texts(&shard, "spans", "name"), ["first", "third"]);
     let kept = std::fs::read(folder.path().join("quarantine/shard-0-00000000000000000002.traces.pb"));

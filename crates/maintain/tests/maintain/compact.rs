@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::AsArray;
+use arrow::util::display::array_value_to_string;
 use tracewell_lake::parquet::{Effort, encode};
 use tracewell_maintain::{Compactor, Options};
 use tracewell_model::schema::{FACT_TABLES, SPANS};
@@ -82,13 +83,49 @@ async fn a_resent_span_stays_once_as_its_longest_version() {
     kept.sort();
     let expected = [
         ("default", "1", "9", "2"),
-        ("default", "2", "7", "4"),
+        ("default", "2", "7", "1"),
         ("default", "3", "1", "1"),
         ("default", "4", "-1", "3"),
         ("default", "5", "1", "5"),
         ("other", "1", "1", "5"),
     ];
     assert_eq!(kept, expected.map(|(a, b, c, d)| (a.into(), b.into(), c.into(), d.into())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_a_span_stays_while_it_has_a_field_that_no_longer_one_has_however_they_came() {
+    let versions: [(i64, &[(&'static str, &str)]); 6] = [
+        (9, &[("release", "r")]),
+        (9, &[("status_message", "s")]),
+        (7, &[("response_model", "m")]),
+        (7, &[("response_model", "m")]),
+        (5, &[("response_model", "n"), ("release", "q")]),
+        (5, &[("user_id", "u")]),
+    ];
+    for (order, staged) in [
+        ([0, 1, 2, 3, 4, 5], false),
+        ([5, 4, 3, 2, 1, 0], false),
+        ([4, 2, 5, 0, 3, 1], true),
+        ([3, 0, 1, 5, 4, 2], true),
+    ] {
+        let mut fixture = Fixture::new().await;
+        for (seq, at) in order.into_iter().enumerate() {
+            let (duration, fields) = versions[at];
+            let mut row = span(1, 10, duration, seq as i64);
+            row.extend(fields.iter().map(|(name, value)| (*name, Value::from(*value))));
+            fixture.append("spans", &[row]).await;
+            if staged && seq == 2 {
+                compact(&fixture.lake, "spans", Options::default(), true).await;
+            }
+        }
+        compact(&fixture.lake, "spans", Options::default(), true).await;
+        let rows = read(&fixture.table("spans")).await.remove(0);
+        let value = |row, name| array_value_to_string(rows.column_by_name(name).unwrap(), row).unwrap();
+        let told = ["duration_ns", "release", "status_message", "response_model", "user_id"];
+        let mut kept: Vec<_> = (0..rows.num_rows()).map(|row| told.map(|name| value(row, name)).join(",")).collect();
+        kept.sort();
+        assert_eq!(kept, ["5,,,,u", "7,,,m,", "9,,s,,", "9,r,,,"], "{order:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +138,7 @@ async fn rows_repeated_within_one_file_go_and_the_file_is_rewritten_only_once() 
     let mut later = score.clone();
     later.extend([("seq", 9.into()), ("received_at", (START / 1_000 + 5).into())]);
     fixture.append("scores", &[later, score]).await;
-    for (table, kept, dropped) in [("spans", vec![2, 2], 3), ("scores", vec![1], 1)] {
+    for (table, kept, dropped) in [("spans", vec![1, 1], 3), ("scores", vec![1], 1)] {
         assert!(compact(&fixture.lake, table, Options::default(), false).await.is_empty(), "others may come to merge");
         let done = compact(&fixture.lake, table, Options::default(), true).await;
         assert_eq!(done.iter().map(|done| done.repeated).collect::<Vec<_>>(), [dropped], "{table}");

@@ -100,7 +100,8 @@ impl Fixture {
     }
 }
 
-async fn open(folder: &std::path::Path) -> Lake {
+/// The lake in a folder, created where there is none.
+pub(crate) async fn open(folder: &std::path::Path) -> Lake {
     let location = Location::parse(folder.to_str().unwrap(), &HashMap::new()).unwrap();
     Lake::open(location, FACT_TABLES, true).await.unwrap()
 }

@@ -1,8 +1,11 @@
 //! Others are at work meanwhile: another maintainer, a writer, a death in between.
 
-use tracewell_maintain::{Compactor, Options};
+use std::time::Duration;
 
-use crate::fixture::{Fixture, clock, compact, multiset, span};
+use tracewell_maintain::{Compactor, Options, expire};
+use tracewell_model::time::Day;
+
+use crate::fixture::{Fixture, clock, compact, multiset, open, span};
 
 async fn four_files() -> Fixture {
     let mut fixture = Fixture::new().await;
@@ -50,6 +53,34 @@ async fn compactors_that_race_keep_every_row() {
     let rows = multiset(&fixture.table("spans")).await;
     assert_eq!(rows.len(), 6 * 8 * 2);
     assert!(rows.is_sorted_by(|a, b| a < b), "a row is there twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_expire_the_same_files_one_says_that_it_did() {
+    for _ in 0..8 {
+        let fixture = four_files().await;
+        let (one, two) = (fixture.other().await, fixture.other().await);
+        let (one, two) = (one.table("spans").unwrap(), two.table("spans").unwrap());
+        let nobody = |_: Day| {};
+        let (first, second) =
+            tokio::join!(expire(one, Duration::ZERO, clock(), &nobody), expire(two, Duration::ZERO, clock(), &nobody));
+        assert_eq!(first.unwrap().files + second.unwrap().files, 4);
+        assert!(multiset(one).await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_create_a_table_one_does() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two, three) = tokio::join!(open(folder.path()), open(folder.path()), open(folder.path()));
+        for table in one.tables() {
+            assert_eq!(table.refresh().await.unwrap().version(), 0, "`{}` was created again", table.table().name);
+            for other in [&two, &three] {
+                assert_eq!(other.table(table.table().name).unwrap().id(), table.id());
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,7 @@
 //! `tracewell serve`.
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +9,8 @@ use anyhow::Context;
 use axum::middleware::{from_fn, from_fn_with_state};
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tracewell_ingest::receive::{Collector, ReceiveLimits, grpc_router, router};
+use tracewell_ingest::receive::{Collector, ReceiveLimits, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
 use tracewell_ledger::Ledger;
@@ -21,8 +19,8 @@ use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{ask_password, refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
-    Answers, Records, Remarks, Usual, health_router, ledger_router, ledger_services, queries_router, reports_router,
-    reviews_router, runs_router, sql_router,
+    Answers, Records, Remarks, Usual, health_router, ledger_router, queries_router, reports_router, reviews_router,
+    runs_router, sql_router,
 };
 
 use super::{Place, flight, maintain, postgres};
@@ -34,15 +32,16 @@ use crate::prices;
 use crate::reports::{self, Desk};
 use crate::webhook;
 
+mod endpoint;
+mod grpc;
 mod listen;
 mod status;
 
-use self::status::{Status, tell_health};
+use self::endpoint::Endpoint;
+use self::status::Status;
 
+pub(super) use endpoint::ENDPOINT_FILE;
 pub(super) use listen::{PING_EVERY, PING_PATIENCE};
-
-/// The file in the write-ahead log's folder that tells where its server listens.
-pub(crate) const ENDPOINT_FILE: &str = "endpoint";
 
 /// How long a stop waits for the store.
 const PATIENCE: Duration = Duration::from_secs(24);
@@ -192,7 +191,7 @@ impl Serve {
         let may_record = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
         let records = may_record.then_some(records);
         let tasks = [
-            tokio::spawn(serve_grpc(grpc, status, records, stop.clone())),
+            tokio::spawn(grpc::serve(grpc, status, records, stop.clone())),
             tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
             tokio::spawn(listen::serve(api, questions, stop.clone())),
             postgres,
@@ -277,7 +276,6 @@ fn usual(settings: &crate::config::Config) -> Usual {
     Usual { time_zone: report.time_zone, budgets: report.budgets, good: report.good_outcome, links: report.links }
 }
 
-/// A number of threads, where 0 means one per core.
 fn query_limits(settings: &QuerySettings) -> Limits {
     let memory = settings.memory.usize();
     let others = Limits::default();
@@ -298,6 +296,7 @@ fn query_limits(settings: &QuerySettings) -> Limits {
     }
 }
 
+/// A number of threads, where 0 means one per core.
 fn or_cores(threads: usize) -> usize {
     match threads {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
@@ -317,32 +316,6 @@ async fn bind(address: &Address, what: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address.as_str())
         .await
         .with_context(|| format!("cannot listen on {address} for {what}; is another collector running?"))
-}
-
-async fn serve_grpc(listener: TcpListener, status: Arc<Status>, records: Option<Records>, stop: CancellationToken) {
-    let (reporter, health) = tonic_health::server::health_reporter();
-    let collector = status.collector.clone();
-    tokio::spawn(tell_health(reporter, status, stop.clone()));
-    let mut routes = tonic::service::Routes::from(grpc_router(collector)).add_service(health);
-    if let Some(records) = records {
-        let (prompts, releases) = ledger_services(records);
-        routes = routes.add_service(prompts).add_service(releases);
-    }
-    let served = tonic::transport::Server::builder()
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
-        // A request of many frames is put together from copies; most fit into one of this size.
-        .max_frame_size(1 << 20)
-        .max_concurrent_streams(128)
-        .http2_keepalive_interval(Some(listen::PING_EVERY))
-        .http2_keepalive_timeout(Some(listen::PING_PATIENCE))
-        .tcp_nodelay(true)
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
-        .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "OTLP/gRPC ended");
-    }
 }
 
 /// The file in the write-ahead log's folder that says when demo data was begun and not finished.
@@ -379,38 +352,6 @@ fn signal() -> anyhow::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
-}
-
-/// Tells `tracewell sql` where this server is, as long as it runs.
-struct Endpoint(PathBuf);
-
-impl Endpoint {
-    /// The first line is for `tracewell sql`, the others for whoever started the server on free ports.
-    fn write(
-        wal: &Path,
-        api: SocketAddr,
-        grpc: SocketAddr,
-        http: SocketAddr,
-        others: &[(&str, Option<SocketAddr>)],
-    ) -> anyhow::Result<Self> {
-        let path = wal.join(ENDPOINT_FILE);
-        let mut text = format!("http://{api}\notlp_grpc http://{grpc}\notlp_http http://{http}\n");
-        for (protocol, address) in others {
-            let scheme = if *protocol == "postgres" { "postgresql" } else { "grpc" };
-            text.extend(address.map(|address| format!("{protocol} {scheme}://{address}\n")));
-        }
-        let unfinished = path.with_extension("new");
-        std::fs::write(&unfinished, text)
-            .and_then(|()| std::fs::rename(&unfinished, &path))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// Keeps what reviewers say as scores, the way all scores go.

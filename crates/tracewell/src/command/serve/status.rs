@@ -5,40 +5,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use object_store::ObjectStore;
-use tokio_util::sync::CancellationToken;
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 use tracewell_ingest::Ingest;
-use tracewell_ingest::receive::{Collector, GRPC_SERVICE};
+use tracewell_ingest::receive::Collector;
 use tracewell_lake::Lake;
 use tracewell_model::schema::SPANS;
 use tracewell_serve::Health;
 
 use crate::alerts::States;
 use crate::reports::Counters;
-
-/// How often the gRPC health service is told how ingest is.
-const HEALTH_EVERY: Duration = Duration::from_secs(1);
-
-/// Keeps the gRPC health service at what is true, until `stop`; from then on nothing is served.
-pub(super) async fn tell_health(reporter: HealthReporter, status: Arc<Status>, stop: CancellationToken) {
-    loop {
-        let serving = match status.ingest.trouble() {
-            None => ServingStatus::Serving,
-            Some(_) => ServingStatus::NotServing,
-        };
-        tell(&reporter, serving).await;
-        if stop.run_until_cancelled(tokio::time::sleep(HEALTH_EVERY)).await.is_none() {
-            return tell(&reporter, ServingStatus::NotServing).await;
-        }
-    }
-}
-
-async fn tell(reporter: &HealthReporter, serving: ServingStatus) {
-    for service in ["", GRPC_SERVICE] {
-        reporter.set_service_status(service, serving).await;
-    }
-}
 
 /// How the server is.
 pub(super) struct Status {
