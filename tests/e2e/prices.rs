@@ -167,6 +167,23 @@ fn what_is_not_asked_for_is_not_priced() {
     }
 }
 
+/// The plan names a function as often as it works the price of a call out.
+#[test]
+fn a_call_is_priced_once_however_many_parts_of_its_price_are_asked_for() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries/known.jsonl");
+    assert!(tracewell(&["import", "--data", data.to_str().unwrap(), known.to_str().unwrap()]).status.success());
+    let times = |function: &str, columns: &str| {
+        let plans = sql(&data, &format!("EXPLAIN SELECT {columns} FROM span_costs"));
+        let plan = plans.iter().find(|plan| plan["plan_type"] == "physical_plan").unwrap();
+        plan["plan"].as_str().unwrap().matches(function).count()
+    };
+    let parts = "sum(cost_parts['input']), sum(cost_parts['cache_read']), sum(cost_parts['output'])";
+    assert_eq!(times("tracewell_cost_parts(", parts), 1);
+    assert_eq!(times("tracewell_price(", "price_source, catalogue, catalogue_version"), 1);
+}
+
 #[test]
 fn a_server_does_not_start_with_a_price_file_that_is_wrong() {
     let temporary = tempfile::tempdir().unwrap();
