@@ -16,8 +16,6 @@ use crate::words::{against, change, counted, milliseconds, percent, ratio};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Runs {
-    #[serde(rename = "period")]
-    which: String,
     pub(crate) runs: i64,
     pub(crate) failed: i64,
     pub(crate) met_an_error: i64,
@@ -89,8 +87,7 @@ GROUP BY 1",
             within_a_week = request.with_before().dates_and_a_week(),
             both = request.both(),
         );
-        let answer = questions.ask("Runs, how they ended and how long they took", sql).await?;
-        Ok(Both::of(answer, |runs: &Self| &runs.which))
+        Both::ask(questions, "Runs, how they ended and how long they took", sql).await
     }
 
     fn failed_share(&self) -> Option<f64> {
