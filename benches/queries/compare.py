@@ -9,6 +9,7 @@ import atexit
 import decimal
 import http.client
 import json
+import os
 import pathlib
 import socket
 import statistics
@@ -25,6 +26,7 @@ TURNS = 7
 LOOKUPS = 21
 # Of what the other engines read all contents for.
 SLOW = 2
+REPORTS = 3
 
 
 class Tracewell:
@@ -245,6 +247,21 @@ def export(engines, day, sql, runs):
         print(line, flush=True)
 
 
+def leadership(binary, data, month):
+    """The report on the month, by a command of its own that begins with nothing at hand."""
+    figures = []
+    for _ in range(REPORTS):
+        start = time.perf_counter()
+        command = [binary, "report", "leadership", "--data", data, "--period", month, "--format", "json"]
+        report = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, report.returncode, used = os.wait4(report.pid, 0)
+        if report.returncode != 0:
+            sys.exit("there is no report")
+        figures.append((time.perf_counter() - start, used.ru_maxrss / 2**20))
+    seconds, memory = (statistics.median(figure) for figure in zip(*figures))
+    print(f"leadership report on {month}: {seconds:.1f} s (10 asked for), {memory:.2f} GiB at most (1 asked for)")
+
+
 def plain(table):
     """Rows to compare: names and types differ between engines."""
     def value(one):
@@ -325,6 +342,8 @@ def main():
     peak, now = tracewell.memory()
     print(f"\nmemory of the server: {peak:,.0f} MiB at most, {now:,.0f} now", flush=True)
     tracewell.stop()
+    if not arguments.only or arguments.only in "leadership report":
+        leadership(arguments.binary, arguments.data, days[0][:7])
 
 
 main()

@@ -103,6 +103,15 @@ async fn a_corrected_price_changes_the_past_and_a_wrong_file_changes_nothing() {
     let listed: Vec<&str> = versions.iter().map(|row| row["version"].as_str().unwrap()).collect();
     assert_eq!((listed.len(), listed[0]), (2, before));
     assert_eq!(versions[0]["catalogue_versions"], catalogue[0]["version"]);
+    let differences =
+        |old: &Value, new: &str| rows(&tracewell(&["prices", "diff", "--data", place, old.as_str().unwrap(), new]));
+    let added = differences(&versions[0]["version"], versions[1]["version"].as_str().unwrap());
+    assert_eq!((added.len(), &added[0]["change"]), (1, &json!("added")), "{added:?}");
+    assert_eq!(
+        (&added[0]["rule"], &added[0]["after"]),
+        (&json!("openai/house-model"), &json!("input_tokens 1 per million, output_tokens 4 per million"))
+    );
+    assert!(differences(&catalogue[0]["version"], "built-in").is_empty());
     assert!(error(&as_of("0000")).contains("there were no prices of version `0000`"));
 
     // Dearer from now on: 1 000 × 2 + 500 × 8 = 6 000 millionths. As of the catalogue that said 1 and 4 it is 3 000 still.
@@ -165,6 +174,23 @@ fn what_is_not_asked_for_is_not_priced() {
         assert!(priced("cost_usd"), "{view}");
         assert!(!priced("tenant"), "{view}");
     }
+}
+
+/// The plan names a function as often as it works the price of a call out.
+#[test]
+fn a_call_is_priced_once_however_many_parts_of_its_price_are_asked_for() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries/known.jsonl");
+    assert!(tracewell(&["import", "--data", data.to_str().unwrap(), known.to_str().unwrap()]).status.success());
+    let times = |function: &str, columns: &str| {
+        let plans = sql(&data, &format!("EXPLAIN SELECT {columns} FROM span_costs"));
+        let plan = plans.iter().find(|plan| plan["plan_type"] == "physical_plan").unwrap();
+        plan["plan"].as_str().unwrap().matches(function).count()
+    };
+    let parts = "sum(cost_parts['input']), sum(cost_parts['cache_read']), sum(cost_parts['output'])";
+    assert_eq!(times("tracewell_cost_parts(", parts), 1);
+    assert_eq!(times("tracewell_price(", "price_source, catalogue, catalogue_version"), 1);
 }
 
 #[test]

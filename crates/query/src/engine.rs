@@ -231,6 +231,10 @@ impl Engine {
         let view = ReadView::take(&self.lake, self.fresh.as_ref())?;
         let environment = memory::of_query(&self.environment, self.limits.memory_per_query)?;
         let context = session(self.limits.threads, &environment, time_zone)?;
+        if views::may_price(sql) {
+            // Parts of a price move towards the tables one by one, and each then works the price out anew.
+            context.state_ref().write().config_mut().options_mut().optimizer.enable_leaf_expression_pushdown = false;
+        }
         let prices = self.prices_as_of(settings.prices.as_deref()).await?;
         functions::register_prices(&context, &prices);
         for (name, facts) in view.facts() {

@@ -20,7 +20,7 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use tracewell_lake::schema::table_schema;
 use tracewell_model::schema::{CONTENTS, FACT_TABLES, KEPT_TABLES};
 
-use crate::views::{CALL_SPANS, VIEWS, View};
+use crate::views::{CALL_SPANS, PRICED, VIEWS, View};
 use crate::{engine, functions, texts};
 
 /// What a view is read over, besides the tables of facts and those that people keep.
@@ -33,9 +33,6 @@ pub(crate) enum Over {
     /// The part that each span has in a call, as a table: so derived tables are worked out.
     Facts,
 }
-
-/// The view that asks what calls cost.
-const PRICED: &str = "span_costs";
 
 /// The plans over the tables of one [`Over`].
 struct Kept {

@@ -6,7 +6,7 @@ mod table;
 use std::sync::{Arc, OnceLock};
 
 pub(crate) use books::read;
-pub use books::{Recorded, record, recorded};
+pub use books::{Recorded, kept, record, recorded};
 pub(crate) use table::PriceBooks;
 use tracewell_pricing::{Catalogue, Pricer, Source};
 

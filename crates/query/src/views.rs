@@ -505,6 +505,9 @@ pub const VIEWS: &[View] = &[
 /// The view that says which spans are one call.
 pub(crate) const CALL_SPANS: &str = "call_spans";
 
+/// The view that asks what calls cost.
+pub(crate) const PRICED: &str = "span_costs";
+
 /// Makes the views that `sql` mentions known to `context`, and those that they use. Lists of all tables get all of
 /// them if `lists`. `derived` gives the table behind a view that is settled by date, `dated` one for a view with these
 /// columns that reads only what lies so many days from the dates asked for.
@@ -596,6 +599,11 @@ async fn planned(context: &SessionContext, view: &View, over: Over) -> Result<Ar
 pub(crate) fn may_read(sql: &str, table: &Table) -> bool {
     let views = mentioned(sql, false);
     sql.to_ascii_lowercase().contains(table.name) || views.iter().any(|view| view.sql.contains(table.name))
+}
+
+/// Whether `sql` may ask what calls cost.
+pub(crate) fn may_price(sql: &str) -> bool {
+    mentioned(sql, false).iter().any(|view| view.name == PRICED)
 }
 
 /// Whether `sql` may ask which tables and columns there are.

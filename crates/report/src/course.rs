@@ -39,12 +39,7 @@ const PAST_DAYS: i64 = 28;
 
 impl Course {
     pub(crate) async fn ask<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Self, ReportError> {
-        let (window, before) = (request.window(), request.period.previous().window());
-        let since = match request.is_over() {
-            true => before.since,
-            false => before.since.min(window.since - TimeDelta::days(PAST_DAYS)),
-        };
-        let condition = Window { since, until: window.until }.condition("start_time");
+        let condition = Window { since: since(request), ..request.window() }.condition("start_time");
         let answer = figures::steps(questions, request, &condition).await?;
         let hourly = request.period.noun() == "day";
         let period = if hourly { hours(request) } else { days(request) };
@@ -109,6 +104,13 @@ impl Course {
             request.period.dates().filter(|date| *date >= today).map(|date| left(request, date)).collect();
         Some((forecast(spent, &past, &left)?, self.query))
     }
+}
+
+/// The beginning of the period before; of the days that a forecast rests on where they begin earlier, at local midnight.
+fn since(request: &Request) -> DateTime<Utc> {
+    let before = request.period.previous().window().since;
+    let first = request.period.dates().next().filter(|_| !request.is_over());
+    first.map_or(before, |first| before.min(request.period.midnight(first - TimeDelta::days(PAST_DAYS))))
 }
 
 fn weekday(date: NaiveDate) -> u8 {
@@ -213,6 +215,14 @@ mod tests {
         assert_eq!(hours_of("2026-03-29", "Europe/Berlin").len(), 23);
         // Lord Howe Island changes by half an hour: the day behind has no hour in common with the day of it.
         assert!(hours_of("2027-04-05", "Australia/Lord_Howe").iter().all(|hour| hour.before.is_none()));
+    }
+
+    #[test]
+    fn a_forecast_rests_on_whole_days_also_across_a_change_of_clocks() {
+        // Clocks in Berlin went back on 25 October, the day before this week: 28 days back midnight was at 22:00 UTC.
+        let since_of = |now| since(&request("2026-W44", "Europe/Berlin", now)).to_rfc3339();
+        assert_eq!(since_of("2026-10-26T12:00:00Z"), "2026-09-27T22:00:00+00:00");
+        assert_eq!(since_of("2026-11-02T00:00:00Z"), "2026-10-18T22:00:00+00:00", "over: from the week before");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tracewell_pricing::Amount;
 
 use crate::ask::{Answer, Ask, Questions, Row};
@@ -15,8 +16,6 @@ use crate::sql::{Dimension, TRAFFIC, moment};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Totals {
-    #[serde(rename = "period")]
-    which: String,
     pub(crate) calls: i64,
     pub(crate) priced_calls: i64,
     #[serde(deserialize_with = "money::read")]
@@ -51,17 +50,31 @@ pub(crate) struct Both<T> {
     pub(crate) before: T,
 }
 
-impl<T: Default> Both<T> {
-    pub(crate) fn of(answer: Answer<T>, which: impl Fn(&T) -> &str) -> Self {
+/// A row of a query over both periods.
+#[derive(Deserialize)]
+struct OfPeriod<T> {
+    period: String,
+    #[serde(flatten)]
+    figures: T,
+}
+
+impl<T: Default + DeserializeOwned> Both<T> {
+    /// What `sql` finds of both, a row each, of which `period` says which it is of (see [`which`]).
+    pub(crate) async fn ask<A: Ask>(
+        questions: &mut Questions<'_, A>,
+        title: &str,
+        sql: String,
+    ) -> Result<Self, ReportError> {
+        let answer = questions.ask::<OfPeriod<T>>(title, sql).await?;
         let mut both = Self { query: answer.number, ..Self::default() };
-        for row in answer.rows {
-            if which(&row) == THIS {
-                both.now = row;
+        for OfPeriod { period, figures } in answer.rows {
+            if period == THIS {
+                both.now = figures;
             } else {
-                both.before = row;
+                both.before = figures;
             }
         }
-        both
+        Ok(both)
     }
 }
 
@@ -112,16 +125,13 @@ GROUP BY 1",
         which = which(request),
         both = request.both(),
     );
-    let answer = questions.ask("Calls and what they cost in all", sql).await?;
-    Ok(Both::of(answer, |totals: &Totals| &totals.which))
+    Both::ask(questions, "Calls and what they cost in all", sql).await
 }
 
 /// What trials of replays and test harnesses used: money that is spent, on no traffic.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Trials {
-    #[serde(rename = "period")]
-    which: String,
     pub(crate) runs: i64,
     pub(crate) calls: i64,
     pub(crate) unpriced_calls: i64,
@@ -147,8 +157,7 @@ GROUP BY 1",
         which = which(request),
         both = request.both(),
     );
-    let answer = questions.ask("Trials of replays and test harnesses, which no other figure counts", sql).await?;
-    Ok(Both::of(answer, |trials: &Trials| &trials.which))
+    Both::ask(questions, "Trials of replays and test harnesses, which no other figure counts", sql).await
 }
 
 /// What the calls of one step of time cost.

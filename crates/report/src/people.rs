@@ -15,8 +15,6 @@ use crate::words::{counted, percent, ratio};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct People {
-    #[serde(rename = "period")]
-    which: String,
     decisions: i64,
     against: i64,
 }
@@ -44,8 +42,7 @@ GROUP BY 1",
             which = which(request),
             trials = trial_runs(request.with_before()),
         );
-        let answer = questions.ask("What people decided", sql).await?;
-        Ok(Both::of(answer, |people: &Self| &people.which))
+        Both::ask(questions, "What people decided", sql).await
     }
 }
 
@@ -70,8 +67,6 @@ pub(crate) fn interventions(people: &Both<People>, runs: &Both<Runs>) -> Tile {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Feedback {
-    #[serde(rename = "period")]
-    which: String,
     said: i64,
     good: i64,
 }
@@ -100,8 +95,7 @@ GROUP BY 1",
             trials = trial_runs(request.with_before()),
             both = request.both(),
         );
-        let answer = questions.ask("Feedback of end users", sql).await?;
-        Ok(Both::of(answer, |feedback: &Self| &feedback.which))
+        Both::ask(questions, "Feedback of end users", sql).await
     }
 }
 

@@ -16,8 +16,6 @@ use crate::words::{against, change, counted, milliseconds, percent, ratio};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Runs {
-    #[serde(rename = "period")]
-    which: String,
     pub(crate) runs: i64,
     pub(crate) failed: i64,
     pub(crate) met_an_error: i64,
@@ -89,8 +87,7 @@ GROUP BY 1",
             within_a_week = request.with_before().dates_and_a_week(),
             both = request.both(),
         );
-        let answer = questions.ask("Runs, how they ended and how long they took", sql).await?;
-        Ok(Both::of(answer, |runs: &Self| &runs.which))
+        Both::ask(questions, "Runs, how they ended and how long they took", sql).await
     }
 
     fn failed_share(&self) -> Option<f64> {
@@ -157,7 +154,6 @@ pub(crate) fn tile(cell: Cell, query: usize) -> Tile {
 
 #[derive(Deserialize)]
 struct Worth {
-    why: String,
     trace_id: String,
     service: Option<String>,
     #[serde(default, deserialize_with = "money::read")]
@@ -168,77 +164,78 @@ struct Worth {
     calls: Option<i64>,
 }
 
-/// The few runs that tell most.
+/// The few runs that tell most, found one after the other: each is picked from all runs of the period, which take room.
 pub(crate) async fn worth_reading<A: Ask>(
     questions: &mut Questions<'_, A>,
     request: &Request,
     each: usize,
 ) -> Result<Item, ReportError> {
     let window = request.window().condition("start_time");
-    let scored = request.window().condition("time");
-    let sql = format!(
-        "WITH dearest AS (
-    SELECT 'dearest' AS why, trace_id, max(service) AS service, sum(cost_usd) AS cost_usd, count(*) AS calls
-    FROM span_costs
-    WHERE {window} AND {TRAFFIC} AND trace_id IS NOT NULL AND cost_usd IS NOT NULL
-    GROUP BY tenant, trace_id
-    ORDER BY cost_usd DESC, trace_id
-    LIMIT {each}
-),
-failed AS (
-    SELECT 'failed, most calls' AS why, trace_id, service, duration_ns / 1e6 AS duration_ms, call_count AS calls
-    FROM traces
-    WHERE {window} AND {TRAFFIC} AND status = 'error' AND NOT only_duplicates
-    ORDER BY calls DESC, trace_id
-    LIMIT {each}
-),
-slowest AS (
-    SELECT 'slowest' AS why, trace_id, service, duration_ns / 1e6 AS duration_ms, call_count AS calls
-    FROM traces
-    WHERE {window} AND {TRAFFIC} AND span_count > 0 AND NOT only_duplicates
-    ORDER BY duration_ms DESC, trace_id
-    LIMIT {each}
-),
-scored AS (
-    SELECT 'lowest score' AS why, judged.trace_id, service, value AS score, name AS score_name
-    FROM evaluations AS judged
-    LEFT JOIN {trials} AS trials ON trials.tenant = judged.tenant AND trials.trace_id = judged.trace_id
-    WHERE {scored} AND superseded_at IS NULL AND target IN ('run', 'span') AND judged.trace_id IS NOT NULL AND {is_low}
-        AND {judges} AND trials.trace_id IS NULL
-    ORDER BY score, trace_id
-    LIMIT {each}
-)
-SELECT why, trace_id, service, cost_usd, NULL AS duration_ms, NULL AS score, NULL AS score_name, calls FROM dearest
-UNION ALL SELECT why, trace_id, service, NULL, duration_ms, NULL, NULL, calls FROM failed
-UNION ALL SELECT why, trace_id, service, NULL, duration_ms, NULL, NULL, calls FROM slowest
-UNION ALL SELECT why, trace_id, service, NULL, NULL, score, score_name, NULL FROM scored",
+    let failed = format!(
+        "SELECT trace_id, service, duration_ns / 1e6 AS duration_ms, call_count AS calls
+FROM traces
+WHERE {window} AND {TRAFFIC} AND status = 'error' AND NOT only_duplicates
+ORDER BY calls DESC, trace_id
+LIMIT {each}"
+    );
+    let scored = format!(
+        "SELECT judged.trace_id, service, value AS score, name AS score_name
+FROM evaluations AS judged
+LEFT JOIN {trials} AS trials ON trials.tenant = judged.tenant AND trials.trace_id = judged.trace_id
+WHERE {window} AND superseded_at IS NULL AND target IN ('run', 'span') AND judged.trace_id IS NOT NULL AND {is_low}
+    AND {judges} AND trials.trace_id IS NULL
+ORDER BY score, trace_id
+LIMIT {each}",
         trials = trial_runs(request.with_before()),
+        window = request.window().condition("time"),
         is_low = request.good.is_low("value"),
         judges = request.good.judges(),
     );
-    let mut answer: Answer<Worth> = questions.ask("Runs worth reading", sql).await?;
-    if answer.rows.is_empty() {
+    let dearest = format!(
+        "SELECT trace_id, max(service) AS service, sum(cost_usd) AS cost_usd, count(cost_usd) AS calls
+FROM span_costs
+WHERE {window} AND {TRAFFIC} AND trace_id IS NOT NULL
+GROUP BY tenant, trace_id
+HAVING sum(cost_usd) IS NOT NULL
+ORDER BY cost_usd DESC, trace_id
+LIMIT {each}"
+    );
+    let slowest = format!(
+        "SELECT trace_id, service, duration_ns / 1e6 AS duration_ms, call_count AS calls
+FROM traces
+WHERE {window} AND {TRAFFIC} AND span_count > 0 AND NOT only_duplicates
+ORDER BY duration_ms DESC, trace_id
+LIMIT {each}"
+    );
+    let wanted = [("failed, most calls", failed), ("lowest score", scored), ("dearest", dearest), ("slowest", slowest)];
+    let (mut rows, mut queries) = (Vec::new(), Vec::new());
+    for (why, sql) in wanted {
+        let Answer { number, rows: runs } = questions.ask::<Worth>(&format!("Runs worth reading: {why}"), sql).await?;
+        queries.push(number);
+        rows.extend(runs.iter().map(|run| run.row(why, request)));
+    }
+    if rows.is_empty() {
         return Ok(Item::Note("There is no run.".into()));
     }
-    let order = ["failed, most calls", "lowest score", "dearest", "slowest"];
-    answer.rows.sort_by_key(|row| order.iter().position(|why| *why == row.why));
-    let rows = answer.rows.iter().map(|row| {
-        let told = [
-            row.cost_usd.map(money::dollars),
-            row.duration_ms.map(|time| tracewell_blocks::duration((time * 1e6) as i64)),
-            row.score.map(|score| {
-                format!("{} {}", row.score_name.as_deref().unwrap_or("score"), crate::words::decimal(score))
-            }),
-            row.calls.map(|calls| counted(calls, "call", "calls")),
-        ];
-        let run = request.run(&row.trace_id);
-        let told = told.into_iter().flatten().collect::<Vec<_>>().join(", ");
-        vec![Cell::text(&row.why), run, Cell::name(row.service.as_deref()), Cell::text(told)]
-    });
     Ok(Item::Table(Table {
         caption: "All of one: tracewell runs show".into(),
         heads: vec![head("why"), head("run"), head("service"), head("what")],
-        rows: rows.collect(),
-        queries: vec![answer.number],
+        rows,
+        queries,
     }))
+}
+
+impl Worth {
+    fn row(&self, why: &str, request: &Request) -> Vec<Cell> {
+        let told = [
+            self.cost_usd.map(money::dollars),
+            self.duration_ms.map(|time| tracewell_blocks::duration((time * 1e6) as i64)),
+            self.score.map(|score| {
+                format!("{} {}", self.score_name.as_deref().unwrap_or("score"), crate::words::decimal(score))
+            }),
+            self.calls.map(|calls| counted(calls, "call", "calls")),
+        ];
+        let told = told.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        vec![Cell::text(why), request.run(&self.trace_id), Cell::name(self.service.as_deref()), Cell::text(told)]
+    }
 }

@@ -74,6 +74,20 @@ pub async fn record(location: &Location, prices: &Prices, now: i64) -> Result<()
 /// # Errors
 /// When there are none, they are damaged, or the store fails.
 pub(crate) async fn read(location: &Location, version: &str) -> Result<Prices, QueryError> {
+    Ok(Prices::new(catalogues(location, version).await?))
+}
+
+/// The catalogues of the prices of this version, or the one catalogue of this version.
+///
+/// # Errors
+/// When there are none, they are damaged, or the store fails.
+pub async fn kept(location: &Location, version: &str) -> Result<Vec<Arc<Catalogue>>, QueryError> {
+    let all = catalogues(location, version).await?;
+    let one = all.iter().find(|catalogue| catalogue.version() == version).cloned();
+    Ok(one.map_or(all, |one| vec![one]))
+}
+
+async fn catalogues(location: &Location, version: &str) -> Result<Vec<Arc<Catalogue>>, QueryError> {
     let Some(path) = find(location, version).await? else {
         let message = format!("there were no prices of version `{version}`; `tracewell prices versions` lists all");
         return Err(QueryError::wrong(SqlErrorKind::Parameter, message));
@@ -84,7 +98,7 @@ pub(crate) async fn read(location: &Location, version: &str) -> Result<Prices, Q
     }
     let of_one = |a: &PriceRow, b: &PriceRow| (&a.catalogue, &a.version) == (&b.catalogue, &b.version);
     let catalogue = |rows: &[PriceRow]| Catalogue::from_rows(rows.to_vec()).map(Arc::new).map_err(failed);
-    Ok(Prices::new(rows.chunk_by(of_one).map(catalogue).collect::<Result<_, _>>()?))
+    rows.chunk_by(of_one).map(catalogue).collect()
 }
 
 async fn batches(location: &Location, path: &Path) -> Result<Vec<RecordBatch>, QueryError> {

@@ -1,10 +1,8 @@
 //! `tracewell prices`.
 
-use std::sync::Arc;
-
 use anyhow::ensure;
 use clap::{Args, Subcommand};
-use tracewell_pricing::catalogue::{Rule, diff};
+use tracewell_pricing::catalogue::Rule;
 use tracewell_pricing::{Catalogue, Rate, Unit, UnixNanos, moment_text, read_moment};
 use tracewell_query::prices::recorded;
 
@@ -12,6 +10,7 @@ use super::Place;
 use crate::output::{self, Format};
 use crate::prices;
 
+mod diff;
 mod import;
 mod test;
 
@@ -48,11 +47,11 @@ enum Command {
     /// what things cost by them.
     #[command(after_help = "Example:\n  tracewell prices versions")]
     Versions(Versions),
-    /// What one catalogue has other than another: files, or `built-in`.
+    /// What some prices have other than others: files, `built-in`, or versions that were in force.
     #[command(
-        after_help = "Examples:\n  tracewell prices diff built-in prices.json\n  tracewell prices diff old.toml new.toml --format json"
+        after_help = "A version is one that `tracewell prices versions` lists: of all prices that were in force together, or of one catalogue among them.\n\nExamples:\n  tracewell prices diff built-in prices.json\n  tracewell prices diff old.toml new.toml --format json\n  tracewell prices diff 4e1d2c7a90b35f68 c09b7716a2e4d853"
     )]
-    Diff(Diff),
+    Diff(diff::Diff),
 }
 
 #[derive(Debug, Args)]
@@ -101,17 +100,6 @@ impl Versions {
     }
 }
 
-#[derive(Debug, Args)]
-struct Diff {
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
-    /// The earlier catalogue
-    before: String,
-    /// The later catalogue
-    after: String,
-}
-
 fn moment(text: &str) -> Result<UnixNanos, String> {
     read_moment(text).ok_or_else(|| "give a date such as 2026-11-01, or a date and time with its offset".to_owned())
 }
@@ -123,7 +111,7 @@ impl Prices {
             Command::Show(show) => show.run(),
             Command::Test(test) => test.run(),
             Command::Import(import) => import.run(),
-            Command::Diff(diff) => diff.run(),
+            Command::Diff(diff) => diff.run().await,
             Command::Versions(versions) => versions.run().await,
         }
     }
@@ -259,52 +247,6 @@ impl Show {
                 ]
             },
         )?;
-        output::print(Format::or_usual(self.format), &rows)
-    }
-}
-
-impl Diff {
-    fn run(self) -> anyhow::Result<()> {
-        let (before, after): (Arc<Catalogue>, Arc<Catalogue>) =
-            (prices::named(&self.before)?, prices::named(&self.after)?);
-        let found = diff(&before, &after);
-        let mut rows: Vec<[Option<String>; 5]> = Vec::new();
-        let whole = |rule: &Rule, was: bool| {
-            let all = Some(rates(rule));
-            let (before, after) = if was { (all, None) } else { (None, all) };
-            let change = if was { "removed" } else { "added" };
-            [Some(change.to_owned()), Some(rule.id.clone()), None, before, after]
-        };
-        rows.extend(found.added.iter().map(|rule| whole(rule, false)));
-        rows.extend(found.removed.iter().map(|rule| whole(rule, true)));
-        for change in &found.changed {
-            let id = || Some(change.after.id.clone());
-            let changed = || Some("changed".to_owned());
-            rows.extend(change.rates.iter().map(|(over, unit, before, after)| {
-                let what = if *over > 0 { format!("{} over {over}", unit.name()) } else { unit.name().to_owned() };
-                [changed(), id(), Some(what), before.map(|rate| rate.to_string()), after.map(|rate| rate.to_string())]
-            }));
-            if described(change.before) != described(change.after) || change.rates.is_empty() {
-                let said = |rule| Some(described(rule).into_iter().flatten().collect::<Vec<_>>().join(", "));
-                rows.push([
-                    changed(),
-                    id(),
-                    Some("what it is for".to_owned()),
-                    said(change.before),
-                    said(change.after),
-                ]);
-            }
-        }
-        rows.extend(found.providers.iter().map(|provider| {
-            [
-                Some("provider".to_owned()),
-                Some((*provider).to_owned()),
-                Some("names or fallbacks".to_owned()),
-                None,
-                None,
-            ]
-        }));
-        let rows = output::table(&["change", "rule", "what", "before", "after"], rows, |row| row)?;
         output::print(Format::or_usual(self.format), &rows)
     }
 }

@@ -24,12 +24,33 @@ impl Serialize for TimeSpan {
     }
 }
 
+/// A thousand years: so long before now there are dates.
+const MOST: Duration = Duration::from_secs(1_000 * 31_557_600);
+
 impl<'de> Deserialize<'de> for TimeSpan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let wrong = |error| {
+        let wrong = |error: &str| {
             serde::de::Error::custom(format!("`{text}` is not a length of time ({error}); write it like 5s or 7d"))
         };
-        humantime::parse_duration(&text).map(Self).map_err(wrong)
+        match humantime::parse_duration(&text) {
+            Ok(span) if span > MOST => Err(wrong("it is above a thousand years")),
+            Ok(span) => Ok(Self(span)),
+            Err(error) => Err(wrong(&error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_is_one_that_there_are_dates_for() {
+        let read = |text: &str| serde_json::from_value::<TimeSpan>(text.into()).map_err(|error| error.to_string());
+        assert_eq!(read("7d"), Ok(TimeSpan::seconds(7 * 86_400)));
+        assert_eq!(read("1000years").map(|span| span.get()), Ok(MOST));
+        assert!(read("300000years").is_err_and(|told| told.contains("above a thousand years")));
+        assert!(read("soon").is_err_and(|told| told.contains("write it like 5s or 7d")));
     }
 }
