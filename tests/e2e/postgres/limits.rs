@@ -1,6 +1,6 @@
 //! What a query may take, and that it takes it from nobody else.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -151,6 +151,29 @@ async fn a_function_stops_within_its_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_finds_nothing_stops_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = started(&folder, &[]).await;
+    let mut client = Raw::connect(&server);
+    client.start();
+    client.message(Some(b'Q'), b"SET statement_timeout = '1s'\0");
+    while client.receive().0 != b'Z' {}
+    // Hours of work: a million millions of pairs, none of which is found.
+    let series = "generate_series(1, 1000000)";
+    for joined in [
+        format!("{series} AS a JOIN {series} AS b ON a.value + b.value < 0"),
+        format!("{series} AS a JOIN {series} AS b ON a.value % 2 = b.value % 2 AND a.value + b.value < 0"),
+        format!("{series} AS a WHERE EXISTS (SELECT 1 FROM {series} AS b WHERE a.value + b.value < 0)"),
+    ] {
+        let since = Instant::now();
+        assert_eq!(refused(&mut client, &format!("SELECT count(*) FROM {joined}")), "57014", "{joined}");
+        while client.receive().0 != b'Z' {}
+        assert!(since.elapsed() < Duration::from_secs(15), "{joined}: after {:?}", since.elapsed());
+    }
+    falls_silent(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn so_many_may_connect_and_a_refusal_names_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     let server = limited(&folder, &[("TRACEWELL_POSTGRES_CONNECTIONS", "3")]).await;
@@ -170,9 +193,9 @@ async fn so_many_may_connect_and_a_refusal_names_the_limit() {
     assert_eq!(idle[0].receive().0, b'T');
     super::filled(&server).await;
     drop(idle);
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while Raw::connect(&server).refused() {
-        assert!(std::time::Instant::now() < deadline, "their places are not given back");
+        assert!(Instant::now() < deadline, "their places are not given back");
     }
     still_answers(&server);
 }
