@@ -231,6 +231,7 @@ impl Engine {
         let view = ReadView::take(&self.lake, self.fresh.as_ref())?;
         let environment = memory::of_query(&self.environment, self.limits.memory_per_query)?;
         let context = session(self.limits.threads, &environment, time_zone)?;
+        memory::fit(&context, self.limits.memory_per_query);
         let prices = self.prices_as_of(settings.prices.as_deref()).await?;
         functions::register_prices(&context, &prices);
         for (name, facts) in view.facts() {

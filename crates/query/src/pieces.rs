@@ -23,7 +23,7 @@ use crate::stop;
 use crate::through::Through;
 
 /// Bytes between two looks at whether the query is to stop.
-const PIECE: usize = 64 << 10;
+pub(crate) const PIECE: usize = 64 << 10;
 
 /// Cuts what is given to plans that match patterns.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ fn is_pattern(expression: &dyn PhysicalExpr) -> bool {
 /// Rows in batches that are soon worked on, until the query is to stop.
 fn cut(batches: SendableRecordBatchStream, context: Arc<TaskContext>) -> SendableRecordBatchStream {
     let schema = batches.schema();
-    let cut = batches.map_ok(|batch| stream::iter(pieces(&batch).map(Ok))).try_flatten();
+    let cut = batches.map_ok(|batch| stream::iter(pieces(&batch, PIECE).map(Ok))).try_flatten();
     let watched = cut.map(move |piece| {
         stop::check(context.session_config().options())?;
         piece
@@ -94,11 +94,11 @@ fn cut(batches: SendableRecordBatchStream, context: Arc<TaskContext>) -> Sendabl
     Box::pin(RecordBatchStreamAdapter::new(schema, watched))
 }
 
-/// A batch in pieces that are soon worked on.
-pub(crate) fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
+/// A batch in pieces of about `most` bytes, or of one row.
+pub(crate) fn pieces(batch: &RecordBatch, most: usize) -> impl Iterator<Item = RecordBatch> + use<> {
     let (batch, rows) = (batch.clone(), batch.num_rows());
     let size: usize = batch.columns().iter().map(|column| bytes(column.as_ref())).sum();
-    let length = (rows * PIECE / size.max(1)).clamp(1, rows.max(1));
+    let length = (most / size.div_ceil(rows.max(1)).max(1)).clamp(1, rows.max(1));
     (0..rows.max(1)).step_by(length).map(move |start| batch.slice(start, length.min(rows - start)))
 }
 
@@ -114,7 +114,8 @@ mod tests {
             let texts: StringViewArray = (0..rows).map(|_| Some("x".repeat(length))).collect();
             RecordBatch::try_from_iter([("a", Arc::new(texts) as ArrayRef)]).expect("one column")
         };
-        let rows = |length, count| pieces(&batch(length, count)).map(|piece| piece.num_rows()).collect::<Vec<_>>();
+        let rows =
+            |length, count| pieces(&batch(length, count), PIECE).map(|piece| piece.num_rows()).collect::<Vec<_>>();
         assert_eq!(rows(20, 1000), [1000]);
         assert_eq!(rows(PIECE / 4, 5), [4, 1]);
         assert_eq!(rows(3 * PIECE, 2), [1, 1]);

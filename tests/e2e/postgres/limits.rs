@@ -109,6 +109,25 @@ async fn a_query_has_memory_and_disk_of_its_own_and_leaves_the_rest_to_others() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn long_texts_are_sorted_on_disk_where_memory_is_too_small_for_a_batch_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let spill = folder.path().join("spill");
+    let environment = [
+        ("TRACEWELL_QUERY_MEMORY", "512MiB"),
+        ("TRACEWELL_QUERY_MEMORY_PER_QUERY", "128MiB"),
+        ("TRACEWELL_QUERY_SPILL", spill.to_str().unwrap()),
+    ];
+    let server = limited(&folder, &environment).await;
+    // 256 MB in 8,000 texts, which are one batch to DataFusion.
+    let sql = "SELECT max(n) AS n FROM (SELECT row_number() OVER (ORDER BY text) AS n
+               FROM (SELECT repeat(md5(value::text), 1000) AS text FROM generate_series(1, 8000)))";
+    let answer = client().post(format!("{}/v1/sql", server.api)).body(sql).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap().trim(), r#"[{"n":8000}]"#);
+    let spilled = std::fs::read_dir(&spill).unwrap().count();
+    assert!(spilled > 0, "nothing was spilled where it should be");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_query_over_http_ends_with_its_client() {
     let folder = tempfile::tempdir().unwrap();
     let server = limited(&folder, &[]).await;

@@ -30,7 +30,7 @@ use tracewell_model::time::Day;
 
 use super::{CONTENT, DATE, HASH, TENANT};
 use crate::compact::compact;
-use crate::pieces::pieces;
+use crate::pieces::{PIECE, pieces};
 use crate::provider::FactProvider;
 use crate::stop;
 
@@ -331,7 +331,8 @@ impl Named {
 /// Which of `texts` satisfy a filter over them.
 fn satisfy(filter: &Arc<dyn PhysicalExpr>, texts: ArrayRef, options: &ConfigOptions) -> Result<Vec<bool>> {
     let mut satisfied = Vec::with_capacity(texts.len());
-    for piece in pieces(&RecordBatch::try_from_iter_with_nullable([(CONTENT, texts, true)])?) {
+    let texts = RecordBatch::try_from_iter_with_nullable([(CONTENT, texts, true)])?;
+    for piece in pieces(&texts, PIECE) {
         stop::check(options)?;
         let answers = filter.evaluate(&piece)?.into_array(piece.num_rows())?;
         satisfied.extend(answers.as_boolean().iter().map(|answer| answer == Some(true)));
