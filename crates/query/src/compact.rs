@@ -14,20 +14,17 @@ use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
 use datafusion::common::Result;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::TaskContext;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, replace_children_if_necessary};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{TryStreamExt, stream};
 
 use crate::memory;
 use crate::pieces::pieces;
-use crate::through::Through;
+use crate::through::{Each, through};
 
 /// Buffers may be this much larger than the text in use.
 const SLACK: usize = 2;
@@ -39,37 +36,19 @@ const PARTS: usize = 128;
 
 /// Compacts what a plan keeps in memory: the rows of a sort, those of a join that the others are looked up in, and
 /// those that a recursive query goes on with.
-#[derive(Debug)]
-pub(crate) struct Compacting;
+pub(crate) const COMPACTING: Each = Each { name: "compacting", change: compacting };
 
-impl PhysicalOptimizerRule for Compacting {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let compacted = plan.transform_up(|plan| {
-            let kept = if plan.is::<SortExec>() || plan.is::<HashJoinExec>() {
-                1
-            } else if plan.is::<RecursiveQueryExec>() {
-                2
-            } else {
-                return Ok(Transformed::no(plan));
-            };
-            let mut children: Vec<_> = plan.children().into_iter().cloned().collect();
-            for child in children.iter_mut().take(kept) {
-                if child.schema().fields().iter().any(|field| has_text(field.data_type())) {
-                    *child = Arc::new(Through::new("Compact", Arc::clone(child), compacted));
-                }
-            }
-            Ok(Transformed::yes(replace_children_if_necessary(plan, children)?))
-        })?;
-        Ok(compacted.data)
-    }
-
-    fn name(&self) -> &str {
-        "compacting"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+fn compacting(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let kept = if plan.is::<SortExec>() || plan.is::<HashJoinExec>() {
+        1
+    } else if plan.is::<RecursiveQueryExec>() {
+        2
+    } else {
+        return Ok(plan);
+    };
+    through(plan, "Compact", compacted, |place, rows| {
+        place < kept && rows.schema().fields().iter().any(|field| has_text(field.data_type()))
+    })
 }
 
 /// The same rows, with the text of no others.

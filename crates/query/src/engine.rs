@@ -23,12 +23,12 @@ use tracewell_lake::scan::Store;
 use tracewell_lake::{Fresh, Lake};
 use tracewell_model::schema::{KEPT_TABLES, PRICES};
 
-use crate::compact::Compacting;
+use crate::compact::COMPACTING;
 use crate::dated::DatedProvider;
 use crate::derived::DerivedProvider;
 use crate::error::QueryError;
 use crate::parts::Seen;
-use crate::pieces::InPieces;
+use crate::pieces::IN_PIECES;
 use crate::prices::{self, PriceBooks, Prices};
 use crate::provider::FactProvider;
 use crate::relation::{self, Relation};
@@ -37,7 +37,7 @@ use crate::session::{Dialect, Session, Settings};
 use crate::source::Source;
 use crate::texts::{FewerTexts, Planner};
 use crate::view::{ReadView, TableView};
-use crate::yielding::Yielding;
+use crate::yielding::YIELDING;
 use crate::{ahead, described, exact, functions, length, memory, newest, stop, views, warm, zone};
 
 /// What queries may take.
@@ -363,9 +363,9 @@ pub(crate) fn session(
     options.sql_parser.collect_spans = true;
     options.execution.time_zone = Some(time_zone.to_owned());
     let mut rules = PhysicalOptimizer::new().rules;
-    rules.push(Arc::new(Yielding));
-    rules.push(Arc::new(InPieces));
-    rules.push(Arc::new(Compacting));
+    for rule in [YIELDING, IN_PIECES, COMPACTING] {
+        rules.push(Arc::new(rule));
+    }
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::clone(environment))

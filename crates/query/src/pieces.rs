@@ -7,48 +7,28 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::Result;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, LikeExpr};
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, replace_children_if_necessary};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::functions::bytes;
 use crate::stop;
-use crate::through::Through;
+use crate::through::{Each, through};
 
 /// Bytes between two looks at whether the query is to stop.
 pub(crate) const PIECE: usize = 64 << 10;
 
 /// Cuts what is given to plans that match patterns.
-#[derive(Debug)]
-pub(crate) struct InPieces;
+pub(crate) const IN_PIECES: Each = Each { name: "in_pieces", change: in_pieces };
 
-impl PhysicalOptimizerRule for InPieces {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let cut = plan.transform_up(|plan| {
-            if plan.children().is_empty() || !has_pattern(plan.as_ref())? {
-                return Ok(Transformed::no(plan));
-            }
-            let cut = |child| Arc::new(Through::new("Pieces", Arc::clone(child), cut)) as Arc<dyn ExecutionPlan>;
-            let children = plan.children().into_iter().map(cut).collect();
-            Ok(Transformed::yes(replace_children_if_necessary(plan, children)?))
-        })?;
-        Ok(cut.data)
-    }
-
-    fn name(&self) -> &str {
-        "in_pieces"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+fn in_pieces(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let has_pattern = has_pattern(plan.as_ref())?;
+    through(plan, "Pieces", cut, |_, _| has_pattern)
 }
 
 /// Whether an expression of the plan, or a part of one, matches a pattern.

@@ -8,20 +8,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{JoinType, Result};
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::unnest::UnnestExec;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, replace_children_if_necessary};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{TryStreamExt, stream};
 
-use crate::through::Through;
+use crate::through::{Each, through};
 
 /// About how long a join may work before others have a turn.
 const TURN: Duration = Duration::from_millis(100);
@@ -32,33 +29,21 @@ const STEP: usize = 4;
 
 /// Counts the batches of what multiplies rows as those that are read, and gives joins that may drop their pairs few
 /// rows at a time.
-#[derive(Debug)]
-pub(crate) struct Yielding;
+pub(crate) const YIELDING: Each = Each { name: "yielding", change: yielding };
 
-impl PhysicalOptimizerRule for Yielding {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let wrapped = plan.transform_up(|plan| {
-            let multiplies = plan.is::<CrossJoinExec>()
-                || plan.is::<NestedLoopJoinExec>()
-                || plan.is::<HashJoinExec>()
-                || plan.is::<SortMergeJoinExec>()
-                || plan.is::<UnnestExec>();
-            if !multiplies {
-                return Ok(Transformed::no(plan));
-            }
-            let plan = if may_drop_pairs(plan.as_ref()) { with_turns(plan)? } else { plan };
-            Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan)) as _))
-        })?;
-        Ok(wrapped.data)
+fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let multiplies = plan.is::<CrossJoinExec>()
+        || plan.is::<NestedLoopJoinExec>()
+        || plan.is::<HashJoinExec>()
+        || plan.is::<SortMergeJoinExec>()
+        || plan.is::<UnnestExec>();
+    if !multiplies {
+        return Ok(plan);
     }
-
-    fn name(&self) -> &str {
-        "yielding"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+    let may_drop_pairs = may_drop_pairs(plan.as_ref());
+    // A join takes the rows of its second side one after the other.
+    let plan = through(plan, "Turns", in_turns, |place, _| may_drop_pairs && place == 1)?;
+    Ok(Arc::new(CooperativeExec::new(plan)))
 }
 
 /// Whether a join may look at many pairs of rows without giving any.
@@ -68,15 +53,6 @@ fn may_drop_pairs(plan: &dyn ExecutionPlan) -> bool {
             let gives_pairs = [JoinType::Inner, JoinType::Left, JoinType::Right, JoinType::Full];
             join.filter().is_some() || !gives_pairs.contains(join.join_type())
         })
-}
-
-/// A join whose second side, the rows of which it takes one after the other, comes in pieces.
-fn with_turns(join: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let mut children: Vec<_> = join.children().into_iter().cloned().collect();
-    if let Some(rows) = children.get_mut(1) {
-        *rows = Arc::new(Through::new("Turns", Arc::clone(rows), in_turns));
-    }
-    replace_children_if_necessary(join, children)
 }
 
 /// Rows in pieces, with a turn for others after each.
