@@ -1,7 +1,6 @@
 //! Running queries: read-only, bounded, on a runtime of their own.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -27,6 +26,7 @@ use crate::compact::COMPACTING;
 use crate::dated::DatedProvider;
 use crate::derived::DerivedProvider;
 use crate::error::QueryError;
+use crate::limits::Limits;
 use crate::parts::Seen;
 use crate::pieces::IN_PIECES;
 use crate::prices::{self, PriceBooks, Prices};
@@ -39,50 +39,6 @@ use crate::texts::{FewerTexts, Planner};
 use crate::view::{ReadView, TableView};
 use crate::yielding::YIELDING;
 use crate::{ahead, described, exact, functions, length, memory, newest, stop, views, warm, zone};
-
-/// What queries may take.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Memory of all queries together.
-    pub memory_bytes: usize,
-    /// Memory of one query; sorts and aggregates beyond it spill to disk.
-    pub memory_per_query: usize,
-    /// A query that runs longer is stopped.
-    pub timeout: Duration,
-    /// Queries that run at the same time; more wait.
-    pub concurrent: usize,
-    /// Beside those, queries that have run for more than two seconds; more of them wait.
-    pub long: usize,
-    /// Rows of one answer.
-    pub rows: u64,
-    /// Bytes of the rows of one answer in memory.
-    pub bytes: u64,
-    /// Threads that queries run on, apart from the network's.
-    pub threads: usize,
-    /// Where sorts and aggregates spill to; nowhere when `None`.
-    pub spill: Option<PathBuf>,
-    /// Bytes of what all queries together have spilled.
-    pub spill_bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            // What can spill shares it evenly, whether it holds anything or not; a plan of `messages` has more than a
-            // dozen such operators, and two messages of 16 MiB are sorted in 75 MiB.
-            memory_bytes: 2 << 30,
-            memory_per_query: 3 << 29,
-            timeout: Duration::from_secs(300),
-            concurrent: 16,
-            long: 4,
-            rows: 50_000_000,
-            bytes: 16 << 30,
-            threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
-            spill: Some(std::env::temp_dir()),
-            spill_bytes: 64 << 30,
-        }
-    }
-}
 
 /// Where the tables and views are.
 pub(crate) const CATALOG: &str = "tracewell";
