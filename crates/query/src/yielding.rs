@@ -111,9 +111,11 @@ fn rows_after(rows: usize, took: Duration) -> usize {
 mod tests {
     use datafusion::arrow::array::{ArrayRef, AsArray, Int64Array};
     use datafusion::arrow::datatypes::Int64Type;
+    use datafusion::physical_plan::{collect, displayable};
     use futures::StreamExt;
 
     use super::*;
+    use crate::engine::session;
 
     fn numbers(of: std::ops::Range<i64>) -> RecordBatch {
         RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from_iter_values(of)) as ArrayRef)]).expect("one column")
@@ -125,6 +127,25 @@ mod tests {
         assert_eq!(rows_after(1, TURN * 100), 1);
         assert_eq!(rows_after(64, TURN / 2), 64);
         assert_eq!(rows_after(64, Duration::ZERO), 256);
+    }
+
+    #[tokio::test]
+    async fn joins_that_may_drop_pairs_are_given_few_rows_at_a_time_and_find_all_the_same() -> Result<()> {
+        let context = session(2, &Arc::default(), "UTC")?;
+        let series = "generate_series(1, 100)";
+        for (condition, has_turns, found) in [
+            ("a.value = b.value", false, 100),
+            ("a.value = b.value AND a.value + b.value > 100", true, 50),
+            ("a.value < b.value", true, 100 * 99 / 2),
+        ] {
+            let sql = format!("SELECT count(*) FROM {series} AS a JOIN {series} AS b ON {condition}");
+            let plan = context.sql(&sql).await?.create_physical_plan().await?;
+            let shown = displayable(plan.as_ref()).indent(false).to_string();
+            assert_eq!(shown.contains("Turns"), has_turns, "{shown}");
+            let rows = collect(plan, context.task_ctx()).await?;
+            assert_eq!(rows[0].column(0).as_primitive::<Int64Type>().value(0), found, "{condition}");
+        }
+        Ok(())
     }
 
     #[tokio::test]
