@@ -2,67 +2,53 @@
 //!
 //! A text column points into buffers, and a slice, a filter or a sort keeps all of them: a batch of few rows can hold
 //! the text of a whole table. Whoever counts its memory counts that, and Arrow's stream format sends it: 33 batches of
-//! a sort over 270,000 rows came to gigabytes.
+//! a sort over 270,000 rows came to gigabytes. And a batch of long texts can be more than a sort may have at all.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, ByteView, GenericByteViewArray, ListArray, MapArray, RecordBatch, RecordBatchOptions,
-    StructArray,
+    StructArray, UInt64Array,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
+use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
 use datafusion::common::Result;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::execution::TaskContext;
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, replace_children_if_necessary};
-use futures::TryStreamExt;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use futures::{TryStreamExt, stream};
 
-use crate::through::Through;
+use crate::memory;
+use crate::pieces::pieces;
+use crate::through::{Each, through};
 
 /// Buffers may be this much larger than the text in use.
 const SLACK: usize = 2;
 /// Buffers smaller than this stay as they are.
 const SMALL: usize = 64 << 10;
+/// A batch that is kept may be so small a part of the memory of its query: a dozen sorts share that, and each takes
+/// twice what it keeps.
+const PARTS: usize = 128;
 
 /// Compacts what a plan keeps in memory: the rows of a sort, those of a join that the others are looked up in, and
 /// those that a recursive query goes on with.
-#[derive(Debug)]
-pub(crate) struct Compacting;
+pub(crate) const COMPACTING: Each = Each { name: "compacting", change: compacting };
 
-impl PhysicalOptimizerRule for Compacting {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let compacted = plan.transform_up(|plan| {
-            let kept = if plan.is::<SortExec>() || plan.is::<HashJoinExec>() {
-                1
-            } else if plan.is::<RecursiveQueryExec>() {
-                2
-            } else {
-                return Ok(Transformed::no(plan));
-            };
-            let mut children: Vec<_> = plan.children().into_iter().cloned().collect();
-            for child in children.iter_mut().take(kept) {
-                if child.schema().fields().iter().any(|field| has_text(field.data_type())) {
-                    *child = Arc::new(Through::new("Compact", Arc::clone(child), |rows, _| compacted(rows)));
-                }
-            }
-            Ok(Transformed::yes(replace_children_if_necessary(plan, children)?))
-        })?;
-        Ok(compacted.data)
-    }
-
-    fn name(&self) -> &str {
-        "compacting"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+fn compacting(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let kept = if plan.is::<SortExec>() || plan.is::<HashJoinExec>() {
+        1
+    } else if plan.is::<RecursiveQueryExec>() {
+        2
+    } else {
+        return Ok(plan);
+    };
+    through(plan, "Compact", compacted, |place, rows| {
+        place < kept && rows.schema().fields().iter().any(|field| has_text(field.data_type()))
+    })
 }
 
 /// The same rows, with the text of no others.
@@ -78,6 +64,7 @@ pub(crate) fn compact(batch: RecordBatch) -> RecordBatch {
 fn has_text(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8View | DataType::BinaryView => true,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => true,
         DataType::List(item) | DataType::Map(item, _) => has_text(item.data_type()),
         DataType::Struct(fields) => fields.iter().any(|field| has_text(field.data_type())),
         _ => false,
@@ -132,15 +119,30 @@ fn used<T: ByteViewType>(views: &GenericByteViewArray<T>) -> usize {
     views.views().iter().map(long).sum()
 }
 
-/// Rows as they come, each batch compacted.
-fn compacted(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+/// Rows as they come, each batch compacted, and in parts where it is large.
+fn compacted(rows: SendableRecordBatchStream, context: Arc<TaskContext>) -> SendableRecordBatchStream {
     let schema = rows.schema();
-    Box::pin(RecordBatchStreamAdapter::new(schema, rows.map_ok(compact)))
+    let most = memory::limit(&context.runtime_env()).map_or(usize::MAX, |bytes| bytes / PARTS);
+    let parts = rows.map_ok(move |batch| stream::iter(parts(&batch, most))).try_flatten();
+    Box::pin(RecordBatchStreamAdapter::new(schema, parts))
+}
+
+/// A batch in parts of about `most` bytes, none of which holds the memory of another.
+fn parts(batch: &RecordBatch, most: usize) -> impl Iterator<Item = Result<RecordBatch>> + use<> {
+    let rows = batch.num_rows();
+    pieces(batch, most).map(move |piece| {
+        if piece.num_rows() == rows {
+            return Ok(compact(piece));
+        }
+        let all = UInt64Array::from_iter_values(0..piece.num_rows() as u64);
+        Ok(compact(take_record_batch(&piece, &all)?))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use datafusion::arrow::array::StringViewArray;
+    use datafusion::arrow::compute::concat_batches;
     use datafusion::arrow::datatypes::Field;
 
     use super::*;
@@ -176,6 +178,19 @@ mod tests {
         let values = slice.column(0).as_list::<i32>().values().as_struct().column(0).clone();
         let held = values.as_string_view().data_buffers().iter().map(|buffer| buffer.capacity()).sum::<usize>();
         assert!(held < 1_000, "{held}");
+    }
+
+    #[test]
+    fn a_batch_of_long_texts_comes_in_parts_with_memory_of_their_own() {
+        const LONG: usize = 64 << 10;
+        let texts: StringViewArray = (0..8).map(|row| Some(row.to_string().repeat(LONG))).collect();
+        let numbers = UInt64Array::from_iter_values(0..8);
+        let columns = [("text", Arc::new(texts) as ArrayRef), ("number", Arc::new(numbers) as ArrayRef)];
+        let whole = RecordBatch::try_from_iter(columns).expect("two columns");
+        let parts: Vec<_> = parts(&whole, 3 * LONG).collect::<Result<_>>().expect("it can be cut");
+        assert_eq!(parts.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [2; 4]);
+        assert!(parts.iter().all(|part| part.get_array_memory_size() < 3 * LONG));
+        assert_eq!(concat_batches(&whole.schema(), &parts).expect("they are of one schema"), whole);
     }
 
     #[test]

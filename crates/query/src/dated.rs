@@ -57,7 +57,7 @@ impl DatedProvider {
     }
 
     /// Every date of which there is anything.
-    pub(crate) fn days(&self) -> BTreeSet<Day> {
+    pub(crate) fn days(&self) -> &BTreeSet<Day> {
         self.source.view.days()
     }
 
@@ -165,8 +165,8 @@ impl TableProvider for DatedProvider {
             Some(traces) => Some(lookup::places(traces, &self.source).await?),
             None => None,
         };
-        let days = traces.as_ref().map_or_else(|| self.days(), |traces| traces.days.clone());
-        let wanted = among(&days, predicate.as_ref(), &self.schema);
+        let days = traces.as_ref().map_or(self.days(), |traces| &traces.days);
+        let wanted = among(days, predicate.as_ref(), &self.schema);
         let schema = projected(&self.schema, projection)?;
         if wanted.is_empty() {
             return Ok(Arc::new(EmptyExec::new(schema)));

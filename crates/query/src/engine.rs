@@ -1,7 +1,6 @@
 //! Running queries: read-only, bounded, on a runtime of their own.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -23,12 +22,13 @@ use tracewell_lake::scan::Store;
 use tracewell_lake::{Fresh, Lake};
 use tracewell_model::schema::{KEPT_TABLES, PRICES};
 
-use crate::compact::Compacting;
+use crate::compact::COMPACTING;
 use crate::dated::DatedProvider;
 use crate::derived::DerivedProvider;
 use crate::error::QueryError;
+use crate::limits::Limits;
 use crate::parts::Seen;
-use crate::pieces::InPieces;
+use crate::pieces::IN_PIECES;
 use crate::prices::{self, PriceBooks, Prices};
 use crate::provider::FactProvider;
 use crate::relation::{self, Relation};
@@ -37,52 +37,8 @@ use crate::session::{Dialect, Session, Settings};
 use crate::source::Source;
 use crate::texts::{FewerTexts, Planner};
 use crate::view::{ReadView, TableView};
-use crate::yielding::Yielding;
+use crate::yielding::YIELDING;
 use crate::{ahead, described, exact, functions, length, memory, newest, stop, views, warm, zone};
-
-/// What queries may take.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Memory of all queries together.
-    pub memory_bytes: usize,
-    /// Memory of one query; sorts and aggregates beyond it spill to disk.
-    pub memory_per_query: usize,
-    /// A query that runs longer is stopped.
-    pub timeout: Duration,
-    /// Queries that run at the same time; more wait.
-    pub concurrent: usize,
-    /// Beside those, queries that have run for more than two seconds; more of them wait.
-    pub long: usize,
-    /// Rows of one answer.
-    pub rows: u64,
-    /// Bytes of the rows of one answer in memory.
-    pub bytes: u64,
-    /// Threads that queries run on, apart from the network's.
-    pub threads: usize,
-    /// Where sorts and aggregates spill to; nowhere when `None`.
-    pub spill: Option<PathBuf>,
-    /// Bytes of what all queries together have spilled.
-    pub spill_bytes: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            // What can spill shares it evenly, whether it holds anything or not; a plan of `messages` has more than a
-            // dozen such operators, and two messages of 16 MiB are sorted in 75 MiB.
-            memory_bytes: 2 << 30,
-            memory_per_query: 3 << 29,
-            timeout: Duration::from_secs(300),
-            concurrent: 16,
-            long: 4,
-            rows: 50_000_000,
-            bytes: 16 << 30,
-            threads: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
-            spill: Some(std::env::temp_dir()),
-            spill_bytes: 64 << 30,
-        }
-    }
-}
 
 /// Where the tables and views are.
 pub(crate) const CATALOG: &str = "tracewell";
@@ -235,6 +191,7 @@ impl Engine {
             // Parts of a price move towards the tables one by one, and each then works the price out anew.
             context.state_ref().write().config_mut().options_mut().optimizer.enable_leaf_expression_pushdown = false;
         }
+        memory::fit(&context, self.limits.memory_per_query);
         let prices = self.prices_as_of(settings.prices.as_deref()).await?;
         functions::register_prices(&context, &prices);
         for (name, facts) in view.facts() {
@@ -366,9 +323,9 @@ pub(crate) fn session(
     options.sql_parser.collect_spans = true;
     options.execution.time_zone = Some(time_zone.to_owned());
     let mut rules = PhysicalOptimizer::new().rules;
-    rules.push(Arc::new(Yielding));
-    rules.push(Arc::new(InPieces));
-    rules.push(Arc::new(Compacting));
+    for rule in [YIELDING, IN_PIECES, COMPACTING] {
+        rules.push(Arc::new(rule));
+    }
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::clone(environment))

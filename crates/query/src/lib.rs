@@ -27,6 +27,7 @@ mod fresh;
 mod functions;
 mod in_turn;
 mod length;
+mod limits;
 mod lookup;
 mod memory;
 pub mod named;
@@ -53,8 +54,9 @@ mod warm;
 mod yielding;
 mod zone;
 
-pub use engine::{Engine, Limits};
+pub use engine::Engine;
 pub use error::{Location, QueryError, SqlError, SqlErrorKind};
+pub use limits::Limits;
 pub use prices::Prices;
 pub use relation::Relation;
 pub use running::Rows;

@@ -24,7 +24,6 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::datasource::{ViewTable, provider_as_source};
-use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::prelude::{SessionContext, col};
@@ -33,6 +32,7 @@ use tracewell_model::schema::LOGS;
 use tracewell_model::time::Day;
 
 use crate::lookup::{self, Places};
+use crate::memory;
 use crate::one_of::one_of;
 use crate::settled::{SOURCES, beside};
 use crate::source::Source;
@@ -184,8 +184,5 @@ fn restrict(context: &SessionContext, name: &str, wanted: Expr) -> Result<()> {
 }
 
 fn rows_of_a_part(environment: &RuntimeEnv) -> usize {
-    match environment.memory_pool.memory_limit() {
-        MemoryLimit::Finite(bytes) => (bytes / ROW_BYTES).max(FEWEST_ROWS),
-        _ => ROWS_WITHOUT_LIMIT,
-    }
+    memory::limit(environment).map_or(ROWS_WITHOUT_LIMIT, |bytes| (bytes / ROW_BYTES).max(FEWEST_ROWS))
 }

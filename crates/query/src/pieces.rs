@@ -7,48 +7,28 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::Result;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, LikeExpr};
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, replace_children_if_necessary};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::functions::bytes;
 use crate::stop;
-use crate::through::Through;
+use crate::through::{Each, through};
 
 /// Bytes between two looks at whether the query is to stop.
-const PIECE: usize = 64 << 10;
+pub(crate) const PIECE: usize = 64 << 10;
 
 /// Cuts what is given to plans that match patterns.
-#[derive(Debug)]
-pub(crate) struct InPieces;
+pub(crate) const IN_PIECES: Each = Each { name: "in_pieces", change: in_pieces };
 
-impl PhysicalOptimizerRule for InPieces {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let cut = plan.transform_up(|plan| {
-            if plan.children().is_empty() || !has_pattern(plan.as_ref())? {
-                return Ok(Transformed::no(plan));
-            }
-            let cut = |child| Arc::new(Through::new("Pieces", Arc::clone(child), cut)) as Arc<dyn ExecutionPlan>;
-            let children = plan.children().into_iter().map(cut).collect();
-            Ok(Transformed::yes(replace_children_if_necessary(plan, children)?))
-        })?;
-        Ok(cut.data)
-    }
-
-    fn name(&self) -> &str {
-        "in_pieces"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+fn in_pieces(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let has_pattern = has_pattern(plan.as_ref())?;
+    through(plan, "Pieces", cut, |_, _| has_pattern)
 }
 
 /// Whether an expression of the plan, or a part of one, matches a pattern.
@@ -86,7 +66,7 @@ fn is_pattern(expression: &dyn PhysicalExpr) -> bool {
 /// Rows in batches that are soon worked on, until the query is to stop.
 fn cut(batches: SendableRecordBatchStream, context: Arc<TaskContext>) -> SendableRecordBatchStream {
     let schema = batches.schema();
-    let cut = batches.map_ok(|batch| stream::iter(pieces(&batch).map(Ok))).try_flatten();
+    let cut = batches.map_ok(|batch| stream::iter(pieces(&batch, PIECE).map(Ok))).try_flatten();
     let watched = cut.map(move |piece| {
         stop::check(context.session_config().options())?;
         piece
@@ -94,11 +74,11 @@ fn cut(batches: SendableRecordBatchStream, context: Arc<TaskContext>) -> Sendabl
     Box::pin(RecordBatchStreamAdapter::new(schema, watched))
 }
 
-/// A batch in pieces that are soon worked on.
-pub(crate) fn pieces(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + use<> {
+/// A batch in pieces of about `most` bytes, or of one row.
+pub(crate) fn pieces(batch: &RecordBatch, most: usize) -> impl Iterator<Item = RecordBatch> + use<> {
     let (batch, rows) = (batch.clone(), batch.num_rows());
     let size: usize = batch.columns().iter().map(|column| bytes(column.as_ref())).sum();
-    let length = (rows * PIECE / size.max(1)).clamp(1, rows.max(1));
+    let length = (most / size.div_ceil(rows.max(1)).max(1)).clamp(1, rows.max(1));
     (0..rows.max(1)).step_by(length).map(move |start| batch.slice(start, length.min(rows - start)))
 }
 
@@ -114,7 +94,8 @@ mod tests {
             let texts: StringViewArray = (0..rows).map(|_| Some("x".repeat(length))).collect();
             RecordBatch::try_from_iter([("a", Arc::new(texts) as ArrayRef)]).expect("one column")
         };
-        let rows = |length, count| pieces(&batch(length, count)).map(|piece| piece.num_rows()).collect::<Vec<_>>();
+        let rows =
+            |length, count| pieces(&batch(length, count), PIECE).map(|piece| piece.num_rows()).collect::<Vec<_>>();
         assert_eq!(rows(20, 1000), [1000]);
         assert_eq!(rows(PIECE / 4, 5), [4, 1]);
         assert_eq!(rows(3 * PIECE, 2), [1, 1]);

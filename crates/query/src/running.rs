@@ -19,8 +19,8 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::compact::compact;
-use crate::engine::Limits;
 use crate::error::QueryError;
+use crate::limits::Limits;
 
 /// A query that works longer is a long one.
 const QUICK: Duration = Duration::from_secs(2);

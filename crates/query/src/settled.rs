@@ -13,7 +13,7 @@ use datafusion::arrow::compute::{max, min};
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::provider_as_source;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryLimit};
+use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::SendableRecordBatchStream;
@@ -25,6 +25,7 @@ use tracewell_model::time::{Day, NANOS_PER_DAY, NANOS_PER_SECOND};
 
 use crate::derived::DerivedProvider;
 use crate::engine::session;
+use crate::memory;
 use crate::source::Source;
 use crate::view::{ReadView, TableView};
 use crate::views;
@@ -202,13 +203,9 @@ pub async fn rows(
 
 /// The same with half of the memory.
 fn half(runtime: &Arc<RuntimeEnv>) -> Result<Arc<RuntimeEnv>> {
-    match runtime.memory_pool.memory_limit() {
-        MemoryLimit::Finite(bytes) => {
-            let pool = Arc::new(FairSpillPool::new(bytes / 2));
-            RuntimeEnvBuilder::from_runtime_env(runtime).with_memory_pool(pool).build_arc()
-        }
-        _ => Ok(Arc::clone(runtime)),
-    }
+    let Some(bytes) = memory::limit(runtime) else { return Ok(Arc::clone(runtime)) };
+    let pool = Arc::new(FairSpillPool::new(bytes / 2));
+    RuntimeEnvBuilder::from_runtime_env(runtime).with_memory_pool(pool).build_arc()
 }
 
 /// The days whose facts have a part in the results of `days`.

@@ -5,6 +5,7 @@
 //! texts stream past them. Memory holds a window; and where few rows want texts, few are read.
 
 mod filling;
+mod window;
 
 use std::cmp::Ordering;
 use std::collections::HashSet;

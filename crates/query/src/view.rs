@@ -30,6 +30,10 @@ impl TableView {
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty() && self.fresh.is_empty()
     }
+
+    fn days(&self) -> impl Iterator<Item = Day> {
+        self.files.iter().map(|file| file.day).chain(self.fresh.iter().map(|(day, _)| *day))
+    }
 }
 
 /// Every table at one moment.
@@ -38,6 +42,8 @@ pub struct ReadView {
     tables: HashMap<&'static str, TableView>,
     kept: Vec<TableView>,
     sources: Sources,
+    /// Every date of which there is anything.
+    days: BTreeSet<Day>,
 }
 
 impl ReadView {
@@ -62,8 +68,8 @@ impl ReadView {
             let files = table.snapshot().files.clone();
             TableView { table: Arc::clone(table), files, fresh: Vec::new() }
         });
-        let sources = Sources::of(&tables);
-        Ok(Self { tables, kept: kept.collect(), sources })
+        let (sources, days) = (Sources::of(&tables), tables.values().flat_map(TableView::days).collect());
+        Ok(Self { tables, kept: kept.collect(), sources, days })
     }
 
     /// The facts that derived tables are worked out from.
@@ -79,12 +85,8 @@ impl ReadView {
     }
 
     /// Every date of which there is anything.
-    pub(crate) fn days(&self) -> BTreeSet<Day> {
-        let of = |table: &TableView| -> Vec<Day> {
-            let fresh = table.fresh.iter().map(|(day, _)| *day);
-            table.files.iter().map(|file| file.day).chain(fresh).collect()
-        };
-        self.tables.values().flat_map(of).collect()
+    pub(crate) fn days(&self) -> &BTreeSet<Day> {
+        &self.days
     }
 
     /// The tables of facts.

@@ -6,42 +6,34 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::compute::cast;
-use arrow::datatypes::SchemaRef;
-use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
 use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
 use arrow_flight::sql::{
     ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult,
-    Any, CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys,
-    CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
-    CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementIngest, CommandStatementQuery,
-    CommandStatementUpdate, DoPutPreparedStatementResult, ProstMessageExt, SqlInfo, TicketStatementQuery,
+    CommandGetCatalogs, CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys, CommandGetImportedKeys,
+    CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables, CommandPreparedStatementQuery,
+    CommandPreparedStatementUpdate, CommandStatementIngest, CommandStatementQuery, CommandStatementUpdate,
+    DoPutPreparedStatementResult, ProstMessageExt, SqlInfo, TicketStatementQuery,
 };
-use arrow_flight::{
-    Action, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse, IpcMessage,
-};
-use arrow_flight::{SchemaAsIpc, Ticket};
-use futures::{Stream, StreamExt, TryStreamExt};
-use prost::Message;
+use arrow_flight::{Action, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse, Ticket};
+use futures::Stream;
 use tonic::metadata::MetadataMap;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
-use tracewell_query::{Engine, QueryError, Rows, Session, Settings, known_zone};
+use tracewell_query::{Engine, QueryError, Session, Settings, known_zone};
 
 use self::access::Access;
 use self::metadata::Metadata;
 use self::prepared::Kept;
+use self::reply::{info, ipc, one, read_only, status, stream};
 use crate::sql::TIME_ZONE;
 
 mod access;
 mod metadata;
 mod prepared;
-
-type Data = Pin<Box<dyn Stream<Item = Result<arrow_flight::FlightData, Status>> + Send>>;
+mod reply;
 
 /// Answers Flight SQL over an engine.
 #[derive(Clone)]
@@ -354,60 +346,4 @@ impl FlightSqlService for Flight {
 
     // What the server can do is fixed, see `Metadata`.
     async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
-}
-
-/// Where the rows of `schema` can be had: here, for `ticket`.
-fn info(schema: &SchemaRef, ticket: Any, descriptor: FlightDescriptor) -> Result<Response<FlightInfo>, Status> {
-    let ticket = Ticket { ticket: ticket.encode_to_vec().into() };
-    let info = FlightInfo::new()
-        .try_with_schema(schema)
-        .map_err(internal)?
-        .with_endpoint(FlightEndpoint::new().with_ticket(ticket))
-        .with_descriptor(descriptor);
-    Ok(Response::new(info))
-}
-
-fn ipc(schema: &SchemaRef) -> Result<bytes::Bytes, Status> {
-    let IpcMessage(bytes) = SchemaAsIpc::new(schema, &Default::default()).try_into().map_err(internal)?;
-    Ok(bytes)
-}
-
-/// Rows as they come, with the types that were announced: a value may give a text another one than no value did.
-fn stream(schema: SchemaRef, rows: Rows) -> Response<Data> {
-    let announced = Arc::clone(&schema);
-    let batches = rows.map(move |batch| {
-        let batch = batch.map_err(|error| FlightError::Tonic(Box::new(status(&error))))?;
-        let columns = batch.columns().iter().zip(announced.fields());
-        let columns = columns.map(|(column, field)| cast(column, field.data_type()));
-        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&announced), columns.collect::<Result<_, _>>()?, &rows)?)
-    });
-    let data = FlightDataEncoderBuilder::new().with_schema(schema).build(batches);
-    Response::new(data.map_err(Status::from).boxed())
-}
-
-fn one(batch: RecordBatch) -> Response<Data> {
-    let schema = batch.schema();
-    let batches = futures::stream::iter([Ok(batch)]);
-    let data = FlightDataEncoderBuilder::new().with_schema(schema).build(batches);
-    Response::new(data.map_err(Status::from).boxed())
-}
-
-fn read_only() -> Status {
-    Status::permission_denied("Tracewell answers queries; nothing can be changed by SQL")
-}
-
-fn internal(error: impl std::fmt::Display) -> Status {
-    Status::internal(error.to_string())
-}
-
-fn status(error: &QueryError) -> Status {
-    let message = error.to_string();
-    match error {
-        QueryError::Sql(_) => Status::invalid_argument(message),
-        QueryError::Storage(_) => Status::unavailable(message),
-        QueryError::Timeout(_) => Status::deadline_exceeded(message),
-        QueryError::Memory(_) | QueryError::TooLarge(_) => Status::resource_exhausted(message),
-        _ => Status::internal(message),
-    }
 }

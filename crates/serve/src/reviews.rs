@@ -71,7 +71,8 @@ async fn items<R: Remarks>(
         let on = queue.questions.iter().map(|question| (question.name.clone(), json!(queue.agreement_on(question))));
         Ok::<_, LedgerError>(json!({
             "queue": queue.name, "questions": queue.questions, "reviewers": queue.reviewers, "blind": queue.blind,
-            "agreement": queue.agreement(), "agreement_on": on.collect::<serde_json::Map<_, _>>(), "items": items.collect::<Vec<_>>(),
+            "agreement": queue.agreement(), "agreement_on": on.collect::<serde_json::Map<_, _>>(),
+            "items": items.collect::<Vec<_>>(),
         }))
     };
     match found.await {
@@ -197,7 +198,8 @@ fn text(value: &Value) -> String {
 fn told(queue: &Queue, item: &Item, is_there: bool, author: Option<&str>) -> Value {
     let mut told = json!({
         "item": item.id, "dataset": item.dataset, "example": item.example, "trace_id": item.trace_id,
-        "span_id": item.span_id, "state": queue.state(item, is_there), "answers": item.said.len(), "assigned": item.assigned,
+        "span_id": item.span_id, "state": queue.state(item, is_there), "answers": item.said.len(),
+        "assigned": item.assigned,
         "open_by": item.open.as_ref().map(|(who, _)| who), "open_until": item.open.as_ref().map(|(_, until)| until),
     });
     if queue.shows(item, author) {

@@ -1,6 +1,6 @@
 //! What a query may take, and that it takes it from nobody else.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -109,6 +109,23 @@ async fn a_query_has_memory_and_disk_of_its_own_and_leaves_the_rest_to_others() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn long_texts_are_sorted_on_disk_where_memory_is_too_small_for_a_batch_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let spill = folder.path().join("spill");
+    let environment = [
+        ("TRACEWELL_QUERY_MEMORY", "512MiB"),
+        ("TRACEWELL_QUERY_MEMORY_PER_QUERY", "128MiB"),
+        ("TRACEWELL_QUERY_SPILL", spill.to_str().unwrap()),
+    ];
+    let server = limited(&folder, &environment).await;
+    // 256 MB in 8,000 texts, which are one batch to DataFusion.
+    let sql = "SELECT max(n) AS n FROM (SELECT row_number() OVER (ORDER BY text) AS n
+               FROM (SELECT repeat(md5(value::text), 1000) AS text FROM generate_series(1, 8000)))";
+    let answer = client().post(format!("{}/v1/sql", server.api)).body(sql).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap().trim(), r#"[{"n":8000}]"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_query_over_http_ends_with_its_client() {
     let folder = tempfile::tempdir().unwrap();
     let server = limited(&folder, &[]).await;
@@ -151,6 +168,29 @@ async fn a_function_stops_within_its_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_finds_nothing_stops_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = started(&folder, &[]).await;
+    let mut client = Raw::connect(&server);
+    client.start();
+    client.message(Some(b'Q'), b"SET statement_timeout = '1s'\0");
+    while client.receive().0 != b'Z' {}
+    // Hours of work: a million millions of pairs, none of which is found.
+    let series = "generate_series(1, 1000000)";
+    for joined in [
+        format!("{series} AS a JOIN {series} AS b ON a.value + b.value < 0"),
+        format!("{series} AS a JOIN {series} AS b ON a.value % 2 = b.value % 2 AND a.value + b.value < 0"),
+        format!("{series} AS a WHERE EXISTS (SELECT 1 FROM {series} AS b WHERE a.value + b.value < 0)"),
+    ] {
+        let since = Instant::now();
+        assert_eq!(refused(&mut client, &format!("SELECT count(*) FROM {joined}")), "57014", "{joined}");
+        while client.receive().0 != b'Z' {}
+        assert!(since.elapsed() < Duration::from_secs(15), "{joined}: after {:?}", since.elapsed());
+    }
+    falls_silent(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn so_many_may_connect_and_a_refusal_names_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     let server = limited(&folder, &[("TRACEWELL_POSTGRES_CONNECTIONS", "3")]).await;
@@ -170,9 +210,9 @@ async fn so_many_may_connect_and_a_refusal_names_the_limit() {
     assert_eq!(idle[0].receive().0, b'T');
     super::filled(&server).await;
     drop(idle);
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while Raw::connect(&server).refused() {
-        assert!(std::time::Instant::now() < deadline, "their places are not given back");
+        assert!(Instant::now() < deadline, "their places are not given back");
     }
     still_answers(&server);
 }

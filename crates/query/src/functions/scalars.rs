@@ -1,5 +1,5 @@
-//! `tracewell_mapped(key)`, `tracewell_mapped_in_log(dialect, event, key)`, `tracewell_member(json, name, …)`, which is `json_get` too, `json_valid(text)` and
-//! `tracewell_digest(value, …)`.
+//! `tracewell_mapped(key)`, `tracewell_mapped_in_log(dialect, event, key)`, `tracewell_member(json, name, …)`, which is
+//! `json_get` too, `json_valid(text)` and `tracewell_digest(value, …)`.
 
 use std::borrow::Cow;
 use std::sync::Arc;

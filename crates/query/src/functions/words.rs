@@ -66,7 +66,7 @@ impl ScalarUDFImpl for Search {
                 continue;
             };
             if known.0 != wanted {
-                known = (wanted, words(wanted).map(str::to_lowercase).collect());
+                known = (wanted, words(wanted).map(|word| lower(word).collect()).collect());
                 if known.1.len() > MOST_WORDS {
                     return exec_err!("{} looks for {MOST_WORDS} words at most", self.name());
                 }
@@ -84,11 +84,16 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
+/// A word in lower case, letter by letter: a sigma at its end is one with others.
+fn lower(word: &str) -> impl Iterator<Item = char> {
+    word.chars().flat_map(char::to_lowercase).map(|letter| if letter == 'ς' { 'σ' } else { letter })
+}
+
 /// Whether `word` is `lower` but for its case.
 fn is(word: &str, lower: &str) -> bool {
     match word.is_ascii() {
         true => word.eq_ignore_ascii_case(lower),
-        false => word.chars().flat_map(char::to_lowercase).eq(lower.chars()),
+        false => self::lower(word).eq(lower.chars()),
     }
 }
 
@@ -150,7 +155,7 @@ mod tests {
     use super::*;
 
     fn wanted(text: &str) -> Vec<String> {
-        words(text).map(str::to_lowercase).collect()
+        words(text).map(|word| lower(word).collect()).collect()
     }
 
     #[test]
@@ -162,6 +167,9 @@ mod tests {
         for absent in ["seed", "lantern red", "", "?!", "antern"] {
             assert!(!has_words(text, &wanted(absent)), "{absent}");
         }
+        // The last letter of the word is another than within it, in lower case alone.
+        assert!(has_words("ΟΔΟΣ", &wanted("ΟΔΟΣ")) && has_words("ΟΔΟΣ", &wanted("οδος")));
+        assert!(has_words("οδος", &wanted("ΟΔΟΣ")));
     }
 
     #[test]

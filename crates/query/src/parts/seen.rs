@@ -35,17 +35,20 @@ impl Calls {
     pub(super) async fn of(days: &BTreeSet<Day>, source: &Source) -> Result<Self> {
         let mut all = Self::default();
         for spans in source.view.facts().filter(|(name, _)| *name == SPANS.name).map(|(_, spans)| spans.of(days)) {
+            let mut unknown = Vec::new();
             for file in &spans.files {
-                let seen = source.seen.get(&file.path);
-                all = all.and(match seen {
-                    Some(calls) => calls,
-                    None => {
-                        let of_file = TableView { files: vec![Arc::clone(file)], fresh: Vec::new(), ..spans.clone() };
-                        let calls = Self::look(of_file, source).await?;
-                        source.seen.keep(&file.path, calls);
-                        calls
-                    }
-                });
+                match source.seen.get(&file.path) {
+                    Some(calls) => all = all.and(calls),
+                    None => unknown.push(Arc::clone(file)),
+                }
+            }
+            unknown.sort_by_key(|file| file.day);
+            // Whoever asks about one file of a day asks about all: one look tells what the longest call of any is.
+            for files in unknown.chunk_by(|one, other| one.day == other.day) {
+                let of_day = TableView { table: Arc::clone(&spans.table), files: files.to_vec(), fresh: Vec::new() };
+                let calls = Self::look(of_day, source).await?;
+                files.iter().for_each(|file| source.seen.keep(&file.path, calls));
+                all = all.and(calls);
             }
             if !spans.fresh.is_empty() {
                 all = all.and(Self::look(TableView { files: Vec::new(), ..spans }, source).await?);

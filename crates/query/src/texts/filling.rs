@@ -1,15 +1,13 @@
 //! How rows get their texts: a window of rows is kept by hash, and the texts of its dates stream past it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, ByteView, RecordBatch, UInt64Array, new_null_array};
-use datafusion::arrow::compute::{cast, concat_batches, take, take_record_batch};
-use datafusion::arrow::datatypes::{DataType, Date32Type, Field, Schema, SchemaRef};
+use datafusion::arrow::array::{ArrayRef, AsArray, ByteView, RecordBatch, UInt64Array, new_null_array};
+use datafusion::arrow::compute::{concat_batches, take, take_record_batch};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
@@ -20,17 +18,15 @@ use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
-    ReplaceChildrenOptions,
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, Partitioning, PlanProperties,
 };
 use futures::StreamExt;
 use tokio::sync::mpsc::Sender;
 use tracewell_lake::scan::ScanRequest;
-use tracewell_model::time::Day;
 
+use super::window::{Contents, Named, Window};
 use super::{CONTENT, DATE, HASH, TENANT};
 use crate::compact::compact;
-use crate::pieces::pieces;
 use crate::provider::FactProvider;
 use crate::stop;
 
@@ -130,19 +126,11 @@ impl ExecutionPlan for Filling {
         Ok(TreeNodeRecursion::Continue)
     }
 
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
             (Some(input), true) => Ok(Arc::new(Self { input, ..Self::clone(&self) })),
             _ => internal_err!("texts stand beside one plan"),
         }
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -237,130 +225,6 @@ impl Filling {
         };
         self.contents.of(&window.days()).plan(&request).await.map(Some)
     }
-}
-
-/// Rows that are to get their texts.
-struct Window {
-    rows: RecordBatch,
-    tenants: ArrayRef,
-    dates: ArrayRef,
-    /// The first row that names a text by this hash, and behind each row the next one.
-    first: HashMap<u128, usize>,
-    next: Vec<Option<usize>>,
-    found: Vec<bool>,
-}
-
-impl Window {
-    fn new(rows: RecordBatch, keys: &Keys) -> Result<Self> {
-        let count = rows.num_rows();
-        let column = |key: &Arc<dyn PhysicalExpr>| key.evaluate(&rows)?.into_array(count);
-        let tenants = cast(&column(&keys.tenant)?, &DataType::Utf8View)?;
-        let dates = cast(&column(&keys.date)?, &DataType::Date32)?;
-        let hashes = cast(&column(&keys.hash)?, &DataType::Utf8View)?;
-        let hashes = hashes.as_string_view();
-        let (mut first, mut next) = (HashMap::new(), vec![None; count]);
-        // From behind, so that rows come in their order.
-        for row in (0..count).rev().filter(|row| tenants.is_valid(*row) && dates.is_valid(*row)) {
-            if hashes.is_valid(row)
-                && let Some(hash) = number(hashes.value(row))
-            {
-                next[row] = first.insert(hash, row);
-            }
-        }
-        Ok(Self { rows, tenants, dates, first, next, found: vec![false; count] })
-    }
-
-    fn days(&self) -> BTreeSet<Day> {
-        self.dates.as_primitive::<Date32Type>().iter().flatten().map(Day).collect()
-    }
-
-    /// The rows that have no text yet and name one of these.
-    fn named_by(&mut self, texts: &Contents) -> Named {
-        let mut named = Named::default();
-        let (tenants, dates) = (self.tenants.as_string_view(), self.dates.as_primitive::<Date32Type>());
-        for text in 0..texts.content.len() {
-            let mut at =
-                number(texts.hashes.as_string_view().value(text)).and_then(|hash| self.first.get(&hash)).copied();
-            while let Some(row) = at {
-                let same = dates.value(row) == texts.dates.as_primitive::<Date32Type>().value(text)
-                    && tenants.value(row) == texts.tenants.as_string_view().value(text);
-                // A text may be stored more than once.
-                if same && !self.found[row] {
-                    self.found[row] = true;
-                    named.add(row, text);
-                }
-                at = self.next[row];
-            }
-        }
-        named
-    }
-
-    /// The rows whose text has not been found, each with the first text of a list.
-    fn without(&self) -> Named {
-        let mut named = Named::default();
-        (0..self.found.len()).filter(|row| !self.found[*row]).for_each(|row| named.add(row, 0));
-        named
-    }
-}
-
-/// Positions of rows, and of the text of each; those of one text stand together.
-#[derive(Debug, Default)]
-struct Named {
-    rows: Vec<u64>,
-    texts: Vec<u64>,
-}
-
-impl Named {
-    fn add(&mut self, row: usize, text: usize) {
-        self.rows.push(row as u64);
-        self.texts.push(text as u64);
-    }
-
-    /// Leaves those whose text satisfies `filter`.
-    fn filter(self, filter: &Arc<dyn PhysicalExpr>, texts: &ArrayRef, options: &ConfigOptions) -> Result<Self> {
-        let mut each = self.texts.clone();
-        each.dedup();
-        let kept = satisfy(filter, take(texts, &UInt64Array::from(each.clone()), None)?, options)?;
-        let kept: HashSet<u64> = each.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(text, _)| text).collect();
-        let pairs = self.rows.into_iter().zip(self.texts).filter(|(_, text)| kept.contains(text));
-        let (rows, texts) = pairs.unzip();
-        Ok(Self { rows, texts })
-    }
-}
-
-/// Which of `texts` satisfy a filter over them.
-fn satisfy(filter: &Arc<dyn PhysicalExpr>, texts: ArrayRef, options: &ConfigOptions) -> Result<Vec<bool>> {
-    let mut satisfied = Vec::with_capacity(texts.len());
-    for piece in pieces(&RecordBatch::try_from_iter_with_nullable([(CONTENT, texts, true)])?) {
-        stop::check(options)?;
-        let answers = filter.evaluate(&piece)?.into_array(piece.num_rows())?;
-        satisfied.extend(answers.as_boolean().iter().map(|answer| answer == Some(true)));
-    }
-    Ok(satisfied)
-}
-
-/// A batch of texts, under what they are found by.
-struct Contents {
-    tenants: ArrayRef,
-    dates: ArrayRef,
-    hashes: ArrayRef,
-    content: ArrayRef,
-}
-
-impl Contents {
-    fn of(texts: &RecordBatch) -> Result<Self> {
-        let [tenants, dates, hashes, content] = texts.columns() else {
-            return internal_err!("texts have three keys");
-        };
-        let text = |column: &ArrayRef| cast(column, &DataType::Utf8View);
-        let dates = cast(dates, &DataType::Date32)?;
-        Ok(Self { tenants: text(tenants)?, dates, hashes: text(hashes)?, content: text(content)? })
-    }
-}
-
-/// A hash as a number; `None` where it is none of ours.
-fn number(hash: &str) -> Option<u128> {
-    (hash.len() == 32).then(|| u128::from_str_radix(hash, 16).ok()).flatten()
 }
 
 /// Where filled rows go.

@@ -42,7 +42,7 @@ impl Access {
     pub(super) fn token(&self) -> Result<Response<Answers>, Status> {
         let answer = HandshakeResponse { protocol_version: 0, payload: self.token.clone().into() };
         let mut response = Response::new(futures::stream::iter([Ok(answer)]).boxed() as Answers);
-        let bearer = MetadataValue::try_from(format!("Bearer {}", self.token)).map_err(super::internal)?;
+        let bearer = MetadataValue::try_from(format!("Bearer {}", self.token)).map_err(super::reply::internal)?;
         response.metadata_mut().insert("authorization", bearer);
         Ok(response)
     }

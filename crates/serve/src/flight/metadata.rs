@@ -10,7 +10,7 @@ use arrow_flight::sql::{CommandGetCatalogs, CommandGetDbSchemas, CommandGetSqlIn
 use tonic::Status;
 use tracewell_query::Relation;
 
-use super::internal;
+use super::reply::internal;
 
 const CATALOG: &str = "tracewell";
 const SCHEMA: &str = "public";

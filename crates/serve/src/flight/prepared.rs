@@ -69,7 +69,7 @@ impl Kept {
         let mut all = self.0.lock();
         let statement = all.get_mut(handle).ok_or_else(unknown)?;
         let names = statement.prepared.parameters().iter().map(|parameter| parameter.name.as_str());
-        let values = values(row, names).map_err(super::internal)?;
+        let values = values(row, names).map_err(super::reply::internal)?;
         (statement.values, statement.used) = (Vec::new(), Instant::now());
         let bytes = bytes(&values);
         let fits = |all: &HashMap<Bytes, Statement>| {

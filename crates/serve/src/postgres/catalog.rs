@@ -23,6 +23,7 @@ use tracewell_query::{Dialect, QueryError, Relation};
 use tracewell_requests::postgres::absent::types_of_asyncpg;
 use tracewell_requests::postgres::settings::Settings;
 
+mod builder;
 mod functions;
 mod names;
 mod rewrite;
