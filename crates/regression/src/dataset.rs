@@ -140,6 +140,18 @@ pub struct Signed {
     pub note: Option<String>,
 }
 
+impl Signed {
+    /// As somebody says it: spaces around a name tell nobody apart, and a blank reason is none.
+    ///
+    /// # Errors
+    /// When nobody is named.
+    pub fn new(author: &str, note: Option<&str>) -> Result<Self, String> {
+        let filled = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let author = filled(author).ok_or("`author` says who does this")?;
+        Ok(Self { author, note: note.and_then(filled) })
+    }
+}
+
 impl Revision {
     /// The row of an example.
     #[must_use]

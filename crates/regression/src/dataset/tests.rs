@@ -16,6 +16,14 @@ fn signed() -> Signed {
     Signed { author: "ann".to_owned(), note: Some("why".to_owned()) }
 }
 
+#[test]
+fn who_signs_has_a_name_and_a_blank_reason_is_none() {
+    let plain = Signed { author: "ann".to_owned(), note: None };
+    assert_eq!(Signed::new(" ann ", Some("  ")), Ok(plain.clone()));
+    assert_eq!(Signed::new("ann", Some(" why\n")), Ok(Signed { note: Some("why".to_owned()), ..plain }));
+    assert_eq!(Signed::new(" \t", Some("why")), Err("`author` says who does this".to_owned()));
+}
+
 /// Rows as the table keeps them, after each of `changes`.
 fn kept(changes: &[Vec<Edit>]) -> Vec<Revision> {
     let mut rows = Vec::new();

@@ -190,10 +190,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 fn signed(author: &str, note: &str) -> Result<Signed, Status> {
-    if author.trim().is_empty() {
-        return Err(Status::invalid_argument("`author` says who does this"));
-    }
-    Ok(Signed { author: author.to_owned(), note: some(note) })
+    Signed::new(author, Some(note)).map_err(Status::invalid_argument)
 }
 
 fn file(asked: v1::AddPromptRequest) -> Result<PromptFile, Status> {
