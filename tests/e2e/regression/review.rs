@@ -201,6 +201,35 @@ async fn reviewers_take_turns_over_http_and_a_blind_queue_keeps_what_others_said
     let queues = get("").await;
     assert_eq!((&queues[0]["queue"], &queues[0]["items"]), (&json!("team/failures"), &json!(2)));
 
+    // A queue is made over HTTP as by the command: all of it, or nothing.
+    let add = async |more: Value| {
+        let mut body = json!({"step": "add", "author": "ann", "dataset": "team/refunds"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = client().post(format!("{url}/team/others")).json(&body).send().await.unwrap();
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        (status, serde_json::from_str::<Value>(&text).unwrap_or_default())
+    };
+    for (wrong, status) in [
+        (json!({"dataset": "team/nothing", "reviewers": 2}), 404),
+        (json!({"dataset": "team/refunds@yesterday"}), 400),
+        (json!({"author": " "}), 400),
+        (json!({"reviewers": 0}), 400),
+        (json!({"questions": [{"name": "outcome"}]}), 400),
+        (json!({"quiet": true}), 422),
+    ] {
+        assert_eq!(add(wrong.clone()).await.0, status, "{wrong}");
+    }
+    assert_eq!(client().get(format!("{url}/team/others")).send().await.unwrap().status(), 404);
+    let tone = json!([{"name": "tone", "kind": "choice", "choices": ["kind", "rude"], "required": true}]);
+    let made = add(json!({"questions": tone, "reviewers": 2})).await;
+    assert_eq!(made, (200, json!({"added": 2, "examples": 2})));
+    // What is left out stays as it was.
+    assert_eq!(add(json!({"blind": true})).await, (200, json!({"added": 0, "examples": 2})));
+    let others = get("/team/others").await;
+    assert_eq!((&others["questions"], &others["reviewers"], &others["blind"]), (&tone, &json!(2), &json!(true)));
+    let listed = rows(tracewell(&data, &["review", "list", "team/others", "--format", "json"]));
+    assert_eq!(listed.iter().map(|item| &item["state"]).collect::<Vec<_>>(), ["waiting", "waiting"]);
+
     // Two look at the same time, each at another item; what one has open the other cannot judge.
     let (status, bobs) = post(json!({"step": "next", "author": "bob"})).await;
     assert_eq!((status, &bobs["item"]["open_by"], &bobs["questions"][0]["name"]), (200, &json!("bob"), &json!("kind")));
