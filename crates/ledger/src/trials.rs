@@ -25,6 +25,8 @@ pub mod attributes {
     pub const DATASET: &str = "tracewell.dataset";
     /// What is tried.
     pub const CANDIDATE: &str = "tracewell.candidate";
+    /// Of a replay: what the candidate says, by [`Candidate::fingerprint`](tracewell_regression::candidate::Candidate).
+    pub const CANDIDATE_HASH: &str = "tracewell.candidate.hash";
     /// Which time, counted from 1.
     pub const REPETITION: &str = "tracewell.repetition";
     /// Id of the replay that the trial is of.
@@ -148,6 +150,25 @@ pub async fn find(
     let trials: Vec<Place> = trials.into_iter().filter(|trial| trial.replay == replay).collect();
     let trials = if replay.is_some() { without_failed_tries(trials) } else { trials };
     Ok(Found { replay, version, trials })
+}
+
+/// What the candidate of a trial said, where a replay marked it.
+pub(crate) async fn candidate_hash(
+    source: &impl Ask,
+    place: &Place,
+) -> std::result::Result<Option<String>, LedgerError> {
+    #[derive(Deserialize)]
+    struct Row {
+        hash: Option<String>,
+    }
+    let query = format!(
+        "SELECT attributes['{}'] AS hash FROM spans WHERE date = DATE '{}' AND trace_id = {} AND span_id = {} LIMIT 1",
+        attributes::CANDIDATE_HASH,
+        Day(place.day),
+        quoted(&place.trace_id),
+        quoted(&place.span_id)
+    );
+    Ok(rows::<Row>(source, &query).await?.pop().and_then(|row| row.hash))
 }
 
 /// A replay that is gone on with tries again what failed: then what failed counts no more, and of several failures one.

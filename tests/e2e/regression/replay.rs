@@ -317,3 +317,30 @@ async fn a_prompt_on_record_is_tried_as_it_is_and_a_gate_finds_it_by_its_revisio
     let unknown = replay(&data, Path::new("prompt:nobody@1"), &[]).await;
     assert!(said(&unknown).contains("no prompt `nobody` is on record"), "{}", said(&unknown));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_that_was_changed_since_it_was_tried_is_not_decided_on() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    let (url, _model) = start(Model::default()).await;
+    let helper = candidate(folder, "refund-helper@12", &url, "Be kind.");
+    let gate = folder.join("gate.toml");
+    let text = format!(
+        "name = 'refunds'\ndataset = 'refunds@v1'\ncandidate = 'file:{}'\nminimum_sample = 4\n\
+         [[scorer]]\nname = 'right'\nkind = 'exact'\nmin_pass_rate = 1.0\n",
+        helper.display()
+    );
+    std::fs::write(&gate, text).unwrap();
+    let decide = || tracewell(&data, &["gate", gate.to_str().unwrap(), "--format", "json"]);
+    assert!(replay(&data, &helper, &[]).await.status.success());
+    assert_eq!(decide().status.code(), Some(0));
+
+    // By the same name it says something else, which answers one of four wrong.
+    candidate(folder, "refund-helper@12", &url, "Be terse.");
+    let changed = decide();
+    assert_eq!(changed.status.code(), Some(2), "{}", said(&changed));
+    assert!(said(&changed).contains("What was tried as the candidate is not what it says now"), "{}", said(&changed));
+    assert!(replay(&data, &helper, &[]).await.status.success());
+    assert_eq!(decide().status.code(), Some(1));
+}

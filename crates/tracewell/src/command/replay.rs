@@ -94,6 +94,7 @@ impl Replay {
         let marks = Marks {
             dataset: pinned.clone(),
             candidate: candidate.name.clone().unwrap_or_else(|| format!("file:{}", self.candidate)),
+            candidate_hash: candidate.fingerprint(),
             replay: id.clone(),
         };
         let prices = prices::read(&config)?;
