@@ -3,7 +3,7 @@
 //! A **version** of a dataset is one change to it, of any number of examples, counted from 1. The state at a version is
 //! the last revision of each example up to it, without those that were archived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -244,6 +244,17 @@ pub enum Edit {
     Describe(Map<String, Value>),
 }
 
+impl Edit {
+    /// The example that it is about, if it is about one.
+    fn example(&self) -> Option<&str> {
+        match self {
+            Self::Put(example) => Some(&example.id),
+            Self::Archive(id) | Self::Restore(id) => Some(id),
+            Self::Describe(_) => None,
+        }
+    }
+}
+
 impl Dataset {
     /// Puts the rows of a dataset together; they may come in any order.
     ///
@@ -292,12 +303,16 @@ impl Dataset {
     ///
     /// # Errors
     /// When an example is to be archived that is not there, or restored that was not archived, or does not fit the
-    /// dataset's schema.
+    /// dataset's schema, or is edited twice.
     pub fn next(&self, edits: &[Edit], signed: &Signed) -> Result<Vec<Revision>, String> {
         let version = self.version + 1;
         let schema = self.schema()?;
         let mut rows = Vec::new();
+        let mut edited = HashSet::new();
         for edit in edits {
+            if let Some(id) = edit.example().filter(|id| !edited.insert(*id)) {
+                return Err(format!("example `{id}` is named twice"));
+            }
             match edit {
                 Edit::Put(example) => {
                     schema.check(example).map_err(|reason| format!("example `{}`: {reason}", example.id))?;

@@ -102,6 +102,7 @@ fn examples_are_patched_taken_out_and_put_back() {
         (&["patch", "refunds", "nobody", "--tag", "x"][..], "`refunds` has no example `nobody`"),
         (&["patch", "refunds", "a"][..], "--split"),
         (&["restore", "refunds", "a"][..], "`refunds` has no archived example `a`"),
+        (&["archive", "refunds", "b", "b"][..], "example `b` is named twice"),
     ] {
         let refused = run(wrong);
         assert!(!refused.status.success() && said(&refused).contains(told), "{wrong:?}: {}", said(&refused));

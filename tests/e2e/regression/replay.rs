@@ -206,6 +206,9 @@ async fn a_replay_that_was_killed_pays_for_nothing_twice() {
         assert!(Instant::now() < deadline, "five answers do not come");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    // Two at once would pay for the same.
+    let second = replay(&data, &candidate, &more).await;
+    assert!(!second.status.success() && said(&second).contains("another command goes on"), "{}", said(&second));
     killed.kill().unwrap();
     killed.wait().unwrap();
     model.lock().unwrap().silent_after = None;

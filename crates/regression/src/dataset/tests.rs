@@ -129,6 +129,9 @@ fn what_was_taken_out_is_put_back_as_it_was() {
     assert_eq!(rows[2].change, Change::Restore);
     let refused = restored.next(&[Edit::Restore("a".to_owned())], &signed()).unwrap_err();
     assert_eq!(refused, "`refunds` has no archived example `a`");
+    // Two revisions of one number would be there.
+    let twice = restored.next(&[put(example("a", "two")), Edit::Archive("a".to_owned())], &signed()).unwrap_err();
+    assert_eq!(twice, "example `a` is named twice");
 }
 
 #[test]
