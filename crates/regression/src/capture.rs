@@ -87,7 +87,9 @@ pub fn choose(dataset: &Dataset, caught: Vec<Caught>, sampling: &Sampling) -> Re
     let mut left = Vec::new();
     for one in in_order(fitting, sampling.seed) {
         let hash = one.example.content_hash();
-        match seen.get(&hash) {
+        // Its id is of what was sent: there is an example that was it, and says something else by now.
+        let changed = dataset.last(&one.example.id).map(|example| &example.id);
+        match seen.get(&hash).or(changed) {
             Some(of) => chosen.leave(&one, Why::Duplicate { of: of.clone() }),
             None => {
                 seen.insert(hash, one.example.id.clone());
@@ -299,6 +301,19 @@ mod tests {
         assert!(
             matches!(why("near"), Some(Why::NearDuplicate { of, similarity }) if of == "known" && similarity > 0.99)
         );
+    }
+
+    #[test]
+    fn what_was_changed_since_it_was_caught_is_not_caught_again() {
+        let there = [caught("a", "my parcel is late", "", ""), caught("a", "where is the order of a customer", "", "")];
+        let [sent, changed] = there.map(|one| [put(one)]);
+        let chosen = choose(
+            &dataset(&[&sent, &changed]),
+            vec![caught("a", "my parcel is late", "", "")],
+            &Sampling { near: None, ..sampling(10) },
+        );
+        assert!(chosen.examples.is_empty(), "{chosen:?}");
+        assert_eq!(chosen.left_out[0].why, Why::Duplicate { of: "a".to_owned() });
     }
 
     #[test]
