@@ -95,6 +95,8 @@ pub struct Masker {
     allow_patterns: Vec<Regex>,
     key: Option<[u8; 32]>,
     placeholders: HashMap<(Kind, String), String>,
+    /// What placeholders stand for.
+    values: HashMap<String, String>,
     counts: HashMap<Kind, usize>,
     report: Report,
 }
@@ -138,6 +140,7 @@ impl Masker {
             allow_patterns: allowed.collect::<Result<_, _>>()?,
             key: None,
             placeholders: HashMap::new(),
+            values: HashMap::new(),
             counts: HashMap::new(),
             report: Report::default(),
         })
@@ -212,6 +215,23 @@ impl Masker {
         }
     }
 
+    /// `text` with what this one's placeholders stand for in their places.
+    #[must_use]
+    pub fn restore(&self, text: &str) -> String {
+        let known = placeholders(text).filter_map(|placeholder| Some((placeholder, self.values.get(placeholder)?)));
+        known.fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value))
+    }
+
+    /// Does the same to every string in `value`.
+    pub fn restore_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.restore(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.restore_json(item)),
+            Value::Object(members) => members.values_mut().for_each(|member| self.restore_json(member)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
     /// What is to be masked, in order and apart from one another. Where several overlap, all of it is of the kind of the
     /// longest, or of the first in the order of [`Kind`].
     fn find(&self, text: &str) -> Vec<(Kind, Range<usize>)> {
@@ -275,6 +295,7 @@ impl Masker {
         let name: String =
             kind.to_string().to_uppercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
         let placeholder = format!("[{name}_{mark}]");
+        self.values.insert(placeholder.clone(), value.to_owned());
         self.placeholders.insert(key, placeholder.clone());
         placeholder
     }

@@ -10,7 +10,7 @@ use super::replay::{Model, candidate, command, replay, start};
 use super::{CASES, chat, dataset, rows, said, send, tracewell};
 use crate::server::{BINARY, Server};
 
-fn judge(folder: &Path, url: &str, kind: &str, model: &str) -> PathBuf {
+pub(super) fn judge(folder: &Path, url: &str, kind: &str, model: &str) -> PathBuf {
     let path = folder.join(format!("{kind}-judge.toml"));
     let text = format!(
         "name = 'right'\nmodel = '{model}'\nrubric = 'Is it what was expected of {{{{ question }}}}?'\n\

@@ -68,7 +68,11 @@ async fn complete(State(model): State<Shared>, headers: HeaderMap, Json(body): J
     let (id, _, right) = CASES.iter().find(|(_, asked, _)| text.contains(asked)).unwrap();
     let wrong = text.contains("Be terse.") && *id == "b";
     let judgement = judgement(&body).map(|judgement| judgement.to_string());
-    let said = judgement.as_deref().unwrap_or(if wrong { "No." } else { right });
+    let said = judgement.clone().unwrap_or_else(|| {
+        let right: &str = if wrong { "No." } else { right };
+        // It writes to whom it was told of.
+        if text.contains("[EMAIL_1]") { format!("{right} I wrote to [EMAIL_1].") } else { right.to_owned() }
+    });
     // Anthropic's has its key elsewhere.
     if headers.contains_key("anthropic-version") {
         assert_eq!(headers["x-api-key"], "secret");

@@ -236,3 +236,17 @@ fn any_text_is_masked_without_a_panic() {
         assert!(!once.contains("ü@ü.de"), "{text}: {once}");
     }
 }
+
+#[test]
+fn what_was_masked_is_put_back_and_other_placeholders_stay() {
+    let mut masker = masker();
+    let masked = masker.mask("Write to ann@example.org or bob@example.org.", "");
+    assert_eq!(masked, "Write to [EMAIL_1] or [EMAIL_2].");
+    assert_eq!(
+        masker.restore("[EMAIL_2], not [EMAIL_1] nor [EMAIL_3]"),
+        "bob@example.org, not ann@example.org nor [EMAIL_3]"
+    );
+    let mut calls = json!([{"to": "[EMAIL_1]", "copies": 2, "cc": ["[EMAIL_2]", null]}]);
+    masker.restore_json(&mut calls);
+    assert_eq!(calls, json!([{"to": "ann@example.org", "copies": 2, "cc": ["bob@example.org", null]}]));
+}
