@@ -351,3 +351,19 @@ async fn a_candidate_that_was_changed_since_it_was_tried_is_not_decided_on() {
     assert!(replay(&data, &helper, &[]).await.status.success());
     assert_eq!(decide().status.code(), Some(1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_of_any_name_is_tried() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let file = folder.join("named.jsonl");
+    // No header could hold it.
+    std::fs::write(&file, json!({"id": "größe\n1", "input": CASES[0].1}).to_string()).unwrap();
+    done(tracewell(&data, &["dataset", "import", "refunds", file.to_str().unwrap()]));
+    let (url, _model) = start(Model::default()).await;
+    let helper = candidate(folder, "helper@1", &url, "Be kind.");
+    for told in ["1 answered, 0 were there, 0 failed", "0 answered, 1 were there, 0 failed"] {
+        let output = replay(&data, &helper, &[]).await;
+        assert!(output.status.success() && said(&output).contains(told), "{}", said(&output));
+    }
+}

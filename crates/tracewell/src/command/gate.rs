@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use tracewell_blocks::tidy;
 use tracewell_ledger::verdicts::{self, Request, Said};
 use tracewell_ledger::{prompts, releases};
 use tracewell_regression::candidate::Candidate;
@@ -81,7 +82,7 @@ impl Gate {
             Ok(Decision::Pass) => Ok(()),
             Ok(decision) => Err(Ended(decision.exit_code()).into()),
             Err(error) => {
-                eprintln!("tracewell: {error:#}");
+                eprintln!("tracewell: {}", tidy(&format!("{error:#}")));
                 Err(Ended(Decision::NotEnoughEvidence.exit_code()).into())
             }
         }

@@ -8,6 +8,7 @@ use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use tracewell_blocks::tidy;
 use tracewell_pricing::Amount;
 use tracewell_query::prices::Prices;
 use tracewell_regression::Answer;
@@ -70,7 +71,7 @@ impl Tally {
     /// Says why calls failed.
     pub(crate) fn tell(&self) {
         for reason in &self.reasons {
-            eprintln!("tracewell: {reason}");
+            eprintln!("tracewell: {}", tidy(reason));
         }
     }
 

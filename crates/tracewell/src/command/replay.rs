@@ -205,7 +205,8 @@ impl Replay {
             work.extend((1..=self.repetitions).map(|repetition| Work {
                 about: Try { example, repetition },
                 request: request.clone(),
-                idempotency: format!("{id}-{}-{repetition}", example.id),
+                // An id may be what no header can hold, and is nobody else's business.
+                idempotency: fingerprint(json!([id, example.id, repetition]).to_string().as_bytes())[..32].to_owned(),
             }));
         }
         for name in left_out {

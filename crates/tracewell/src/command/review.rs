@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
+use tracewell_blocks::tidy;
 use tracewell_ledger::reviews::{self, Filled, Filling, Judgement, examples, existing};
 use tracewell_regression::dataset::Pin;
 use tracewell_regression::review::{About, Outcome, Question, QuestionKind};
@@ -336,7 +337,7 @@ impl Import {
                 Ok(()) => judged += 1,
                 Err(error) => {
                     wrong += 1;
-                    eprintln!("tracewell: `{}`, line {line}: {error:#}", self.file.display());
+                    eprintln!("tracewell: `{}`, line {line}: {}", self.file.display(), tidy(&format!("{error:#}")));
                 }
             }
         }

@@ -205,6 +205,10 @@ fn a_configuration_of_promptfoo_is_read() {
     let alone = read(Source::Promptfoo, r#"[{"vars": {"q": "Why?"}}, {"vars": {"a": "1", "b": "2"}}]"#);
     assert_eq!(alone.entries[0].example.messages, [Message::of_text("user", "Why?")]);
     assert!(alone.wrong[0].reason.starts_with("there is no telling which variable"));
+    // On one line as well, what is there twice is taken once.
+    let twice = read(Source::Promptfoo, r#"[{"vars": {"q": "Why?"}}, {"vars": {"q": "Why?"}}]"#);
+    assert_eq!(twice.entries.len(), 1);
+    assert!(twice.wrong[0].reason.ends_with("is on line 1 already"), "{:?}", twice.wrong);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use tracewell_blocks::tidy;
 use tracewell_ledger::datasets;
 use tracewell_regression::Example;
 use tracewell_regression::exchange::{self, Exported};
@@ -97,7 +98,7 @@ impl Export {
             (None, None) => bail!("Parquet is a folder of files; name it with --output FOLDER"),
         };
         for (id, reason) in &skipped {
-            eprintln!("tracewell: `{id}` was left out: {reason}");
+            eprintln!("tracewell: `{}` was left out: {reason}", tidy(id));
         }
         eprintln!("{} examples of `{}@v{}`; {masked}", examples.len() - skipped.len(), dataset.name, dataset.version);
         Ok(())
