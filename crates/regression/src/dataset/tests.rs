@@ -1,3 +1,4 @@
+use chrono::NaiveDate;
 use serde_json::json;
 
 use super::*;
