@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::replay::{Model, candidate, command, replay, start};
+use super::model::{Model, start};
+use super::replay::{candidate, command, replay};
 use super::{CASES, chat, dataset, rows, said, send, tracewell};
 use crate::server::{BINARY, Server};
 

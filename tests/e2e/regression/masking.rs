@@ -5,7 +5,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::judge::judge;
-use super::replay::{Model, candidate, replay, start};
+use super::model::{Model, start};
+use super::replay::{candidate, replay};
 use super::{CASES, chat, done, said, send, tracewell};
 use crate::server::{BINARY, Server};
 
