@@ -301,3 +301,26 @@ async fn reviewers_take_turns_over_http_and_a_blind_queue_keeps_what_others_said
     let unknown = client().post(format!("{url}/nobody")).json(&json!({"step": "next", "author": "bob"}));
     assert_eq!(unknown.send().await.unwrap().status(), 404);
 }
+
+#[test]
+fn a_correction_that_others_do_not_share_is_taken_back() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let file = folder.join("cases.jsonl");
+    std::fs::write(&file, json!({"id": "a", "input": "Where is it?", "output": "Here."}).to_string()).unwrap();
+    done(tracewell(&data, &["dataset", "import", "refunds", file.to_str().unwrap()]));
+    done(tracewell(&data, &["review", "add", "failures", "--dataset", "refunds"]));
+    let judge = |who: &str, said: &[&str]| {
+        done(tracewell(&data, &[&["review", "answer", "failures", "a", "--author", who][..], said].concat()));
+        let expected =
+            rows(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]))[0]["expected"].clone();
+        (state(&states(&data), "a").to_owned(), expected)
+    };
+    let told = |state: &str, expected: &str| (state.to_owned(), json!(expected));
+    // Its own reviewer may think again.
+    assert_eq!(judge("bob", &["correct", "--expected", "Nowhere."]), told("correct", "Nowhere."));
+    assert_eq!(judge("bob", &["accept"]), told("accept", "Here."));
+    assert_eq!(judge("bob", &["correct", "--expected", "There."]), told("correct", "There."));
+    assert_eq!(judge("cleo", &["accept"]), told("undecided", "There."));
+    assert_eq!(judge("dan", &["accept"]), told("accept", "Here."));
+}

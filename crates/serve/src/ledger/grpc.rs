@@ -203,7 +203,7 @@ fn file(asked: v1::AddPromptRequest) -> Result<PromptFile, Status> {
     if asked.messages.is_empty() && kind == Kind::Prompt {
         return Err(Status::invalid_argument("there are no `messages`"));
     }
-    Ok(PromptFile {
+    let file = PromptFile {
         kind,
         version: some(&asked.version),
         owner: some(&asked.owner),
@@ -221,7 +221,9 @@ fn file(asked: v1::AddPromptRequest) -> Result<PromptFile, Status> {
             .map(|message| Template { role: message.role, content: message.content })
             .collect(),
         name: Some(asked.name),
-    })
+    };
+    file.check().map_err(Status::invalid_argument)?;
+    Ok(file)
 }
 
 fn members(name: &str, text: &str) -> Result<Map<String, Value>, Status> {

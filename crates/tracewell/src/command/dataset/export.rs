@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use tracewell_blocks::tidy;
 use tracewell_ledger::datasets;
@@ -92,6 +92,8 @@ impl Export {
                 skipped
             }
             (None, Some(folder)) => {
+                // What an earlier export left there would go.
+                ensure!(!examples.is_empty(), "no example of `{}` is meant, so nothing is written", self.choice.pin);
                 parquet::write(folder, &examples)?;
                 Vec::new()
             }
