@@ -202,9 +202,14 @@ impl Masker {
                 for (name, mut value) in std::mem::take(members) {
                     let new = self.mask(&name, place);
                     let place = format!("{place}/{}", new.replace('~', "~0").replace('/', "~1"));
-                    match value.as_str() {
-                        Some(text) if secrets::is_name(&name) && self.is_to_mask(&Kind::Secret, text) => {
-                            value = Value::from(self.replace(Kind::Secret, text, &place));
+                    let held = match &value {
+                        Value::String(text) => Some(text.clone()),
+                        Value::Number(number) => Some(number.to_string()),
+                        _ => None,
+                    };
+                    match held {
+                        Some(text) if secrets::is_name(&name) && self.is_to_mask(&Kind::Secret, &text) => {
+                            value = Value::from(self.replace(Kind::Secret, &text, &place));
                         }
                         _ => self.mask_json(&mut value, &place),
                     }

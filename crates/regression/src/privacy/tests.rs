@@ -152,24 +152,24 @@ fn the_report_says_what_and_where_and_never_the_value() {
     let mut masker = masker();
     let mut value = json!({
         "messages": [{ "content": "I am ann@example.org" }, { "content": "Card 4111111111111111" }],
-        "ann@example.org": { "api_key": "short", "apiKey": "short", "n": 4_111_111_111_111_111_u64, "ok": 12 }
+        "ann@example.org": { "api_key": "short", "apiKey": "short", "n": 4_111_111_111_111_111_u64, "ok": 12, "password": 271_828 }
     });
     masker.mask_json(&mut value, "case-1");
     assert_eq!(
         value,
         json!({
             "messages": [{ "content": "I am [EMAIL_1]" }, { "content": "Card [CARD_1]" }],
-            "[EMAIL_1]": { "api_key": "[SECRET_1]", "apiKey": "[SECRET_1]", "n": "[CARD_1]", "ok": 12 }
+            "[EMAIL_1]": { "api_key": "[SECRET_1]", "apiKey": "[SECRET_1]", "n": "[CARD_1]", "ok": 12, "password": "[SECRET_2]" }
         })
     );
     let report = masker.report();
-    let counts = [("card", 2), ("email", 2), ("secret", 2)].map(|(kind, count)| (kind.to_owned(), count));
+    let counts = [("card", 2), ("email", 2), ("secret", 3)].map(|(kind, count)| (kind.to_owned(), count));
     assert_eq!(report.counts, BTreeMap::from(counts));
     assert!(
         report.masked.iter().any(|masked| masked.kind == Kind::Card && masked.place == "case-1/messages/1/content")
     );
     let written = serde_json::to_string(report).unwrap();
-    for value in ["ann@", "4111", "short"] {
+    for value in ["ann@", "4111", "short", "271828"] {
         assert!(!written.contains(value), "{written}");
     }
 }
