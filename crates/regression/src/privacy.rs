@@ -9,7 +9,7 @@
 //! What has no form is not found: names and addresses of people, and telephone numbers that are a few digits like any
 //! other and have no word such as `phone` before them. They need a pattern of one's own, or a model.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -97,6 +97,8 @@ pub struct Masker {
     placeholders: HashMap<(Kind, String), String>,
     /// What placeholders stand for.
     values: HashMap<String, String>,
+    /// Placeholders that texts held before: there is no telling what those stand for.
+    foreign: HashSet<String>,
     counts: HashMap<Kind, usize>,
     report: Report,
 }
@@ -141,6 +143,7 @@ impl Masker {
             key: None,
             placeholders: HashMap::new(),
             values: HashMap::new(),
+            foreign: HashSet::new(),
             counts: HashMap::new(),
             report: Report::default(),
         })
@@ -162,6 +165,7 @@ impl Masker {
     /// `text` with placeholders. `place` is for the report.
     #[must_use]
     pub fn mask(&mut self, text: &str, place: &str) -> String {
+        self.foreign.extend(placeholders(text).map(str::to_owned));
         let mut text = text.to_owned();
         // What is masked may have hidden where its neighbour begins, as in `ann@example.org+49 30 1234567`.
         for _ in 0..MOST_ROUNDS {
@@ -223,7 +227,8 @@ impl Masker {
     /// `text` with what this one's placeholders stand for in their places.
     #[must_use]
     pub fn restore(&self, text: &str) -> String {
-        let known = placeholders(text).filter_map(|placeholder| Some((placeholder, self.values.get(placeholder)?)));
+        let own = placeholders(text).filter(|placeholder| !self.foreign.contains(*placeholder));
+        let known = own.filter_map(|placeholder| Some((placeholder, self.values.get(placeholder)?)));
         known.fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value))
     }
 
@@ -289,17 +294,22 @@ impl Masker {
         if let Some(known) = self.placeholders.get(&key) {
             return known.clone();
         }
-        let mark = match &self.key {
-            Some(key) => blake3::keyed_hash(key, format!("{kind}:{value}").as_bytes()).to_hex()[..12].to_owned(),
-            None => {
-                let count = self.counts.entry(kind.clone()).or_default();
-                *count += 1;
-                count.to_string()
-            }
-        };
         let name: String =
             kind.to_string().to_uppercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-        let placeholder = format!("[{name}_{mark}]");
+        let placeholder = match &self.key {
+            Some(key) => {
+                let mark = blake3::keyed_hash(key, format!("{kind}:{value}").as_bytes()).to_hex();
+                format!("[{name}_{}]", &mark[..12])
+            }
+            None => loop {
+                let count = self.counts.entry(kind.clone()).or_default();
+                *count += 1;
+                let placeholder = format!("[{name}_{count}]");
+                if !self.foreign.contains(&placeholder) {
+                    break placeholder;
+                }
+            },
+        };
         self.values.insert(placeholder.clone(), value.to_owned());
         self.placeholders.insert(key, placeholder.clone());
         placeholder

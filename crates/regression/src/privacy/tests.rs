@@ -250,3 +250,13 @@ fn what_was_masked_is_put_back_and_other_placeholders_stay() {
     masker.restore_json(&mut calls);
     assert_eq!(calls, json!([{"to": "ann@example.org", "copies": 2, "cc": ["bob@example.org", null]}]));
 }
+
+#[test]
+fn a_placeholder_that_was_there_before_stands_for_nobody_else() {
+    let mut masker = masker();
+    assert_eq!(masker.mask("[EMAIL_1] wrote to ann@example.org", ""), "[EMAIL_1] wrote to [EMAIL_2]");
+    assert_eq!(masker.restore("[EMAIL_1] and [EMAIL_2]"), "[EMAIL_1] and ann@example.org");
+    // What comes too late to be told apart is not put back.
+    assert_eq!(masker.mask("[EMAIL_2]?", ""), "[EMAIL_2]?");
+    assert_eq!(masker.restore("[EMAIL_2]"), "[EMAIL_2]");
+}
