@@ -115,6 +115,9 @@ fn is_of_file(prompt: &Prompt, file: &str) -> bool {
 /// # Errors
 /// When there is none, or several, or a query fails.
 pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerError> {
+    if id.trim().is_empty() {
+        return Err(LedgerError::Refused("a verdict is named by its id, or the beginning of it".to_owned()));
+    }
     let query = format!(
         "SELECT verdict, decision, candidate, candidate_version, candidate_file, prompt, prompt_revision,
             CAST(recorded_at AS text) AS reached_at, findings

@@ -260,7 +260,10 @@ fn item<'a>(queue: &'a Queue, id: &str) -> Result<&'a Item, LedgerError> {
 }
 
 fn check(queue: &Queue, judgement: &Judgement) -> Result<(), String> {
-    if judgement.outcome == Outcome::Correct && judgement.expected.is_none() {
+    let is_said = |answer: &Answer| {
+        !answer.tool_calls.is_empty() || answer.text.as_ref().is_some_and(|text| !text.trim().is_empty())
+    };
+    if judgement.outcome == Outcome::Correct && !judgement.expected.as_ref().is_some_and(is_said) {
         return Err("a correction says what the output should have been".to_owned());
     }
     let known = |name: &String| queue.questions.iter().any(|question| question.name == *name);

@@ -116,6 +116,7 @@ async fn a_verdict_opens_only_the_revision_it_is_on() {
     let new = "refund-helper@revision:2";
     let on = "is on `version:refund-helper@2`, which is `refund-helper@1`, and not on `refund-helper@2`";
     refused(&by("ann", &data, &["release", "propose", new, "--verdict", &passed]), on);
+    refused(&by("ann", &data, &["release", "propose", new, "--verdict", ""]), "a verdict is named by its id");
     done(by("ann", &data, &["release", "propose", new]));
     done(by("bob", &data, &["release", "approve", new]));
     refused(&by("ann", &data, &["release", "live", new, "--verdict", &passed]), on);

@@ -250,6 +250,8 @@ async fn reviewers_take_turns_over_http_and_a_blind_queue_keeps_what_others_said
     assert!(status == 409 && refused["error"].as_str().unwrap().contains("bob has"), "{status} {refused}");
     for (wrong, status) in [
         (judge("bob", &id(&bobs), json!({"outcome": "correct"})), 409),
+        (judge("bob", &id(&bobs), json!({"outcome": "correct", "expected": {}})), 409),
+        (judge("bob", &id(&bobs), json!({"outcome": "correct", "expected": " "})), 409),
         (judge("bob", &id(&bobs), json!({"outcome": "accept", "answers": {}})), 409),
         (judge("bob", &id(&bobs), json!({"outcome": "accept", "answers": {"kind": "perhaps"}})), 400),
         (judge("bob", &id(&bobs), json!({"outcome": "accept", "sure": true})), 422),

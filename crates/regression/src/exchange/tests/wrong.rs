@@ -142,6 +142,14 @@ fn placeholders_replace_nothing_that_is_there() {
 }
 
 #[test]
+fn an_answer_that_says_nothing_is_none() {
+    for nothing in [json!({}), json!({"text": null}), json!({"tool_calls": []}), json!([]), json!("")] {
+        let line = json!({"id": "a", "input": "Where?", "expected": nothing}).to_string();
+        assert_eq!(examples_of(read(Source::Jsonl, &line))[0].expected, None, "{line}");
+    }
+}
+
+#[test]
 fn a_table_of_two_columns_is_enough() {
     let examples = examples_of(read(Source::Csv, "\u{feff}input,expected,colour\nWhere?,Here,red\n\"two\nlines\",,\n"));
     assert_eq!(examples[0].expected, Some(Answer::of_text("Here")));
