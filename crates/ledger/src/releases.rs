@@ -140,8 +140,8 @@ pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerErr
     Ok(Evidence { verdict, decision, candidate, tried, reached_at, measured: release::measured(&findings) })
 }
 
-/// Whose trials stand for what is live, or for another contender. `name` is what its own trials are marked with; for what is
-/// live those of the candidate, which tell the prompt that is meant.
+/// Whose trials stand for what is live, or for another contender. `name` is what its own trials are marked with; for what
+/// is live those of the candidate, which tell the prompt that is meant.
 ///
 /// # Errors
 /// When nothing is live, or it cannot be told of which prompt, or a query fails.

@@ -168,8 +168,8 @@ impl<A: Ask> Ledger<A> {
         at.to_rfc3339_opts(SecondsFormat::Micros, true)
     }
 
-    /// Puts examples of a dataset into a queue, which begins to be with them, and says what is asked of each. All of it is
-    /// one entry, or none.
+    /// Puts examples of a dataset into a queue, which begins to be with them, and says what is asked of each. All of it
+    /// is kept at once, or nothing.
     ///
     /// # Errors
     /// When there is no such dataset, a question cannot be asked, or the tables cannot be read or written.

@@ -131,8 +131,8 @@ impl PromptFile {
         Ok(file)
     }
 
-    /// Whether it can be recorded: a prompt has text, its version can be told from its name, and thresholds are such as can
-    /// be held against a verdict.
+    /// Whether it can be recorded: a prompt has text, its version can be told from its name, and thresholds are such as
+    /// can be held against a verdict.
     ///
     /// # Errors
     /// What is wrong.

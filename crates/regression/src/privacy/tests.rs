@@ -260,3 +260,21 @@ fn a_placeholder_that_was_there_before_stands_for_nobody_else() {
     assert_eq!(masker.mask("[EMAIL_2]?", ""), "[EMAIL_2]?");
     assert_eq!(masker.restore("[EMAIL_2]"), "[EMAIL_2]");
 }
+
+#[test]
+fn images_stay_as_they_are_and_nothing_hides_as_one() {
+    let bytes = "+4917012345671/".repeat(20);
+    let mut masker = masker();
+    let sent = json!([{"url": format!("data:image/png;base64,{bytes}")}, {"data": bytes}]);
+    let mut masked = sent.clone();
+    masker.mask_json(&mut masked, "");
+    assert_eq!(masked, sent);
+    for hidden in [format!("data:ann@example.org;base64,{bytes}"), format!("data:;base64,ann@example.org{bytes}")] {
+        let mut value = json!(hidden);
+        masker.mask_json(&mut value, "");
+        assert!(!value.as_str().unwrap().contains("ann@"), "{value}");
+    }
+    let mut short = json!("data:image/png;base64,+4917012345671/");
+    masker.mask_json(&mut short, "");
+    assert_eq!(short, json!("data:image/png;base64,[PHONE_1]/"));
+}
