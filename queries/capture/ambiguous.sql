@@ -4,9 +4,12 @@
 -- param: score text = NULL | Only the score of this name
 -- param: line double = 0.5 | Where good begins, on the scale of the score
 -- param: margin double = 0.1 | As near to the line nobody is sure
--- For people to look at: `tracewell review add` puts them into a queue. Whoever judges, a model or a person, counts alike.
+-- For people to look at: `tracewell review add` puts them into a queue. Whoever judges, a model or a person, counts alike,
+-- with their last word; people who are not named may be several. Only scores of one name are held against each other.
 WITH given AS (
-    SELECT trace_id, span_id, name, value, label, concat_ws(' ', source, author) AS judge
+    SELECT
+        trace_id, span_id, name, value, label, concat_ws(' ', source, author) AS judge,
+        author IS NULL AND source IN ('human', 'user') AS is_unnamed
     FROM evaluations
     WHERE date >= CAST($since AS date) AND time >= $since AND trace_id IS NOT NULL AND superseded_at IS NULL
         AND target <> 'document' AND ($score IS NULL OR name = $score)
@@ -14,12 +17,12 @@ WITH given AS (
 SELECT
     trace_id, span_id, 'disagreement' AS stratum,
     name || ': '
-        || string_agg(judge || ' ' || coalesce(label, CAST(value AS text)), ', ' ORDER BY judge) AS reason
+        || string_agg(judge || ' ' || coalesce(label, CAST(value AS text)), ', ' ORDER BY judge, coalesce(label, CAST(value AS text))) AS reason
 FROM given
 WHERE value IS NOT NULL OR label IS NOT NULL
 GROUP BY trace_id, span_id, name
-HAVING count(DISTINCT judge) > 1
-    AND (count(DISTINCT value >= $line) > 1 OR (count(value) = 0 AND count(DISTINCT lower(label)) > 1))
+HAVING (count(DISTINCT judge) > 1 OR count(*) FILTER (WHERE is_unnamed) > 1)
+    AND (count(DISTINCT value >= $line) > 1 OR (count(value) < count(*) AND count(DISTINCT lower(label)) > 1))
 UNION ALL
 SELECT trace_id, span_id, 'near the line' AS stratum, name || ' = ' || CAST(value AS text) AS reason
 FROM given

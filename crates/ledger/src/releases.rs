@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tracewell_regression::candidate::{Candidate, Endpoint};
+use tracewell_regression::candidate::Candidate;
 use tracewell_regression::dataset::{Signed, check_name};
 use tracewell_regression::gate::{Contender, Finding};
 use tracewell_regression::prompt::Prompt;
@@ -107,8 +107,7 @@ async fn tried(source: &impl Ask, kept: &Kept) -> Result<Option<Prompt>, LedgerE
 
 fn is_of_file(prompt: &Prompt, file: &str) -> bool {
     let (Ok(recorded), Ok(tried)) = (Candidate::of_prompt(prompt), Candidate::parse(file)) else { return false };
-    let sent = |candidate: Candidate| Candidate { name: None, endpoint: Endpoint::default(), ..candidate };
-    sent(recorded) == sent(tried)
+    recorded.fingerprint() == tried.fingerprint()
 }
 
 /// A verdict by its id or the beginning of it.
@@ -116,6 +115,9 @@ fn is_of_file(prompt: &Prompt, file: &str) -> bool {
 /// # Errors
 /// When there is none, or several, or a query fails.
 pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerError> {
+    if id.trim().is_empty() {
+        return Err(LedgerError::Refused("a verdict is named by its id, or the beginning of it".to_owned()));
+    }
     let query = format!(
         "SELECT verdict, decision, candidate, candidate_version, candidate_file, prompt, prompt_revision,
             CAST(recorded_at AS text) AS reached_at, findings
@@ -138,24 +140,21 @@ pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerErr
     Ok(Evidence { verdict, decision, candidate, tried, reached_at, measured: release::measured(&findings) })
 }
 
-/// Whose trials stand for what is live, or for another contender. `candidate` tells which prompt is meant.
+/// Whose trials stand for what is live, or for another contender. `name` is what its own trials are marked with; for what
+/// is live those of the candidate, which tell the prompt that is meant.
 ///
 /// # Errors
 /// When nothing is live, or it cannot be told of which prompt, or a query fails.
-pub async fn who(source: &impl Ask, contender: &Contender, candidate: &str) -> Result<Who, LedgerError> {
+pub async fn who(source: &impl Ask, contender: &Contender, name: &str) -> Result<Who, LedgerError> {
     let environment = match contender {
         Contender::Run(replay) => return Ok(Who::Replay(replay.clone())),
         Contender::Version(version) => return Ok(Who::Candidate(version.clone())),
-        Contender::Prompt(prompt) => {
-            let prompt = prompts::get(source, prompt).await?;
-            return Ok(Who::Candidate(format!("{}@{}", prompt.name, prompt.version)));
-        }
-        Contender::File(_) => return Ok(Who::Candidate(candidate.to_owned())),
+        Contender::Prompt(_) | Contender::File(_) => return Ok(Who::Candidate(name.to_owned())),
         Contender::Live(environment) => environment,
     };
-    let Some((prompt, _)) = candidate.rsplit_once('@') else {
+    let Some((prompt, _)) = name.rsplit_once('@') else {
         return Err(LedgerError::Refused(format!(
-            "which prompt is live is asked of the candidate, and `{candidate}` names none; call it NAME@VERSION"
+            "which prompt is live is asked of the candidate, and `{name}` names none; call it NAME@VERSION"
         )));
     };
     let ledger = of(source, prompt).await?;

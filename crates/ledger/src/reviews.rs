@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tracewell_regression::dataset::{At, Dataset, Pin, check_name};
-use tracewell_regression::review::{Entry, Item, Outcome, Question, Queue, Step};
+use tracewell_regression::review::{About, Entry, Item, Outcome, Question, Queue, Step};
 use tracewell_regression::{Answer, Example};
 use tracewell_runs::{Ask, rows};
 
@@ -30,6 +31,35 @@ pub struct Judgement {
     pub answers: Map<String, Value>,
     pub expected: Option<Answer>,
     pub note: Option<String>,
+}
+
+/// What goes into a queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filling {
+    /// Of which dataset.
+    pub dataset: Pin,
+    /// Only examples with one of these tags; any where there are none.
+    pub tags: Vec<String>,
+    /// Also examples whose expected output is known.
+    pub all: bool,
+    /// What is asked of every item.
+    pub about: About,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Filled {
+    /// How many were not in the queue.
+    pub added: usize,
+    /// How many were to be in it.
+    pub examples: usize,
+}
+
+impl Filling {
+    fn wants(&self, example: &Example) -> bool {
+        (self.all || example.expected.is_none())
+            && (self.tags.is_empty() || example.tags.iter().any(|tag| self.tags.contains(tag)))
+    }
 }
 
 /// A queue; without items where there is none of that name.
@@ -109,62 +139,57 @@ fn entry(queue: &Queue, item: &str, number: i64, step: Step, author: &str) -> En
     }
 }
 
+/// What a queue asks from now on; what is left out stays as it is.
+fn described(queue: &Queue, author: &str, about: &About) -> Entry {
+    let mut row = entry(queue, "", queue.next, Step::Describe, author);
+    row.questions = Some(json!(about.questions.as_ref().unwrap_or(&queue.questions)).to_string());
+    row.reviewers = i64::try_from(about.reviewers.unwrap_or(queue.reviewers)).ok();
+    row.blind = about.blind.unwrap_or(queue.blind).then(|| "yes".to_owned());
+    row
+}
+
+/// An example as a new item; `None` where it is in the queue.
+fn item_of(queue: &Queue, author: &str, dataset: &Dataset, example: &Example) -> Option<Entry> {
+    let id = format!("{}/{}", dataset.name, example.id);
+    if queue.items.contains_key(&id) {
+        return None;
+    }
+    let source = example.source.clone().unwrap_or_default();
+    let mut row = entry(queue, &id, 1, Step::Add, author);
+    (row.dataset, row.example) = (Some(dataset.name.clone()), Some(example.id.clone()));
+    (row.trace_id, row.span_id) = (source.trace_id, source.span_id);
+    row.tags.clone_from(&example.tags);
+    Some(row)
+}
+
 impl<A: Ask> Ledger<A> {
     fn moment(&self, minutes: i64) -> String {
         let at = DateTime::from_timestamp_nanos(self.now()) + chrono::Duration::minutes(minutes);
         at.to_rfc3339_opts(SecondsFormat::Micros, true)
     }
 
-    /// Says what a queue asks, and how many have to answer.
+    /// Puts examples of a dataset into a queue, which begins to be with them, and says what is asked of each. All of it
+    /// is kept at once, or nothing.
     ///
     /// # Errors
-    /// When the tables cannot be read or written.
-    pub async fn describe_queue(
-        &self,
-        name: &str,
-        author: &str,
-        questions: &[Question],
-        reviewers: usize,
-        blind: bool,
-    ) -> Result<(), LedgerError> {
+    /// When there is no such dataset, a question cannot be asked, or the tables cannot be read or written.
+    pub async fn fill_queue(&self, name: &str, author: &str, filling: &Filling) -> Result<Filled, LedgerError> {
         check_name(name).map_err(LedgerError::refused)?;
+        filling.about.check().map_err(LedgerError::Refused)?;
+        let dataset = datasets::existing(&self.source, &filling.dataset).await?;
+        let examples: Vec<&Example> = dataset.examples().filter(|example| filling.wants(example)).collect();
         for _ in 0..MOST_TRIES {
             let queue = queue(&self.source, name).await?;
-            let mut row = entry(&queue, "", queue.next, Step::Describe, author);
-            row.questions = Some(json!(questions).to_string());
-            row.reviewers = i64::try_from(reviewers).ok();
-            row.blind = blind.then(|| "yes".to_owned());
-            if self.append(TABLE, &[row], format!("review:{name}"), queue.next).await? {
-                return Ok(());
+            let mut rows = vec![described(&queue, author, &filling.about)];
+            rows.extend(examples.iter().filter_map(|example| item_of(&queue, author, &dataset, example)));
+            let filled = Filled { added: rows.len() - 1, examples: examples.len() };
+            if filled.added == 0 && filling.about == About::default()
+                || self.append(TABLE, &rows, format!("review:{name}"), queue.next).await?
+            {
+                return Ok(filled);
             }
         }
         Err(LedgerError::Crowded(MOST_TRIES))
-    }
-
-    /// Puts examples into a queue; answers how many were not in it.
-    ///
-    /// # Errors
-    /// When the tables cannot be read or written.
-    pub async fn enqueue(
-        &self,
-        name: &str,
-        author: &str,
-        dataset: &Dataset,
-        examples: &[&Example],
-    ) -> Result<usize, LedgerError> {
-        let queue = queue(&self.source, name).await?;
-        let mut added = 0;
-        let is_new = |example: &&&Example| !queue.items.contains_key(&format!("{}/{}", dataset.name, example.id));
-        for example in examples.iter().filter(is_new) {
-            let id = format!("{}/{}", dataset.name, example.id);
-            let source = example.source.clone().unwrap_or_default();
-            let mut row = entry(&queue, &id, 1, Step::Add, author);
-            (row.dataset, row.example) = (Some(dataset.name.clone()), Some(example.id.clone()));
-            (row.trace_id, row.span_id) = (source.trace_id, source.span_id);
-            row.tags.clone_from(&example.tags);
-            added += usize::from(self.append(TABLE, &[row], format!("review:{name}:{id}"), 1).await?);
-        }
-        Ok(added)
     }
 
     /// Opens the next item for a reviewer, with its example: nobody else gets it for a quarter of an hour. `skipped` are
@@ -204,8 +229,12 @@ impl<A: Ask> Ledger<A> {
     /// Gives an item to a reviewer, or lets go of one that is open.
     ///
     /// # Errors
-    /// When there is no such item, or the tables cannot be read or written.
+    /// When there is no such item, nobody is named, or the tables cannot be read or written.
     pub async fn hand(&self, name: &str, id: &str, author: &str, to: Option<&str>) -> Result<(), LedgerError> {
+        let to = to.map(str::trim);
+        if to == Some("") {
+            return Err(LedgerError::Refused("an item is given to somebody with a name".to_owned()));
+        }
         for _ in 0..MOST_TRIES {
             let queue = queue(&self.source, name).await?;
             let item = item(&queue, id)?;
@@ -231,7 +260,10 @@ fn item<'a>(queue: &'a Queue, id: &str) -> Result<&'a Item, LedgerError> {
 }
 
 fn check(queue: &Queue, judgement: &Judgement) -> Result<(), String> {
-    if judgement.outcome == Outcome::Correct && judgement.expected.is_none() {
+    let is_said = |answer: &Answer| {
+        !answer.tool_calls.is_empty() || answer.text.as_ref().is_some_and(|text| !text.trim().is_empty())
+    };
+    if judgement.outcome == Outcome::Correct && !judgement.expected.as_ref().is_some_and(is_said) {
         return Err("a correction says what the output should have been".to_owned());
     }
     let known = |name: &String| queue.questions.iter().any(|question| question.name == *name);

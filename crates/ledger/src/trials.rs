@@ -15,6 +15,10 @@ use crate::LedgerError;
 use crate::capture;
 use tracewell_runs::sql::{ids, quoted};
 
+mod below;
+
+use below::{Parents, parents};
+
 /// The attributes that make a span a trial.
 pub mod attributes {
     /// Id of the example; what makes the span a trial.
@@ -25,6 +29,8 @@ pub mod attributes {
     pub const DATASET: &str = "tracewell.dataset";
     /// What is tried.
     pub const CANDIDATE: &str = "tracewell.candidate";
+    /// Of a replay: what the candidate says, by [`Candidate::fingerprint`](tracewell_regression::candidate::Candidate).
+    pub const CANDIDATE_HASH: &str = "tracewell.candidate.hash";
     /// Which time, counted from 1.
     pub const REPETITION: &str = "tracewell.repetition";
     /// Id of the replay that the trial is of.
@@ -150,6 +156,25 @@ pub async fn find(
     Ok(Found { replay, version, trials })
 }
 
+/// What the candidate of a trial said, where a replay marked it.
+pub(crate) async fn candidate_hash(
+    source: &impl Ask,
+    place: &Place,
+) -> std::result::Result<Option<String>, LedgerError> {
+    #[derive(Deserialize)]
+    struct Row {
+        hash: Option<String>,
+    }
+    let query = format!(
+        "SELECT attributes['{}'] AS hash FROM spans WHERE date = DATE '{}' AND trace_id = {} AND span_id = {} LIMIT 1",
+        attributes::CANDIDATE_HASH,
+        Day(place.day),
+        quoted(&place.trace_id),
+        quoted(&place.span_id)
+    );
+    Ok(rows::<Row>(source, &query).await?.pop().and_then(|row| row.hash))
+}
+
 /// A replay that is gone on with tries again what failed: then what failed counts no more, and of several failures one.
 fn without_failed_tries(trials: Vec<Place>) -> Vec<Place> {
     let key = |trial: &Place| (trial.example.clone(), trial.revision, trial.repetition);
@@ -267,56 +292,6 @@ async fn outputs(source: &impl Ask, trials: &[Place]) -> std::result::Result<Has
     Ok(texts)
 }
 
-/// The parent of each span of runs that hold several trials.
-struct Parents(HashMap<String, HashMap<String, String>>);
-
-impl Parents {
-    fn new() -> Self {
-        Self(HashMap::new())
-    }
-
-    /// Whether `span` is `above` or below it.
-    fn is_below(&self, trace: &str, span: &str, above: &str) -> bool {
-        let parents = self.0.get(trace);
-        let mut at = span;
-        // A circle ends here as well.
-        for _ in 0..1_000 {
-            if at == above {
-                return true;
-            }
-            match parents.and_then(|parents| parents.get(at)) {
-                Some(parent) => at = parent,
-                None => return false,
-            }
-        }
-        false
-    }
-}
-
-async fn parents(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Parents, LedgerError> {
-    #[derive(Deserialize)]
-    struct Row {
-        trace_id: String,
-        span_id: String,
-        parent_span_id: String,
-    }
-    let mut parents: HashMap<String, HashMap<String, String>> = HashMap::new();
-    for some in runs.chunks(2_000) {
-        let days = || some.iter().map(|run| run.day);
-        let query = format!(
-            "SELECT trace_id, span_id, parent_span_id FROM spans WHERE parent_span_id IS NOT NULL
-                AND date BETWEEN DATE '{}' AND DATE '{}' AND trace_id IN ({})",
-            Day(days().min().unwrap_or_default()),
-            Day(days().max().unwrap_or_default() + 1),
-            ids(some.iter().map(|run| run.trace_id.as_str()))
-        );
-        for Row { trace_id, span_id, parent_span_id } in rows::<Row>(source, &query).await? {
-            parents.entry(trace_id).or_default().insert(span_id, parent_span_id);
-        }
-    }
-    Ok(Parents(parents))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -354,15 +329,5 @@ mod tests {
             left.iter().map(|one| (one.example.as_str(), one.repetition, one.status.is_some())).collect();
         // Two answers to one question are for the gate to wonder about.
         assert_eq!(told, [("a", 1, false), ("a", 2, true), ("b", 1, true), ("c", 1, false), ("c", 1, false)]);
-    }
-
-    #[test]
-    fn what_is_below_a_span_is_told_from_what_is_not() {
-        let parents = [("b", "a"), ("c", "b"), ("x", "y"), ("y", "x")].map(|(one, other)| (one.into(), other.into()));
-        let parents = Parents(HashMap::from([("t".to_owned(), HashMap::from(parents))]));
-        assert!(parents.is_below("t", "c", "a") && parents.is_below("t", "a", "a"));
-        assert!(
-            !parents.is_below("t", "a", "c") && !parents.is_below("t", "x", "a") && !parents.is_below("u", "c", "a")
-        );
     }
 }

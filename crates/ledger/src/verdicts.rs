@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::json;
+use tracewell_regression::candidate::Candidate;
 use tracewell_regression::dataset::{Dataset, Pin};
 use tracewell_regression::gate::{Case, Contender, Evidence, Gate, Scored, Side, Source, Trial, Verdict};
+use tracewell_regression::prompt::Prompt;
 use tracewell_regression::scorers::{Score, Scorer, Subject};
 use tracewell_runs::Ask;
 
@@ -25,12 +27,32 @@ pub struct Request<'a> {
     pub author: &'a str,
     /// Whose trials are those of the baseline, if there is one, and of the candidate.
     pub sides: [Option<&'a Who>; 2],
-    /// The files of candidates that are not on record, of baseline and candidate.
-    pub files: [Option<&'a str>; 2],
+    /// What baseline and candidate say.
+    pub said: [&'a Said; 2],
     /// For the dates of flaky cases.
     pub today: NaiveDate,
     /// Trials of before this day are not looked at; those of before the dataset began where it is not given.
     pub since: Option<NaiveDate>,
+}
+
+/// What a contender says, as far as the gate's file tells.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// Its file, where it is not on record.
+    pub file: Option<String>,
+    /// Its revision on record.
+    pub prompt: Option<Prompt>,
+}
+
+impl Said {
+    /// What replays of it are marked with; `None` where that is not known.
+    fn hash(&self) -> Option<String> {
+        let candidate = match (&self.prompt, &self.file) {
+            (Some(prompt), _) => Candidate::of_prompt(prompt),
+            (None, file) => Candidate::parse(file.as_deref()?),
+        };
+        Some(candidate.ok()?.fingerprint())
+    }
 }
 
 /// A verdict with the data it was reached by.
@@ -99,9 +121,20 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     let mut trials = Vec::new();
     let mut told = Vec::new();
     let mut others = 0;
-    for ((side, who), found) in [Side::Baseline, Side::Candidate].into_iter().zip(request.sides).zip(&mut found) {
+    let mut notes = Vec::new();
+    let sides = [Side::Baseline, Side::Candidate].into_iter().zip(request.sides).zip(request.said);
+    for (((side, who), said), found) in sides.zip(&mut found) {
         let Some(who) = who else { continue };
         *found = trials::find(source, &dataset.name, who, since).await?;
+        if let (Some(hash), Some(trial)) = (said.hash(), found.trials.last())
+            && trials::candidate_hash(source, trial).await?.is_some_and(|tried| tried != hash)
+        {
+            found.trials.clear();
+            let side = json!(side).as_str().unwrap_or_default().to_owned();
+            notes.push(format!(
+                "What was tried as the {side} is not what it says now, and is left out; replay it again"
+            ));
+        }
         let before = found.trials.len();
         let holds = |trial: &trials::Place| match (trial.revision, dataset.get(&trial.example)) {
             (Some(revision), Some(example)) => revision == i64::from(example.revision),
@@ -123,6 +156,7 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     let cases: Vec<Case> =
         dataset.examples().map(|example| Case { id: example.id.clone(), tags: example.tags.clone() }).collect();
     let mut verdict = gate.decide(&Evidence { cases: &cases, trials: &trials, today: request.today });
+    verdict.notes.extend(notes);
     if others > 0 {
         let words = if others == 1 { "1 result is" } else { &format!("{others} results are") };
         verdict.notes.push(format!("{words} of another revision of its example, and left out"));
@@ -138,8 +172,13 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     let [baseline, candidate] = found;
     verdict.baseline_version = baseline.version.or_else(|| request.sides[0].and_then(Who::version));
     verdict.candidate_version = candidate.version.or_else(|| request.sides[1].and_then(Who::version));
-    let [baseline_file, candidate_file] = request.files.map(|file| file.map(str::to_owned));
-    let (prompt, prompt_revision) = prompt_of(source, &gate.candidate).await?;
+    let [baseline_file, candidate_file] = request.said.map(|said| said.file.clone());
+    let prompt = match (&request.said[1].prompt, &gate.candidate) {
+        (Some(prompt), _) => Some(prompt.clone()),
+        (None, Contender::Version(version)) => prompts::of_version(source, version).await?,
+        _ => None,
+    };
+    let (prompt, prompt_revision) = prompt.map(|prompt| (prompt.name, prompt.revision)).unzip();
     let row = Row {
         verdict: id.clone(),
         gate: gate.name.clone(),
@@ -166,16 +205,6 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
         trials: json!(told).to_string(),
     };
     Ok(Reached { id, verdict, dataset, row })
-}
-
-/// Name and revision, where a contender is a version of a prompt on record.
-async fn prompt_of(source: &impl Ask, contender: &Contender) -> Result<(Option<String>, Option<i64>), LedgerError> {
-    let prompt = match contender {
-        Contender::Prompt(prompt) => Some(prompts::get(source, prompt).await?),
-        Contender::Version(version) => prompts::of_version(source, version).await?,
-        _ => None,
-    };
-    Ok(prompt.map(|prompt| (prompt.name, prompt.revision)).unzip())
 }
 
 /// A scorer by its name, made ready.

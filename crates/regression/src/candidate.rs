@@ -26,11 +26,11 @@
 
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::Example;
 use crate::example::Message;
 use crate::prompt::{Kind, Prompt};
+use crate::{Example, fingerprint};
 
 #[cfg(test)]
 mod tests;
@@ -167,6 +167,14 @@ impl Candidate {
         };
         candidate.check()?;
         Ok(candidate)
+    }
+
+    /// What tells what it says from what others say, by whatever name and wherever it is sent.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut said = json!(Self { name: None, endpoint: Endpoint::default(), ..self.clone() });
+        said.sort_all_objects();
+        fingerprint(said.to_string().as_bytes())
     }
 
     fn check(&self) -> Result<(), CandidateError> {

@@ -3,11 +3,8 @@
 //! A **version** of a dataset is one change to it, of any number of examples, counted from 1. The state at a version is
 //! the last revision of each example up to it, without those that were archived.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
+use std::collections::{BTreeMap, HashSet};
 
-use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -15,81 +12,14 @@ use crate::Example;
 use crate::example::Source;
 
 mod difference;
+mod pin;
 mod schema;
 #[cfg(test)]
 mod tests;
 
 pub use difference::{Difference, difference};
+pub use pin::{At, Pin, PinError, check_name};
 pub use schema::Schema;
-
-/// Which version of a dataset is meant: `refunds`, `refunds@v3`, `refunds@2026-11-20`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
-    /// The dataset.
-    pub dataset: String,
-    /// Its version.
-    pub at: At,
-}
-
-/// A point in the life of a dataset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
-    /// As it is.
-    Latest,
-    /// As this change left it.
-    Version(i64),
-    /// As it was when this UTC day ended.
-    Day(NaiveDate),
-}
-
-/// What is no name of a dataset, or no version.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the messages say it")]
-pub enum PinError {
-    #[error("`{0}` is no version of a dataset; write NAME@v3, NAME@2026-11-20, or NAME alone for the latest")]
-    Version(String),
-    #[error(
-        "`{0}` is no name: one has letters, digits, `-`, `_` and `.`, in parts between `/` of which none is empty or begins with `.`, and at most 200 characters"
-    )]
-    Name(String),
-}
-
-impl FromStr for Pin {
-    type Err = PinError;
-
-    fn from_str(text: &str) -> Result<Self, PinError> {
-        let (dataset, version) = text.split_once('@').unwrap_or((text, "latest"));
-        check_name(dataset)?;
-        let at = match (version, version.strip_prefix('v').unwrap_or(version).parse::<i64>()) {
-            ("latest", _) => At::Latest,
-            (_, Ok(number)) if number > 0 => At::Version(number),
-            _ => At::Day(version.parse().map_err(|_| PinError::Version(text.to_owned()))?),
-        };
-        Ok(Self { dataset: dataset.to_owned(), at })
-    }
-}
-
-/// Whether a name can be one of a dataset, a prompt, a queue or an environment: it goes into pins and into file names.
-///
-/// # Errors
-/// When it cannot.
-pub fn check_name(name: &str) -> Result<(), PinError> {
-    const MOST_CHARACTERS: usize = 200;
-    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain);
-    let fits = name.split('/').all(is_part) && name.chars().count() <= MOST_CHARACTERS;
-    if fits { Ok(()) } else { Err(PinError::Name(name.to_owned())) }
-}
-
-impl fmt::Display for Pin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.at {
-            At::Latest => f.write_str(&self.dataset),
-            At::Version(version) => write!(f, "{}@v{version}", self.dataset),
-            At::Day(day) => write!(f, "{}@{day}", self.dataset),
-        }
-    }
-}
 
 /// What a change does to an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,6 +68,18 @@ pub struct Revision {
 pub struct Signed {
     pub author: String,
     pub note: Option<String>,
+}
+
+impl Signed {
+    /// As somebody says it: spaces around a name tell nobody apart, and a blank reason is none.
+    ///
+    /// # Errors
+    /// When nobody is named.
+    pub fn new(author: &str, note: Option<&str>) -> Result<Self, String> {
+        let filled = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let author = filled(author).ok_or("`author` says who does this")?;
+        Ok(Self { author, note: note.and_then(filled) })
+    }
 }
 
 impl Revision {
@@ -232,6 +174,17 @@ pub enum Edit {
     Describe(Map<String, Value>),
 }
 
+impl Edit {
+    /// The example that it is about, if it is about one.
+    fn example(&self) -> Option<&str> {
+        match self {
+            Self::Put(example) => Some(&example.id),
+            Self::Archive(id) | Self::Restore(id) => Some(id),
+            Self::Describe(_) => None,
+        }
+    }
+}
+
 impl Dataset {
     /// Puts the rows of a dataset together; they may come in any order.
     ///
@@ -280,12 +233,16 @@ impl Dataset {
     ///
     /// # Errors
     /// When an example is to be archived that is not there, or restored that was not archived, or does not fit the
-    /// dataset's schema.
+    /// dataset's schema, or is edited twice.
     pub fn next(&self, edits: &[Edit], signed: &Signed) -> Result<Vec<Revision>, String> {
         let version = self.version + 1;
         let schema = self.schema()?;
         let mut rows = Vec::new();
+        let mut edited = HashSet::new();
         for edit in edits {
+            if let Some(id) = edit.example().filter(|id| !edited.insert(*id)) {
+                return Err(format!("example `{id}` is named twice"));
+            }
             match edit {
                 Edit::Put(example) => {
                     schema.check(example).map_err(|reason| format!("example `{}`: {reason}", example.id))?;

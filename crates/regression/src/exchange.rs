@@ -169,8 +169,13 @@ pub fn import(source: Source, bytes: &[u8], strict: bool) -> Result<Imported, Im
     for (line, given) in read {
         let unique = given.and_then(|given| {
             let id = &given.example.id;
-            let before = *lines.entry(id.clone()).or_insert(line);
-            if before == line { Ok(given) } else { Err(format!("`{id}` is on line {before} already")) }
+            match lines.get(id) {
+                Some(before) => Err(format!("`{id}` is on line {before} already")),
+                None => {
+                    lines.insert(id.clone(), line);
+                    Ok(given)
+                }
+            }
         });
         match unique {
             Ok(given) => imported.entries.push(given.at(line)),

@@ -9,7 +9,7 @@
 //! What has no form is not found: names and addresses of people, and telephone numbers that are a few digits like any
 //! other and have no word such as `phone` before them. They need a pattern of one's own, or a model.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -95,6 +95,10 @@ pub struct Masker {
     allow_patterns: Vec<Regex>,
     key: Option<[u8; 32]>,
     placeholders: HashMap<(Kind, String), String>,
+    /// What placeholders stand for.
+    values: HashMap<String, String>,
+    /// Placeholders that texts held before: there is no telling what those stand for.
+    foreign: HashSet<String>,
     counts: HashMap<Kind, usize>,
     report: Report,
 }
@@ -138,6 +142,8 @@ impl Masker {
             allow_patterns: allowed.collect::<Result<_, _>>()?,
             key: None,
             placeholders: HashMap::new(),
+            values: HashMap::new(),
+            foreign: HashSet::new(),
             counts: HashMap::new(),
             report: Report::default(),
         })
@@ -159,6 +165,7 @@ impl Masker {
     /// `text` with placeholders. `place` is for the report.
     #[must_use]
     pub fn mask(&mut self, text: &str, place: &str) -> String {
+        self.foreign.extend(placeholders(text).map(str::to_owned));
         let mut text = text.to_owned();
         // What is masked may have hidden where its neighbour begins, as in `ann@example.org+49 30 1234567`.
         for _ in 0..MOST_ROUNDS {
@@ -178,10 +185,12 @@ impl Masker {
         text
     }
 
-    /// Masks every string in `value`, the names of members, and numbers that are card numbers. What a member named like
-    /// a secret holds is masked whole.
+    /// Masks every string in `value` but images and files, the names of members, and numbers that are card numbers. What a
+    /// member named like a secret holds is masked whole.
     pub fn mask_json(&mut self, value: &mut Value, place: &str) {
         match value {
+            // By chance there are numbers in them that look like somebody's.
+            Value::String(text) if is_media(text) => {}
             Value::String(text) => *text = self.mask(text, place),
             Value::Number(number) => {
                 let text = number.to_string();
@@ -199,9 +208,14 @@ impl Masker {
                 for (name, mut value) in std::mem::take(members) {
                     let new = self.mask(&name, place);
                     let place = format!("{place}/{}", new.replace('~', "~0").replace('/', "~1"));
-                    match value.as_str() {
-                        Some(text) if secrets::is_name(&name) && self.is_to_mask(&Kind::Secret, text) => {
-                            value = Value::from(self.replace(Kind::Secret, text, &place));
+                    let held = match &value {
+                        Value::String(text) => Some(text.clone()),
+                        Value::Number(number) => Some(number.to_string()),
+                        _ => None,
+                    };
+                    match held {
+                        Some(text) if secrets::is_name(&name) && self.is_to_mask(&Kind::Secret, &text) => {
+                            value = Value::from(self.replace(Kind::Secret, &text, &place));
                         }
                         _ => self.mask_json(&mut value, &place),
                     }
@@ -209,6 +223,24 @@ impl Masker {
                 }
             }
             Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// `text` with what this one's placeholders stand for in their places.
+    #[must_use]
+    pub fn restore(&self, text: &str) -> String {
+        let own = placeholders(text).filter(|placeholder| !self.foreign.contains(*placeholder));
+        let known = own.filter_map(|placeholder| Some((placeholder, self.values.get(placeholder)?)));
+        known.fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value))
+    }
+
+    /// Does the same to every string in `value`.
+    pub fn restore_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.restore(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.restore_json(item)),
+            Value::Object(members) => members.values_mut().for_each(|member| self.restore_json(member)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 
@@ -264,20 +296,35 @@ impl Masker {
         if let Some(known) = self.placeholders.get(&key) {
             return known.clone();
         }
-        let mark = match &self.key {
-            Some(key) => blake3::keyed_hash(key, format!("{kind}:{value}").as_bytes()).to_hex()[..12].to_owned(),
-            None => {
-                let count = self.counts.entry(kind.clone()).or_default();
-                *count += 1;
-                count.to_string()
-            }
-        };
         let name: String =
             kind.to_string().to_uppercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-        let placeholder = format!("[{name}_{mark}]");
+        let placeholder = match &self.key {
+            Some(key) => {
+                let mark = blake3::keyed_hash(key, format!("{kind}:{value}").as_bytes()).to_hex();
+                format!("[{name}_{}]", &mark[..12])
+            }
+            None => loop {
+                let count = self.counts.entry(kind.clone()).or_default();
+                *count += 1;
+                let placeholder = format!("[{name}_{count}]");
+                if !self.foreign.contains(&placeholder) {
+                    break placeholder;
+                }
+            },
+        };
+        self.values.insert(placeholder.clone(), value.to_owned());
         self.placeholders.insert(key, placeholder.clone());
         placeholder
     }
+}
+
+/// Whether a text is an image or a file in Base64: long, and without all that stands between words.
+fn is_media(text: &str) -> bool {
+    const LEAST: usize = 256;
+    let all = |text: &str, others: &[u8]| text.bytes().all(|c| c.is_ascii_alphanumeric() || others.contains(&c));
+    let address = text.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
+    let (kind, bytes) = address.unwrap_or(("", text));
+    bytes.len() >= LEAST && all(bytes, b"+/=") && all(kind, b"/+-.")
 }
 
 /// The placeholders in a text, such as `[EMAIL_1]`.

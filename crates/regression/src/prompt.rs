@@ -131,7 +131,8 @@ impl PromptFile {
         Ok(file)
     }
 
-    /// Whether it can be recorded: a prompt has text, and thresholds are such as can be held against a verdict.
+    /// Whether it can be recorded: a prompt has text, its version can be told from its name, and thresholds are such as
+    /// can be held against a verdict.
     ///
     /// # Errors
     /// What is wrong.
@@ -139,6 +140,12 @@ impl PromptFile {
         let is_blank = self.messages.iter().all(|message| message.content.trim().is_empty());
         if is_blank && self.kind == Kind::Prompt {
             return Err("it has no text; write it as [[message]] with `role` and `content`".to_owned());
+        }
+        // Trials and spans name it as NAME@VERSION.
+        if let Some(version) = &self.version
+            && (version.is_empty() || version.trim() != version || version.contains('@'))
+        {
+            return Err(format!("`{version}` is no version: one is not empty, and has no `@` and no spaces around it"));
         }
         thresholds(&self.thresholds).map(drop)
     }

@@ -255,7 +255,7 @@ impl Ledger {
     /// Whether the step is taken although something is missing that it needs; an error where it is not to be forced.
     fn is_forced(&self, step: &Move<'_>, bar: &Bar<'_>, name: &str) -> Result<bool, String> {
         let lacking = self.may_go_on(step, bar, name);
-        match (&step.signed.note, step.forced) {
+        match (step.signed.note.as_deref().filter(|why| !why.trim().is_empty()), step.forced) {
             (None, true) => Err("to force a step, say why; it stays in the record".to_owned()),
             (Some(_), true) => Ok(lacking.is_err()),
             (_, false) => lacking.map(|()| false),

@@ -11,8 +11,11 @@ use serde_json::{Map, Value};
 use crate::Answer;
 
 mod agreement;
+mod question;
 #[cfg(test)]
 mod tests;
+
+pub use question::{About, CELLS, Question, QuestionKind};
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,62 +78,6 @@ pub struct Entry {
     pub blind: Option<String>,
     #[serde(default)]
     pub tags: Vec<String>,
-}
-
-/// A question that is asked of every item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Question {
-    /// Its name, under which the answer is kept.
-    pub name: String,
-    /// What may be answered.
-    #[serde(default)]
-    pub kind: QuestionKind,
-    /// What there is to choose from.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub choices: Vec<String>,
-    /// Whether it has to be answered.
-    #[serde(default)]
-    pub required: bool,
-}
-
-/// What may be answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum QuestionKind {
-    #[default]
-    Text,
-    YesNo,
-    Number,
-    Choice,
-}
-
-impl Question {
-    /// Reads an answer.
-    ///
-    /// # Errors
-    /// When it is none to this question.
-    pub fn read(&self, text: &str) -> Result<Value, String> {
-        let text = text.trim();
-        let wrong = |wanted: &str| format!("`{text}` is no answer to `{}`: {wanted}", self.name);
-        match self.kind {
-            QuestionKind::Text => Ok(Value::from(text)),
-            QuestionKind::YesNo => match text.to_lowercase().as_str() {
-                "y" | "yes" | "true" => Ok(Value::from(true)),
-                "n" | "no" | "false" => Ok(Value::from(false)),
-                _ => Err(wrong("yes or no")),
-            },
-            QuestionKind::Number => {
-                let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-                number.map(Value::from).ok_or_else(|| wrong("a number"))
-            }
-            QuestionKind::Choice => match self.choices.iter().find(|choice| choice.eq_ignore_ascii_case(text)) {
-                Some(choice) => Ok(Value::from(choice.as_str())),
-                None => Err(wrong(&self.choices.join(", "))),
-            },
-        }
-    }
 }
 
 /// A queue as its entries leave it.

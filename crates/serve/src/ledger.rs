@@ -97,6 +97,10 @@ async fn add_prompt(State(records): State<Records>, body: Result<Json<AddPrompt>
         Ok(Json(body)) => body,
         Err(error) => return failure(error.status(), &error.body_text()),
     };
+    let signed = match Signed::new(&author, note.as_deref()) {
+        Ok(signed) => signed,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error),
+    };
     let name = prompt.name.clone().unwrap_or_default();
     if let Err(error) = check_name(&name) {
         return failure(StatusCode::BAD_REQUEST, &format!("`prompt.name`: {error}"));
@@ -104,7 +108,7 @@ async fn add_prompt(State(records): State<Records>, body: Result<Json<AddPrompt>
     if let Err(error) = prompt.check() {
         return failure(StatusCode::BAD_REQUEST, &format!("`prompt`: {error}"));
     }
-    match records.ledger.add_prompt(&prompt, &Signed { author, note }, &Origin { source, commit }).await {
+    match records.ledger.add_prompt(&prompt, &signed, &Origin { source, commit }).await {
         Ok(Some(added)) => (StatusCode::CREATED, answer(&added)).into_response(),
         // It says what is on record.
         Ok(None) => found(prompts::get(&records.ledger.source, &name).await),
@@ -160,11 +164,15 @@ async fn step(State(records): State<Records>, body: Result<Json<TakeStep>, JsonR
         Ok(Json(body)) => body,
         Err(error) => return failure(error.status(), &error.body_text()),
     };
+    let signed = match Signed::new(&asked.author, asked.why.as_deref()) {
+        Ok(signed) => signed,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, &error),
+    };
     let request = Request {
         step: asked.step,
         prompt: &asked.prompt,
         environment: &asked.environment,
-        signed: &Signed { author: asked.author, note: asked.why },
+        signed: &signed,
         at: asked.at,
         verdict: asked.verdict.as_deref(),
         forced: asked.force,

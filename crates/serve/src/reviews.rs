@@ -1,7 +1,7 @@
 //! Review over HTTP: `/v1/reviews`. As with the command, an item is open for one reviewer at a time, and in a blind queue
 //! nobody sees what others said before they answer themselves.
 //!
-//! As with prompts, who reviews is whom the request names as `author`.
+//! A queue is made by putting examples into it. As with prompts, who reviews is whom the request names as `author`.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,12 +15,12 @@ use axum::{Json, Router};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tracewell_ledger::reviews::{self, Judgement, Remark};
+use tracewell_ledger::reviews::{self, Filling, Judgement, Remark};
 use tracewell_ledger::{Ledger, LedgerError};
 use tracewell_query::Engine;
 use tracewell_regression::Answer;
-use tracewell_regression::dataset::Signed;
-use tracewell_regression::review::{Item, Outcome, Queue};
+use tracewell_regression::dataset::{Pin, PinError, Signed, check_name};
+use tracewell_regression::review::{About, Item, Outcome, Question, Queue};
 
 use crate::ledger::{answer, refuse};
 use crate::sql::failure;
@@ -37,7 +37,7 @@ struct Desk<R> {
     remarks: R,
 }
 
-/// Queues: list them, look at one, take the next item, judge it.
+/// Queues: list them, fill one, look at one, take the next item, judge it.
 pub fn reviews_router<R: Remarks>(ledger: Ledger<Arc<Engine>>, remarks: R) -> Router {
     Router::new()
         .route("/v1/reviews", get(queues::<R>))
@@ -81,10 +81,22 @@ async fn items<R: Remarks>(
     }
 }
 
-/// What is done with a queue's items.
+/// What is done with a queue and its items.
 #[derive(Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
 enum TakeStep {
+    /// Puts examples of a dataset into the queue, which begins to be with them.
+    Add {
+        author: String,
+        dataset: String,
+        #[serde(default)]
+        tags: Vec<String>,
+        #[serde(default)]
+        all: bool,
+        questions: Option<Vec<Question>>,
+        reviewers: Option<usize>,
+        blind: Option<bool>,
+    },
     /// Opens the next item for whoever asks, but for those they do not want now.
     Next {
         author: String,
@@ -147,20 +159,30 @@ impl<R: Remarks> Desk<R> {
     /// Takes a step; `None` where nothing waits.
     async fn step(&self, name: &str, asked: TakeStep) -> Result<Option<Value>, Refusal> {
         let author = match &asked {
-            TakeStep::Next { author, .. }
+            TakeStep::Add { author, .. }
+            | TakeStep::Next { author, .. }
             | TakeStep::Release { author, .. }
             | TakeStep::Assign { author, .. }
-            | TakeStep::Answer { author, .. } => author.clone(),
+            | TakeStep::Answer { author, .. } => author,
         };
-        if author.trim().is_empty() {
-            return Err(Refusal::Wrong("`author` says who does this".to_owned()));
-        }
-        let queue = reviews::existing(&self.ledger.source, name).await?;
+        let author = Signed::new(author, None).map_err(Refusal::Wrong)?.author;
         let (queue, item, example) = match asked {
-            TakeStep::Next { skip, .. } => match self.ledger.open_next(name, &author, &skip).await? {
-                Some(open) => open,
-                None => return Ok(None),
-            },
+            TakeStep::Add { dataset, tags, all, questions, reviewers, blind, .. } => {
+                let wrong = |error: PinError| Refusal::Wrong(error.to_string());
+                check_name(name).map_err(wrong)?;
+                let dataset = dataset.parse::<Pin>().map_err(wrong)?;
+                let about = About { questions, reviewers, blind };
+                about.check().map_err(Refusal::Wrong)?;
+                let filling = Filling { dataset, tags, all, about };
+                return Ok(Some(json!(self.ledger.fill_queue(name, &author, &filling).await?)));
+            }
+            TakeStep::Next { skip, .. } => {
+                reviews::existing(&self.ledger.source, name).await?;
+                match self.ledger.open_next(name, &author, &skip).await? {
+                    Some(open) => open,
+                    None => return Ok(None),
+                }
+            }
             TakeStep::Release { item, .. } => {
                 self.ledger.hand(name, &item, &author, None).await?;
                 return Ok(None);
@@ -172,6 +194,7 @@ impl<R: Remarks> Desk<R> {
             TakeStep::Answer { item, outcome, expected, answers, note, .. } => {
                 let texts: Vec<(&str, String)> =
                     answers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+                let queue = reviews::existing(&self.ledger.source, name).await?;
                 let answers = queue
                     .read_answers(texts.iter().map(|(name, text)| (*name, text.as_str())))
                     .map_err(Refusal::Wrong)?;
@@ -180,7 +203,7 @@ impl<R: Remarks> Desk<R> {
                     Expected::Whole(answer) => answer,
                 });
                 let judgement = Judgement { outcome, answers, expected, note: note.clone() };
-                let signed = Signed { author: author.clone(), note };
+                let signed = Signed::new(&author, note.as_deref()).map_err(Refusal::Wrong)?;
                 self.ledger.review(name, &item, &signed, &judgement, |remark| self.remarks.keep(remark)).await?
             }
         };

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             if let Some(command::Ended(code)) = error.downcast_ref() {
                 return ExitCode::from(*code);
             }
-            eprintln!("tracewell: {error:#}");
+            eprintln!("tracewell: {}", tracewell_blocks::tidy(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -92,6 +92,16 @@ async fn each_rule_catches_its_cases_and_an_example_keeps_the_whole_of_one() {
         score(4, json!({"name": "tone", "value": 0.3, "source": "human", "author": "ann"})),
         score(5, json!({"name": "review", "correction": "It is cancelled.", "source": "human", "author": "ann"})),
         score(6, json!({"name": "tone", "value": 0.55, "source": "model", "author": "m-1"})),
+        // Two names, one judge who thought again, and two people who are not named.
+        score(1, json!({"name": "tone", "value": 0.9, "source": "model", "author": "m-1"})),
+        score(1, json!({"name": "helpful", "value": 0.1, "source": "human", "author": "ann"})),
+        score(7, json!({"name": "helpful", "value": 0.1, "source": "human", "author": "ann"})),
+        score(7, json!({"name": "helpful", "value": 0.9, "source": "human", "author": "ann"})),
+        score(8, json!({"name": "mood", "label": "calm", "source": "user"})),
+        score(8, json!({"name": "mood", "label": "upset", "source": "user"})),
+        // One of them gave a number as well.
+        score(9, json!({"name": "fits", "value": 1, "label": "fits", "source": "model", "author": "m-1"})),
+        score(9, json!({"name": "fits", "label": "misses", "source": "human", "author": "ann"})),
     ]);
     let answer = server.post("/v1/scores", "application/json", scores.to_string().into_bytes()).await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -104,6 +114,13 @@ async fn each_rule_catches_its_cases_and_an_example_keeps_the_whole_of_one() {
         caught(&data, "ambiguous", &["-p", "score=tone"]),
         [one(4, "tone: human ann 0.3, model m-1 0.9"), one(6, "tone = 0.55")].concat()
     );
+    let all = [
+        one(4, "tone: human ann 0.3, model m-1 0.9"),
+        one(6, "tone = 0.55"),
+        one(8, "mood: user calm, user upset"),
+        one(9, "fits: human ann misses, model m-1 fits"),
+    ];
+    assert_eq!(into(&data, "all_ambiguous", "ambiguous", &[]), all.concat());
     assert_eq!(caught(&data, "human_correction", &[]), one(5, "ann corrected review"));
     let expected = server.sql("SELECT expected FROM examples WHERE dataset = 'human_correction'");
     assert_eq!(json!(expected), json!([{"expected": json!({"text": "It is cancelled."}).to_string()}]));

@@ -102,6 +102,7 @@ fn examples_are_patched_taken_out_and_put_back() {
         (&["patch", "refunds", "nobody", "--tag", "x"][..], "`refunds` has no example `nobody`"),
         (&["patch", "refunds", "a"][..], "--split"),
         (&["restore", "refunds", "a"][..], "`refunds` has no archived example `a`"),
+        (&["archive", "refunds", "b", "b"][..], "example `b` is named twice"),
     ] {
         let refused = run(wrong);
         assert!(!refused.status.success() && said(&refused).contains(told), "{wrong:?}: {}", said(&refused));
@@ -159,4 +160,31 @@ fn a_file_changes_what_it_names_and_a_masked_one_replaces_nothing() {
     let twice = import("twice.jsonl", twice, &[]);
     assert!(!twice.status.success() && said(&twice).contains("line 2: `b` is on line 1 already"), "{}", said(&twice));
     assert_eq!(example(&data, "b")["messages"][0]["content"], "1");
+}
+
+#[test]
+fn a_dataset_without_examples_passes_no_gate_and_wipes_no_export() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    let out = folder.join("out");
+    let export = ["dataset", "export", "refunds", "--to", "parquet", "--output", out.to_str().unwrap()];
+    done(tracewell(&data, &export));
+    done(tracewell(&data, &["dataset", "archive", "refunds", "a", "b", "c", "d"]));
+    let empty = tracewell(&data, &export);
+    assert!(!empty.status.success() && said(&empty).contains("nothing is written"), "{}", said(&empty));
+    assert!(out.join("data/train-00000-of-00001.parquet").is_file());
+
+    // Not even where it asks for nothing.
+    let gate = "name = 'g'\ndataset = 'refunds@latest'\ncandidate = 'version:helper@1'\nminimum_sample = 0\n\
+        [[scorer]]\nname = 'right'\nkind = 'exact'\nmin_pass_rate = 0.0\n[budget]\ntotal_cost = '1'\n";
+    let gate = write(folder, "gate.toml", gate);
+    let decided = tracewell(&data, &["gate", gate.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(decided.status.code(), Some(2), "{}", said(&decided));
+    let decided: Value = serde_json::from_slice(&decided.stdout).unwrap();
+    let decisions: Vec<&Value> =
+        decided["findings"].as_array().unwrap().iter().map(|finding| &finding["decision"]).collect();
+    assert_eq!(decisions, ["not_enough_evidence", "not_enough_evidence"]);
+    let listed = tracewell(&data, &["gate", "--list", "--format", "html"]);
+    assert!(!listed.status.success() && said(&listed).contains("as text or JSON"), "{}", said(&listed));
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use super::replay::{Model, start};
+use super::model::{Model, start};
 use super::story::by;
 use super::{CASES, done, said};
 use crate::server::BINARY;

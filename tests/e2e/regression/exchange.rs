@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::model::{Model, start};
 use super::promptfoo::promptfoo;
-use super::replay::{Model, start};
 use super::{CASES, dataset, done, said, tracewell};
 use crate::skipped::skipped;
 

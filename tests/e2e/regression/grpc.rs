@@ -47,6 +47,8 @@ async fn prompts_and_releases_are_kept_by_grpc_as_well() {
         (v1::AddPromptRequest { name: "a b".to_owned(), ..prompt("Help.") }, "`name`"),
         (v1::AddPromptRequest { messages: Vec::new(), ..prompt("Help.") }, "`messages`"),
         (v1::AddPromptRequest { routing: "[]".to_owned(), ..prompt("Help.") }, "`routing`"),
+        (v1::AddPromptRequest { version: "1@2".to_owned(), ..prompt("Help.") }, "`1@2` is no version"),
+        (v1::AddPromptRequest { thresholds: json!({"right": 2}).to_string(), ..prompt("Help.") }, "threshold `right`"),
     ] {
         let status = prompts.add(wrong).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::replay::{Model, candidate, command, replay, start};
+use super::model::{Model, start};
+use super::replay::{candidate, command, replay};
 use super::{CASES, chat, dataset, rows, said, send, tracewell};
 use crate::server::{BINARY, Server};
 
-fn judge(folder: &Path, url: &str, kind: &str, model: &str) -> PathBuf {
+pub(super) fn judge(folder: &Path, url: &str, kind: &str, model: &str) -> PathBuf {
     let path = folder.join(format!("{kind}-judge.toml"));
     let text = format!(
         "name = 'right'\nmodel = '{model}'\nrubric = 'Is it what was expected of {{{{ question }}}}?'\n\

@@ -4,7 +4,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{chat, done, said, send, tracewell};
+use super::judge::judge;
+use super::model::{Model, start};
+use super::replay::{candidate, replay};
+use super::{CASES, chat, done, said, send, tracewell};
 use crate::server::{BINARY, Server};
 
 #[test]
@@ -112,4 +115,42 @@ async fn what_a_gate_prints_and_writes_is_masked_and_its_record_is_whole() {
     }
     let kept = server.sql("SELECT changes FROM verdicts LIMIT 1");
     assert!(kept[0]["changes"].as_str().unwrap().contains(wrong), "{kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_to_models_is_masked_where_asked_and_what_they_answer_is_whole() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let asked = format!("I am ann@example.org. {}", CASES[0].1);
+    let line = json!({"id": "a", "input": asked, "expected": "Ten days. I wrote to ann@example.org."});
+    std::fs::write(path("cases.jsonl"), line.to_string()).unwrap();
+    done(tracewell(&data, &["dataset", "import", "refunds", &path("cases.jsonl")]));
+    let (url, model) = start(Model::default()).await;
+    let helper = candidate(folder, "helper@1", &url, "Be kind.");
+    let judge = judge(folder, &format!("{url}/v1"), "openai", "gpt-4.1");
+    let bodies = || model.lock().unwrap().asked.iter().map(Value::to_string).collect::<Vec<_>>();
+
+    let report = path("report.json");
+    let masked = ["--mask", "--report", report.as_str(), "--judge", judge.to_str().unwrap()];
+    let told = replay(&data, &helper, &masked).await;
+    assert!(told.status.success() && said(&told).contains("masked: "), "{}", said(&told));
+    assert_eq!(bodies().len(), 2, "the answer and its judgement");
+    assert!(bodies().iter().all(|body| body.contains("[EMAIL_1]") && !body.contains("ann@")), "{:?}", bodies());
+    let listed: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    assert_eq!(listed["masked"][0]["kind"], "email");
+    // Held against what is expected it is right, by the rule and by the judge.
+    let gate = "name = 'refunds'\ndataset = 'refunds@v1'\ncandidate = 'version:helper@1'\nminimum_sample = 1\n\
+        [[scorer]]\nname = 'same'\nkind = 'exact'\nmin_pass_rate = 1.0\n\
+        [[scorer]]\nname = 'right'\nkind = 'recorded'\nmin_score = 1.0\n";
+    std::fs::write(path("gate.toml"), gate).unwrap();
+    let decided = tracewell(&data, &["gate", &path("gate.toml")]);
+    assert_eq!(decided.status.code(), Some(0), "{}", said(&decided));
+
+    // Without it another request is sent, which is another replay.
+    let plain = replay(&data, &helper, &[]).await;
+    assert!(said(&plain).contains("1 answered, 0 were there"), "{}", said(&plain));
+    assert!(bodies()[2].contains("ann@example.org"), "{:?}", bodies());
+    let alone = replay(&data, &helper, &["--report", &report]).await;
+    assert!(!alone.status.success() && said(&alone).contains("go with --mask"), "{}", said(&alone));
 }

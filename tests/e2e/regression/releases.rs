@@ -116,6 +116,7 @@ async fn a_verdict_opens_only_the_revision_it_is_on() {
     let new = "refund-helper@revision:2";
     let on = "is on `version:refund-helper@2`, which is `refund-helper@1`, and not on `refund-helper@2`";
     refused(&by("ann", &data, &["release", "propose", new, "--verdict", &passed]), on);
+    refused(&by("ann", &data, &["release", "propose", new, "--verdict", ""]), "a verdict is named by its id");
     done(by("ann", &data, &["release", "propose", new]));
     done(by("bob", &data, &["release", "approve", new]));
     refused(&by("ann", &data, &["release", "live", new, "--verdict", &passed]), on);
@@ -217,6 +218,20 @@ async fn programs_list_compare_and_roll_back_over_http() {
     let live = |revision: u32| json!({"step": "live", "prompt": format!("team/helper@{revision}"), "author": "ann", "why": "a test", "force": true});
     let first = post(live(1)).await;
     assert_eq!(first["webhook"], Value::Null, "a webhook is told of rollbacks");
+    // Nobody approves nothing, and a blank is no reason.
+    let other = json!({"name": "other", "message": [{"role": "system", "content": "Three."}]});
+    for (path, wrong, status) in [
+        ("/v1/releases", json!({"step": "propose", "prompt": "team/helper@2", "author": " "}), 400),
+        ("/v1/prompts", json!({"author": "", "prompt": other}), 400),
+        (
+            "/v1/releases",
+            json!({"step": "live", "prompt": "team/helper@2", "author": "ann", "why": " ", "force": true}),
+            409,
+        ),
+    ] {
+        let answer = crate::server::client().post(format!("{}{path}", server.api)).json(&wrong).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{wrong}");
+    }
     post(live(2)).await;
     let listed = get("/v1/prompts").await;
     assert_eq!(

@@ -1,110 +1,14 @@
 //! Candidates tried against a model server of a test's own.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::model::{Model, start};
 use super::{CASES, dataset, done, rows, said, tracewell};
 use crate::server::{BINARY, Server};
-
-/// A model server: OpenAI's chat completions and Anthropic's messages. It knows the right answers, and gives wrong ones
-/// where the instructions ask for them.
-#[derive(Default)]
-pub(super) struct Model {
-    /// What was answered, by the key that tells calls apart.
-    pub(super) answered: HashMap<String, u32>,
-    /// Bodies of requests that were answered.
-    pub(super) asked: Vec<Value>,
-    /// Each call is refused this often before it is answered.
-    pub(super) refusals: u32,
-    pub(super) refused: HashMap<String, u32>,
-    /// After so many answers none comes any more.
-    pub(super) silent_after: Option<usize>,
-}
-
-pub(super) type Shared = Arc<Mutex<Model>>;
-
-pub(super) async fn start(model: Model) -> (String, Shared) {
-    let shared = Arc::new(Mutex::new(model));
-    let routes = axum::Router::new()
-        .route("/v1/chat/completions", axum::routing::post(complete))
-        .route("/v1/messages", axum::routing::post(complete))
-        .with_state(Arc::clone(&shared));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-    (format!("http://{address}"), shared)
-}
-
-async fn complete(State(model): State<Shared>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    // Other tools do not tell calls apart.
-    let key = headers.get("idempotency-key").map_or_else(|| body.to_string(), |key| key.to_str().unwrap().to_owned());
-    let silent = {
-        let mut model = model.lock().unwrap();
-        let most = model.refusals;
-        let refused = model.refused.entry(key.clone()).or_default();
-        if *refused < most {
-            *refused += 1;
-            let busy = json!({"error": {"message": "too many requests"}});
-            return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0.01")], Json(busy)).into_response();
-        }
-        model.silent_after.is_some_and(|most| model.asked.len() >= most)
-    };
-    if silent {
-        std::future::pending::<()>().await;
-    }
-    let mut model = model.lock().unwrap();
-    *model.answered.entry(key).or_default() += 1;
-    model.asked.push(body.clone());
-    let text = body.to_string();
-    let (id, _, right) = CASES.iter().find(|(_, asked, _)| text.contains(asked)).unwrap();
-    let wrong = text.contains("Be terse.") && *id == "b";
-    let judgement = judgement(&body).map(|judgement| judgement.to_string());
-    let said = judgement.as_deref().unwrap_or(if wrong { "No." } else { right });
-    // Anthropic's has its key elsewhere.
-    if headers.contains_key("anthropic-version") {
-        assert_eq!(headers["x-api-key"], "secret");
-        let content = match &judgement {
-            Some(said) => json!({"type": "tool_use", "id": "t", "name": body["tools"][0]["name"],
-                "input": serde_json::from_str::<Value>(said).unwrap()}),
-            None => json!({"type": "text", "text": said}),
-        };
-        return Json(json!({"id": "msg_1", "type": "message", "model": body["model"], "stop_reason": "end_turn",
-            "content": [content], "usage": {"input_tokens": 900, "cache_read_input_tokens": 100,
-            "output_tokens": 100}}))
-        .into_response();
-    }
-    assert_eq!(headers["authorization"], "Bearer secret");
-    let message = json!({"role": "assistant", "content": said});
-    let model = format!("{}-2025-04-14", body["model"].as_str().unwrap());
-    Json(json!({"id": "chatcmpl-1", "object": "chat.completion", "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}}))
-    .into_response()
-}
-
-/// What a request that asks for a judgement is answered: 1 where the answer is the expected one.
-fn judgement(body: &Value) -> Option<Value> {
-    let openai = body["response_format"]["json_schema"]["name"] == "judgement";
-    let anthropic = body["tools"][0]["input_schema"]["properties"]["score"].is_object();
-    let case = match (openai, anthropic) {
-        (true, _) => &body["messages"][1]["content"],
-        (_, true) => &body["messages"][0]["content"][0]["text"],
-        _ => return None,
-    };
-    let case: Value = serde_json::from_str(case.as_str().unwrap()).unwrap();
-    let is_right = case["answer"] == case["expected"];
-    let (why, score) = if is_right { ("as expected", 1.0) } else { ("not as expected", 0.25) };
-    Some(json!({"explanation": why, "score": score}))
-}
 
 pub(super) fn candidate(folder: &Path, name: &str, url: &str, instructions: &str) -> PathBuf {
     let path = folder.join(format!("{}.toml", name.replace('@', "-")));
@@ -206,6 +110,9 @@ async fn a_replay_that_was_killed_pays_for_nothing_twice() {
         assert!(Instant::now() < deadline, "five answers do not come");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    // Two at once would pay for the same.
+    let second = replay(&data, &candidate, &more).await;
+    assert!(!second.status.success() && said(&second).contains("another command goes on"), "{}", said(&second));
     killed.kill().unwrap();
     killed.wait().unwrap();
     model.lock().unwrap().silent_after = None;
@@ -316,4 +223,47 @@ async fn a_prompt_on_record_is_tried_as_it_is_and_a_gate_finds_it_by_its_revisio
     assert_eq!(json!(verdicts), json!([told]));
     let unknown = replay(&data, Path::new("prompt:nobody@1"), &[]).await;
     assert!(said(&unknown).contains("no prompt `nobody` is on record"), "{}", said(&unknown));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_that_was_changed_since_it_was_tried_is_not_decided_on() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    let (url, _model) = start(Model::default()).await;
+    let helper = candidate(folder, "refund-helper@12", &url, "Be kind.");
+    let gate = folder.join("gate.toml");
+    let text = format!(
+        "name = 'refunds'\ndataset = 'refunds@v1'\ncandidate = 'file:{}'\nminimum_sample = 4\n\
+         [[scorer]]\nname = 'right'\nkind = 'exact'\nmin_pass_rate = 1.0\n",
+        helper.display()
+    );
+    std::fs::write(&gate, text).unwrap();
+    let decide = || tracewell(&data, &["gate", gate.to_str().unwrap(), "--format", "json"]);
+    assert!(replay(&data, &helper, &[]).await.status.success());
+    assert_eq!(decide().status.code(), Some(0));
+
+    // By the same name it says something else, which answers one of four wrong.
+    candidate(folder, "refund-helper@12", &url, "Be terse.");
+    let changed = decide();
+    assert_eq!(changed.status.code(), Some(2), "{}", said(&changed));
+    assert!(said(&changed).contains("What was tried as the candidate is not what it says now"), "{}", said(&changed));
+    assert!(replay(&data, &helper, &[]).await.status.success());
+    assert_eq!(decide().status.code(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_example_of_any_name_is_tried() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let file = folder.join("named.jsonl");
+    // No header could hold it.
+    std::fs::write(&file, json!({"id": "größe\n1", "input": CASES[0].1}).to_string()).unwrap();
+    done(tracewell(&data, &["dataset", "import", "refunds", file.to_str().unwrap()]));
+    let (url, _model) = start(Model::default()).await;
+    let helper = candidate(folder, "helper@1", &url, "Be kind.");
+    for told in ["1 answered, 0 were there, 0 failed", "0 answered, 1 were there, 0 failed"] {
+        let output = replay(&data, &helper, &[]).await;
+        assert!(output.status.success() && said(&output).contains(told), "{}", said(&output));
+    }
 }

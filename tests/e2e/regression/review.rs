@@ -201,6 +201,35 @@ async fn reviewers_take_turns_over_http_and_a_blind_queue_keeps_what_others_said
     let queues = get("").await;
     assert_eq!((&queues[0]["queue"], &queues[0]["items"]), (&json!("team/failures"), &json!(2)));
 
+    // A queue is made over HTTP as by the command: all of it, or nothing.
+    let add = async |more: Value| {
+        let mut body = json!({"step": "add", "author": "ann", "dataset": "team/refunds"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = client().post(format!("{url}/team/others")).json(&body).send().await.unwrap();
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        (status, serde_json::from_str::<Value>(&text).unwrap_or_default())
+    };
+    for (wrong, status) in [
+        (json!({"dataset": "team/nothing", "reviewers": 2}), 404),
+        (json!({"dataset": "team/refunds@yesterday"}), 400),
+        (json!({"author": " "}), 400),
+        (json!({"reviewers": 0}), 400),
+        (json!({"questions": [{"name": "outcome"}]}), 400),
+        (json!({"quiet": true}), 422),
+    ] {
+        assert_eq!(add(wrong.clone()).await.0, status, "{wrong}");
+    }
+    assert_eq!(client().get(format!("{url}/team/others")).send().await.unwrap().status(), 404);
+    let tone = json!([{"name": "tone", "kind": "choice", "choices": ["kind", "rude"], "required": true}]);
+    let made = add(json!({"questions": tone, "reviewers": 2})).await;
+    assert_eq!(made, (200, json!({"added": 2, "examples": 2})));
+    // What is left out stays as it was.
+    assert_eq!(add(json!({"blind": true})).await, (200, json!({"added": 0, "examples": 2})));
+    let others = get("/team/others").await;
+    assert_eq!((&others["questions"], &others["reviewers"], &others["blind"]), (&tone, &json!(2), &json!(true)));
+    let listed = rows(tracewell(&data, &["review", "list", "team/others", "--format", "json"]));
+    assert_eq!(listed.iter().map(|item| &item["state"]).collect::<Vec<_>>(), ["waiting", "waiting"]);
+
     // Two look at the same time, each at another item; what one has open the other cannot judge.
     let (status, bobs) = post(json!({"step": "next", "author": "bob"})).await;
     assert_eq!((status, &bobs["item"]["open_by"], &bobs["questions"][0]["name"]), (200, &json!("bob"), &json!("kind")));
@@ -221,6 +250,8 @@ async fn reviewers_take_turns_over_http_and_a_blind_queue_keeps_what_others_said
     assert!(status == 409 && refused["error"].as_str().unwrap().contains("bob has"), "{status} {refused}");
     for (wrong, status) in [
         (judge("bob", &id(&bobs), json!({"outcome": "correct"})), 409),
+        (judge("bob", &id(&bobs), json!({"outcome": "correct", "expected": {}})), 409),
+        (judge("bob", &id(&bobs), json!({"outcome": "correct", "expected": " "})), 409),
         (judge("bob", &id(&bobs), json!({"outcome": "accept", "answers": {}})), 409),
         (judge("bob", &id(&bobs), json!({"outcome": "accept", "answers": {"kind": "perhaps"}})), 400),
         (judge("bob", &id(&bobs), json!({"outcome": "accept", "sure": true})), 422),
@@ -271,4 +302,27 @@ async fn reviewers_take_turns_over_http_and_a_blind_queue_keeps_what_others_said
     assert!(states.contains(&&json!("correct")) && states.contains(&&json!("decline")), "{listed:?}");
     let unknown = client().post(format!("{url}/nobody")).json(&json!({"step": "next", "author": "bob"}));
     assert_eq!(unknown.send().await.unwrap().status(), 404);
+}
+
+#[test]
+fn a_correction_that_others_do_not_share_is_taken_back() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let file = folder.join("cases.jsonl");
+    std::fs::write(&file, json!({"id": "a", "input": "Where is it?", "output": "Here."}).to_string()).unwrap();
+    done(tracewell(&data, &["dataset", "import", "refunds", file.to_str().unwrap()]));
+    done(tracewell(&data, &["review", "add", "failures", "--dataset", "refunds"]));
+    let judge = |who: &str, said: &[&str]| {
+        done(tracewell(&data, &[&["review", "answer", "failures", "a", "--author", who][..], said].concat()));
+        let expected =
+            rows(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]))[0]["expected"].clone();
+        (state(&states(&data), "a").to_owned(), expected)
+    };
+    let told = |state: &str, expected: &str| (state.to_owned(), json!(expected));
+    // Its own reviewer may think again.
+    assert_eq!(judge("bob", &["correct", "--expected", "Nowhere."]), told("correct", "Nowhere."));
+    assert_eq!(judge("bob", &["accept"]), told("accept", "Here."));
+    assert_eq!(judge("bob", &["correct", "--expected", "There."]), told("correct", "There."));
+    assert_eq!(judge("cleo", &["accept"]), told("undecided", "There."));
+    assert_eq!(judge("dan", &["accept"]), told("accept", "Here."));
 }

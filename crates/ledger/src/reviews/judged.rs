@@ -5,9 +5,9 @@
 //! nothing twice: the example expects that already, and a judge's score of a span supersedes the one before.
 
 use serde_json::json;
-use tracewell_regression::Example;
 use tracewell_regression::dataset::{Edit, Signed};
 use tracewell_regression::review::{Entry, Item, Outcome, Queue, Step};
+use tracewell_regression::{Answer, Example};
 use tracewell_runs::Ask;
 
 use super::{Judgement, TABLE, check, entry, examples, item, queue};
@@ -49,7 +49,12 @@ impl<A: Ask> Ledger<A> {
         let outcome = after.outcome(queue.reviewers);
         let expected = match outcome {
             Some(Outcome::Correct) => after.corrected().cloned(),
-            Some(Outcome::Accept) => example.expected.clone().or_else(|| example.output.clone()),
+            Some(Outcome::Accept) => {
+                // What a correction put there that others did not share is not wanted any more.
+                let said = || item.said.values().chain(after.said.values());
+                let outvoted = |wanted: &Answer| said().any(|said| said.expected.as_ref() == Some(wanted));
+                example.expected.clone().filter(|wanted| !outvoted(wanted)).or_else(|| example.output.clone())
+            }
             _ => None,
         };
         if let Some(expected) = expected {

@@ -1,3 +1,4 @@
+use chrono::NaiveDate;
 use serde_json::json;
 
 use super::*;
@@ -14,6 +15,14 @@ fn put(example: Example) -> Edit {
 
 fn signed() -> Signed {
     Signed { author: "ann".to_owned(), note: Some("why".to_owned()) }
+}
+
+#[test]
+fn who_signs_has_a_name_and_a_blank_reason_is_none() {
+    let plain = Signed { author: "ann".to_owned(), note: None };
+    assert_eq!(Signed::new(" ann ", Some("  ")), Ok(plain.clone()));
+    assert_eq!(Signed::new("ann", Some(" why\n")), Ok(Signed { note: Some("why".to_owned()), ..plain }));
+    assert_eq!(Signed::new(" \t", Some("why")), Err("`author` says who does this".to_owned()));
 }
 
 /// Rows as the table keeps them, after each of `changes`.
@@ -121,6 +130,9 @@ fn what_was_taken_out_is_put_back_as_it_was() {
     assert_eq!(rows[2].change, Change::Restore);
     let refused = restored.next(&[Edit::Restore("a".to_owned())], &signed()).unwrap_err();
     assert_eq!(refused, "`refunds` has no archived example `a`");
+    // Two revisions of one number would be there.
+    let twice = restored.next(&[put(example("a", "two")), Edit::Archive("a".to_owned())], &signed()).unwrap_err();
+    assert_eq!(twice, "example `a` is named twice");
 }
 
 #[test]

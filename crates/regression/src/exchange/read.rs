@@ -183,7 +183,8 @@ fn answer(members: &mut Map<String, Value>, keys: &[&str], calls: &str) -> Resul
     if let Some(calls) = take::<Vec<ToolCall>>(members, calls)? {
         answer.get_or_insert_default().tool_calls = calls;
     }
-    Ok(answer)
+    // Kept, it would be nothing, and differ from what is kept each time.
+    Ok(answer.filter(|answer| *answer != Answer::default()))
 }
 
 fn is_answer(members: &Map<String, Value>) -> bool {

@@ -152,24 +152,24 @@ fn the_report_says_what_and_where_and_never_the_value() {
     let mut masker = masker();
     let mut value = json!({
         "messages": [{ "content": "I am ann@example.org" }, { "content": "Card 4111111111111111" }],
-        "ann@example.org": { "api_key": "short", "apiKey": "short", "n": 4_111_111_111_111_111_u64, "ok": 12 }
+        "ann@example.org": { "api_key": "short", "apiKey": "short", "n": 4_111_111_111_111_111_u64, "ok": 12, "password": 271_828 }
     });
     masker.mask_json(&mut value, "case-1");
     assert_eq!(
         value,
         json!({
             "messages": [{ "content": "I am [EMAIL_1]" }, { "content": "Card [CARD_1]" }],
-            "[EMAIL_1]": { "api_key": "[SECRET_1]", "apiKey": "[SECRET_1]", "n": "[CARD_1]", "ok": 12 }
+            "[EMAIL_1]": { "api_key": "[SECRET_1]", "apiKey": "[SECRET_1]", "n": "[CARD_1]", "ok": 12, "password": "[SECRET_2]" }
         })
     );
     let report = masker.report();
-    let counts = [("card", 2), ("email", 2), ("secret", 2)].map(|(kind, count)| (kind.to_owned(), count));
+    let counts = [("card", 2), ("email", 2), ("secret", 3)].map(|(kind, count)| (kind.to_owned(), count));
     assert_eq!(report.counts, BTreeMap::from(counts));
     assert!(
         report.masked.iter().any(|masked| masked.kind == Kind::Card && masked.place == "case-1/messages/1/content")
     );
     let written = serde_json::to_string(report).unwrap();
-    for value in ["ann@", "4111", "short"] {
+    for value in ["ann@", "4111", "short", "271828"] {
         assert!(!written.contains(value), "{written}");
     }
 }
@@ -235,4 +235,46 @@ fn any_text_is_masked_without_a_panic() {
         let once = masked(&text);
         assert!(!once.contains("ü@ü.de"), "{text}: {once}");
     }
+}
+
+#[test]
+fn what_was_masked_is_put_back_and_other_placeholders_stay() {
+    let mut masker = masker();
+    let masked = masker.mask("Write to ann@example.org or bob@example.org.", "");
+    assert_eq!(masked, "Write to [EMAIL_1] or [EMAIL_2].");
+    assert_eq!(
+        masker.restore("[EMAIL_2], not [EMAIL_1] nor [EMAIL_3]"),
+        "bob@example.org, not ann@example.org nor [EMAIL_3]"
+    );
+    let mut calls = json!([{"to": "[EMAIL_1]", "copies": 2, "cc": ["[EMAIL_2]", null]}]);
+    masker.restore_json(&mut calls);
+    assert_eq!(calls, json!([{"to": "ann@example.org", "copies": 2, "cc": ["bob@example.org", null]}]));
+}
+
+#[test]
+fn a_placeholder_that_was_there_before_stands_for_nobody_else() {
+    let mut masker = masker();
+    assert_eq!(masker.mask("[EMAIL_1] wrote to ann@example.org", ""), "[EMAIL_1] wrote to [EMAIL_2]");
+    assert_eq!(masker.restore("[EMAIL_1] and [EMAIL_2]"), "[EMAIL_1] and ann@example.org");
+    // What comes too late to be told apart is not put back.
+    assert_eq!(masker.mask("[EMAIL_2]?", ""), "[EMAIL_2]?");
+    assert_eq!(masker.restore("[EMAIL_2]"), "[EMAIL_2]");
+}
+
+#[test]
+fn images_stay_as_they_are_and_nothing_hides_as_one() {
+    let bytes = "+4917012345671/".repeat(20);
+    let mut masker = masker();
+    let sent = json!([{"url": format!("data:image/png;base64,{bytes}")}, {"data": bytes}]);
+    let mut masked = sent.clone();
+    masker.mask_json(&mut masked, "");
+    assert_eq!(masked, sent);
+    for hidden in [format!("data:ann@example.org;base64,{bytes}"), format!("data:;base64,ann@example.org{bytes}")] {
+        let mut value = json!(hidden);
+        masker.mask_json(&mut value, "");
+        assert!(!value.as_str().unwrap().contains("ann@"), "{value}");
+    }
+    let mut short = json!("data:image/png;base64,+4917012345671/");
+    masker.mask_json(&mut short, "");
+    assert_eq!(short, json!("data:image/png;base64,[PHONE_1]/"));
 }

@@ -55,6 +55,10 @@ fn what_governs_a_release_is_shown_and_compared() {
     );
     let wrong = PromptFile::parse("helper.toml", &format!("thresholds = {{ right = 'high' }}\n{FIRST}")).unwrap_err();
     assert!(wrong.contains("threshold `right` is \"high\""), "{wrong}");
+    for version in ["", " 1", "1@2"] {
+        let wrong = PromptFile::parse("helper.toml", &format!("version = '{version}'\n{FIRST}")).unwrap_err();
+        assert!(wrong.starts_with(&format!("`{version}` is no version")), "{wrong}");
+    }
 }
 
 #[test]

@@ -152,6 +152,20 @@ fn what_is_forced_says_why() {
     let mut story = Story::new();
     story.try_step(Step::Live, &prompt(1), "ann", (None, true)).unwrap();
     assert_eq!((story.live(), story.entries[0].why.as_deref()), (Some(1), Some("urgent")));
+    for blank in [None, Some(" ".to_owned())] {
+        let signed = Signed { author: "ann".to_owned(), note: blank };
+        let step = Move {
+            step: Step::Live,
+            prompt: &prompt(2),
+            live: None,
+            environment: "production",
+            signed: &signed,
+            effective_at: WHEN,
+            evidence: None,
+            forced: true,
+        };
+        assert!(story.ledger.step(&step).unwrap_err().contains("say why"));
+    }
 }
 
 #[test]

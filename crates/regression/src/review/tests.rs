@@ -129,3 +129,24 @@ fn answers_are_of_the_kind_that_is_asked_for() {
         assert!(question(kind).read(wrong).is_err(), "{kind}");
     }
 }
+
+#[test]
+fn questions_that_cannot_be_asked_are_refused() {
+    let asks = |questions: Value| {
+        let about = About { questions: Some(serde_json::from_value(questions).unwrap()), ..About::default() };
+        about.check()
+    };
+    let tone = json!({"name": "tone", "kind": "choice", "choices": ["kind", "rude"]});
+    assert_eq!(asks(json!([tone, {"name": "why"}])), Ok(()));
+    for (wrong, told) in [
+        (json!([tone, {"name": "tone"}]), "there are two questions `tone`"),
+        (json!([{"name": ""}]), "`` is no name"),
+        (json!([{"name": "tone "}]), "`tone ` is no name"),
+        (json!([{"name": "expected"}]), "a question cannot be called `expected`"),
+        (json!([{"name": "tone", "kind": "choice"}]), "`tone`: a question has `choices`"),
+        (json!([{"name": "tone", "choices": ["kind"]}]), "`tone`: a question has `choices`"),
+    ] {
+        assert!(asks(wrong.clone()).unwrap_err().starts_with(told), "{wrong}");
+    }
+    assert!(About { reviewers: Some(0), ..About::default() }.check().is_err());
+}

@@ -190,10 +190,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 fn signed(author: &str, note: &str) -> Result<Signed, Status> {
-    if author.trim().is_empty() {
-        return Err(Status::invalid_argument("`author` says who does this"));
-    }
-    Ok(Signed { author: author.to_owned(), note: some(note) })
+    Signed::new(author, Some(note)).map_err(Status::invalid_argument)
 }
 
 fn file(asked: v1::AddPromptRequest) -> Result<PromptFile, Status> {
@@ -206,7 +203,7 @@ fn file(asked: v1::AddPromptRequest) -> Result<PromptFile, Status> {
     if asked.messages.is_empty() && kind == Kind::Prompt {
         return Err(Status::invalid_argument("there are no `messages`"));
     }
-    Ok(PromptFile {
+    let file = PromptFile {
         kind,
         version: some(&asked.version),
         owner: some(&asked.owner),
@@ -224,7 +221,9 @@ fn file(asked: v1::AddPromptRequest) -> Result<PromptFile, Status> {
             .map(|message| Template { role: message.role, content: message.content })
             .collect(),
         name: Some(asked.name),
-    })
+    };
+    file.check().map_err(Status::invalid_argument)?;
+    Ok(file)
 }
 
 fn members(name: &str, text: &str) -> Result<Map<String, Value>, Status> {

@@ -1,6 +1,6 @@
 //! Who does something, and why: it stays in the record.
 
-use anyhow::bail;
+use anyhow::anyhow;
 use clap::Args;
 use tracewell_regression::dataset::Signed;
 
@@ -18,15 +18,14 @@ pub(crate) struct Author {
 impl Author {
     /// The name that goes into the record.
     pub(crate) fn name(&self) -> anyhow::Result<String> {
-        let of_machine = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-        match self.author.clone().or_else(of_machine).filter(|name| !name.trim().is_empty()) {
-            Some(name) => Ok(name),
-            None => bail!("who does this? Name yourself with --author or TRACEWELL_AUTHOR"),
-        }
+        Ok(self.signed()?.author)
     }
 
     /// What goes into the record.
     pub(crate) fn signed(&self) -> anyhow::Result<Signed> {
-        Ok(Signed { author: self.name()?, note: self.note.clone() })
+        let of_machine = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+        let name = self.author.clone().or_else(of_machine).unwrap_or_default();
+        Signed::new(&name, self.note.as_deref())
+            .map_err(|_| anyhow!("who does this? Name yourself with --author or TRACEWELL_AUTHOR"))
     }
 }

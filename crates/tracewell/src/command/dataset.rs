@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tracewell_ledger::datasets;
+use tracewell_ledger::{LedgerError, datasets};
 use tracewell_regression::Example;
-use tracewell_regression::dataset::{At, Edit, Pin, difference};
+use tracewell_regression::dataset::{At, Dataset as Kept, Edit, Pin, difference};
 
 use super::author::Author;
 use super::source::Asked;
@@ -57,9 +57,9 @@ enum What {
     )]
     Patch(patch::Patch),
     /// Take examples out. What they were stays in the versions before.
-    Archive(Archive),
+    Archive(Members),
     /// Put examples back that were taken out, as they were.
-    Restore(Archive),
+    Restore(Members),
     /// Say what a dataset is for, and what its examples have to look like.
     Describe(Describe),
 }
@@ -128,8 +128,9 @@ struct Diff {
     format: Option<Format>,
 }
 
+/// Some examples, for a change.
 #[derive(Debug, Args)]
-struct Archive {
+struct Members {
     #[command(flatten)]
     asked: Asked,
     #[command(flatten)]
@@ -173,8 +174,8 @@ impl Dataset {
             What::Export(export) => export.run().await,
             What::Import(import) => import.run().await,
             What::Patch(patch) => patch.run().await,
-            What::Archive(archive) => archive.run(Edit::Archive, "taken out").await,
-            What::Restore(restore) => restore.run(Edit::Restore, "put back").await,
+            What::Archive(taken) => taken.change("taken out", |_, id| Ok(Edit::Archive(id.to_owned()))).await,
+            What::Restore(put) => put.change("put back", |_, id| Ok(Edit::Restore(id.to_owned()))).await,
             What::Describe(describe) => describe.run().await,
         }
     }
@@ -238,12 +239,15 @@ impl Diff {
     }
 }
 
-impl Archive {
-    async fn run(self, edit: fn(String) -> Edit, done: &str) -> anyhow::Result<()> {
+impl Members {
+    /// Does the same to each of them, in one version of the dataset.
+    async fn change(&self, done: &str, edit: impl Fn(&Kept, &str) -> Result<Edit, LedgerError>) -> anyhow::Result<()> {
         let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
-        let edits = || self.examples.iter().cloned().map(edit).collect();
-        let changed = ledger.change(&self.name, &signed, |_| Ok(edits())).await?;
+        let edits = |dataset: &Kept| -> Result<Vec<Edit>, LedgerError> {
+            self.examples.iter().map(|id| edit(dataset, id)).collect()
+        };
+        let changed = ledger.change(&self.name, &signed, edits).await?;
         eprintln!("{} {done}: `{}@v{}`", changed.rows.len(), self.name, changed.version);
         Ok(())
     }

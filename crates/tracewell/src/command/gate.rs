@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use tracewell_ledger::verdicts::{self, Request};
+use tracewell_blocks::tidy;
+use tracewell_ledger::verdicts::{self, Request, Said};
 use tracewell_ledger::{prompts, releases};
 use tracewell_regression::candidate::Candidate;
 use tracewell_regression::gate::{Contender, Decision, Gate as Declared, Verdict, junit, page};
@@ -70,6 +71,8 @@ impl Gate {
     /// failure of the candidate either: 2.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         if self.list {
+            let is_listed = matches!(self.format, Shape::Text | Shape::Json);
+            anyhow::ensure!(is_listed, "verdicts are listed as text or JSON; give --format text or json");
             let source = self.asked.open().await?;
             let (schema, rows) = source.sql(&verdicts::list(None, 50)).await?;
             let format = if self.format == Shape::Text { Format::Table } else { Format::Json };
@@ -79,7 +82,7 @@ impl Gate {
             Ok(Decision::Pass) => Ok(()),
             Ok(decision) => Err(Ended(decision.exit_code()).into()),
             Err(error) => {
-                eprintln!("tracewell: {error:#}");
+                eprintln!("tracewell: {}", tidy(&format!("{error:#}")));
                 Err(Ended(Decision::NotEnoughEvidence.exit_code()).into())
             }
         }
@@ -90,25 +93,26 @@ impl Gate {
         let file = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let gate = Declared::parse(&file).with_context(|| format!("`{}` is no gate", path.display()))?;
         let author = self.author.name()?;
-        // Before anything is worked out, whether it can be kept.
+        // Before anything is worked out, whether it can be shown and kept.
+        let mut masker = self.masking.masker()?;
         let ledger = if self.dry_run { None } else { Some(self.asked.ledger().await?) };
         let source = &self.asked.open().await?;
         let candidate = Named::new(source, &gate.candidate).await?;
         let who = releases::who(source, &gate.candidate, &candidate.name).await?;
-        let (mut baseline, mut with) = (None, None);
+        let (mut baseline, mut with) = (Said::default(), None);
         if let Some(contender) = &gate.baseline {
             let named = Named::new(source, contender).await?;
             // What is live is asked of the candidate's prompt.
-            let name = if matches!(contender, Contender::File(_)) { &named.name } else { &candidate.name };
+            let name = if matches!(contender, Contender::Live(_)) { &candidate.name } else { &named.name };
             with = Some(releases::who(source, contender, name).await?);
-            baseline = named.file;
+            baseline = named.said;
         }
         let request = Request {
             gate: &gate,
             file: &file,
             author: &author,
             sides: [with.as_ref(), Some(&who)],
-            files: [baseline.as_deref(), candidate.file.as_deref()],
+            said: [&baseline, &candidate.said],
             today: chrono::DateTime::from_timestamp_nanos(super::now()).date_naive(),
             since: self.since,
         };
@@ -117,7 +121,6 @@ impl Gate {
             ledger.keep(&reached).await?;
             reached.verdict.verdict = Some(reached.id.clone());
         }
-        let mut masker = self.masking.masker()?;
         let shown = masker.as_mut().map_or_else(|| reached.verdict.clone(), |masker| reached.verdict.masked(masker));
         for (shape, path) in &self.write {
             let text = shaped(*shape, &shown)?;
@@ -149,30 +152,30 @@ fn shaped(shape: Shape, verdict: &Verdict) -> anyhow::Result<String> {
     })
 }
 
-/// What the trials of a contender are marked with, as far as the gate's file tells.
+/// A contender, as far as the gate's file tells.
 struct Named {
+    /// What its trials are marked with.
     name: String,
-    /// What the contender's own file says, where it is one.
-    file: Option<String>,
+    said: Said,
 }
 
 impl Named {
     async fn new(source: &impl Ask, contender: &Contender) -> anyhow::Result<Self> {
-        let mut file = None;
+        let mut said = Said::default();
         let name = match contender {
             Contender::File(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
                 let candidate = Candidate::parse(&text).with_context(|| format!("`{path}` is no candidate"))?;
-                file = Some(text);
-                candidate.name.unwrap_or_else(|| format!("file:{path}"))
+                said.file = Some(text);
+                candidate.name.unwrap_or_else(|| contender.to_string())
             }
             Contender::Prompt(prompt) => {
-                let prompt = prompts::get(source, prompt).await?;
+                let prompt = said.prompt.insert(prompts::get(source, prompt).await?);
                 format!("{}@{}", prompt.name, prompt.version)
             }
             Contender::Version(version) => version.clone(),
             other => other.to_string(),
         };
-        Ok(Self { name, file })
+        Ok(Self { name, said })
     }
 }

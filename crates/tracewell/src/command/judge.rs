@@ -54,9 +54,10 @@ impl Judge {
             (None, candidate) => Who::Candidate(candidate.unwrap_or_default()),
         };
         let prices = prices::read(&self.asked.config()?)?;
-        let till = self.paid.till(&prices);
+        let till = self.paid.till(&prices)?;
         let is_complete = bench.judge(&self.asked, &dataset, &who, &till).await?;
         eprintln!("{}", till.spent());
+        till.tell_masked()?;
         if !is_complete {
             bail!("not everything is judged; the same command goes on with it");
         }
@@ -126,7 +127,8 @@ impl Bench {
             total += 1;
             if !there.contains(&(place.trace_id.clone(), place.span_id.clone())) {
                 let idempotency = format!("{}-{}-{}", self.judge.id(), place.trace_id, place.span_id);
-                work.push(Work { about: place, request: self.judge.request(example, answer)?, idempotency });
+                let request = till.sent(self.judge.request(example, answer)?, &place.example)?;
+                work.push(Work { about: place, request, idempotency });
             }
         }
         let judged_before = total - work.len();

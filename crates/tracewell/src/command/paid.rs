@@ -6,10 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use tracewell_blocks::tidy;
 use tracewell_pricing::Amount;
 use tracewell_query::prices::Prices;
+use tracewell_regression::Answer;
 use tracewell_regression::candidate::{Endpoint, Request};
+use tracewell_regression::privacy::{Masker, Policy};
+
+use super::masking::MaskSent;
 
 mod call;
 mod kept;
@@ -35,6 +41,8 @@ pub(crate) struct Paid {
     /// replay or by the same judge cost; a call is taken to cost what the dearest before it did
     #[arg(long, value_name = "USD")]
     max_cost: Option<Amount>,
+    #[command(flatten)]
+    sent: MaskSent,
 }
 
 /// A call to make.
@@ -63,7 +71,7 @@ impl Tally {
     /// Says why calls failed.
     pub(crate) fn tell(&self) {
         for reason in &self.reasons {
-            eprintln!("tracewell: {reason}");
+            eprintln!("tracewell: {}", tidy(reason));
         }
     }
 
@@ -81,6 +89,8 @@ pub(crate) struct Till<'a> {
     paid: &'a Paid,
     prices: &'a Prices,
     spending: Mutex<Spending>,
+    /// What masks what is sent, if anything does.
+    masker: Option<Mutex<Masker>>,
 }
 
 impl Paid {
@@ -90,12 +100,47 @@ impl Paid {
     }
 
     /// Where nothing was spent yet.
-    pub(crate) fn till<'a>(&'a self, prices: &'a Prices) -> Till<'a> {
-        Till { paid: self, prices, spending: Mutex::new(Spending::new(self.max_cost)) }
+    pub(crate) fn till<'a>(&'a self, prices: &'a Prices) -> anyhow::Result<Till<'a>> {
+        let masker = self.sent.masker()?.map(Mutex::new);
+        Ok(Till { paid: self, prices, spending: Mutex::new(Spending::new(self.max_cost)), masker })
+    }
+
+    /// By which policy what is sent is masked; `None` where it is not.
+    pub(crate) fn policy(&self) -> anyhow::Result<Option<Policy>> {
+        self.sent.policy()
     }
 }
 
 impl Till<'_> {
+    /// A request as it is sent: masked, where that was asked for. `place` is for the report.
+    pub(crate) fn sent(&self, request: Request, place: &str) -> serde_json::Result<Request> {
+        let Some(masker) = &self.masker else { return Ok(request) };
+        let Request { model, messages, tools, parameters, response_format } = request;
+        let mut said = json!([messages, tools, parameters, response_format]);
+        lock(masker).mask_json(&mut said, place);
+        let (messages, tools, parameters, response_format) = serde_json::from_value(said)?;
+        Ok(Request { model, messages, tools, parameters, response_format })
+    }
+
+    /// What was answered, with what was masked in the request.
+    pub(crate) fn restored(&self, mut outcome: Outcome) -> Outcome {
+        if let Some(masker) = &self.masker {
+            let masker = lock(masker);
+            let Answer { text, tool_calls } = &mut outcome.response.answer;
+            text.iter_mut().for_each(|text| *text = masker.restore(text));
+            tool_calls.iter_mut().for_each(|call| masker.restore_json(&mut call.arguments));
+        }
+        outcome
+    }
+
+    /// Says what was masked, where that was asked for.
+    pub(crate) fn tell_masked(&self) -> anyhow::Result<()> {
+        if let Some(masker) = &self.masker {
+            eprintln!("{}", self.paid.sent.told(&lock(masker))?);
+        }
+        Ok(())
+    }
+
     /// Makes calls. `keep` takes what came of each with what it cost, and says whether it can be used.
     ///
     /// # Errors

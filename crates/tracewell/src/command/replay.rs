@@ -77,27 +77,28 @@ impl Replay {
         let (candidate, text) = self.candidate(&source).await?;
         let dataset = datasets::existing(&source, &self.dataset).await?;
         let pinned = format!("{}@v{}", dataset.name, dataset.version);
-        let id = self.id(&pinned, &text);
+        let id = self.id(&pinned, &text)?;
+        let prices = prices::read(&config)?;
+        let till = self.paid.till(&prices)?;
         let is_wanted = |example: &&Example| self.split.is_none() || example.split == self.split;
         let examples: Vec<&Example> = dataset.examples().filter(is_wanted).collect();
         // What is wrong with a template is told before anything is paid for.
-        let work = self.work(&candidate, &id, &examples)?;
+        let work = self.work(&candidate, &id, &examples, &till)?;
         let judges =
             self.judges.iter().map(|file| Bench::read(file, &self.paid)).collect::<anyhow::Result<Vec<_>>>()?;
         judges.iter().try_for_each(|judge| judge.check(&examples))?;
         if self.dry_run {
             let bodies: Vec<_> = work.iter().map(|one| candidate.endpoint.kind.body(&one.request)).collect();
             super::say!("{}", serde_json::to_string_pretty(&bodies)?);
-            return Ok(());
+            return till.tell_masked();
         }
         self.asked.check_server().await?;
         let marks = Marks {
             dataset: pinned.clone(),
             candidate: candidate.name.clone().unwrap_or_else(|| format!("file:{}", self.candidate)),
+            candidate_hash: candidate.fingerprint(),
             replay: id.clone(),
         };
-        let prices = prices::read(&config)?;
-        let till = self.paid.till(&prices);
         let tally = self.try_all(&config, &source, &candidate, work, &marks, &till).await?;
         let mut is_complete = tally.is_complete();
         // What was stopped is not gone on with by judges.
@@ -108,6 +109,7 @@ impl Replay {
             }
         }
         eprintln!("{}", till.spent());
+        till.tell_masked()?;
         if !is_complete {
             bail!("the replay is not complete; the same command goes on with it");
         }
@@ -158,6 +160,7 @@ impl Replay {
         let kind = candidate.endpoint.kind;
         let tally = till
             .call_all(&caller, work, async |work, outcome, _| {
+                let outcome = outcome.map(|outcome| till.restored(outcome));
                 let span = span::span(kind, marks, work.about.example, work.about.repetition, &work.request, &outcome);
                 journal.add(&span, outcome.is_ok()).await?;
                 Ok(outcome.map(drop))
@@ -172,11 +175,15 @@ impl Replay {
         Ok(tally)
     }
 
-    /// The same dataset and candidate are the same replay, so that it can be gone on with.
-    fn id(&self, pinned: &str, candidate: &str) -> String {
+    /// The same dataset and candidate are the same replay, so that it can be gone on with; unless what is sent is masked by
+    /// another policy.
+    fn id(&self, pinned: &str, candidate: &str) -> anyhow::Result<String> {
         let again = self.again.then(|| (super::now(), std::process::id()));
-        let given = json!([pinned, candidate, again]).to_string();
-        fingerprint(given.as_bytes())[..16].to_owned()
+        let given = match self.paid.policy()? {
+            None => json!([pinned, candidate, again]),
+            Some(policy) => json!([pinned, candidate, again, policy]),
+        };
+        Ok(fingerprint(given.to_string().as_bytes())[..16].to_owned())
     }
 
     fn work<'a>(
@@ -184,6 +191,7 @@ impl Replay {
         candidate: &Candidate,
         id: &str,
         examples: &[&'a Example],
+        till: &Till<'_>,
     ) -> anyhow::Result<Vec<Work<Try<'a>>>> {
         let kind = candidate.endpoint.kind;
         let mut work = Vec::new();
@@ -191,12 +199,14 @@ impl Replay {
         for example in examples {
             let what = || format!("example `{}`", example.id);
             let request = candidate.request(example).with_context(what)?;
+            let request = till.sent(request, &example.id).with_context(what)?;
             kind.check(&request).map_err(anyhow::Error::msg).with_context(what)?;
             left_out.extend(request.parameters.keys().filter(|name| !kind.takes(name)).cloned());
             work.extend((1..=self.repetitions).map(|repetition| Work {
                 about: Try { example, repetition },
                 request: request.clone(),
-                idempotency: format!("{id}-{}-{repetition}", example.id),
+                // An id may be what no header can hold, and is nobody else's business.
+                idempotency: fingerprint(json!([id, example.id, repetition]).to_string().as_bytes())[..32].to_owned(),
             }));
         }
         for name in left_out {

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
-use tracewell_ledger::datasets;
-use tracewell_ledger::reviews::{self, Judgement, examples, existing};
-use tracewell_regression::Example;
-use tracewell_regression::dataset::{Pin, check_name};
-use tracewell_regression::review::{Outcome, Question, QuestionKind};
+use tracewell_blocks::tidy;
+use tracewell_ledger::reviews::{self, Filled, Filling, Judgement, examples, existing};
+use tracewell_regression::dataset::Pin;
+use tracewell_regression::review::{About, Outcome, Question, QuestionKind};
 
 use super::answer::expected;
 use super::author::Author;
@@ -226,31 +225,18 @@ struct Questions {
 
 impl Add {
     async fn run(self) -> anyhow::Result<()> {
-        check_name(&self.queue)?;
+        let questions = self.questions.as_ref().map(|path| -> anyhow::Result<Vec<Question>> {
+            let what = || format!("the questions in `{}`", path.display());
+            let text = std::fs::read_to_string(path).with_context(what)?;
+            Ok(toml::from_str::<Questions>(&text).with_context(what)?.question)
+        });
+        let about =
+            About { questions: questions.transpose()?, reviewers: self.reviewers, blind: self.blind.then_some(true) };
         let author = self.author.name()?;
         let ledger = self.asked.ledger().await?;
-        let before = reviews::queue(&ledger.source, &self.queue).await?;
-        if self.questions.is_some() || self.reviewers.is_some() || self.blind {
-            let questions = match &self.questions {
-                Some(path) => {
-                    let what = || format!("the questions in `{}`", path.display());
-                    let text = std::fs::read_to_string(path).with_context(what)?;
-                    toml::from_str::<Questions>(&text).with_context(what)?.question
-                }
-                None => before.questions.clone(),
-            };
-            let reviewers = self.reviewers.unwrap_or(before.reviewers);
-            let blind = self.blind || before.blind;
-            ledger.describe_queue(&self.queue, &author, &questions, reviewers, blind).await?;
-        }
-        let dataset = datasets::existing(&ledger.source, &self.dataset).await?;
-        let is_wanted = |example: &&Example| {
-            (self.all || example.expected.is_none())
-                && (self.tags.is_empty() || example.tags.iter().any(|tag| self.tags.contains(tag)))
-        };
-        let examples: Vec<&Example> = dataset.examples().filter(is_wanted).collect();
-        let added = ledger.enqueue(&self.queue, &author, &dataset, &examples).await?;
-        eprintln!("{added} of {} examples are new in `{}`", examples.len(), self.queue);
+        let filling = Filling { dataset: self.dataset, tags: self.tags, all: self.all, about };
+        let Filled { added, examples } = ledger.fill_queue(&self.queue, &author, &filling).await?;
+        eprintln!("{added} of {examples} examples are new in `{}`", self.queue);
         Ok(())
     }
 }
@@ -351,7 +337,7 @@ impl Import {
                 Ok(()) => judged += 1,
                 Err(error) => {
                     wrong += 1;
-                    eprintln!("tracewell: `{}`, line {line}: {error:#}", self.file.display());
+                    eprintln!("tracewell: `{}`, line {line}: {}", self.file.display(), tidy(&format!("{error:#}")));
                 }
             }
         }

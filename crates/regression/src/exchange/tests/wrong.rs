@@ -142,6 +142,14 @@ fn placeholders_replace_nothing_that_is_there() {
 }
 
 #[test]
+fn an_answer_that_says_nothing_is_none() {
+    for nothing in [json!({}), json!({"text": null}), json!({"tool_calls": []}), json!([]), json!("")] {
+        let line = json!({"id": "a", "input": "Where?", "expected": nothing}).to_string();
+        assert_eq!(examples_of(read(Source::Jsonl, &line))[0].expected, None, "{line}");
+    }
+}
+
+#[test]
 fn a_table_of_two_columns_is_enough() {
     let examples = examples_of(read(Source::Csv, "\u{feff}input,expected,colour\nWhere?,Here,red\n\"two\nlines\",,\n"));
     assert_eq!(examples[0].expected, Some(Answer::of_text("Here")));
@@ -205,6 +213,10 @@ fn a_configuration_of_promptfoo_is_read() {
     let alone = read(Source::Promptfoo, r#"[{"vars": {"q": "Why?"}}, {"vars": {"a": "1", "b": "2"}}]"#);
     assert_eq!(alone.entries[0].example.messages, [Message::of_text("user", "Why?")]);
     assert!(alone.wrong[0].reason.starts_with("there is no telling which variable"));
+    // On one line as well, what is there twice is taken once.
+    let twice = read(Source::Promptfoo, r#"[{"vars": {"q": "Why?"}}, {"vars": {"q": "Why?"}}]"#);
+    assert_eq!(twice.entries.len(), 1);
+    assert!(twice.wrong[0].reason.ends_with("is on line 1 already"), "{:?}", twice.wrong);
 }
 
 #[test]

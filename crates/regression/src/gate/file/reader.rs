@@ -200,7 +200,7 @@ impl<'a> Reader<'a> {
 
     fn budget(&mut self, file: &FileBudget) -> Budget {
         for (key, share) in [("max_cost_rise", file.max_cost_rise), ("max_latency_rise", file.max_latency_rise)] {
-            if share.is_some_and(|share| share.is_nan() || share < 0.0) {
+            if share.is_some_and(|share| !share.is_finite() || share < 0.0) {
                 self.wrong("budget", 0, key, format!("`{key}` is a share, such as 0.1 for a tenth more"));
             }
         }

@@ -103,3 +103,15 @@ fn a_gate_that_asks_for_nothing_is_refused() {
     let problem = &problems(&format!("{HEAD}[[scorer]]\nname = 's'\nkind = 'exact'\n"))[0];
     assert!(problem.contains("nothing has to hold"), "{problem}");
 }
+
+#[test]
+fn what_is_no_number_draws_no_line() {
+    for wrong in ["max_cost_rise = inf", "max_latency_rise = nan"] {
+        let problem = &problems(&format!("{HEAD}[budget]\n{wrong}\n"))[0];
+        assert!(problem.ends_with("is a share, such as 0.1 for a tenth more"), "{problem}");
+    }
+    for wrong in ["min_score = nan", "min_pass_rate = inf"] {
+        let problem = &problems(&format!("{HEAD}[[scorer]]\nname = 's'\nkind = 'exact'\n{wrong}\n"))[0];
+        assert!(problem.ends_with("is not from 0 to 1"), "{problem}");
+    }
+}

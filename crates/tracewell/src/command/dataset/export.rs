@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
+use tracewell_blocks::tidy;
 use tracewell_ledger::datasets;
 use tracewell_regression::Example;
 use tracewell_regression::exchange::{self, Exported};
@@ -91,13 +92,15 @@ impl Export {
                 skipped
             }
             (None, Some(folder)) => {
+                // What an earlier export left there would go.
+                ensure!(!examples.is_empty(), "no example of `{}` is meant, so nothing is written", self.choice.pin);
                 parquet::write(folder, &examples)?;
                 Vec::new()
             }
             (None, None) => bail!("Parquet is a folder of files; name it with --output FOLDER"),
         };
         for (id, reason) in &skipped {
-            eprintln!("tracewell: `{id}` was left out: {reason}");
+            eprintln!("tracewell: `{}` was left out: {reason}", tidy(id));
         }
         eprintln!("{} examples of `{}@v{}`; {masked}", examples.len() - skipped.len(), dataset.name, dataset.version);
         Ok(())

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tracewell_blocks::tidy;
 use tracewell_ledger::LedgerError;
 use tracewell_regression::dataset::{Edit, Pin};
 use tracewell_regression::exchange::{self, ImportError, Imported, Wrong};
@@ -68,7 +69,7 @@ impl Import {
 
     fn tell(&self, wrong: &[Wrong]) {
         for wrong in wrong {
-            eprintln!("tracewell: `{}`, {wrong}", self.file.display());
+            eprintln!("tracewell: `{}`, {}", self.file.display(), tidy(&wrong.to_string()));
         }
     }
 

@@ -6,21 +6,12 @@ use tracewell_regression::dataset::{Dataset, Edit};
 use tracewell_regression::{Answer, Example};
 
 use super::super::answer::expected;
-use super::super::author::Author;
-use super::super::source::Asked;
+use super::Members;
 
 #[derive(Debug, Args)]
 pub(super) struct Patch {
     #[command(flatten)]
-    asked: Asked,
-    #[command(flatten)]
-    author: Author,
-    /// The dataset
-    #[arg(value_name = "NAME")]
-    name: String,
-    /// Ids of examples
-    #[arg(value_name = "ID", required = true)]
-    examples: Vec<String>,
+    members: Members,
     #[command(flatten)]
     change: Change,
 }
@@ -51,24 +42,17 @@ struct Change {
 
 impl Patch {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let signed = self.author.signed()?;
         let asked = &self.change;
         let tells_expected = asked.expected.is_some() || asked.expected_calls.is_some();
         let text = asked.expected.clone().filter(|text| !text.is_empty());
         let wanted = expected(text, asked.expected_calls.as_deref()).map_err(anyhow::Error::msg)?;
         let wanted = tells_expected.then_some(wanted);
-        let ledger = self.asked.ledger().await?;
-        let edits = |dataset: &Dataset| -> Result<Vec<Edit>, LedgerError> {
-            let one = |id: &String| -> Result<Edit, LedgerError> {
-                let missing = || LedgerError::NotFound(format!("`{}` has no example `{id}`", self.name));
-                let example = asked.of(dataset.get(id).ok_or_else(missing)?, wanted.as_ref());
-                Ok(Edit::Put(Box::new(example)))
-            };
-            self.examples.iter().map(one).collect()
+        let edit = |dataset: &Dataset, id: &str| -> Result<Edit, LedgerError> {
+            let missing = || LedgerError::NotFound(format!("`{}` has no example `{id}`", dataset.name));
+            let example = asked.of(dataset.get(id).ok_or_else(missing)?, wanted.as_ref());
+            Ok(Edit::Put(Box::new(example)))
         };
-        let changed = ledger.change(&self.name, &signed, edits).await?;
-        eprintln!("{} changed: `{}@v{}`", changed.rows.len(), self.name, changed.version);
-        Ok(())
+        self.members.change("changed", edit).await
     }
 }
 

@@ -11,6 +11,7 @@ use super::super::paid::{Failed, Outcome};
 pub(super) struct Marks {
     pub(super) dataset: String,
     pub(super) candidate: String,
+    pub(super) candidate_hash: String,
     pub(super) replay: String,
 }
 
@@ -28,6 +29,7 @@ pub(super) fn span(
         number(attributes::REVISION, i64::from(example.revision)),
         text(attributes::DATASET, &marks.dataset),
         text(attributes::CANDIDATE, &marks.candidate),
+        text(attributes::CANDIDATE_HASH, &marks.candidate_hash),
         number(attributes::REPETITION, i64::from(repetition)),
         text(attributes::REPLAY, &marks.replay),
         text("gen_ai.operation.name", "chat"),
@@ -135,7 +137,8 @@ mod tests {
             response_format: Some(json!({"type": "json_object"})),
             ..Request::default()
         };
-        let marks = Marks { dataset: "d@v1".to_owned(), candidate: "c".to_owned(), replay: "r".to_owned() };
+        let [dataset, candidate, candidate_hash, replay] = ["d@v1", "c", "h", "r"].map(str::to_owned);
+        let marks = Marks { dataset, candidate, candidate_hash, replay };
         let attributes = |kind| {
             let failed = Err(Failed::Silent("gone".to_owned()));
             let export = span(kind, &marks, &Example::default(), 1, &request, &failed);

@@ -7,27 +7,13 @@ use tracewell_blocks::spreadsheet;
 use tracewell_ledger::reviews::{Judgement, examples};
 use tracewell_regression::example::Document;
 use tracewell_regression::privacy::placeholders;
-use tracewell_regression::review::{Item, Queue};
+use tracewell_regression::review::{CELLS, Item, Queue};
 use tracewell_regression::{Answer, Example};
 
 use super::super::answer::expected;
 use super::super::dataset::{answered, said};
 use super::super::masking::{Masking, mask};
 use super::super::source::Source;
-
-/// Cells of every sheet; the questions follow.
-const COLUMNS: [&str; 10] = [
-    "item",
-    "question",
-    "conversation",
-    "documents",
-    "output",
-    "expected_before",
-    "outcome",
-    "expected",
-    "expected_tool_calls",
-    "note",
-];
 
 /// A row that was filled in.
 pub(super) struct Row {
@@ -40,9 +26,9 @@ pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str, maskin
     let mut masker = masking.masker()?;
     let mut examples = examples(source, queue).await?;
     let waits = |item: &&Item| !item.is_done(queue.reviewers) && !item.said.contains_key(reviewer);
-    let questions = queue.questions.iter().map(|question| question.name.as_str());
+    let questions = queue.questions.iter().map(|question| spreadsheet::cell(&question.name).into_owned());
     let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
-    writer.write_record(COLUMNS.into_iter().chain(questions))?;
+    writer.write_record(CELLS.map(str::to_owned).into_iter().chain(questions))?;
     for item in queue.items.values().filter(waits) {
         let Some(example) = examples.remove(&item.id) else { continue };
         let example = match &mut masker {
@@ -61,7 +47,7 @@ pub(super) async fn write(source: &Source, queue: &Queue, reviewer: &str, maskin
             text(&example.output),
             text(&example.expected),
         ];
-        let empty = COLUMNS.len() - cells.len() + queue.questions.len();
+        let empty = CELLS.len() - cells.len() + queue.questions.len();
         writer.write_record(
             cells
                 .into_iter()
@@ -86,7 +72,7 @@ pub(super) fn read(path: &Path, queue: &Queue) -> anyhow::Result<Vec<(u64, anyho
         let record = record?;
         let line = record.position().map_or(0, csv::Position::line);
         let cell = |name: &str| {
-            let at = heads.iter().position(|head| head == name)?;
+            let at = heads.iter().position(|head| spreadsheet::text_of(head) == name)?;
             record.get(at).map(str::trim).filter(|cell| !cell.is_empty())
         };
         if let Some(outcome) = cell("outcome") {
