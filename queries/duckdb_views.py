@@ -1,7 +1,7 @@
 """Tracewell's tables and views in DuckDB: what differs stands at the head of `duckdb.sql`, beside this file.
 
 Usage: python queries/duckdb_views.py DATA "SELECT …", or from Python `duckdb_views.connect(DATA)`. Needs the packages
-`duckdb` and `deltalake`.
+`duckdb`, `deltalake` and `pyarrow`.
 """
 
 import pathlib
