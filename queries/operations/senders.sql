@@ -14,7 +14,7 @@ WITH received AS (
     UNION ALL
     SELECT
         service, service_version, resource_attributes, dialect, scope_name, scope_version, time,
-        NULL AS span, time AS record
+        NULL AS span, 1 AS record
     FROM logs
     WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND time >= $since AND time < $until

@@ -221,7 +221,7 @@ async fn check(server: &Server, runs: &[Run], when: &str) {
     let rows: Vec<(Value, &Run)> = numbered().map(|(run, number)| (run.row(number), run)).collect();
     same(server, OF_RUNS, &rows, when).await;
     for (view, of) in OF_STEPS {
-        let row = |(run, number): (&'_ Run, u64)| {
+        let row = |(run, number): (&Run, u64)| {
             let count = run.count(of);
             let of_session = if run.session.is_some() { count } else { 0 };
             json!({"trace_id": format!("{number:032x}"), "rows": count, "of_session": of_session,

@@ -90,16 +90,21 @@ fn named_queries_give_the_answers_worked_out_by_hand() {
             {"conversation_id": "d2", "run_count": 3, "call_count": 3, "input_tokens": 9300, "output_tokens": 145},
         ])
     );
+    let known = answers();
     // Dates are those of UTC wherever the session is: run 56 began two seconds before midnight, d9 at seven.
     for zone in ["Asia/Tokyo", "America/Los_Angeles"] {
         let period = ["since=2026-11-18T23:00:00Z", "until=2026-11-19T07:30:00Z"];
         let slowest = asked(&data, "slowest_runs", &["--tz", zone, "-p", period[0], "-p", period[1]]);
         let runs: Vec<&str> = slowest.iter().skip(1).map(|row| &row[0][30..]).collect();
         assert_eq!(runs, ["d9", "56"], "{zone}");
+        // Times of spans and of log records are one column.
+        let senders = &known["senders"];
+        let parameters: Vec<&str> = senders.parameters.iter().flat_map(|one| ["-p", one.as_str()]).collect();
+        let found = asked(&data, "senders", &[&["--tz", zone][..], &parameters[..]].concat());
+        assert_eq!(found.len(), senders.rows.len(), "{zone}");
     }
     let listed = rows(Command::new(BINARY).args(["query", "--format", "json"]), "query");
     let names: Vec<&str> = listed.iter().map(|row| row["name"].as_str().unwrap()).collect();
-    let known = answers();
     assert!(
         names.iter().all(|name| known.contains_key(*name)),
         "a query without an answer worked out by hand: {names:?}"
