@@ -1,13 +1,13 @@
 -- What the views in `queries/views` need in DuckDB: settings, and macros for the functions that it lacks.
 --
--- `queries/duckdb_views.py` runs this, registers the tables and makes the views. By hand: two things of a view have to be
--- written otherwise, for no macro can stand for them. The aggregates `first_value` and `last_value` are `first` and `last`
--- there, and `named_struct('a', x)` is `struct_pack(a := x)`.
+-- `queries/duckdb_views.py` runs this, registers the tables and makes the views. By hand: no macro can stand for two
+-- things of the views, which have to be written otherwise. The aggregates `first_value` and `last_value` are `first` and
+-- `last`, and `named_struct('a', x)` is `struct_pack(a := x)`.
 --
 -- What differs:
--- * Which spans are one model call is decided by code, so `call_spans` and `merged_calls` are Tracewell's alone. The table
---   `calls` stands for `llm_calls`, and `traces` for `trace_parts`: they have the dates that are settled, all of them
---   after `tracewell settle`.
+-- * Which spans are one model call is decided by code, so `call_spans` and `merged_calls` are Tracewell's alone. The
+--   table `calls` stands for `llm_calls`, and `traces` for `trace_parts`: they have the dates that are settled, all of
+--   them after `tracewell settle`.
 -- * What attributes mean is told by code: `mapping_coverage` is Tracewell's alone.
 -- * Prices are worked out by code: costs are NULL, and every call counts as one without a price.
 -- * `tracewell_digest` is another number. Only where a span was sent in versions that are equally long and do not agree
@@ -28,8 +28,8 @@ CREATE OR REPLACE MACRO tracewell_digest(a, b := NULL, c := NULL, d := NULL, e :
 
 -- The first of the named members of a JSON object that is there; a name may be a path.
 CREATE OR REPLACE MACRO tracewell_member(json, a, b := NULL, c := NULL, d := NULL, e := NULL, f := NULL, g := NULL) AS
-    list_extract(list_filter(list_transform([a, b, c, d, e, f, g], lambda name: CASE WHEN json_valid(json) THEN coalesce(
-        json ->> ('$."' || name || '"'), json ->> ('$."' || replace(name, '.', '"."') || '"')) END),
+    list_extract(list_filter(list_transform([a, b, c, d, e, f, g], lambda name: CASE WHEN json_valid(json) THEN
+        coalesce(json ->> ('$."' || name || '"'), json ->> ('$."' || replace(name, '.', '"."') || '"')) END),
         lambda found: found IS NOT NULL), 1);
 
 CREATE OR REPLACE MACRO tracewell_cost(call) AS NULL::DECIMAL(38, 24);

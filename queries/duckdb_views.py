@@ -27,9 +27,9 @@ OF_RELEASES = ("live_releases", "span_releases")
 def in_duckdb(sql: str) -> str:
     """A view's SQL with what no macro can stand for written as DuckDB has it."""
     sql = re.sub(r"\b(first|last)_value\(", r"\1(", sql)
-    # Its calls in views have no parentheses within.
-    return re.sub(r"named_struct\([^()]*\)", lambda call: re.sub(r"'(\w+)',", r"\1 :=", "struct_pack" + call[0][12:]), sql)
-
+    # The calls in views have no parentheses within.
+    members = re.compile(r"'(\w+)',")
+    return re.sub(r"named_struct(\([^()]*\))", lambda call: "struct_pack" + members.sub(r"\1 :=", call[1]), sql)
 
 
 def connect(data: str) -> duckdb.DuckDBPyConnection:
@@ -42,7 +42,9 @@ def connect(data: str) -> duckdb.DuckDBPyConnection:
         # DuckDB's delta extension cannot be fetched everywhere: the files of the snapshot are handed to it by name.
         files = delta.file_uris()
         if files:
-            database.execute(f"CREATE VIEW {name} AS FROM read_parquet({files!r}, hive_partitioning = true)")
+            # Files of an older version lack columns.
+            options = "hive_partitioning = true, union_by_name = true"
+            database.execute(f"CREATE VIEW {name} AS FROM read_parquet({files!r}, {options})")
         else:
             database.from_arrow(delta.to_pyarrow_table()).create(name)
     for view in VIEWS + (OF_RELEASES if released else ()):

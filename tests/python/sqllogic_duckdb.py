@@ -10,6 +10,8 @@ import pathlib
 import re
 import sys
 
+# A build watches that folder.
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "queries"))
 import duckdb_views
 

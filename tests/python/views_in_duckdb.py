@@ -11,15 +11,17 @@ import sys
 
 import pyarrow as pa
 
+# A build watches that folder.
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "queries"))
 import duckdb_views
 
 data, url = sys.argv[1:]
 # What only Tracewell can work out.
 PRICES = {
-    "cost_usd", "cost_parts", "uncached_cost_usd", "cost_difference_usd", "unpriced_calls", "unpriced_reason", "currency",
-    "price_rule", "price_source", "catalogue", "catalogue_version", "prices_version", "price_tier", "price_context_over",
-    "model_reading", "count_reading",
+    "cost_usd", "cost_parts", "uncached_cost_usd", "cost_difference_usd", "unpriced_calls", "unpriced_reason",
+    "currency", "price_rule", "price_source", "catalogue", "catalogue_version", "prices_version", "price_tier",
+    "price_context_over", "model_reading", "count_reading",
 }
 
 
