@@ -1,8 +1,8 @@
 -- What the views in `queries/views` need in DuckDB: settings, and macros for the functions that it lacks.
 --
 -- `queries/duckdb_views.py` runs this, registers the tables and makes the views. By hand: no macro can stand for two
--- things of the views, which have to be written otherwise. The aggregates `first_value` and `last_value` are `first` and
--- `last`, and `named_struct('a', x)` is `struct_pack(a := x)`.
+-- things of the views, which have to be written otherwise. The aggregates `first_value` and `last_value` are `first`
+-- and `last`, and `named_struct('a', x)` is `struct_pack(a := x)`.
 --
 -- What differs:
 -- * Which spans are one model call is decided by code, so `call_spans` and `merged_calls` are Tracewell's alone. The
