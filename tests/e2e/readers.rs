@@ -88,7 +88,7 @@ fn agree(python: &str, data: &Path, tables: &[(&str, &str, &str)]) {
     print!("{}", run(Command::new(python).arg(script("readers.py")).args([data, &file])));
 }
 
-/// DuckDB has the rows of a server in every view that both have.
+/// DuckDB has the rows of a server in the views that both have.
 async fn views_agree(python: &str, data: &Path) {
     let server = Server::start(data, &["--no-maintenance"]).await;
     let said = run(Command::new(python).arg(script("views_in_duckdb.py")).arg(data).arg(&server.api));

@@ -1,4 +1,4 @@
-"""Asks DuckDB and a server for every view that both have, and compares the rows.
+"""Asks DuckDB and a server for the views that both have, and compares the rows.
 
 Usage: views_in_duckdb.py DATA URL, where the server at URL answers over the settled tables at DATA.
 """
@@ -23,6 +23,8 @@ PRICES = {
     "currency", "price_rule", "price_source", "catalogue", "catalogue_version", "prices_version", "price_tier",
     "price_context_over", "model_reading", "count_reading",
 }
+# What other views show whole is compared there.
+WITHIN = {"texts", "span_records", "tool_executions", "run_facts"}
 
 
 def asked(sql: str) -> pa.Table:
@@ -50,7 +52,7 @@ def lines(table: pa.Table, columns: list[str]) -> list[str]:
 
 
 database = duckdb_views.connect(data)
-views = [*duckdb_views.VIEWS, *duckdb_views.OF_RELEASES]
+views = [view for view in duckdb_views.VIEWS + duckdb_views.OF_RELEASES if view not in WITHIN]
 for view in views:
     ours, theirs = asked(f"SELECT * FROM {view}"), database.sql(f"FROM {view}").to_arrow_table()
     if ours.column_names != theirs.column_names:
