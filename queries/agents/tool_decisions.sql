@@ -18,14 +18,15 @@ FROM (
         -- A record that was sent again is one decision.
         SELECT DISTINCT tenant, service, conversation_id, tool_call_id, tool_name, decision, decision_source, time
         FROM logs
-        WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+        WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
             AND time >= $since AND time < $until
             AND kind = 'human' AND decision IS NOT NULL
             AND NOT EXISTS (
                 SELECT 1
                 FROM trace_parts AS trial
                 WHERE trial.tenant = logs.tenant AND trial.trace_id = logs.trace_id AND trial.is_trial
-                    AND trial.date BETWEEN CAST($since AS date) - INTERVAL '1 day' AND CAST($until AS date))
+                    AND trial.date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) - INTERVAL '1 day'
+                        AND CAST($until AT TIME ZONE 'UTC' AS date))
     ) AS once
     GROUP BY service, tool_name, decision, decision_source
 ) AS counted

@@ -13,14 +13,10 @@ SELECT
         FILTER (WHERE status = 'error') AS errors,
     round(percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns / 1e6), 1) AS p50_ms,
     round(percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ns / 1e6), 1) AS p95_ms
-FROM tool_executions
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+FROM tool_calls
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
-    AND NOT EXISTS (
-        SELECT 1
-        FROM trace_parts AS trial
-        WHERE trial.tenant = tool_executions.tenant AND trial.trace_id = tool_executions.trace_id AND trial.is_trial
-            AND trial.date BETWEEN CAST($since AS date) - INTERVAL '1 day' AND CAST($until AS date) + INTERVAL '1 day')
+    AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
 GROUP BY service, tool_name
 ORDER BY failed DESC, calls DESC, service, tool_name

@@ -15,7 +15,7 @@ SELECT
     round((max(start_unix_nano) - min(start_unix_nano)) / 1e9, 3) AS seconds,
     min(arguments) AS arguments
 FROM tool_calls
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)

@@ -8,7 +8,7 @@
 WITH calls AS (
     SELECT tenant, date, trace_id, span_id, service, tools_ref['hash'] AS hash
     FROM llm_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
@@ -17,7 +17,8 @@ WITH calls AS (
 definitions AS (
     SELECT tenant, date, hash, replace(max(content), '\"', '"') AS content
     FROM contents
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) AND hash IN (SELECT hash FROM calls)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date)
+        AND CAST($until AT TIME ZONE 'UTC' AS date) AND hash IN (SELECT hash FROM calls)
     GROUP BY tenant, date, hash
 ),
 names AS (
@@ -36,14 +37,10 @@ offered AS (
 ),
 used AS (
     SELECT service, tool_name, count(*) AS times_used, count(DISTINCT trace_id) AS runs_using
-    FROM tool_executions
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    FROM tool_calls
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
-        AND NOT EXISTS (
-            SELECT 1
-            FROM trace_parts AS trial
-            WHERE trial.tenant = tool_executions.tenant AND trial.trace_id = tool_executions.trace_id AND trial.is_trial
-                AND trial.date BETWEEN CAST($since AS date) - INTERVAL '1 day' AND CAST($until AS date) + INTERVAL '1 day')
+        AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
     GROUP BY service, tool_name
 )
@@ -53,6 +50,6 @@ SELECT
     coalesce(times_used, 0) AS times_used,
     coalesce(runs_using, 0) AS runs_using
 FROM offered
-LEFT JOIN used ON used.service = offered.service AND used.tool_name = offered.tool_name
+LEFT JOIN used ON (used.service IS NOT DISTINCT FROM offered.service) AND used.tool_name = offered.tool_name
 ORDER BY times_used, calls_offering DESC, service, tool_name
 LIMIT $most

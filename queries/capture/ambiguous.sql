@@ -11,8 +11,8 @@ WITH given AS (
         trace_id, span_id, name, value, label, concat_ws(' ', source, author) AS judge,
         author IS NULL AND source IN ('human', 'user') AS is_unnamed
     FROM evaluations
-    WHERE date >= CAST($since AS date) AND time >= $since AND trace_id IS NOT NULL AND superseded_at IS NULL
-        AND target <> 'document' AND ($score IS NULL OR name = $score)
+    WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND time >= $since AND trace_id IS NOT NULL
+        AND superseded_at IS NULL AND target <> 'document' AND ($score IS NULL OR name = $score)
 )
 SELECT
     trace_id, span_id, 'disagreement' AS stratum,

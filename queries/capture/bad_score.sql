@@ -7,6 +7,6 @@ SELECT
     trace_id, span_id, name AS stratum,
     name || ' = ' || CAST(value AS text) || coalesce(': ' || explanation, '') AS reason
 FROM evaluations
-WHERE date >= CAST($since AS date) AND time >= $since AND trace_id IS NOT NULL
+WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND time >= $since AND trace_id IS NOT NULL
     AND superseded_at IS NULL AND value < $below AND ($score IS NULL OR name = $score)
 ORDER BY time, trace_id, span_id, name

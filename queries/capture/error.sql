@@ -8,7 +8,7 @@ WITH failed AS (
         trace_id, span_id, date, start_time, coalesce(error_class, error_type, 'error') AS stratum,
         coalesce(error_type, error_class, 'error') || coalesce(': ' || nullif(status_message, error_type), '') AS reason
     FROM llm_calls
-    WHERE date >= CAST($since AS date) AND start_time >= $since AND trace_id IS NOT NULL
+    WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND start_time >= $since AND trace_id IS NOT NULL
         AND status = 'error' AND ($class IS NULL OR error_class = $class)
 ),
 others AS (
@@ -22,7 +22,7 @@ others AS (
                 start_time DESC, span_id
         ) AS place
     FROM spans
-    WHERE date >= CAST($since AS date) AND start_time >= $since AND status = 'error'
+    WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND start_time >= $since AND status = 'error'
         AND kind NOT IN ('chat', 'completion', 'embedding', 'rerank') AND ($class IS NULL OR error_class = $class)
 )
 SELECT trace_id, span_id, CAST(date AS int) AS day, stratum, reason

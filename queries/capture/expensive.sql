@@ -6,7 +6,7 @@
 WITH calls AS (
     SELECT trace_id, span_id, date, cost_usd, coalesce(prompt_name, prompt_shape, '') AS prompt
     FROM span_costs
-    WHERE date >= CAST($since AS date) AND start_time >= $since AND trace_id IS NOT NULL
+    WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND start_time >= $since AND trace_id IS NOT NULL
         AND is_trial IS NOT TRUE AND cost_usd IS NOT NULL
         AND kind IN ('chat', 'completion')
 ),

@@ -6,7 +6,7 @@
 SELECT
     trace_id, span_id, CAST(date AS int) AS day, coalesce(prompt_name, prompt_shape, '') AS stratum, 'at random' AS reason
 FROM llm_calls
-WHERE date >= CAST($since AS date) AND start_time >= $since AND trace_id IS NOT NULL
+WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND start_time >= $since AND trace_id IS NOT NULL
     AND is_trial IS NOT TRUE AND kind IN ('chat', 'completion')
 ORDER BY md5(span_id), span_id
 LIMIT $most

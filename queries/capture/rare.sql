@@ -17,7 +17,7 @@ FROM (
             coalesce(response_model, request_model, 'no model') || ' '
                 || coalesce(array_to_string(finish_reasons, '+'), 'unsaid') || coalesce(' ' || error_class, '') AS kind_of_end
         FROM llm_calls
-        WHERE date >= CAST($since AS date) AND start_time >= $since AND trace_id IS NOT NULL
+        WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND start_time >= $since AND trace_id IS NOT NULL
         AND is_trial IS NOT TRUE
             AND kind IN ('chat', 'completion')
     ) AS kinds

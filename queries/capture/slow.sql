@@ -6,7 +6,7 @@
 WITH calls AS (
     SELECT trace_id, span_id, date, duration_ns, coalesce(prompt_name, prompt_shape, '') AS prompt
     FROM llm_calls
-    WHERE date >= CAST($since AS date) AND start_time >= $since AND trace_id IS NOT NULL
+    WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND start_time >= $since AND trace_id IS NOT NULL
         AND is_trial IS NOT TRUE AND duration_ns IS NOT NULL
         AND kind IN ('chat', 'completion')
 ),

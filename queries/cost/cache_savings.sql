@@ -14,7 +14,7 @@ SELECT
     round(sum(uncached_cost_usd - cost_usd), 6) AS saved_usd,
     round(sum(uncached_cost_usd - cost_usd)::double / nullif(sum(uncached_cost_usd), 0)::double, 3) AS saved_share
 FROM span_costs
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)

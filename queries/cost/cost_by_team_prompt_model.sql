@@ -12,7 +12,7 @@ SELECT
     round(sum(cost_usd), 6) AS cost_usd,
     round(sum(cost_usd) / nullif(count(cost_usd), 0), 6) AS cost_per_priced_call_usd
 FROM span_costs
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)

@@ -8,7 +8,7 @@ SELECT
     trace_id, start_time, root_name, service, team, user_id, status, call_count, unpriced_calls,
     round(cost_usd, 6) AS cost_usd
 FROM runs
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)

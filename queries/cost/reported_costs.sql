@@ -14,7 +14,7 @@ SELECT
     round(sum(reported_cost_usd), 6) AS reported_cost_usd,
     round(sum(cost_difference_usd), 6) AS cost_difference_usd
 FROM span_costs
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)

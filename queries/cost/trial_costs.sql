@@ -10,7 +10,7 @@ SELECT
     count(*) FILTER (WHERE cost_usd IS NULL) AS unpriced_calls,
     round(sum(cost_usd), 6) AS cost_usd
 FROM span_costs
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial
     AND ($team IS NULL OR team = $team)

@@ -14,7 +14,7 @@ FROM (
     SELECT
         provider, model, status, cost_usd, unpriced_reason, count(*) OVER () AS all_calls
     FROM span_costs
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)

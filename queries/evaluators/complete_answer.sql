@@ -10,7 +10,7 @@ FROM (
         array_has(finish_reasons, 'length') AS cut,
         coalesce(output_preview ~ '^\s*$', output_tokens = 0, false) AS empty
     FROM llm_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND kind IN ('chat', 'completion') AND trace_id IS NOT NULL
         AND (status IS NULL OR status <> 'error')

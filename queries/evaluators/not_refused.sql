@@ -19,7 +19,7 @@ FROM (
             || ')'), false) AS refused,
         output_preview IS NOT NULL AND (status IS NULL OR status <> 'error') AS answered
     FROM llm_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND kind IN ('chat', 'completion') AND trace_id IS NOT NULL
         AND NOT coalesce(array_has(finish_reasons, 'tool_calls'), false)

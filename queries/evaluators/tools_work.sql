@@ -11,7 +11,7 @@ SELECT trace_id, max(failures) < $least AS value,
 FROM (
     SELECT tenant, trace_id, tool_name, count(*) FILTER (WHERE status = 'error') AS failures
     FROM tool_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until AND trace_id IS NOT NULL
     GROUP BY tenant, trace_id, tool_name
 ) AS tools

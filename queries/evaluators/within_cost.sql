@@ -7,7 +7,7 @@
 SELECT trace_id, cost_usd <= $usd AS value,
     CASE WHEN cost_usd > $usd THEN CAST(round(cost_usd, 6) AS text) || ' USD' END AS explanation
 FROM runs
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND call_count > 0 AND (unpriced_calls = 0 OR cost_usd > $usd)
 ORDER BY trace_id

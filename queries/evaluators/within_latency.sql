@@ -7,6 +7,6 @@ SELECT trace_id, duration_ns <= $seconds * 1e9 AS value,
     CASE WHEN duration_ns > $seconds * 1e9
         THEN CAST(round(duration_ns / 1e9, 3) AS text) || ' s' END AS explanation
 FROM runs
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until AND call_count > 0
 ORDER BY trace_id

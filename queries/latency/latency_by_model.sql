@@ -14,7 +14,7 @@ SELECT
     round(percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_ns / 1e6), 1) AS p99_ms,
     round(max(duration_ns / 1e6), 1) AS max_ms
 FROM llm_calls
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)

@@ -7,7 +7,7 @@
 WITH runs AS (
     SELECT tenant, trace_id, service, duration_ns
     FROM traces
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
@@ -16,15 +16,18 @@ WITH runs AS (
 parts AS (
     SELECT tenant, trace_id, 'model' AS part, duration_ns
     FROM llm_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) + INTERVAL '1 day'
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date)
+        AND CAST($until AT TIME ZONE 'UTC' AS date) + INTERVAL '1 day'
     UNION ALL
     SELECT tenant, trace_id, 'tool' AS part, duration_ns
     FROM tool_executions
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) + INTERVAL '1 day'
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date)
+        AND CAST($until AT TIME ZONE 'UTC' AS date) + INTERVAL '1 day'
     UNION ALL
     SELECT tenant, trace_id, 'retrieval' AS part, duration_ns
     FROM retrievals
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) + INTERVAL '1 day'
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date)
+        AND CAST($until AT TIME ZONE 'UTC' AS date) + INTERVAL '1 day'
         AND (position = 1 OR position IS NULL)
 ),
 of_runs AS (

@@ -15,7 +15,7 @@ SELECT
     count(*) AS times,
     left(message_text(min(content)), 300) AS text
 FROM messages
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND ($role IS NULL OR role = $role)
     AND ($service IS NULL OR service = $service)

@@ -15,7 +15,7 @@ SELECT
 FROM (
     SELECT service, min(received_at) AS came, max(end_time) AS ended
     FROM spans
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
     GROUP BY tenant, trace_id, span_id, service
 ) AS arrivals

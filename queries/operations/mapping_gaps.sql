@@ -4,8 +4,8 @@
 -- param: until timestamptz = now() | End of the period, not included
 -- param: dialect text = NULL | Only this dialect
 -- param: most bigint = 50 | At most this many rows
--- Attributes that were seen in the period; the counts are over all time. Those of plain spans and log records are left out. `event_name` is the
--- event of log records, NULL for spans.
+-- Attributes that were seen in the period; the counts are over all time. Those of plain spans and log records are left
+-- out. `event_name` is the event of log records, NULL for spans.
 SELECT dialect, scope_name, scope_version, event_name, key, state, spans, unreadable_spans, first_seen, last_seen
 FROM mapping_coverage
 WHERE last_seen >= $since AND first_seen < $until

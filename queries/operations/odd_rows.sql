@@ -14,7 +14,7 @@ SELECT
 FROM (
     SELECT *, unnest(array_concat(coalesce(flags, make_array()), coalesce(usage_flags, make_array()))) AS flag
     FROM spans
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND ($service IS NULL OR service = $service)
 ) AS flagged
 -- That a span is a trial is not odd.

@@ -9,14 +9,14 @@ WITH received AS (
         service, service_version, resource_attributes, dialect, scope_name, scope_version, start_time AS time,
         tenant || trace_id || span_id AS span, NULL AS record
     FROM spans
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
     UNION ALL
     SELECT
         service, service_version, resource_attributes, dialect, scope_name, scope_version, time,
-        NULL AS span, time AS record
+        NULL AS span, 1 AS record
     FROM logs
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND time >= $since AND time < $until
 )
 SELECT

@@ -1,6 +1,6 @@
 -- title: Instructions on a date
 -- question: Which instructions did the model receive on that day (UTC)?
--- param: day date = current_date | The day
+-- param: day date = now() AT TIME ZONE 'UTC' | The day
 -- param: prompt text = NULL | Only the prompt of this name
 -- param: service text = NULL | Only this service
 -- param: most bigint = 50 | At most this many rows

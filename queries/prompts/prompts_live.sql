@@ -20,7 +20,7 @@ FROM (
         string_agg(DISTINCT coalesce(response_model, request_model), ', '
             ORDER BY coalesce(response_model, request_model)) AS models
     FROM llm_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)

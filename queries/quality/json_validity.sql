@@ -15,7 +15,7 @@ WITH calls AS (
         request_params['response_format'] AS format,
         coalesce(array_has(finish_reasons, 'length'), false) AS cut
     FROM llm_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
@@ -28,7 +28,8 @@ WITH calls AS (
 kept AS (
     SELECT tenant, date, hash, message_text(max(content)) AS answer
     FROM contents
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) AND hash IN (SELECT hash FROM calls)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date)
+        AND CAST($until AT TIME ZONE 'UTC' AS date) AND hash IN (SELECT hash FROM calls)
     GROUP BY tenant, date, hash
 ),
 answers AS (

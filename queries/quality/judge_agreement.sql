@@ -5,15 +5,17 @@
 -- param: name text = NULL | Only this score
 -- param: most bigint = 50 | At most this many rows
 -- Cohen's kappa (J. Cohen, A coefficient of agreement for nominal scales, 1960) of every pair of judges over the things
--- both judged by the same name. A judge is a source and an author. A category is the label, else the value.
+-- both judged by the same name. A judge is a source and an author; people who are not named may be several, and are left
+-- out. A category is the label, else the value.
 WITH words AS (
     SELECT tenant, name, target, trace_id, span_id, session_id, document_id,
         CASE WHEN trace_id IS NULL THEN response_id END AS response_id,
         concat_ws(' ', source, author) AS judge,
         coalesce(label, CAST(value AS text)) AS category
     FROM evaluations
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) AND time >= $since AND time < $until
-        AND superseded_at IS NULL
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date)
+        AND CAST($until AT TIME ZONE 'UTC' AS date) AND time >= $since AND time < $until
+        AND superseded_at IS NULL AND (author IS NOT NULL OR coalesce(source, '') NOT IN ('human', 'user'))
         AND ($name IS NULL OR name = $name)
         AND coalesce(label, CAST(value AS text)) IS NOT NULL
         AND coalesce(trace_id, response_id, session_id, document_id) IS NOT NULL

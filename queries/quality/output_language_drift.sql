@@ -14,7 +14,7 @@ WITH answers AS (
         regexp_count(output_preview, '\b(le|la|les|et|est|des|une|dans|pour|vous|sur|pas)\b', 1, 'i') AS french,
         regexp_count(output_preview, '\b(el|los|las|es|una|para|con|que|por|del|está|su)\b', 1, 'i') AS spanish
     FROM llm_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)

@@ -14,7 +14,7 @@ WITH days AS (
         percentile_cont(0.5) WITHIN GROUP (ORDER BY output_tokens) AS median_tokens,
         round(avg(output_tokens), 1) AS mean_tokens
     FROM llm_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
@@ -26,6 +26,6 @@ WITH days AS (
 )
 SELECT
     prompt_name, date, versions, answers, median_tokens, mean_tokens,
-    round(median_tokens / lag(median_tokens) OVER (PARTITION BY prompt_name ORDER BY date) - 1, 3) AS change
+    round(median_tokens / nullif(lag(median_tokens) OVER (PARTITION BY prompt_name ORDER BY date), 0) - 1, 3) AS change
 FROM days
 ORDER BY prompt_name, date

@@ -12,7 +12,8 @@ WITH words AS (
         CASE WHEN trace_id IS NULL THEN response_id END AS response_id,
         coalesce(label, CAST(value AS text)) AS category
     FROM evaluations
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) AND time >= $since AND time < $until
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date)
+        AND CAST($until AT TIME ZONE 'UTC' AS date) AND time >= $since AND time < $until
         AND superseded_at IS NULL AND source = $source AND author IS NOT NULL
         AND ($name IS NULL OR name = $name)
         AND coalesce(label, CAST(value AS text)) IS NOT NULL

@@ -8,14 +8,15 @@
 WITH last_words AS (
     SELECT tenant, target, trace_id, span_id, name, source, value, label
     FROM evaluations
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND time >= $since AND time < $until
         AND superseded_at IS NULL
         AND NOT EXISTS (
             SELECT 1
             FROM trace_parts AS trial
             WHERE trial.tenant = evaluations.tenant AND trial.trace_id = evaluations.trace_id AND trial.is_trial
-                AND trial.date BETWEEN CAST($since AS date) - INTERVAL '7 days' AND CAST($until AS date))
+                AND trial.date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) - INTERVAL '7 days'
+                    AND CAST($until AT TIME ZONE 'UTC' AS date))
 ),
 calls AS (
     SELECT DISTINCT tenant, trace_id, span_id, prompt_name, prompt_version

@@ -15,7 +15,7 @@ SELECT
     string_agg(DISTINCT error_class, ', ' ORDER BY error_class) FILTER (WHERE status = 'error') AS error_classes,
     count(DISTINCT trace_id) FILTER (WHERE status = 'error') AS runs_hit
 FROM llm_calls
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
 GROUP BY date_bin(INTERVAL '5 minutes', start_time), service

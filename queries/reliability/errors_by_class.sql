@@ -20,7 +20,7 @@ FROM (
         SELECT *, coalesce(request_model, response_model) AS model, coalesce(status = 'error', false) AS failed
         FROM llm_calls
     ) AS named
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)

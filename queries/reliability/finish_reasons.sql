@@ -16,7 +16,7 @@ FROM (
         coalesce(finish_reasons[1], 'not reported') AS finish_reason,
         count(*) AS calls
     FROM llm_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)

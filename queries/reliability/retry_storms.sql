@@ -18,11 +18,11 @@ SELECT
     string_agg(DISTINCT error_class, ', ' ORDER BY error_class) AS error_classes,
     min(input_preview) AS request
 FROM llm_calls
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
-    AND input_refs IS NOT NULL
+    AND input_refs IS NOT NULL AND trace_id IS NOT NULL
 GROUP BY trace_id, service, team, coalesce(request_model, response_model),
     content_hash, cardinality(input_refs), input_refs[-1]['hash']
 HAVING count(*) >= $least_attempts AND count(*) FILTER (WHERE status = 'error') > 0

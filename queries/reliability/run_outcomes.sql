@@ -13,7 +13,7 @@ SELECT
     count(*) FILTER (WHERE error_count > 0) AS met_an_error,
     round(1.0 * count(*) FILTER (WHERE error_count > 0) / count(*), 3) AS met_an_error_share
 FROM traces
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)

@@ -9,7 +9,7 @@
 WITH searches AS (
     SELECT *, count(position) OVER (PARTITION BY service, scope_name) AS sender_found
     FROM retrievals
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($service IS NULL OR service = $service)

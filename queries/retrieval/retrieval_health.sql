@@ -12,7 +12,7 @@ WITH searches AS (
         max(duration_ns) / 1e6 AS ms,
         coalesce(max(status) = 'error', false) AS failed
     FROM retrievals
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($service IS NULL OR service = $service)

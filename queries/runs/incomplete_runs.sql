@@ -11,14 +11,15 @@ WITH told AS (
         coalesce(array_has(flags, 'truncated') OR array_has(flags, 'unparsable'), false) AS cut,
         coalesce(dropped_attributes, 0) + coalesce(dropped_events, 0) + coalesce(dropped_links, 0) > 0 AS dropped
     FROM spans
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND ($service IS NULL OR service = $service)
 ),
 known AS (
     SELECT DISTINCT tenant, trace_id, span_id
     FROM spans
-    WHERE date BETWEEN CAST($since AS date) - INTERVAL '1 day' AND CAST($until AS date) + INTERVAL '1 day'
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) - INTERVAL '1 day'
+        AND CAST($until AT TIME ZONE 'UTC' AS date) + INTERVAL '1 day'
 )
 SELECT
     told.trace_id,

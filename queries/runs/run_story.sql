@@ -48,10 +48,15 @@ told AS (
         NULL AS input_tokens, NULL AS output_tokens, NULL AS status,
         NULL AS error,
         NULL AS input, l.decision || coalesce(' by ' || l.decision_source, '')
-    FROM logs AS l
-    JOIN chosen ON chosen.tenant = l.tenant AND chosen.trace_id = l.trace_id
+    FROM (
+        -- A record that was sent again is one decision.
+        SELECT logs.time_unix_nano, logs.span_id, event_name, kind, tool_name, decision, decision_source
+        FROM logs
+        JOIN chosen ON chosen.tenant = logs.tenant AND chosen.trace_id = logs.trace_id
+        WHERE decision IS NOT NULL
+        GROUP BY logs.time_unix_nano, logs.span_id, event_name, kind, tool_name, tool_call_id, decision, decision_source
+    ) AS l
     LEFT JOIN tree ON tree.span_id = l.span_id
-    WHERE l.decision IS NOT NULL
 )
 SELECT
     round((start_unix_nano - min(start_unix_nano) OVER ()) / 1e6, 1) AS at_ms,

@@ -17,7 +17,7 @@ FROM (
     SELECT *, input_tokens IS NULL AND output_tokens IS NULL AS silent
     FROM llm_calls
 ) AS calls
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
 GROUP BY service, dialect, scope_name, coalesce(request_model, response_model)

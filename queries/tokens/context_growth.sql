@@ -16,11 +16,11 @@ SELECT
     round(1.0 * (last_value(input_tokens ORDER BY start_unix_nano, span_id)
         - first_value(input_tokens ORDER BY start_unix_nano, span_id)) / nullif(count(*) - 1, 0), 1) AS growth_per_step
 FROM llm_calls
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
-    AND kind IN ('chat', 'completion') AND input_tokens IS NOT NULL
+    AND kind IN ('chat', 'completion') AND input_tokens IS NOT NULL AND trace_id IS NOT NULL
 GROUP BY trace_id, service, agent_name
 HAVING count(*) >= $least_steps
 ORDER BY last_input - first_input DESC, trace_id, agent_name

@@ -11,7 +11,7 @@ SELECT
     coalesce(input_tokens, 0) + coalesce(output_tokens, 0) AS known_tokens,
     models
 FROM traces
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)

@@ -17,7 +17,7 @@ SELECT
     sum(reasoning_tokens) AS reasoning_tokens,
     coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0) AS known_tokens
 FROM llm_calls
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)

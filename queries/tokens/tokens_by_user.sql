@@ -14,7 +14,7 @@ SELECT
     coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0) AS known_tokens,
     max(start_time) AS last_seen
 FROM llm_calls
-WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)

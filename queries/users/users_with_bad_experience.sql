@@ -11,7 +11,7 @@
 WITH runs AS (
     SELECT tenant, trace_id, user_id, status = 'error' AS failed, duration_ns / 1e9 >= $slow_seconds AS slow
     FROM traces
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date)
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TIME ZONE 'UTC' AS date)
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
@@ -24,18 +24,14 @@ answers AS (
         bool_or(array_has(finish_reasons, 'content_filter')
             OR output_preview ~* '^\W*(sorry,|(i[''’]m|i am) (very |so )?(sorry|unable|not able))') AS refused
     FROM llm_calls
-    WHERE date BETWEEN CAST($since AS date) AND CAST($until AS date) + INTERVAL '1 day'
+    WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date)
+        AND CAST($until AT TIME ZONE 'UTC' AS date) + INTERVAL '1 day'
     GROUP BY tenant, trace_id
 ),
 judged AS (
     SELECT tenant, trace_id, bool_or(value < $low_score) AS scored_low
-    FROM (
-        -- The last word of each judge.
-        SELECT tenant, trace_id, last_value(value ORDER BY time_unix_nano, seq) AS value
-        FROM scores
-        WHERE date >= CAST($since AS date)
-        GROUP BY tenant, trace_id, target, span_id, document_id, name, source, author
-    ) AS last_words
+    FROM evaluations
+    WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND superseded_at IS NULL
     GROUP BY tenant, trace_id
 ),
 known AS (

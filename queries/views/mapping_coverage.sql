@@ -5,7 +5,7 @@
 -- read (cut off, or not the JSON it was to be) on `unreadable_spans` of the spans. `kept`: it means nothing here, and is
 -- kept as sent. Rule: attributes in `attributes`, and those moved to `contents`, whose references name them; the key
 -- `body` is the body of a log record that was moved there. `event_name` is NULL for spans; a span or record that was
--- sent again counts once.
+-- sent again counts once. Not in DuckDB, which has no functions that know what is mapped.
 WITH records AS (
     SELECT
         coalesce(dialect, 'plain') AS dialect, scope_name, scope_version,

@@ -87,12 +87,12 @@ RIGHT JOIN ((
         service, environment, conversation_id, user_id, team, prompt_name, prompt_version, direction, ref,
         row_number() OVER (
             PARTITION BY tenant, trace_id, span_id, start_time, direction
-            ORDER BY time_unix_nano, observed, place, event_name, said, at)
+            ORDER BY time_unix_nano, observed, place, event_name, said, place_in_record)::bigint
     FROM (
         SELECT tenant, date, trace_id, span_id, parent_span_id, start_time, kind,
             service, environment, conversation_id, user_id, team, prompt_name, prompt_version, direction,
             time_unix_nano, observed, place, event_name, tracewell_digest(refs) AS said,
-            unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS at
+            unnest(refs) AS ref, unnest(range(1, cardinality(refs)::bigint + 1)) AS place_in_record
         FROM (
             SELECT s.tenant, l.date, s.trace_id, s.span_id, s.parent_span_id, s.start_time, s.kind,
                 s.service, s.environment, s.conversation_id, s.user_id, s.team, s.prompt_name, s.prompt_version,

@@ -3,7 +3,7 @@
 -- Rule: cost is worked out from the facts of the call by the prices in force at its time, each time it is asked: a price
 -- that is corrected re-prices the past. An amount is exact, to 10⁻²⁴. What has no price is NULL, and `unpriced_reason`
 -- says why; amounts in other currencies than US dollars are in `cost_parts` alone. What the application reports stays
--- beside it.
+-- beside it. In DuckDB, which has no prices, all of it is NULL but that.
 SELECT
     tenant, trace_id, span_id, date, start_time, end_time, start_unix_nano, kind, name, service, environment, release, team,
     user_id, conversation_id, agent_name, workflow_name, workflow_version, prompt_name, prompt_version, prompt_label,

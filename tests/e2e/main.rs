@@ -16,6 +16,7 @@ mod flight;
 mod hostile;
 mod http;
 mod import;
+mod invariants;
 mod logs;
 mod lookups;
 mod maintain;

@@ -44,16 +44,19 @@ fn same(left: &str, right: &str) -> bool {
     }
 }
 
+/// What a named query prints.
+fn asked(data: &Path, name: &str, arguments: &[&str]) -> Vec<Vec<String>> {
+    let mut query = Command::new(BINARY);
+    query.args(["query", name, "--format", "csv", "--data", data.to_str().unwrap()]).args(arguments);
+    let output = query.output().unwrap();
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    cells(&String::from_utf8(output.stdout).unwrap())
+}
+
 fn check(data: &Path, when: &str) {
     for (name, answer) in answers() {
-        let mut query = Command::new(BINARY);
-        query.args(["query", &name, "--format", "csv", "--data", data.to_str().unwrap()]);
-        for parameter in &answer.parameters {
-            query.args(["--param", parameter]);
-        }
-        let output = query.output().unwrap();
-        assert!(output.status.success(), "{name} {when}: {}", String::from_utf8_lossy(&output.stderr));
-        let given = cells(&String::from_utf8(output.stdout).unwrap());
+        let parameters: Vec<&str> = answer.parameters.iter().flat_map(|one| ["--param", one.as_str()]).collect();
+        let given = asked(data, &name, &parameters);
         let equal = given.len() == answer.rows.len()
             && given.iter().zip(&answer.rows).all(|(given, known)| {
                 given.len() == known.len() && given.iter().zip(known).all(|(given, known)| same(given, known))
@@ -87,13 +90,133 @@ fn named_queries_give_the_answers_worked_out_by_hand() {
             {"conversation_id": "d2", "run_count": 3, "call_count": 3, "input_tokens": 9300, "output_tokens": 145},
         ])
     );
+    let known = answers();
+    // Dates are those of UTC wherever the session is: run 56 began two seconds before midnight, d9 at seven.
+    for zone in ["Asia/Tokyo", "America/Los_Angeles"] {
+        let period = ["since=2026-11-18T23:00:00Z", "until=2026-11-19T07:30:00Z"];
+        let slowest = asked(&data, "slowest_runs", &["--tz", zone, "-p", period[0], "-p", period[1]]);
+        let runs: Vec<&str> = slowest.iter().skip(1).map(|row| &row[0][30..]).collect();
+        assert_eq!(runs, ["d9", "56"], "{zone}");
+        // Times of spans and of log records are one column.
+        let senders = &known["senders"];
+        let parameters: Vec<&str> = senders.parameters.iter().flat_map(|one| ["-p", one.as_str()]).collect();
+        let found = asked(&data, "senders", &[&["--tz", zone][..], &parameters[..]].concat());
+        assert_eq!(found.len(), senders.rows.len(), "{zone}");
+    }
     let listed = rows(Command::new(BINARY).args(["query", "--format", "json"]), "query");
     let names: Vec<&str> = listed.iter().map(|row| row["name"].as_str().unwrap()).collect();
-    let known = answers();
     assert!(
         names.iter().all(|name| known.contains_key(*name)),
         "a query without an answer worked out by hand: {names:?}"
     );
+}
+
+/// Facts that are missing or on another span lose nothing; what was sent again, and what people without a name say of
+/// one thing, is told apart.
+#[test]
+fn named_queries_hold_where_facts_are_missing_or_repeated() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let count = |key: &str, value: u64| json!({"key": key, "value": {"intValue": value.to_string()}});
+    // 16 November 2026, 09:00 UTC, and so many seconds.
+    let span = |trace: u64, id: u64, parent: u64, (from, seconds): (u64, u64), attributes: Vec<serde_json::Value>| {
+        let start = 1_794_819_600 + from;
+        let parent = if parent == 0 { String::new() } else { format!("{parent:016x}") };
+        json!({"traceId": format!("{trace:032x}"), "spanId": format!("{id:016x}"), "parentSpanId": parent,
+            "name": format!("span {id}"), "startTimeUnixNano": format!("{start}000000000"),
+            "endTimeUnixNano": format!("{}000000000", start + seconds), "attributes": attributes})
+    };
+    let chat = |more: Vec<serde_json::Value>| {
+        let asks = vec![text("gen_ai.operation.name", "chat"), text("gen_ai.request.model", "m")];
+        [asks, more].concat()
+    };
+    let answered = json!([{"role": "assistant", "parts": [{"type": "text", "content": "{\"days\": 5}"}]}]).to_string();
+    let offered = json!([{"type": "function", "name": "look"}]).to_string();
+    let agent =
+        vec![text("gen_ai.operation.name", "invoke_agent"), text("user.id", "ann"), text("litellm.team.id", "shelf")];
+    let tool = vec![text("gen_ai.operation.name", "execute_tool"), text("gen_ai.tool.name", "look")];
+    let mut failed = span(1, 2, 1, (1, 1), tool);
+    failed["status"] = json!({"code": 2});
+    let asks_json = vec![
+        text("gen_ai.tool.definitions", &offered),
+        text("gen_ai.request.response_format", "{\"type\":\"json_object\"}"),
+        text("gen_ai.output.messages", &answered),
+    ];
+    let silent =
+        |tokens: u64| chat(vec![text("gen_ai.prompt.name", "silent"), count("gen_ai.usage.output_tokens", tokens)]);
+    let response = || vec![text("gen_ai.response.id", "r-1")];
+    let used = || {
+        [response(), vec![count("gen_ai.usage.input_tokens", 100), count("gen_ai.usage.output_tokens", 20)]].concat()
+    };
+    let of = |service: &str, scope: &str, spans: Vec<serde_json::Value>| {
+        let resource = if service.is_empty() { vec![] } else { vec![text("service.name", service)] };
+        json!({"resource": {"attributes": resource}, "scopeSpans": [{"scope": {"name": scope}, "spans": spans}]})
+    };
+    let of_nobody = vec![
+        span(1, 1, 0, (0, 9), agent),
+        failed,
+        span(1, 3, 1, (3, 1), chat(asks_json)),
+        span(2, 4, 0, (0, 1), silent(0)),
+        span(3, 5, 0, (86_400, 1), silent(5)),
+    ];
+    let sent = json!({"resourceSpans": [
+        of("", "app", of_nobody),
+        of("desk", "a", vec![span(4, 6, 0, (0, 9), chat(used()))]),
+        // Sent as it began, and again as it had ended.
+        of("desk", "b", vec![span(4, 7, 6, (0, 8), chat(response())), span(4, 7, 6, (0, 9), chat(used()))]),
+    ]});
+    let trace = format!("{:032x}", 1);
+    let judged = |members: serde_json::Value| {
+        let mut score = json!({"trace_id": trace, "time": "2026-11-16T10:00:00Z"});
+        score.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        format!("{score}\n")
+    };
+    let later = "2026-11-16T10:01:00Z";
+    let scores = [
+        json!({"name": "ok", "label": "yes", "source": "user"}),
+        json!({"name": "ok", "label": "no", "source": "user", "time": later}),
+        json!({"name": "ok", "label": "yes", "source": "human", "author": "ann"}),
+        json!({"name": "ok", "label": "yes", "source": "model", "author": "m"}),
+        json!({"name": "stars", "value": 0, "source": "user"}),
+        json!({"name": "stars", "value": 1, "source": "user", "time": later}),
+    ];
+    let file = |name: &str, text: String| {
+        let path = temporary.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let scores = file("scores.jsonl", scores.into_iter().map(judged).collect());
+    // The same spans in other bytes: their contents are stored twice.
+    let (once, again) = (file("once.json", sent.to_string()), file("again.json", format!("{sent}\n \n")));
+    for arguments in
+        [&["import", once.as_str()][..], &["import", again.as_str()], &["score", "import", scores.as_str()]]
+    {
+        let output = Command::new(BINARY).args(arguments).args(["--data", data.to_str().unwrap()]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(
+        json!(sql(&data, "SELECT count(*) AS n, count(DISTINCT hash) AS d FROM contents")),
+        json!([{"n": 4, "d": 2}])
+    );
+    let answer = |name: &str, parameter: &str| {
+        let period = ["-p", "since=2026-11-16T00:00:00Z", "-p", "until=2026-11-18T00:00:00Z"];
+        let own = if parameter.is_empty() { vec![] } else { vec!["-p", parameter] };
+        asked(&data, name, &[&period[..], &own[..]].concat()).split_off(1)
+    };
+    // The team stands on the root alone.
+    assert_eq!(answer("tool_failures", "team=shelf")[0][..4], ["", "look", "1", "1"]);
+    assert_eq!(answer("tools_offered_and_used", ""), [["", "look", "1", "1", "1", "1"]]);
+    // From 0 tokens on nothing is a share.
+    let drift = answer("output_length_drift", "prompt=silent");
+    assert_eq!(drift.iter().map(|day| day[6].as_str()).collect::<Vec<_>>(), ["", ""]);
+    assert_eq!(answer("valid_json", ""), [[trace.as_str(), "0000000000000003", "true", ""]]);
+    assert_eq!(answer("double_instrumentation", ""), [["desk", "a", "b", "1", "1", "120"]]);
+    // Of users without a name none supersedes another, and they are not one judge.
+    assert_eq!(answer("users_with_bad_experience", "")[0][8], "1");
+    let agreement = answer("judge_agreement", "name=ok");
+    assert_eq!(agreement.len(), 1);
+    assert_eq!(agreement[0][..4], ["ok", "human ann", "model m", "1"]);
 }
 
 /// Of four answers, all but the last longer than a preview: one is as the schema has it, one is JSON of another kind, one

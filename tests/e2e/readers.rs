@@ -88,6 +88,14 @@ fn agree(python: &str, data: &Path, tables: &[(&str, &str, &str)]) {
     print!("{}", run(Command::new(python).arg(script("readers.py")).args([data, &file])));
 }
 
+/// DuckDB has the rows of a server in the views that both have.
+async fn views_agree(python: &str, data: &Path) {
+    let server = Server::start(data, &["--no-maintenance"]).await;
+    let said = run(Command::new(python).arg(script("views_in_duckdb.py")).arg(data).arg(&server.api));
+    assert!(said.contains(" views agree"), "{said}");
+    server.stop();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn other_programs_agree_on_every_table_whatever_maintenance_did() {
     let Some(python) = python("other_programs_agree_on_every_table_whatever_maintenance_did") else { return };
@@ -114,15 +122,24 @@ async fn other_programs_agree_on_every_table_whatever_maintenance_did() {
         text("gen_ai.operation.name", "chat"),
         text("gen_ai.input.messages", "[{\"role\":\"user\",\"content\":\"Where?\"}]"),
         int("gen_ai.usage.input_tokens", 7),
+        text("gen_ai.prompt.name", "answer"),
     ];
+    let mut tried = span(1, 100_001, "try");
+    tried.attributes = vec![text("tracewell.example.id", "example-1")];
     let (name, value) = (("gen_ai.evaluation.name", "tone"), ("gen_ai.evaluation.score.value", "1"));
     let mut judged = agents::record("shop", "judge", "gen_ai.evaluation.result", 0, &[name, value]);
     judged.2.time_unix_nano = now();
     let judged = agents::request(agents::within(judged, 1, 100_000));
-    for (path, body) in [("/v1/traces", request(vec![asked])), ("/v1/logs", judged)] {
+    for (path, body) in [("/v1/traces", request(vec![asked, tried])), ("/v1/logs", judged)] {
         assert_eq!(server.post(path, "application/x-protobuf", body).await.unwrap().status(), 200);
     }
     server.stop();
+    let prompt = folder.path().join("answer.toml");
+    let words = "name = \"answer\"\n[routing]\nmodel = \"m\"\n[[message]]\nrole = \"user\"\ncontent = \"Where?\"\n";
+    std::fs::write(&prompt, words).unwrap();
+    settled::run(&data, &["prompt", "add", prompt.to_str().unwrap(), "--author", "ann"]);
+    let live = ["release", "live", "answer", "--force", "--note", "live before", "--at", "2026-01-01T00:00:00Z"];
+    settled::run(&data, &[&live[..], &["--author", "ann"]].concat());
 
     let facts = [FACTS, OTHERS].concat();
     agree(&python, &data, &facts);
@@ -133,6 +150,9 @@ async fn other_programs_agree_on_every_table_whatever_maintenance_did() {
     {
         println!("{}", settled::run(&data, command));
         agree(&python, &data, tables);
+        if command == ["settle"] {
+            views_agree(&python, &data).await;
+        }
     }
     assert_eq!(crate::server::sql(&data, "SELECT count(*) AS n FROM scores")[0]["n"], 1, "those of old days expired");
 }

@@ -1,7 +1,7 @@
 //! The SQL surface over the known set, as sqllogictest files: `tests/queries/*.slt`.
 //!
 //! Expected rows were worked out by hand. Records without `onlyif tracewell` are asked of DuckDB too, over the same
-//! Parquet files.
+//! Parquet files and by the same views.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,8 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use crate::readers::{python, run, script};
-use crate::server::{BINARY, Server, client};
+use crate::server::{Server, client};
+use crate::settled;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries")
@@ -97,18 +98,16 @@ fn written(batch: &arrow::array::RecordBatch) -> Vec<Vec<String>> {
     (0..batch.num_rows()).map(|row| (0..columns.len()).map(|column| cell(row, column)).collect()).collect()
 }
 
-async fn known(folder: &tempfile::TempDir) -> Server {
-    let data = folder.path().join("data");
-    let set = self::folder().join("known.jsonl");
-    let imported = Command::new(BINARY).arg("import").arg(set).arg("--data").arg(&data).output().unwrap();
-    assert!(imported.status.success(), "{imported:?}");
-    Server::start(&data, &[]).await
+fn known(temporary: &tempfile::TempDir) -> PathBuf {
+    let data = temporary.path().join("data");
+    settled::run(&data, &["import", folder().join("known.jsonl").to_str().unwrap()]);
+    data
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sql_answers_as_it_is_written_down() {
     let temporary = tempfile::tempdir().unwrap();
-    let server = known(&temporary).await;
+    let server = Server::start(&known(&temporary), &[]).await;
     for file in files() {
         let url = format!("{}/v1/sql", server.api);
         let mut runner = Runner::new(|| async { Ok(Asked { url: url.clone(), time_zone: "UTC".into() }) });
@@ -116,13 +115,12 @@ async fn sql_answers_as_it_is_written_down() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn duckdb_answers_the_same() {
+#[test]
+fn duckdb_answers_the_same() {
     let Some(python) = python("duckdb_answers_the_same") else { return };
     let temporary = tempfile::tempdir().unwrap();
-    let server = known(&temporary).await;
-    let data = server.data.clone();
-    server.stop();
+    let data = known(&temporary);
+    settled::run(&data, &["settle"]);
     let output = run(Command::new(python).arg(script("sqllogic_duckdb.py")).arg(data).args(files()));
     println!("{output}");
     assert!(output.contains(" records agree"), "{output}");

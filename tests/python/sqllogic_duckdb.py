@@ -1,4 +1,4 @@
-"""Asks DuckDB what tests/queries/*.slt ask Tracewell, over the Parquet files of the same tables.
+"""Asks DuckDB what tests/queries/*.slt ask Tracewell, over the Parquet files of the same tables, which are settled.
 
 Usage: sqllogic_duckdb.py DATA FILE.slt…. Records behind `onlyif tracewell` or `skipif duckdb` are left out, as are
 those that expect an error.
@@ -6,19 +6,17 @@ those that expect an error.
 
 import datetime
 import decimal
+import pathlib
 import re
 import sys
 
-import duckdb
-from deltalake import DeltaTable
+# A build watches that folder.
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "queries"))
+import duckdb_views
 
 data, files = sys.argv[1], sys.argv[2:]
-database = duckdb.connect()
-database.execute("SET TimeZone = 'UTC'")
-for table in ("spans", "contents", "logs", "scores"):
-    paths = DeltaTable(f"{data}/{table}").file_uris()
-    if paths:
-        database.execute(f"CREATE VIEW {table} AS FROM read_parquet({paths!r}, hive_partitioning = true)")
+database = duckdb_views.connect(data)
 
 
 def written(value) -> str:
