@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::agents::{claude, record, request, within};
 use crate::fixtures::Capture;
-use crate::server::{Server, sql};
+use crate::lookups::rows;
+use crate::server::Server;
 use crate::settled::run;
 use crate::spans::text;
 use crate::views::{Sent, rules, span, without_receipt};
@@ -75,14 +76,15 @@ fn requests() -> [Vec<(&'static str, Vec<u8>)>; 2] {
 }
 
 /// The rows of every view, each a line, sorted.
-fn answers(data: &std::path::Path) -> Vec<(&'static str, Vec<String>)> {
-    let lines = |name: &str| {
-        let rows = without_receipt(sql(data, &format!("SELECT * FROM {name}")));
+async fn answers(server: &Server) -> Vec<(&'static str, Vec<String>)> {
+    let mut answers = Vec::new();
+    for view in tracewell_query::VIEWS {
+        let rows = without_receipt(rows(server, &format!("SELECT * FROM {}", view.name)).await);
         let mut lines: Vec<String> = rows.iter().map(Value::to_string).collect();
         lines.sort_unstable();
-        lines
-    };
-    tracewell_query::VIEWS.iter().map(|view| (view.name, lines(view.name))).collect()
+        answers.push((view.name, lines));
+    }
+    answers
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +119,8 @@ async fn every_view_answers_the_same_in_whatever_order_all_arrived() {
                 run(&data, &["settle"]);
             }
         }
-        let found = answers(&data);
+        let server = Server::start(&data, &["--no-maintenance"]).await;
+        let found = answers(&server).await;
         let Some(first) = &first else {
             for (view, lines) in &found {
                 assert!(!lines.is_empty() || *view == "live_releases", "{view}");

@@ -186,10 +186,8 @@ async fn data_lives_in_a_folder_of_any_name_and_others_may_read_what_the_umask_l
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("tr%20ail 100% é#?");
     let server = Server::start(&data, &["--no-maintenance"]).await;
-    server
-        .post("/v1/traces", "application/x-protobuf", request(vec![span(1, 1, "one"), span(1, 1, "one")]))
-        .await
-        .unwrap();
+    let one = span(1, 1, "one");
+    server.post("/v1/traces", "application/x-protobuf", request(vec![one.clone(), one])).await.unwrap();
     server.stop();
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "the data, and the server's log: {names:?}");

@@ -22,7 +22,8 @@ fn sorted(rows: Vec<Value>) -> Vec<String> {
     rows
 }
 
-async fn rows(server: &Server, sql: &str) -> Vec<Value> {
+/// The rows of an answer.
+pub(crate) async fn rows(server: &Server, sql: &str) -> Vec<Value> {
     match ask(server, sql).await {
         Value::Array(rows) => rows,
         other => panic!("{sql}: {other}"),

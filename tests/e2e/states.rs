@@ -7,7 +7,7 @@ use std::process::Command;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
@@ -138,34 +138,33 @@ async fn a_filter_finds_the_same_rows_wherever_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_runs_are_the_same_whether_few_or_all_are_put_together() {
     let folder = tempfile::tempdir().unwrap();
+    let servers = in_all_states(folder.path()).await;
     let mut found = 0;
-    for (state, server) in &in_all_states(folder.path()).await {
-        for condition in [
-            "true",
-            "call_count > 1",
-            "root_name = 'answer'",
-            "start_time >= arrow_cast(1777906800000000, 'Timestamp(Microsecond, Some(\"UTC\"))')",
-            "start_time < '2026-05-05T00:00:00Z' AND date >= '2026-05-04'",
-            "start_time BETWEEN '2026-05-04T05:00:00Z' AND '2026-05-04T11:00:00Z'",
-            "trace_id IN (SELECT trace_id FROM llm_calls WHERE request_model = 'small')",
-        ] {
-            for (of, rows) in
-                [("runs", "LIMIT 1"), ("runs", "LIMIT 3 OFFSET 2"), ("traces", "LIMIT 7"), ("runs", "LIMIT 50")]
-            {
-                // What is sorted by an expression is sorted as a whole.
-                let sorted = |by: &str| {
-                    format!(
-                        "SELECT trace_id, start_time, date, span_count, input_tokens, cost_usd FROM {of} AS r
-                        WHERE {condition} ORDER BY {by} DESC, trace_id {rows}"
-                    )
-                };
-                let newest = ask(server, &sorted("start_time")).await;
-                assert_eq!(
-                    newest,
-                    ask(server, &sorted("extract(epoch FROM start_time)")).await,
-                    "{state} {of} {condition} {rows}"
-                );
-                found += newest.as_array().map_or(0, Vec::len);
+    for condition in [
+        "true",
+        "call_count > 1",
+        "root_name = 'answer'",
+        "start_time >= arrow_cast(1777906800000000, 'Timestamp(Microsecond, Some(\"UTC\"))')",
+        "start_time < '2026-05-05T00:00:00Z' AND date >= '2026-05-04'",
+        "start_time BETWEEN '2026-05-04T05:00:00Z' AND '2026-05-04T11:00:00Z'",
+        "trace_id IN (SELECT trace_id FROM llm_calls WHERE request_model = 'small')",
+    ] {
+        for (of, pages) in [("runs", &[(1, 0), (3, 2), (50, 0)][..]), ("traces", &[(7, 0)])] {
+            let sorted = |by: &str| {
+                format!(
+                    "SELECT trace_id, start_time, date, span_count, input_tokens, cost_usd FROM {of} AS r
+                    WHERE {condition} ORDER BY {by} DESC, trace_id"
+                )
+            };
+            // What is sorted by an expression is sorted as a whole.
+            let all = ask(&servers[0].1, &sorted("extract(epoch FROM start_time)")).await;
+            for (limit, offset) in pages {
+                let page: Vec<&Value> = all.as_array().unwrap().iter().skip(*offset).take(*limit).collect();
+                found += page.len() * servers.len();
+                for (state, server) in &servers {
+                    let newest = ask(server, &format!("{} LIMIT {limit} OFFSET {offset}", sorted("start_time"))).await;
+                    assert_eq!(newest, json!(page), "{state} {of} {condition} {limit} {offset}");
+                }
             }
         }
     }

@@ -64,9 +64,8 @@ impl Store {
     /// When the file cannot be read.
     pub async fn warm(&self, table: &Table, file: &DataFile) -> Result<()> {
         let Some(readers) = &self.readers else { return Ok(()) };
-        let schema = table_schema(table);
         for column in table.columns.iter().filter(|column| column.bloom) {
-            readers.filter(partitioned(file, &schema), column.name).await?;
+            readers.filter(opened(file), column.name).await?;
         }
         Ok(())
     }
@@ -111,7 +110,7 @@ async fn prune(
     let mut filters = HashMap::new();
     if let Some(readers) = &store.readers {
         for column in looked_up {
-            let of_file = |file: &Arc<DataFile>| readers.filter(partitioned(file, schema), column.name);
+            let of_file = |file: &Arc<DataFile>| readers.filter(opened(file), column.name);
             let of_files = stream::iter(files.iter().map(of_file).collect::<Vec<_>>()).buffered(FILTERS_AT_ONCE);
             filters.insert(column.name, of_files.try_collect().await?);
         }
@@ -185,9 +184,16 @@ pub fn files(
     data_source(table, store, groups, &request)
 }
 
+/// A file as readers open it.
+fn opened(file: &DataFile) -> PartitionedFile {
+    let mut opened = PartitionedFile::new(file.path.to_string(), file.size);
+    opened.object_meta.location = file.path.clone();
+    opened
+}
+
+/// The same as scans take it: with its partition and what is known of its columns.
 fn partitioned(file: &DataFile, schema: &Schema) -> PartitionedFile {
-    let mut partitioned = PartitionedFile::new(file.path.to_string(), file.size);
-    partitioned.object_meta.location = file.path.clone();
+    let mut partitioned = opened(file);
     partitioned.partition_values = vec![ScalarValue::Date32(Some(file.day.0))];
     partitioned.with_statistics(Arc::new(file.statistics(schema)))
 }
