@@ -32,8 +32,13 @@ pub(super) fn own(example: &Example) -> Result<Value, String> {
 pub(super) fn openai_evals(example: &Example) -> Result<Value, String> {
     let ideal = example.expected.as_ref().and_then(|expected| expected.text.as_ref());
     let ideal = ideal.ok_or("it has no expected text, which is what an eval compares with")?;
-    let metadata = metadata(example, &["messages", "expected"]);
-    Ok(json!({ "input": example.messages, "ideal": ideal, "metadata": metadata }))
+    let left_out: &[&str] = if expects_calls(example) { &["messages"] } else { &["messages", "expected"] };
+    Ok(json!({ "input": example.messages, "ideal": ideal, "metadata": metadata(example, left_out) }))
+}
+
+/// Whether tool calls are expected, which have no place beside a text.
+fn expects_calls(example: &Example) -> bool {
+    example.expected.as_ref().is_some_and(|expected| !expected.tool_calls.is_empty())
 }
 
 /// As the fine-tuning API reads it: the conversation, ended by the expected answer, and the tools.
@@ -52,8 +57,7 @@ pub(super) fn openai_fine_tuning(example: &Example) -> Result<Value, String> {
 pub(super) fn inspect(example: &Example) -> Result<Value, String> {
     let expected = example.expected.as_ref();
     let target = expected.and_then(|expected| expected.text.clone()).unwrap_or_default();
-    let has_calls = expected.is_some_and(|expected| !expected.tool_calls.is_empty());
-    let left_out: &[&str] = if has_calls { &["messages", "id"] } else { &["messages", "id", "expected"] };
+    let left_out: &[&str] = if expects_calls(example) { &["messages", "id"] } else { &["messages", "id", "expected"] };
     Ok(json!({
         "id": example.id,
         "input": example.messages.iter().map(inspect_message).collect::<Vec<_>>(),
