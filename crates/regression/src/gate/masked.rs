@@ -1,5 +1,9 @@
 //! A verdict without personal data and secrets, for whoever it is shown to.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::Verdict;
 use super::verdict::{Change, Finding};
 use crate::privacy::Masker;
@@ -15,7 +19,7 @@ impl Verdict {
         }
         for change in &mut verdict.changes {
             let place = format!("{}/{}", change.example, change.scorer);
-            change.explanation = masker.mask(&change.explanation, &place);
+            change.explanation = mask_quoting(&change.explanation, &place, masker);
             mask_difference(change, &place, masker);
         }
         verdict
@@ -23,10 +27,20 @@ impl Verdict {
 }
 
 fn mask_finding(finding: &mut Finding, masker: &mut Masker) {
-    finding.why = masker.mask(&finding.why, &finding.about);
+    finding.why = mask_quoting(&finding.why, &finding.about, masker);
     for gap in &mut finding.gaps {
-        gap.reason = masker.mask(&gap.reason, &gap.example);
+        gap.reason = mask_quoting(&gap.reason, &gap.example, masker);
     }
+}
+
+/// A text that quotes others, some of which are cut off. The word at the cut is left out, with numbers before it: the
+/// first part of a number or an address is not known for one.
+fn mask_quoting(text: &str, place: &str, masker: &mut Masker) -> String {
+    static CUT: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?:[A-Za-z0-9.@%+/=_()-]*[0-9][A-Za-z0-9.@%+/=_()-]*\s+)*[A-Za-z0-9.@%+/=_()-]+…")
+            .expect("a valid pattern")
+    });
+    masker.mask(&CUT.replace_all(text, "…"), place)
 }
 
 /// Lines that stand together are one text: what is masked may go over several.

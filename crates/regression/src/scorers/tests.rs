@@ -49,6 +49,15 @@ fn exact_is_byte_for_byte() {
         explanation(rule(), "the red one", "the blue one"),
         "differs from character 5: `red one` instead of `blue one`"
     );
+    // Numbers and addresses are quoted from where they begin, so that they can be told and masked.
+    assert_eq!(
+        explanation(rule(), "card 4111 1111 1111 1111", "card 4112 1111 1111 1111"),
+        "differs from character 9: `4111 1111 1111 1111` instead of `4112 1111 1111 1111`"
+    );
+    assert_eq!(
+        explanation(rule(), r#"é {"a":1,"b":2}"#, r#"é {"a":1,"b":3}"#),
+        "differs from character 14: `2}` instead of `3}`"
+    );
 }
 
 #[test]
@@ -57,6 +66,9 @@ fn normalised_looks_past_form_case_and_space() {
     assert_eq!(of_texts(rule(), "  ﬁne\n Résumé ", "Fine re\u{301}sume\u{301}"), PASSED);
     assert_eq!(of_texts(rule(), "fine!", "fine"), FAILED);
     assert_eq!(of_texts(json!({ "kind": "normalised", "ignore_punctuation": true }), "Fine!", "“fine”"), PASSED);
+    // What is quoted is as it was written: an address without its punctuation would not be masked.
+    let ignoring = json!({ "kind": "normalised", "ignore_punctuation": true });
+    assert_eq!(explanation(ignoring, "Ann@example.org", "Nobody."), "`Ann@example.org` instead of `Nobody.`");
 }
 
 #[test]

@@ -98,6 +98,23 @@ fn a_verdict_survives_json() {
 }
 
 #[test]
+fn what_is_cut_off_is_not_shown_in_part() {
+    let mut masker = Masker::new(&Policy::default()).unwrap();
+    for (said, shown) in [
+        ("`no` instead of `my card 4111 1111 1111 11…`", "`no` instead of `my card …`"),
+        ("`write to ann@example.o…` is not there", "`write to …` is not there"),
+        ("`{\"card\":\"4111-1111-1111-1…` instead of `ten days`", "`{\"card\":\"…` instead of `ten days`"),
+        ("`in 10 days, or…` instead of `in 9 days`", "`in 10 days, …` instead of `in 9 days`"),
+    ] {
+        let mut verdict = verdict();
+        verdict.changes[0].explanation = said.to_owned();
+        verdict.findings[0].why = said.to_owned();
+        let masked = verdict.masked(&mut masker);
+        assert_eq!([masked.changes[0].explanation.as_str(), masked.findings[0].why.as_str()], [shown; 2]);
+    }
+}
+
+#[test]
 fn the_exit_code_tells_the_decision() {
     let codes = [Decision::Pass, Decision::Fail, Decision::NotEnoughEvidence].map(Decision::exit_code);
     assert_eq!(codes, [0, 1, 2]);
