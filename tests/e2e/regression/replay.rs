@@ -164,6 +164,10 @@ async fn what_a_replay_may_cost_is_held_and_what_is_wrong_is_told() {
         &["sql", "--format", "json", "SELECT error_type, status FROM trials WHERE candidate = 'lost'"],
     ));
     assert_eq!(json!(failed), json!([{"error_type": "404", "status": "error"}]));
+
+    let nobody = candidate(folder, "nobody", "http://127.0.0.1:1", "Be kind.");
+    let nobody = replay(&data, &nobody, &["--retries", "0"]).await;
+    assert!(!nobody.status.success() && said(&nobody).contains("Connection refused"), "{}", said(&nobody));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,7 +120,9 @@ impl Caller {
     /// One try; a failure comes with how long the endpoint asks to wait.
     async fn try_once(&self, body: &Value, idempotency: &str) -> Result<wire::Response, (Failed, Option<Duration>)> {
         let request = self.client.post(&self.url).headers(self.headers.clone()).header("idempotency-key", idempotency);
-        let silent = |error: reqwest::Error| (Failed::Silent(error.without_url().to_string()), None);
+        // With what is behind it: "error sending request" alone tells neither a timeout nor a wrong port.
+        let silent =
+            |error: reqwest::Error| (Failed::Silent(format!("{:#}", anyhow::Error::new(error.without_url()))), None);
         let answer = request.json(body).send().await.map_err(silent)?;
         let status = answer.status();
         let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<f64>().ok());
