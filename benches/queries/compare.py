@@ -9,7 +9,6 @@ import atexit
 import decimal
 import http.client
 import json
-import os
 import pathlib
 import socket
 import statistics
@@ -247,17 +246,22 @@ def export(engines, day, sql, runs):
         print(line, flush=True)
 
 
+# A process of its own, and a small one: a child has at least the memory that its parent had when it was started.
+MEASURE = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20)
+"""
+
+
 def leadership(binary, data, month):
     """The report on the month, by a command of its own that begins with nothing at hand."""
+    command = [binary, "report", "leadership", "--data", data, "--period", month, "--format", "json"]
     figures = []
     for _ in range(REPORTS):
-        start = time.perf_counter()
-        command = [binary, "report", "leadership", "--data", data, "--period", month, "--format", "json"]
-        report = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        _, report.returncode, used = os.wait4(report.pid, 0)
-        if report.returncode != 0:
-            sys.exit("there is no report")
-        figures.append((time.perf_counter() - start, used.ru_maxrss / 2**20))
+        told = subprocess.run([sys.executable, "-c", MEASURE, *command], stdout=subprocess.PIPE, check=True, text=True)
+        figures.append([float(figure) for figure in told.stdout.split()])
     seconds, memory = (statistics.median(figure) for figure in zip(*figures))
     print(f"leadership report on {month}: {seconds:.1f} s (10 asked for), {memory:.2f} GiB at most (1 asked for)")
 
@@ -290,12 +294,13 @@ def main():
     tracewell = Tracewell(arguments.binary, arguments.data)
     engines = [tracewell, Duck(arguments.data), Click(arguments.data)]
     rows = lambda sql: tracewell.ask(sql).to_pylist()
-    # Whatever is looked up comes from all over the month.
+    # Whatever is looked up comes from all days.
     days = [str(row["date"]) for row in rows("SELECT DISTINCT date FROM spans ORDER BY 1")]
+    of_each_day = -(-(LOOKUPS + 1) // len(days))
     picked = [
         row
         for day in days
-        for row in rows(f"SELECT trace_id, conversation_id FROM spans WHERE date = '{day}' AND parent_span_id IS NULL LIMIT 2")
+        for row in rows(f"SELECT trace_id, conversation_id FROM spans WHERE date = '{day}' AND parent_span_id IS NULL LIMIT {of_each_day}")
     ]
     day = days[len(days) // 2]
     contents = rows(f"SELECT content FROM contents WHERE date = '{day}' AND role = 'assistant' AND bytes > 600 LIMIT {TURNS + 1}")
