@@ -38,6 +38,12 @@ pub(crate) fn load(
             parse_like(like, &flag.value).with_context(|| format!("{} `{}` is wrong", flag.name, flag.value))?;
         settings.insert(flag.key.to_owned(), (value, Source::Flag(flag.name)));
     }
+    // A table that has members is told by them: what `tracewell config` prints can be read again.
+    let keys: Vec<String> = settings.keys().cloned().collect();
+    settings.retain(|key, (value, _)| {
+        let section = format!("{key}.");
+        !value.is_table() || !keys.iter().any(|other| other.starts_with(&section))
+    });
     // Each by itself: so it is known which one is wrong.
     for (key, (value, source)) in settings.iter().filter(|(_, (_, source))| *source != Source::Default) {
         let mut one = defaults.clone();
@@ -65,7 +71,7 @@ fn add_file(settings: &mut Settings, path: &Path) -> anyhow::Result<()> {
     let mut found = Vec::new();
     leaves(&table, "", &mut |key, value| found.push((key, value.clone())));
     for (key, value) in found {
-        if settings.contains_key(&key) {
+        if settings.contains_key(&key) || is_named_freely(settings, &key) {
             settings.insert(key, (value, Source::File(path.to_owned())));
         } else if let Some(name) =
             key.strip_prefix("storage.").map(str::to_lowercase).filter(|name| storage::is_known(name))
@@ -118,6 +124,12 @@ fn hint(wrong: &str, known: impl Iterator<Item = String>) -> String {
 /// Every setting, with the options of the store that are set most often.
 fn all_keys(settings: &Settings) -> impl Iterator<Item = String> {
     settings.keys().cloned().chain(storage::COMMON.iter().map(|name| format!("storage.{name}")))
+}
+
+/// A member of a table that takes any name, as the parameters of rules are; options of the store are known.
+fn is_named_freely(settings: &Settings, key: &str) -> bool {
+    key.rsplit_once('.')
+        .is_some_and(|(table, _)| table != "storage" && settings.get(table).is_some_and(|(value, _)| value.is_table()))
 }
 
 /// A section that holds nothing: known by the settings that it could hold.
@@ -296,5 +308,20 @@ mod tests {
         let storage = load(Some(file.path()), environment, &[]).expect("it is valid").config.storage;
         let expected = [("aws_allow_http", "true"), ("aws_endpoint", "b"), ("aws_region", "c")];
         assert_eq!(storage.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn values_of_rules_parameters_have_the_names_that_rules_give_them() {
+        let file = file("[evaluate]\nparameters = { seconds = '20', most = '3' }\n[storage]\naws_region = 'a'\n");
+        let effective = load(Some(file.path()), none(), &[]).expect("it is valid");
+        let parameters = &effective.config.evaluate.parameters;
+        let expected = [("most", "3"), ("seconds", "20")];
+        assert_eq!(parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>(), expected);
+        assert_eq!(effective.source("evaluate.parameters.most"), &Source::File(file.path().to_owned()));
+        for table in ["evaluate.parameters", "storage"] {
+            assert!(!effective.settings.contains_key(table), "{table} would be printed twice");
+        }
+        assert!(refused("[evaluate.parameters.seconds]\nof = '20'\n").contains("no setting `evaluate.parameters"));
+        assert!(refused("[evaluate.parameters]\nseconds = 20\n").contains("`evaluate.parameters.seconds = 20`"));
     }
 }
