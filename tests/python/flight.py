@@ -11,9 +11,9 @@ url, password, query = sys.argv[1:]
 login = {"username": "ada", "password": password} if password else {}
 
 
-def refused(cursor, sql, word):
+def refused(cursor, sql, word, parameters=None):
     try:
-        cursor.execute(sql)
+        cursor.execute(sql, parameters)
         cursor.fetchall()
     except Exception as error:
         assert word in str(error), f"{sql}: {error}"
@@ -62,6 +62,10 @@ with flight.connect(url, db_kwargs=login, autocommit=True) as connection, connec
     refused(cursor, "SELECT 1 / 0", "zero")
     refused(cursor, "DELETE FROM spans", "not supported")
     refused(cursor, "SELECT $1 + 1", "parameter")
+    # Told by where it stands, it is a whole number.
+    refused(cursor, "SELECT $1 + 1", "no whole number", (1.5,))
+    cursor.execute("SELECT $1 + 1", (2.0,))
+    assert cursor.fetchone() == (3,)
     try:
         cursor.executemany("SELECT $1 + 1", [(1,), (2,)])
         raise AssertionError("an update was taken")

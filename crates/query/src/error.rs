@@ -216,7 +216,11 @@ fn kind_of_plan_error(message: &str) -> SqlErrorKind {
     const NOT_ALLOWED: [&str; 3] = ["DDL not supported", "DML not supported", "Statement not supported"];
     if NOT_ALLOWED.iter().any(|start| message.starts_with(start)) {
         SqlErrorKind::ReadOnly
-    } else if message.starts_with("Invalid function") || message.contains("function signature") {
+    } else if message.starts_with("Invalid function")
+        || message.starts_with("table function ")
+        || message.contains("function signature")
+        || message.contains(NO_MATCH)
+    {
         SqlErrorKind::UnknownFunction
     } else if message.starts_with("table ") && message.ends_with("not found") {
         SqlErrorKind::UnknownTable
@@ -244,15 +248,25 @@ fn plain(error: &DataFusionError) -> String {
     while let Some(rest) = LAYERS.iter().find_map(|layer| text.strip_prefix(layer)) {
         text = rest;
     }
+    // DataFusion takes it for a mistake of its own.
+    if text.starts_with("Internal error: Function ")
+        && let Some(at) = text.find(NO_MATCH)
+    {
+        text = &text[at..];
+    }
     // All columns there are would follow.
     text.split("\nValid fields are").next().unwrap_or(text).trim_end().to_owned()
 }
 
-const LAYERS: [&str; 12] = [
+/// What is said of a function that does not take such values.
+const NO_MATCH: &str = "No function matches the given name and argument types";
+
+const LAYERS: [&str; 13] = [
     "Error during planning: ",
     "Schema error: ",
     "Arrow error: ",
     "Optimizer rule 'simplify_expressions' failed\ncaused by\n",
+    "Optimizer rule 'eliminate_limit' failed\ncaused by\n",
     "type_coercion\ncaused by\n",
     "Cast error: ",
     "Parser error: ",

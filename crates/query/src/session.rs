@@ -1,6 +1,7 @@
 //! What one client asks, one query after the other: its settings, its parameters, its forms of SQL.
 
 mod parameters;
+mod passed_over;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -249,6 +250,7 @@ impl Session {
         }
         let names = number_parameters(&mut statement)?;
         if let Some(statement) = explained(&mut statement) {
+            passed_over::refuse(statement)?;
             exact::rewrite(statement);
             zone::rewrite(statement);
         }

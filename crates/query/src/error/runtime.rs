@@ -125,15 +125,23 @@ fn kind_of_text(message: &str) -> Option<SqlErrorKind> {
 
 /// What would be right, where the message leaves it open.
 pub(super) fn hint(message: &str) -> Option<String> {
-    // Local times between the hours of a change of the clocks.
-    let no_offset = ["error computing timezone offset", "Cannot cast timezone to different timezone"];
-    let told = no_offset.iter().any(|words| message.contains(words));
-    told.then(|| {
-        "where the clocks change, a local time is there twice or not at all; write its offset, as in \
-         '2026-03-29 02:30:00+01:00'"
-            .to_owned()
-    })
+    let told = HINTS.iter().find(|(words, _)| words.iter().any(|words| message.contains(words)));
+    told.map(|(_, hint)| (*hint).to_owned())
 }
+
+const HINTS: [(&[&str], &str); 3] = [
+    (
+        // Local times between the hours of a change of the clocks.
+        &["error computing timezone offset", "Cannot cast timezone to different timezone"],
+        "where the clocks change, a local time is there twice or not at all; write its offset, as in \
+         '2026-03-29 02:30:00+01:00'",
+    ),
+    (&["': error parsing time"], "a time of day has its seconds, as in '2026-03-29 02:30:00'"),
+    (
+        &["table function 'unnest'"],
+        "a list has a row for each of its items by `SELECT span_id, unnest(finish_reasons) FROM llm_calls`",
+    ),
+];
 
 #[cfg(test)]
 mod tests {
@@ -169,5 +177,8 @@ mod tests {
         assert_eq!(kind_of(&ArrowError::IoError("disk".into(), std::io::Error::other("gone"))), None);
         assert_eq!(kind_of_message("Regular expression did not compile: ("), SqlErrorKind::InvalidRegex);
         assert_eq!(kind_of_message("step must not be 0"), SqlErrorKind::InvalidArgument);
+        let minutes = hint("Error parsing timestamp from '2026-11-18 09:00': error parsing time").unwrap();
+        assert!(minutes.contains("seconds"), "{minutes}");
+        assert_eq!(hint(&time.to_string()), None);
     }
 }

@@ -150,11 +150,21 @@ pub(super) fn bind(
     let convert = |(position, value): (usize, ScalarValue)| {
         let wanted = types.get(&format!("${}", position + 1)).cloned().flatten();
         match wanted {
-            Some(wanted) if wanted != value.data_type() => value.cast_to(&wanted).map_err(|error| {
-                let name = &parameters[position].name;
-                let message = format!("parameter ${name} cannot be read as {wanted}: {}", error.strip_backtrace());
-                QueryError::wrong(SqlErrorKind::InvalidValue, message)
-            }),
+            Some(wanted) if wanted != value.data_type() => {
+                let refused = |why: &str| {
+                    let name = &parameters[position].name;
+                    let message = format!("parameter ${name} cannot be read as {wanted}: {why}");
+                    QueryError::wrong(SqlErrorKind::InvalidValue, message)
+                };
+                let read = value.cast_to(&wanted).map_err(|error| refused(&error.strip_backtrace()))?;
+                // A cast cuts off what stands behind the point.
+                let given = value.data_type();
+                let has_point = given.is_floating() || given.is_decimal();
+                if wanted.is_integer() && has_point && read.cast_to(&given).ok().is_none_or(|again| again != value) {
+                    return Err(refused(&format!("{value} is no whole number")));
+                }
+                Ok(read)
+            }
             _ => Ok(value),
         }
     };

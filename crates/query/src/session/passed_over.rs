@@ -1,0 +1,58 @@
+//! Parts of SQL that DataFusion reads and then passes over in silence: the answer would be one to another question.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{Statement, TableFactor, Visit, Visitor};
+
+use crate::error::{QueryError, SqlError, SqlErrorKind};
+
+/// Refuses a statement that asks for what would not be done.
+pub(super) fn refuse(statement: &Statement) -> Result<(), QueryError> {
+    match statement.visit(&mut PassedOver) {
+        ControlFlow::Break((what, hint)) => Err(QueryError::Sql(SqlError {
+            hint: Some(hint.to_owned()),
+            ..SqlError::new(SqlErrorKind::Unsupported, format!("{what} is not supported"))
+        })),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct PassedOver;
+
+impl Visitor for PassedOver {
+    /// What it is, and what can be asked instead.
+    type Break = (&'static str, &'static str);
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
+        match factor {
+            TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+                ControlFlow::Break(("TABLESAMPLE", "`WHERE random() < 0.01` takes about one row of a hundred"))
+            }
+            TableFactor::Table { with_ordinality: true, .. } => {
+                ControlFlow::Break(("WITH ORDINALITY", "`row_number() OVER ()` counts rows"))
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    use super::*;
+
+    #[test]
+    fn what_would_be_passed_over_is_refused_wherever_it_stands() {
+        let refused = |sql: &str| {
+            let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap();
+            refuse(&statements[0]).err().map(|error| error.to_string())
+        };
+        let sampled = "SELECT 1 WHERE EXISTS (SELECT 1 FROM spans AS s TABLESAMPLE SYSTEM (1))";
+        assert!(refused(sampled).unwrap().starts_with("TABLESAMPLE is not supported"));
+        let numbered = "SELECT * FROM generate_series(1, 3) WITH ORDINALITY";
+        assert!(refused(numbered).unwrap().starts_with("WITH ORDINALITY is not supported"));
+        assert_eq!(refused("SELECT * FROM generate_series(1, 3), (SELECT 1) AS s"), None);
+    }
+}
