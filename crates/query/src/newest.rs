@@ -127,7 +127,7 @@ impl<'a> Newest<'a> {
             back = back.saturating_mul(TIMES);
         }
         // What a record tells of may have begun on the day before its date.
-        let days: Vec<_> = days.into_iter().filter(|day| Day(day.0 - 1).start_micros() <= last).collect();
+        let days: Vec<_> = days.iter().filter(|day| Day(day.0 - 1).start_micros() <= last).collect();
         for count in DATES.into_iter().filter(|count| *count < days.len()) {
             let newest: Vec<_> = days.iter().rev().take(count).collect();
             let Some(since) = newest.last().map(|day| day.start_micros()) else { break };

@@ -48,11 +48,14 @@ pub(crate) fn through(
     replace_children_if_necessary(plan, children)
 }
 
+/// What is done to a plan.
+type Change = fn(Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>>;
+
 /// A rule that looks at each plan by itself, those within it first.
 #[derive(Debug)]
 pub(crate) struct Each {
     pub(crate) name: &'static str,
-    pub(crate) change: fn(Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>>,
+    pub(crate) change: Change,
 }
 
 impl PhysicalOptimizerRule for Each {

@@ -34,7 +34,7 @@ impl FunctionRewrite for Exact {
         "exact_numbers"
     }
 
-    fn rewrite(&self, mut expression: Expr, schema: &DFSchema, _: &ConfigOptions) -> Result<Transformed<Expr>> {
+    fn rewrite(&self, mut expression: Expr, schema: &DFSchema, options: &ConfigOptions) -> Result<Transformed<Expr>> {
         let changed = match &mut expression {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) if arithmetic(*op).is_some() => {
                 return Ok(match checked(left, *op, right, schema) {
@@ -63,12 +63,14 @@ impl FunctionRewrite for Exact {
                 agree(args.iter_mut(), schema)
             }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) if op.supports_propagation() => {
-                agree([left.as_mut(), right.as_mut()], schema)
+                compare(vec![left.as_mut(), right.as_mut()], schema, options)
             }
             Expr::Between(Between { expr, low, high, .. }) => {
-                agree([expr.as_mut(), low.as_mut(), high.as_mut()], schema)
+                compare(vec![expr.as_mut(), low.as_mut(), high.as_mut()], schema, options)
             }
-            Expr::InList(InList { expr, list, .. }) => agree(std::iter::once(expr.as_mut()).chain(list), schema),
+            Expr::InList(InList { expr, list, .. }) => {
+                compare(std::iter::once(expr.as_mut()).chain(list).collect(), schema, options)
+            }
             Expr::Case(case) => agree_in_case(case, schema),
             _ => false,
         };
@@ -99,13 +101,46 @@ fn has_room(value: &mut Expr, schema: &DFSchema) -> bool {
     true
 }
 
-/// Makes decimals binary where one of the expressions is; whether there were any.
-fn agree<'a>(expressions: impl IntoIterator<Item = &'a mut Expr>, schema: &DFSchema) -> bool {
-    let with_type = |expression: &'a mut Expr| {
+/// Makes what is compared agree; whether it did not.
+fn compare(mut expressions: Vec<&mut Expr>, schema: &DFSchema, options: &ConfigOptions) -> bool {
+    let days = begin(expressions.iter_mut().map(|expression| &mut **expression), schema, options);
+    agree(expressions, schema) || days
+}
+
+/// Makes days the times at which they begin in the session's zone, where one of the expressions is a time; whether there
+/// were any. Columns stay: `date` of a table is a day of UTC, whatever the session's zone.
+fn begin<'a>(expressions: impl IntoIterator<Item = &'a mut Expr>, schema: &DFSchema, options: &ConfigOptions) -> bool {
+    let all = with_types(expressions, schema);
+    let unit = all.iter().find_map(|(_, data_type)| match data_type {
+        DataType::Timestamp(unit, Some(_)) => Some(*unit),
+        _ => None,
+    });
+    let (Some(unit), Some(zone)) = (unit, &options.execution.time_zone) else { return false };
+    let mut changed = false;
+    for (expression, data_type) in all {
+        if data_type == DataType::Date32 && !expression.any_column_refs() {
+            *expression = cast(std::mem::take(expression), DataType::Timestamp(unit, Some(zone.as_str().into())));
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// The expressions whose types are known.
+fn with_types<'a>(
+    expressions: impl IntoIterator<Item = &'a mut Expr>,
+    schema: &DFSchema,
+) -> Vec<(&'a mut Expr, DataType)> {
+    let typed = |expression: &'a mut Expr| {
         let data_type = expression.get_type(schema).ok()?;
         Some((expression, data_type))
     };
-    let all: Vec<(&mut Expr, DataType)> = expressions.into_iter().filter_map(with_type).collect();
+    expressions.into_iter().filter_map(typed).collect()
+}
+
+/// Makes decimals binary where one of the expressions is; whether there were any.
+fn agree<'a>(expressions: impl IntoIterator<Item = &'a mut Expr>, schema: &DFSchema) -> bool {
+    let all = with_types(expressions, schema);
     if !all.iter().any(|(_, data_type)| data_type.is_floating()) {
         return false;
     }
