@@ -198,8 +198,11 @@ const OF_RUNS: &str =
     "SELECT trace_id, conversation_id, user_id, span_count, error_count, call_count, calls_without_usage,
     input_tokens, output_tokens, tool_count, tool_error_count, retrieval_count FROM runs ORDER BY trace_id";
 
+type OfStep = fn(&Step) -> u64;
+type Condition = fn(&Value) -> bool;
+
 /// The views that have rows for steps, and how many a step has.
-const OF_STEPS: [(&str, fn(&Step) -> u64); 4] = [
+const OF_STEPS: [(&str, OfStep); 4] = [
     ("llm_calls", |step| u64::from(matches!(step.work, Work::Chat { .. }))),
     ("tool_calls", |step| u64::from(matches!(step.work, Work::Tool))),
     // One that found nothing has a row that says so.
@@ -252,7 +255,7 @@ async fn check(server: &Server, runs: &[Run], when: &str) {
 
 /// A filter gives those of all rows that pass it, of facts that come from other spans too.
 async fn filters(server: &Server) {
-    let conditions: [(&str, fn(&Value) -> bool); 2] = [
+    let conditions: [(&str, Condition); 2] = [
         ("conversation_id = 's-1'", |row| row["conversation_id"] == "s-1"),
         ("user_id IS NULL OR user_id = 'ann'", |row| row["user_id"].is_null() || row["user_id"] == "ann"),
     ];
