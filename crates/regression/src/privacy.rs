@@ -318,6 +318,11 @@ impl Masker {
     }
 }
 
+/// Any words with digits, and then a character of a word, as a pattern: where texts are cut, what may be told only whole
+/// is made of these.
+pub(crate) const NUMBERS_AND_LETTER: &str =
+    r"(?:[A-Za-z0-9.@%+/=_()-]*[0-9][A-Za-z0-9.@%+/=_()-]*\s+)*[A-Za-z0-9.@%+/=_()-]";
+
 /// Whether a text is an image or a file in Base64: long, and without all that stands between words.
 fn is_media(text: &str) -> bool {
     const LEAST: usize = 256;

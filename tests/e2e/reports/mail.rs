@@ -1,11 +1,11 @@
 //! E-mail by servers that want encryption and a login.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 
 use serde_json::{Value, json};
 
+use super::receiver::listening;
 use super::{Receiver, known};
 use crate::readers;
 use crate::server::{BINARY, free_port};
@@ -20,15 +20,8 @@ struct Servers {
 impl Servers {
     fn start(python: &str, folder: &Path) -> Self {
         let (starttls, tls) = (free_port(), free_port());
-        let mut process = Command::new(python)
-            .arg(readers::script("receive_mail.py"))
-            .args([folder.to_str().unwrap(), &starttls.to_string(), &tls.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let arguments = [folder.to_str().unwrap(), &starttls.to_string(), &tls.to_string()];
+        let (process, line) = listening(python, "receive_mail.py", &arguments);
         assert_eq!(line, "listening\n");
         Self { process, starttls, tls }
     }

@@ -10,6 +10,20 @@ use serde_json::Value;
 use crate::readers;
 use crate::server::free_port;
 
+/// A script that listens, and the line by which it says so.
+pub(super) fn listening(python: &str, script: &str, arguments: &[&str]) -> (Child, String) {
+    let mut process = Command::new(python)
+        .arg(readers::script(script))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (process, line)
+}
+
 /// A mail server and a web server, and the folder of what they got.
 pub(crate) struct Receiver {
     process: Child,
@@ -23,15 +37,8 @@ impl Receiver {
         let folder = folder.join("received");
         std::fs::create_dir_all(&folder).unwrap();
         let mail = free_port();
-        let mut process = Command::new(python)
-            .arg(readers::script("receive_reports.py"))
-            .args([folder.to_str().unwrap(), &mail.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let arguments = [folder.to_str().unwrap(), &mail.to_string()];
+        let (process, line) = listening(python, "receive_reports.py", &arguments);
         Self { process, folder, mail, web: line.trim().parse().unwrap() }
     }
 

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::Verdict;
 use super::verdict::{Change, Finding};
-use crate::privacy::Masker;
+use crate::privacy::{Masker, NUMBERS_AND_LETTER};
 
 impl Verdict {
     /// It with what was said in the trials masked: answers, what scorers and judges quote of them, and the reasons why
@@ -36,10 +36,8 @@ fn mask_finding(finding: &mut Finding, masker: &mut Masker) {
 /// A text that quotes others, some of which are cut off. The word at the cut is left out, with numbers before it: the
 /// first part of a number or an address is not known for one.
 fn mask_quoting(text: &str, place: &str, masker: &mut Masker) -> String {
-    static CUT: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?:[A-Za-z0-9.@%+/=_()-]*[0-9][A-Za-z0-9.@%+/=_()-]*\s+)*[A-Za-z0-9.@%+/=_()-]+…")
-            .expect("a valid pattern")
-    });
+    static CUT: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(&format!("{NUMBERS_AND_LETTER}+…")).expect("a valid pattern"));
     masker.mask(&CUT.replace_all(text, "…"), place)
 }
 

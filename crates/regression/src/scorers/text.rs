@@ -6,6 +6,7 @@ use regex::Regex;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{RuleError, Score};
+use crate::privacy::NUMBERS_AND_LETTER;
 
 pub(super) fn pattern(source: &str) -> Result<Regex, RuleError> {
     Regex::new(source).map_err(|error| RuleError::Pattern { pattern: source.to_owned(), reason: error.to_string() })
@@ -20,10 +21,8 @@ pub(super) fn normalised(answered: &str, expected: &str, ignore_punctuation: boo
 }
 
 /// The word that a text ends with, and numbers before it: it may be the first part of a name, a number or a key.
-static LAST_WORD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:[A-Za-z0-9.@%+/=_()-]*[0-9][A-Za-z0-9.@%+/=_()-]*\s+)*[A-Za-z0-9.@%+/=_()-]*$")
-        .expect("a valid pattern")
-});
+static LAST_WORD: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(&format!("{NUMBERS_AND_LETTER}*$")).expect("a valid pattern"));
 
 /// Whether both are the same, byte for byte.
 pub(super) fn same(answered: &str, expected: &str) -> Score {
