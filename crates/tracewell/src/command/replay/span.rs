@@ -140,7 +140,7 @@ mod tests {
         let [dataset, candidate, candidate_hash, replay] = ["d@v1", "c", "h", "r"].map(str::to_owned);
         let marks = Marks { dataset, candidate, candidate_hash, replay };
         let attributes = |kind| {
-            let failed = Err(Failed::Silent("gone".to_owned()));
+            let failed = Err(Failed::Unreachable("gone".to_owned()));
             let export = span(kind, &marks, &Example::default(), 1, &request, &failed);
             export["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"].clone()
         };
