@@ -156,6 +156,34 @@ pub async fn find(
     Ok(Found { replay, version, trials })
 }
 
+/// Whose trials there are on examples of a dataset, as [`find`] looks for them: candidates, or for a replay the ids of
+/// replays; the latest first, and not more than anybody reads.
+///
+/// # Errors
+/// When a query fails.
+pub async fn known(
+    source: &impl Ask,
+    dataset: &str,
+    like: &Who,
+    since: NaiveDate,
+) -> std::result::Result<Vec<String>, LedgerError> {
+    #[derive(Deserialize)]
+    struct Row {
+        whose: String,
+    }
+    let column = match like {
+        Who::Candidate(_) => "candidate",
+        Who::Replay(_) => "replay",
+    };
+    let query = format!(
+        "SELECT {column} AS whose, max(start_unix_nano) AS latest FROM trials
+        WHERE {column} IS NOT NULL AND date >= DATE '{since}' AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})
+        GROUP BY {column} ORDER BY latest DESC, whose LIMIT 20",
+        quoted(dataset)
+    );
+    Ok(rows::<Row>(source, &query).await?.into_iter().map(|row| row.whose).collect())
+}
+
 /// What the candidate of a trial said, where a replay marked it.
 pub(crate) async fn candidate_hash(
     source: &impl Ask,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
@@ -82,6 +82,7 @@ impl Replay {
         let till = self.paid.till(&prices)?;
         let is_wanted = |example: &&Example| self.split.is_none() || example.split == self.split;
         let examples: Vec<&Example> = dataset.examples().filter(is_wanted).collect();
+        ensure!(!examples.is_empty(), "no example of `{pinned}` is meant, so nothing is tried");
         // What is wrong with a template is told before anything is paid for.
         let work = self.work(&candidate, &id, &examples, &till)?;
         let judges =
