@@ -152,7 +152,8 @@ async fn what_a_replay_may_cost_is_held_and_what_is_wrong_is_told() {
 
     let missing = candidate(folder, "broken", &url, "{{ metadata.customer }}");
     let missing = replay(&data, &missing, &[]).await;
-    assert!(!missing.status.success() && said(&missing).contains("example `a`: message 1"), "{}", said(&missing));
+    let told = "broken.toml`, example `a`: message 1: the example has no `metadata.customer`";
+    assert!(!missing.status.success() && said(&missing).contains(told), "{}", said(&missing));
     assert_eq!(model.lock().unwrap().asked.len(), 4, "nothing was paid for");
 
     let none = replay(&data, &well, &["--split", "test"]).await;

@@ -198,7 +198,7 @@ impl Replay {
         let mut work = Vec::new();
         let mut left_out = BTreeSet::new();
         for example in examples {
-            let what = || format!("example `{}`", example.id);
+            let what = || format!("candidate `{}`, example `{}`", self.candidate, example.id);
             let request = candidate.request(example).with_context(what)?;
             let request = till.sent(request, &example.id).with_context(what)?;
             kind.check(&request).map_err(anyhow::Error::msg).with_context(what)?;
