@@ -11,6 +11,7 @@ use tracewell_regression::Example;
 use tracewell_regression::exchange::{self, Exported};
 
 use super::{Choice, parquet};
+use crate::command::counted;
 use crate::command::masking::{Masking, mask};
 use crate::command::source::Asked;
 
@@ -102,7 +103,8 @@ impl Export {
         for (id, reason) in &skipped {
             eprintln!("tracewell: `{}` was left out: {reason}", tidy(id));
         }
-        eprintln!("{} examples of `{}@v{}`; {masked}", examples.len() - skipped.len(), dataset.name, dataset.version);
+        let count = counted((examples.len() - skipped.len()) as u64, "example", "examples");
+        eprintln!("{count} of `{}@v{}`; {masked}", dataset.name, dataset.version);
         Ok(())
     }
 }
