@@ -163,6 +163,30 @@ fn a_file_changes_what_it_names_and_a_masked_one_replaces_nothing() {
 }
 
 #[test]
+fn an_exported_folder_of_parquet_is_imported_as_it_is() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    done(tracewell(&data, &["dataset", "patch", "refunds", "b", "c", "--split", "pre-prod"]));
+    let out = folder.join("refunds-hf");
+    let out = out.to_str().unwrap();
+    done(tracewell(&data, &["dataset", "export", "refunds", "--to", "parquet", "--output", out]));
+    let back = tracewell(&data, &["dataset", "import", "refunds", out, "--strict"]);
+    let told = "4 examples were read, 0 changed something, 0 entries are wrong: `refunds@v2`";
+    assert!(back.status.success() && said(&back).contains(told), "{}", said(&back));
+    done(tracewell(&data, &["dataset", "import", "copy", out]));
+    let shown = |name: &str| {
+        let examples = rows(tracewell(&data, &["dataset", "show", name, "--format", "json"]));
+        let of = |row: &Value| json!([row["example"], row["split"], row["question"], row["expected"]]);
+        examples.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!((shown("copy").len(), shown("copy")), (4, shown("refunds")));
+    assert_eq!(shown("copy")[1][1], "pre-prod", "not the name of its file, which has no `-`");
+    let none = tracewell(&data, &["dataset", "import", "copy", folder.to_str().unwrap()]);
+    assert!(!none.status.success(), "{}", said(&none));
+}
+
+#[test]
 fn a_dataset_without_examples_passes_no_gate_and_wipes_no_export() {
     let temporary = tempfile::tempdir().unwrap();
     let (data, folder) = (temporary.path().join("data"), temporary.path());

@@ -48,7 +48,7 @@ enum What {
     Export(export::Export),
     /// Read examples from a file: new ones are added, known ones get a revision. What a line does not name stays as it was.
     #[command(
-        after_help = "Examples:\n  tracewell dataset import refunds examples.jsonl\n  tracewell dataset import refunds promptfooconfig.yaml --from promptfoo --strict"
+        after_help = "Examples:\n  tracewell dataset import refunds examples.jsonl\n  tracewell dataset import refunds promptfooconfig.yaml --from promptfoo --strict\n  tracewell dataset import refunds refunds-hf"
     )]
     Import(import::Import),
     /// Change split, tags, expected output or reason of examples.

@@ -23,7 +23,7 @@ pub(super) struct Import {
     /// The dataset
     #[arg(value_name = "NAME")]
     name: String,
-    /// The file; `-` for standard input
+    /// The file, or a folder of Parquet files as `export` writes it; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What it is [default: by the end of its name]
@@ -76,6 +76,9 @@ impl Import {
     }
 
     fn read(&self) -> anyhow::Result<Imported> {
+        if self.file.is_dir() {
+            return super::parquet::read_folder(&self.file, self.strict);
+        }
         let shown = self.file.display().to_string();
         let mut bytes = Vec::new();
         match shown.as_str() {
