@@ -163,6 +163,31 @@ fn a_file_changes_what_it_names_and_a_masked_one_replaces_nothing() {
 }
 
 #[test]
+fn each_line_for_fine_tuning_is_told_the_example_of() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    // What expects nothing teaches nothing.
+    done(tracewell(&data, &["dataset", "patch", "refunds", "b", "--expected", ""]));
+    let file = folder.join("train.jsonl");
+    done(tracewell(
+        &data,
+        &["dataset", "export", "refunds", "--to", "openai-fine-tuning", "--output", file.to_str().unwrap()],
+    ));
+    let lines = |path: &Path| -> Vec<Value> {
+        std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let taught: Vec<Value> = lines(&file).into_iter().map(|mut line| line["messages"][0]["content"].take()).collect();
+    assert_eq!(taught, [CASES[0].1, CASES[2].1, CASES[3].1]);
+    let told: Vec<Value> = lines(&folder.join("train.jsonl.ids.jsonl"))
+        .iter()
+        .map(|line| json!([line["line"], line["dataset"], line["example"], line["revision"]]))
+        .collect();
+    let of = |line: usize, example: &str| json!([line, "refunds@v2", example, 1]);
+    assert_eq!(told, [of(1, "a"), of(2, "c"), of(3, "d")]);
+}
+
+#[test]
 fn an_exported_folder_of_parquet_is_imported_as_it_is() {
     let temporary = tempfile::tempdir().unwrap();
     let (data, folder) = (temporary.path().join("data"), temporary.path());
