@@ -193,6 +193,14 @@ async fn why_there_is_no_answer_is_told_apart() {
         let failed = replay(&data, &file, &["--retries", "0", "--timeout", "500ms"]).await;
         assert!(said(&failed).contains("0 answered, 0 were there, 4 failed"), "{}", said(&failed));
     }
+    // A call that failed at once was not fast.
+    let gate = folder.join("gate.toml");
+    let text = "name = 'fast'\ndataset = 'refunds@v1'\ncandidate = 'version:gone'\nminimum_sample = 4\n\
+        [[scorer]]\nname = 'fast'\nkind = 'latency'\nat_most = '1m'\nmin_pass_rate = 1.0\n[budget]\np95_latency = '1m'\n";
+    std::fs::write(&gate, text).unwrap();
+    let decided = tracewell(&data, &["gate", gate.to_str().unwrap()]);
+    assert_eq!(decided.status.code(), Some(2), "{}", said(&decided));
+    assert!(said(&decided).contains("latency is not known"), "{}", said(&decided));
     let query = "SELECT candidate, error_type, count(*) AS calls FROM trials GROUP BY candidate, error_type ORDER BY 1";
     let told = rows(tracewell(&data, &["sql", "--format", "json", query]));
     let of = |candidate: &str, kind: &str| json!({"candidate": candidate, "error_type": kind, "calls": 4});
