@@ -223,6 +223,8 @@ fn a_dataset_without_examples_passes_no_gate_and_wipes_no_export() {
     let empty = tracewell(&data, &export);
     assert!(!empty.status.success() && said(&empty).contains("nothing is written"), "{}", said(&empty));
     assert!(out.join("data/train-00000-of-00001.parquet").is_file());
+    let tests = tracewell(&data, &["dataset", "export", "refunds", "--to", "promptfoo-yaml"]);
+    assert!(!tests.status.success() && tests.stdout.is_empty(), "{}", said(&tests));
 
     // Not even where it asks for nothing.
     let gate = "name = 'g'\ndataset = 'refunds@latest'\ncandidate = 'version:helper@1'\nminimum_sample = 0\n\

@@ -81,6 +81,8 @@ impl Export {
             None => Ok(example),
         };
         let examples: Vec<Example> = examples.map(masked).collect::<Result<_, _>>()?;
+        // Tests that are none all pass, and a folder would lose what an earlier export left there.
+        ensure!(!examples.is_empty(), "no example of `{}` is meant, so nothing is written", self.choice.pin);
         let masked = self.masking.told(masker.as_ref())?;
         let skipped = match (self.to.format(), &self.output) {
             (Some(format), output) => {
@@ -98,8 +100,6 @@ impl Export {
                 skipped
             }
             (None, Some(folder)) => {
-                // What an earlier export left there would go.
-                ensure!(!examples.is_empty(), "no example of `{}` is meant, so nothing is written", self.choice.pin);
                 parquet::write(folder, &examples)?;
                 Vec::new()
             }
