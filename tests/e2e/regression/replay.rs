@@ -193,6 +193,9 @@ async fn why_there_is_no_answer_is_told_apart() {
         let failed = replay(&data, &file, &["--retries", "0", "--timeout", "500ms"]).await;
         assert!(said(&failed).contains("0 answered, 0 were there, 4 failed"), "{}", said(&failed));
     }
+    let query = "SELECT min(duration_ns) AS waited FROM trials WHERE candidate = 'silent'";
+    let waited = rows(tracewell(&data, &["sql", "--format", "json", query]))[0]["waited"].as_i64().unwrap();
+    assert!(waited >= 500_000_000, "{waited}");
     // A call that failed at once was not fast.
     let gate = folder.join("gate.toml");
     let text = "name = 'fast'\ndataset = 'refunds@v1'\ncandidate = 'version:gone'\nminimum_sample = 4\n\

@@ -158,7 +158,7 @@ impl Bench {
         let judged_before = total - work.len();
         let scores = Mutex::new(unsent);
         let tally = till
-            .call_all(&self.caller, work, async |work, outcome, cost| {
+            .call_all(&self.caller, work, async |work, _, outcome, cost| {
                 let read = outcome.and_then(|outcome| {
                     let judgement = self.judge.read(&outcome.response.answer).map_err(Failed::Unreadable)?;
                     Ok((judgement, outcome))

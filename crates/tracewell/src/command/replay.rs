@@ -160,9 +160,9 @@ impl Replay {
         let there = total - work.len();
         let kind = candidate.endpoint.kind;
         let tally = till
-            .call_all(&caller, work, async |work, outcome, _| {
+            .call_all(&caller, work, async |work, began, outcome, _| {
                 let outcome = outcome.map(|outcome| till.restored(outcome));
-                let span = span::span(kind, marks, work.about.example, work.about.repetition, &work.request, &outcome);
+                let span = span::span(kind, marks, work.about, &work.request, began, &outcome);
                 journal.add(&span, outcome.is_ok()).await?;
                 Ok(outcome.map(drop))
             })
