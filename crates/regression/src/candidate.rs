@@ -21,9 +21,9 @@
 //! ```
 //!
 //! Without messages, the example's own are sent as they are. `{{ … }}` are templates in the syntax of Jinja, over
-//! `question`, `variables`, `metadata`, `documents`, `tags` and `messages` of the example, and over its variables by their
-//! own names; a variable that is not there is an error that names it, not an empty text. `tools` replaces the tools of the
-//! examples, `response_format` asks for structured output.
+//! `question`, `variables`, `metadata`, `documents`, `tags` and `messages` of the example, and over its variables by
+//! their own names; a variable that is not there is an error that names it, not an empty text. `tools` replaces the tools
+//! of the examples, `response_format` asks for structured output.
 
 use std::collections::HashSet;
 

@@ -170,8 +170,8 @@ impl std::fmt::Display for Ended {
 
 impl std::error::Error for Ended {}
 
-/// Says what is wrong with the arguments, or what was asked about them, and gives the code to end with: 2, but for a gate,
-/// of which that is an answer.
+/// Says what is wrong with the arguments, or what was asked about them, and gives the code to end with: 2, but for a
+/// gate, of which that is an answer.
 pub(crate) fn misused(error: &clap::Error) -> ExitCode {
     // Nobody may read it any more.
     let _ = error.print();

@@ -141,7 +141,8 @@ impl Till<'_> {
         Ok(())
     }
 
-    /// Makes calls. `keep` takes when each was begun, what came of it and what it cost, and says whether it can be used.
+    /// Makes calls. `keep` takes when each was begun, what came of it and what it cost, and says whether that can be
+    /// used.
     ///
     /// # Errors
     /// When something cannot be kept: then no other call is begun.
