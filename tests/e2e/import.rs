@@ -73,7 +73,7 @@ fn requests_that_cannot_be_read_are_told_with_their_lines_and_the_others_importe
             format!("line {}: invalid type: integer `7`, expected an array", 7 + pretty),
             "refused number 0: expected a hex id".into(),
             "2 metric data points are not kept".into(),
-            "5 spans and log records read, 1 refused, 3 requests could not be read".into(),
+            "1 file: 5 spans and log records read, 1 refused, 3 requests could not be read".into(),
         ] {
             assert!(told.contains(&expected), "{expected}\n{told}");
         }
@@ -107,7 +107,7 @@ fn what_protobuf_carries_is_told_by_its_rows() {
     let metrics =
         ExportMetricsServiceRequest { resource_metrics: vec![ResourceMetrics { scope_metrics, ..Default::default() }] };
     let (success, told) = import(&data, &[], &file("metrics.pb", metrics.encode_to_vec()));
-    assert!(success && told.contains("1 metric data points are not kept"), "{told}");
+    assert!(success && told.contains("1 metric data point is not kept"), "{told}");
 
     let (success, told) = import(&data, &[], &file("a.pb", request(vec![span(0, 1, "zero"), span(1, 2, "good")])));
     assert!(success && told.contains("refused number 0: trace_id is all zeros"), "{told}");

@@ -314,8 +314,21 @@ async fn a_gate_decides_on_the_runs_of_a_harness_of_ones_own() {
     assert_eq!(later.status.code(), Some(2), "{}", said(&later));
     assert!(said(&later).contains(&format!("Trials of {tomorrow} and later were read, as asked for")));
 
-    // What no file is, is no verdict.
-    let missing = tracewell(&data, &["gate", "nowhere.toml"]);
-    assert_eq!(missing.status.code(), Some(2));
-    assert!(said(&missing).contains("cannot read `nowhere.toml`"));
+    // What keeps it from being asked is no verdict.
+    let not_asked = |arguments: &[&str], told: &str| {
+        let output = tracewell(&data, arguments);
+        assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+        assert!(said(&output).contains(told), "{}", said(&output));
+    };
+    not_asked(&["gate", "nowhere.toml"], "cannot read `nowhere.toml`");
+    not_asked(&["gate"], "<FILE>");
+    not_asked(&["gate", "--list", "--format", "html"], "as text or JSON");
+    let path = file.to_str().unwrap();
+    not_asked(&["gate", path, "--formt", "md"], "--formt");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("refunds@v1", "refund@v1")).unwrap();
+    not_asked(&["gate", path], "`refund`");
+    std::fs::write(&file, "modell = 1\n").unwrap();
+    not_asked(&["gate", path], "is no gate");
+    assert_eq!(tracewell(&data, &["gate", "--help"]).status.code(), Some(0));
+    assert_eq!(tracewell(&data, &["replay", "--formt", "md"]).status.code(), Some(2), "2 is an answer of gates alone");
 }

@@ -16,7 +16,7 @@ const SPAN: &str = "0000000000005102";
 fn score(data: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command.arg("score").args(arguments).args(["--data", data.to_str().unwrap()]).env("USER", "ada");
-    command.output().unwrap()
+    command.env_remove("TRACEWELL_AUTHOR").output().unwrap()
 }
 
 fn error(output: &Output) -> String {
@@ -133,6 +133,30 @@ async fn scores_come_by_grpc_http_and_commands_before_what_they_are_about() {
         words.iter().filter(|word| word["name"] == name).map(|word| word["value"].clone()).collect::<Vec<_>>()
     };
     assert_eq!((of("a"), of("d")), (vec![json!(1.0)], vec![json!(0.75)]));
+}
+
+#[test]
+fn who_gives_a_score_or_silences_an_alert_is_told_as_everywhere() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, config) = (temporary.path().join("data"), temporary.path().join("tracewell.toml"));
+    std::fs::create_dir(&data).unwrap();
+    let rule = "[[alerts.rules]]\nname = 'failures'\nmeasure = 'error_rate'\nthreshold = 0.5\nwindow = '1h'\n";
+    std::fs::write(&config, rule).unwrap();
+    let by = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).args(["--data", data.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+        command.env_remove("TRACEWELL_AUTHOR").env("USER", "ada").envs(variables.iter().copied());
+        done(&command.output().unwrap());
+    };
+    let bob = [("TRACEWELL_AUTHOR", "bob")];
+    by(&bob, &["score", "add", "by-variable", "true", "--session", "s"]);
+    by(&bob, &["score", "add", "by-flag", "true", "--session", "s", "--author", "cleo"]);
+    by(&[], &["score", "add", "by-machine", "true", "--session", "s"]);
+    by(&bob, &["alerts", "silence", "failures", "--for", "1h"]);
+    let given = sql(&data, "SELECT name, author FROM evaluations ORDER BY name");
+    let of = |name: &str, author: &str| json!({"name": name, "author": author});
+    assert_eq!(json!(given), json!([of("by-flag", "cleo"), of("by-machine", "ada"), of("by-variable", "bob")]));
+    assert_eq!(json!(sql(&data, "SELECT author FROM alerts")), json!([{"author": "bob"}]));
 }
 
 #[test]

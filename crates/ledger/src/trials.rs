@@ -97,6 +97,7 @@ pub struct Found {
 pub struct Result {
     pub place: Place,
     pub answer: Option<Answer>,
+    /// `None` where it failed.
     pub latency: Option<Duration>,
     /// `None` where a call of it is unpriced.
     pub cost: Option<Amount>,
@@ -156,6 +157,34 @@ pub async fn find(
     Ok(Found { replay, version, trials })
 }
 
+/// Whose trials there are on examples of a dataset, as [`find`] looks for them: candidates, or for a replay the ids of
+/// replays; the latest first, and not more than anybody reads.
+///
+/// # Errors
+/// When a query fails.
+pub async fn known(
+    source: &impl Ask,
+    dataset: &str,
+    like: &Who,
+    since: NaiveDate,
+) -> std::result::Result<Vec<String>, LedgerError> {
+    #[derive(Deserialize)]
+    struct Row {
+        whose: String,
+    }
+    let column = match like {
+        Who::Candidate(_) => "candidate",
+        Who::Replay(_) => "replay",
+    };
+    let query = format!(
+        "SELECT {column} AS whose, max(start_unix_nano) AS latest FROM trials
+        WHERE {column} IS NOT NULL AND date >= DATE '{since}' AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})
+        GROUP BY {column} ORDER BY latest DESC, whose LIMIT 20",
+        quoted(dataset)
+    );
+    Ok(rows::<Row>(source, &query).await?.into_iter().map(|row| row.whose).collect())
+}
+
 /// What the candidate of a trial said, where a replay marked it.
 pub(crate) async fn candidate_hash(
     source: &impl Ask,
@@ -175,10 +204,13 @@ pub(crate) async fn candidate_hash(
     Ok(rows::<Row>(source, &query).await?.pop().and_then(|row| row.hash))
 }
 
+fn failed(trial: &Place) -> bool {
+    trial.status.as_deref() == Some("error")
+}
+
 /// A replay that is gone on with tries again what failed: then what failed counts no more, and of several failures one.
 fn without_failed_tries(trials: Vec<Place>) -> Vec<Place> {
     let key = |trial: &Place| (trial.example.clone(), trial.revision, trial.repetition);
-    let failed = |trial: &Place| trial.status.as_deref() == Some("error");
     let mut seen: HashSet<_> = trials.iter().filter(|trial| !failed(trial)).map(key).collect();
     trials.into_iter().filter(|trial| !failed(trial) || seen.insert(key(trial))).collect()
 }
@@ -219,7 +251,8 @@ pub async fn results(source: &impl Ask, trials: Vec<Place>) -> std::result::Resu
         let recorded = scores.into_iter().filter(|score| score.span_id.as_deref().map_or(is_alone, holds));
         Result {
             answer: answer(trial, &calls, &texts),
-            latency: u64::try_from(trial.duration_ns).ok().map(Duration::from_nanos),
+            // How soon it failed says nothing of how long an answer takes.
+            latency: u64::try_from(trial.duration_ns).ok().filter(|_| !failed(trial)).map(Duration::from_nanos),
             // A trial without a model call cost nothing that is known.
             cost: if calls.is_empty() { None } else { cost.sum() },
             recorded: recorded
@@ -233,7 +266,7 @@ pub async fn results(source: &impl Ask, trials: Vec<Place>) -> std::result::Resu
 
 /// What the marked span itself says came out, else what its last call answered; nothing where it failed.
 fn answer(trial: &Place, calls: &[&Case], texts: &HashMap<String, String>) -> Option<Answer> {
-    if trial.status.as_deref() == Some("error") {
+    if failed(trial) {
         return None;
     }
     let own = trial.output_refs.iter().flatten();

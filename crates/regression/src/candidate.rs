@@ -21,10 +21,13 @@
 //! ```
 //!
 //! Without messages, the example's own are sent as they are. `{{ … }}` are templates in the syntax of Jinja, over
-//! `question`, `variables`, `metadata`, `documents`, `tags` and `messages` of the example, and over its variables by their
-//! own names; a variable that is not there is an error, not an empty text. `tools` replaces the tools of the examples, `response_format` asks for structured output.
+//! `question`, `variables`, `metadata`, `documents`, `tags` and `messages` of the example, and over its variables by
+//! their own names; a variable that is not there is an error that names it, not an empty text. `tools` replaces the tools
+//! of the examples, `response_format` asks for structured output.
 
-use minijinja::{Environment, UndefinedBehavior, context};
+use std::collections::HashSet;
+
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -256,7 +259,32 @@ pub(crate) fn render(text: &str, example: &Example) -> Result<String, String> {
         messages => example.messages,
         ..minijinja::Value::from_serialize(variables.and_then(Value::as_object).unwrap_or(&Map::new()))
     };
-    environment().render_str(text, about).map_err(|error| error.to_string())
+    let environment = environment();
+    let template = environment.template_from_str(text).map_err(|error| error.to_string())?;
+    template.render(&about).map_err(|error| {
+        let missing = missing(&environment, &template.undeclared_variables(true), &about);
+        if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {
+            format!("the example has no {}, which the template asks for", missing.join(", "))
+        } else {
+            error.to_string()
+        }
+    })
+}
+
+/// What of the names, such as `metadata.customer`, is not there.
+fn missing(environment: &Environment<'_>, names: &HashSet<String>, about: &minijinja::Value) -> Vec<String> {
+    let is_there = |name: &&String| {
+        let mut at = about.clone();
+        name.split('.').all(|part| {
+            at = at.get_attr(part).unwrap_or_default();
+            !at.is_undefined()
+        })
+    };
+    let is_function = |name: &&String| environment.globals().any(|(global, _)| global == name.as_str());
+    let mut missing: Vec<String> =
+        names.iter().filter(|name| !is_there(name) && !is_function(name)).map(|name| format!("`{name}`")).collect();
+    missing.sort();
+    missing
 }
 
 fn wrong(message: usize, reason: String) -> CandidateError {

@@ -10,9 +10,10 @@
 //! | Inspect AI | yes | as JSONL | `json_dataset` |
 //! | Langfuse | yes | as JSONL | the bodies of `POST /api/public/dataset-items` |
 //!
-//! What a format has no place for travels in its metadata, under `tracewell`, and is found again on the way back. What
-//! cannot be read is listed with its line and the reason, and what cannot be written with its id. A line may name only
-//! what it changes of an example: see [`Imported::onto`].
+//! What a format has no place for travels in its metadata, under `tracewell`, and is found again on the way back; a
+//! line for fine-tuning may have none, so that not even the id of its example stands in it. What cannot be read is
+//! listed with its line and the reason, and what cannot be written with its id. A line may name only what it changes of
+//! an example: see [`Imported::onto`].
 
 use std::collections::HashMap;
 use std::fmt;

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -106,9 +107,9 @@ enum Command {
         after_help = "A judge is a TOML file:\n\n  name = \"polite\"                # the score's\n  model = \"gpt-4.1\"\n  worst = 1                      # the scale; from 0 to 1 otherwise\n  best = 5\n  rubric = \"5: polite, and says what happens next. 1: rude.\"\n  [endpoint]                     # as that of a candidate\n  kind = \"anthropic\"\n\nRequests hold cases and answers as they are, unless --mask is given: they go to the endpoint that the judge names. An answer is judged once: the same command goes on with what is not judged yet.\n\nExamples:\n  tracewell judge polite.toml --dataset refunds@v3 --candidate refund-helper@13 --max-cost 1\n  tracewell replay --dataset refunds@v3 --candidate better.toml --judge polite.toml"
     )]
     Judge(judge::Judge),
-    /// May a candidate be released? Ends with 0 (pass), 1 (fail) or 2 (not enough evidence).
+    /// May a candidate be released? Ends with 0 (pass), 1 (fail), 2 (not enough evidence) or 3 (it could not be asked).
     #[command(
-        after_help = "A gate is a TOML file: dataset and version, baseline and candidate, scorers with what has to hold, budgets.\nIt looks at trials: spans with the attribute `tracewell.example.id`, as `tracewell replay` and other harnesses write them, with `tracewell.candidate`, `tracewell.dataset`, `tracewell.repetition` and, if they like, `tracewell.replay.id`.\nPersonal data and secrets are masked in what is printed and written; the verdict on record has them.\n\nExamples:\n  tracewell gate refunds.toml\n  tracewell gate refunds.toml --format md --write junit=gate.xml --write html=gate.html\n  tracewell gate refunds.toml --format md --policy privacy.toml\n  tracewell gate --list"
+        after_help = "It ends with 3 where it cannot decide at all: wrong arguments, a file that is no gate, a dataset or prompt that is not there, tables that cannot be read or written.\n\nA gate is a TOML file: dataset and version, baseline and candidate, scorers with what has to hold, budgets.\nIt looks at trials: spans with the attribute `tracewell.example.id`, as `tracewell replay` and other harnesses write them, with `tracewell.candidate`, `tracewell.dataset`, `tracewell.repetition` and, if they like, `tracewell.replay.id`.\nPersonal data and secrets are masked in what is printed and written; the verdict on record has them.\n\nExamples:\n  tracewell gate refunds.toml\n  tracewell gate refunds.toml --format md --write junit=gate.xml --write html=gate.html\n  tracewell gate refunds.toml --format md --policy privacy.toml\n  tracewell gate --list"
     )]
     Gate(gate::Gate),
     /// Read files of OTLP into the tables: protobuf, JSON or JSON lines, as they are or gzip or zstd. Safe to repeat.
@@ -169,6 +170,19 @@ impl std::fmt::Display for Ended {
 
 impl std::error::Error for Ended {}
 
+/// Says what is wrong with the arguments, or what was asked about them, and gives the code to end with: 2, but for a
+/// gate, of which that is an answer.
+pub(crate) fn misused(error: &clap::Error) -> ExitCode {
+    // Nobody may read it any more.
+    let _ = error.print();
+    let is_gate = std::env::args_os().nth(1).is_some_and(|command| command == "gate");
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if is_gate => ExitCode::from(gate::NOT_ASKED),
+        code => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
+    }
+}
+
 /// A line for whoever reads standard output. When nobody does any more, as behind `| head`, the work goes on.
 macro_rules! say {
     ($($words:tt)*) => {{
@@ -219,6 +233,11 @@ fn wal(config: &Config, location: &Location) -> anyhow::Result<PathBuf> {
             anyhow::bail!("--wal DIR is required when --data is a URL: acknowledged data needs a disk of this machine")
         }
     }
+}
+
+/// `1 row`, `2 rows`.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Nanoseconds since 1970.

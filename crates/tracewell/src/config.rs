@@ -26,7 +26,7 @@ pub(crate) use evaluate::EvaluateSettings;
 pub(crate) use load::load;
 pub(crate) use report::ReportSettings;
 pub(crate) use size::ByteSize;
-pub(crate) use span::TimeSpan;
+pub(crate) use span::{TimeSpan, written};
 pub(crate) use storage::shown;
 
 /// Everything that can be set.

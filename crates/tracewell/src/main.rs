@@ -25,7 +25,10 @@ fn main() -> ExitCode {
     keep_freed_memory();
     // Two providers are linked in (delta-rs brings its own), so rustls has to be told which one to use.
     rustls::crypto::ring::default_provider().install_default().expect("nothing has installed a provider before main");
-    let command = command::Cli::parse();
+    let command = match command::Cli::try_parse() {
+        Ok(command) => command,
+        Err(error) => return command::misused(&error),
+    };
     match output::until_broken(command::run(command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -163,6 +163,55 @@ fn a_file_changes_what_it_names_and_a_masked_one_replaces_nothing() {
 }
 
 #[test]
+fn each_line_for_fine_tuning_is_told_the_example_of() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    // What expects nothing teaches nothing.
+    done(tracewell(&data, &["dataset", "patch", "refunds", "b", "--expected", ""]));
+    let file = folder.join("train.jsonl");
+    done(tracewell(
+        &data,
+        &["dataset", "export", "refunds", "--to", "openai-fine-tuning", "--output", file.to_str().unwrap()],
+    ));
+    let lines = |path: &Path| -> Vec<Value> {
+        std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let taught: Vec<Value> = lines(&file).into_iter().map(|mut line| line["messages"][0]["content"].take()).collect();
+    assert_eq!(taught, [CASES[0].1, CASES[2].1, CASES[3].1]);
+    let told: Vec<Value> = lines(&folder.join("train.jsonl.ids.jsonl"))
+        .iter()
+        .map(|line| json!([line["line"], line["dataset"], line["example"], line["revision"]]))
+        .collect();
+    let of = |line: usize, example: &str| json!([line, "refunds@v2", example, 1]);
+    assert_eq!(told, [of(1, "a"), of(2, "c"), of(3, "d")]);
+}
+
+#[test]
+fn an_exported_folder_of_parquet_is_imported_as_it_is() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    done(tracewell(&data, &["dataset", "patch", "refunds", "b", "c", "--split", "pre-prod"]));
+    let out = folder.join("refunds-hf");
+    let out = out.to_str().unwrap();
+    done(tracewell(&data, &["dataset", "export", "refunds", "--to", "parquet", "--output", out]));
+    let back = tracewell(&data, &["dataset", "import", "refunds", out, "--strict"]);
+    let told = "4 examples were read, 0 changed something, 0 entries are wrong: `refunds@v2`";
+    assert!(back.status.success() && said(&back).contains(told), "{}", said(&back));
+    done(tracewell(&data, &["dataset", "import", "copy", out]));
+    let shown = |name: &str| {
+        let examples = rows(tracewell(&data, &["dataset", "show", name, "--format", "json"]));
+        let of = |row: &Value| json!([row["example"], row["split"], row["question"], row["expected"]]);
+        examples.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!((shown("copy").len(), shown("copy")), (4, shown("refunds")));
+    assert_eq!(shown("copy")[1][1], "pre-prod", "not the name of its file, which has no `-`");
+    let none = tracewell(&data, &["dataset", "import", "copy", folder.to_str().unwrap()]);
+    assert!(!none.status.success(), "{}", said(&none));
+}
+
+#[test]
 fn a_dataset_without_examples_passes_no_gate_and_wipes_no_export() {
     let temporary = tempfile::tempdir().unwrap();
     let (data, folder) = (temporary.path().join("data"), temporary.path());
@@ -174,6 +223,8 @@ fn a_dataset_without_examples_passes_no_gate_and_wipes_no_export() {
     let empty = tracewell(&data, &export);
     assert!(!empty.status.success() && said(&empty).contains("nothing is written"), "{}", said(&empty));
     assert!(out.join("data/train-00000-of-00001.parquet").is_file());
+    let tests = tracewell(&data, &["dataset", "export", "refunds", "--to", "promptfoo-yaml"]);
+    assert!(!tests.status.success() && tests.stdout.is_empty(), "{}", said(&tests));
 
     // Not even where it asks for nothing.
     let gate = "name = 'g'\ndataset = 'refunds@latest'\ncandidate = 'version:helper@1'\nminimum_sample = 0\n\

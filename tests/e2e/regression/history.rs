@@ -51,7 +51,7 @@ fn prompts_are_taken_over_from_the_history_of_a_folder() {
     let synced = by("ann", &data, &["prompt", "sync", prompts]);
     refused(&synced, "`broken.toml` is no prompt");
     assert!(
-        said(&synced).contains("1 revisions were recorded, 2 files say what is on record, 1 are no prompts"),
+        said(&synced).contains("1 revision was recorded, 2 files say what is on record, 1 is no prompt"),
         "{}",
         said(&synced)
     );

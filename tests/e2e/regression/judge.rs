@@ -121,20 +121,34 @@ async fn answers_of_a_harness_of_ones_own_are_judged_as_well() {
     });
     send(&server, trials.collect()).await;
     let judge = judge(folder, &url, "anthropic", "claude-sonnet-4-5");
-    let run = || {
+    let run = |whose: [&str; 2]| {
         let mut command = Command::new(BINARY);
-        command.args(["judge", judge.to_str().unwrap(), "--dataset", "refunds", "--candidate", "refund-helper@9"]);
+        command.args(["judge", judge.to_str().unwrap(), "--dataset", "refunds"]).args(whose);
         command.args(["--data", data.to_str().unwrap()]).env("MODEL_KEY", "secret").env_remove("TRACEWELL_CONFIG");
         command
     };
-    let mut first = run();
+    let ours = ["--candidate", "refund-helper@9"];
+    let mut first = run(ours);
     let output = tokio::task::spawn_blocking(move || first.output().unwrap()).await.unwrap();
     assert!(said(&output).contains("4 judged, 0 were"), "{}", said(&output));
     let scores = server.sql("SELECT trace_id, value, author FROM evaluations WHERE source = 'model' ORDER BY trace_id");
     let values: Vec<_> = scores.iter().map(|row| row["value"].as_f64().unwrap()).collect();
     assert_eq!(values, [1.0, 1.0, 1.0, 0.25]);
     assert!(scores.iter().all(|row| row["author"] == "claude-sonnet-4-5"));
-    let mut missing = run();
+    // Nobody was asked who is not there.
+    for (whose, told) in [
+        (
+            ["--candidate", "refund-helper@8"],
+            "no trials of the candidate `refund-helper@8` on `refunds`; there are the candidates refund-helper@9",
+        ),
+        (["--replay", "r"], "no trials of the replay `r` on `refunds`; no trial on it names a replay"),
+    ] {
+        let mut unknown = run(whose);
+        let unknown = tokio::task::spawn_blocking(move || unknown.output().unwrap()).await.unwrap();
+        assert_eq!(unknown.status.code(), Some(1), "{}", said(&unknown));
+        assert!(said(&unknown).contains(told), "{}", said(&unknown));
+    }
+    let mut missing = run(ours);
     missing.env_remove("MODEL_KEY");
     let missing = tokio::task::spawn_blocking(move || missing.output().unwrap()).await.unwrap();
     assert!(!missing.status.success() && said(&missing).contains("MODEL_KEY"), "{}", said(&missing));

@@ -140,7 +140,10 @@ fn the_ledger_and_its_view_say_the_same_of_what_is_live() {
     done(live("helper@1", "2025-11-20T12:00:00Z"));
     refused(&live("helper@2", "2025-11-20T11:59:59Z"), "`helper@1` is live in production since 2025-11-20T12:00:00Z");
     done(live("helper@2", "2025-11-20T13:00:00Z"));
-    done(by("ann", &data, &["release", "rollback", "helper"]));
+    done(by("bob", &data, &["release", "rollback", "helper", "--note", "it went bad"]));
+    // What is live again was forced when it went live, and not by who rolled back.
+    let status = rows(tracewell(&data, &["release", "status", "--format", "json"]));
+    assert_eq!((&status[0]["live"], &status[0]["forced"]), (&json!("1"), &json!("by ann: a test")));
     let query = "SELECT revision, CAST(live_from AS text) AS live_from, CAST(live_until AS text) AS live_until
         FROM live_releases ORDER BY live_from";
     let kept = rows(tracewell(&data, &["sql", "--format", "json", query]));

@@ -152,8 +152,12 @@ async fn what_a_replay_may_cost_is_held_and_what_is_wrong_is_told() {
 
     let missing = candidate(folder, "broken", &url, "{{ metadata.customer }}");
     let missing = replay(&data, &missing, &[]).await;
-    assert!(!missing.status.success() && said(&missing).contains("example `a`: message 1"), "{}", said(&missing));
+    let told = "broken.toml`, example `a`: message 1: the example has no `metadata.customer`";
+    assert!(!missing.status.success() && said(&missing).contains(told), "{}", said(&missing));
     assert_eq!(model.lock().unwrap().asked.len(), 4, "nothing was paid for");
+
+    let none = replay(&data, &well, &["--split", "test"]).await;
+    assert!(!none.status.success() && said(&none).contains("no example of `refunds@v1` is meant"), "{}", said(&none));
 
     let lost = candidate(folder, "lost", &format!("{url}/nowhere"), "Be kind.");
     let lost = replay(&data, &lost, &["--concurrency", "1"]).await;
@@ -168,6 +172,43 @@ async fn what_a_replay_may_cost_is_held_and_what_is_wrong_is_told() {
     let nobody = candidate(folder, "nobody", "http://127.0.0.1:1", "Be kind.");
     let nobody = replay(&data, &nobody, &["--retries", "0"]).await;
     assert!(!nobody.status.success() && said(&nobody).contains("Connection refused"), "{}", said(&nobody));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_there_is_no_answer_is_told_apart() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    dataset(&data, folder);
+    let (silent, _model) = start(Model { silent_after: Some(0), ..Model::default() }).await;
+    let (busy, _model) = start(Model { refusals: 1, ..Model::default() }).await;
+    // It answers, and not as a model does.
+    let page = axum::Router::new().fallback(|| async { "<html>" });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let odd = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, page).await.unwrap() });
+    for (name, url) in
+        [("silent", silent.as_str()), ("gone", "http://127.0.0.1:1"), ("busy", busy.as_str()), ("odd", odd.as_str())]
+    {
+        let file = candidate(folder, name, url, "Be kind.");
+        let failed = replay(&data, &file, &["--retries", "0", "--timeout", "500ms"]).await;
+        assert!(said(&failed).contains("0 answered, 0 were there, 4 failed"), "{}", said(&failed));
+    }
+    let query = "SELECT min(duration_ns) AS waited FROM trials WHERE candidate = 'silent'";
+    let waited = rows(tracewell(&data, &["sql", "--format", "json", query]))[0]["waited"].as_i64().unwrap();
+    assert!(waited >= 500_000_000, "{waited}");
+    // A call that failed at once was not fast.
+    let gate = folder.join("gate.toml");
+    let text = "name = 'fast'\ndataset = 'refunds@v1'\ncandidate = 'version:gone'\nminimum_sample = 4\n\
+        [[scorer]]\nname = 'fast'\nkind = 'latency'\nat_most = '1m'\nmin_pass_rate = 1.0\n[budget]\np95_latency = '1m'\n";
+    std::fs::write(&gate, text).unwrap();
+    let decided = tracewell(&data, &["gate", gate.to_str().unwrap()]);
+    assert_eq!(decided.status.code(), Some(2), "{}", said(&decided));
+    assert!(said(&decided).contains("latency is not known"), "{}", said(&decided));
+    let query = "SELECT candidate, error_type, count(*) AS calls FROM trials GROUP BY candidate, error_type ORDER BY 1";
+    let told = rows(tracewell(&data, &["sql", "--format", "json", query]));
+    let of = |candidate: &str, kind: &str| json!({"candidate": candidate, "error_type": kind, "calls": 4});
+    let kinds = [of("busy", "429"), of("gone", "connection"), of("odd", "invalid_response"), of("silent", "timeout")];
+    assert_eq!(json!(told), json!(kinds));
 }
 
 #[tokio::test(flavor = "multi_thread")]

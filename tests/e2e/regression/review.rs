@@ -138,7 +138,13 @@ fn calls_of_tools_are_corrected_from_the_terminal_the_command_line_and_a_sheet()
     filled.write_record(["item", "outcome", "expected_tool_calls"]).unwrap();
     filled.write_record(["refunds/c", "correct", &calls("c")]).unwrap();
     filled.flush().unwrap();
-    done(tracewell(&data, &["review", "import", "failures", folder.join("filled.csv").to_str().unwrap()]));
+    // A line that is no text keeps no other from being judged.
+    let filled = folder.join("filled.csv");
+    let lines = [&std::fs::read(&filled).unwrap()[..], b"refunds/b,accept,\xff\n"].concat();
+    std::fs::write(&filled, lines).unwrap();
+    let told = tracewell(&data, &["review", "import", "failures", filled.to_str().unwrap()]);
+    assert!(!told.status.success() && said(&told).contains("filled.csv`, line 3: "), "{}", said(&told));
+    assert!(said(&told).contains("1 judged, 1 row is wrong"), "{}", said(&told));
 
     let query = "SELECT example, expected FROM examples WHERE expected IS NOT NULL ORDER BY example";
     let expected = rows(tracewell(&data, &["sql", "--format", "json", query]));

@@ -47,15 +47,15 @@ struct Live {
     environment: String,
     version: String,
     live_from: String,
-    forced: Option<bool>,
-    author: String,
-    why: Option<String>,
+    /// Who made it live without what it needs, and why.
+    forced_by: Option<String>,
+    forced_why: Option<String>,
 }
 
 impl Live {
     fn forced(&self) -> Option<String> {
-        let told = || format!("by {}: {}", self.author, self.why.as_deref().unwrap_or("(no reason)"));
-        (self.forced == Some(true)).then(told)
+        let why = self.forced_why.as_deref().unwrap_or("(no reason)");
+        self.forced_by.as_ref().map(|author| format!("by {author}: {why}"))
     }
 }
 
@@ -65,9 +65,21 @@ impl Live {
 /// When a query fails.
 pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Result<Vec<Status>, LedgerError> {
     let of = |column: &str| prompt.map_or_else(String::new, |prompt| format!(" AND {column} = {}", quoted(prompt)));
+    // What a rollback made live again has what it needs no more than when it went live the last time.
     let live = format!(
-        "SELECT kind, prompt, environment, version, CAST(live_from AS text) AS live_from, forced, author, why
-        FROM live_releases WHERE live_until IS NULL{} ORDER BY prompt, environment",
+        "SELECT kind, prompt, environment, version, CAST(live_from AS text) AS live_from, forced_by, forced_why
+        FROM live_releases
+        LEFT JOIN (
+            SELECT of_prompt, of_environment, of_revision, forced_by, forced_why FROM (
+                SELECT prompt AS of_prompt, environment AS of_environment, revision AS of_revision,
+                    author AS forced_by, why AS forced_why, forced AS was_forced,
+                    row_number() OVER (PARTITION BY prompt, environment, revision ORDER BY entry DESC) AS place
+                FROM releases WHERE step = 'live'
+            ) AS steps
+            WHERE place = 1 AND was_forced
+        ) AS forcing
+        ON of_prompt = prompt AND of_environment = environment AND of_revision = revision
+        WHERE live_until IS NULL{} ORDER BY prompt, environment",
         of("prompt")
     );
     // Trials are no traffic. Applications call much a workflow: those that are on record are looked at.
@@ -174,9 +186,8 @@ mod tests {
             environment: environment.to_owned(),
             version: "2".to_owned(),
             live_from: "2026-11-20T10:00:00Z".to_owned(),
-            forced: None,
-            author: "ann".to_owned(),
-            why: None,
+            forced_by: None,
+            forced_why: None,
         }
     }
 

@@ -54,7 +54,21 @@ fn templates_are_filled_and_the_conversation_follows_the_instructions() {
 #[test]
 fn what_is_wrong_is_told() {
     let missing = candidate("[[message]]\nrole = 'system'\ncontent = '{{ metadata.nobody }}'\n").request(&example());
-    assert!(matches!(missing, Err(CandidateError::Template { message: 1, .. })), "{missing:?}");
+    assert_eq!(
+        missing.unwrap_err().to_string(),
+        "message 1: the example has no `metadata.nobody`, which the template asks for"
+    );
+    // What is there, and what the template itself brings, is not named. What is asked for only where it is there, is.
+    let several = "{{ question }}{% if tone is defined %}{{ metadata.customer }}{% endif %}\
+        {% for number in range(2) %}{{ number }}{{ variables.day }}{{ order.id }}{% endfor %}";
+    let told = render(several, &example()).unwrap_err();
+    assert_eq!(told, "the example has no `order.id`, `tone`, `variables.day`, which the template asks for");
+    let of_an_item = render("{% for one in messages %}{{ one.weight }}{% endfor %}", &example()).unwrap_err();
+    assert!(of_an_item.contains("undefined value"), "{of_an_item}");
+    assert_eq!(
+        render("{{ variables.today }}{% if tone is defined %}{{ tone }}{% endif %}", &example()).unwrap(),
+        "Monday"
+    );
     for (text, said) in [
         ("[[message]]\nrole = 'system'\ncontent = '{{ x'\n", "message 1"),
         ("[[message]]\nrole = 'boss'\n", "`boss` is no role"),

@@ -66,7 +66,7 @@ impl Gate {
         let (changes, more) = compared.unwrap_or_default();
         let mut notes = notes(&grid, &flaky, &expired);
         if more > 0 {
-            notes.push(format!("{more} smaller changes are not listed"));
+            notes.push(counted(more, "smaller change is", "smaller changes are") + " not listed");
         }
         Verdict {
             verdict: None,
@@ -182,7 +182,7 @@ impl Gate {
             (false, ..) => found(Decision::Fail, failed.join("; ")),
             (true, 0, _) => found(Decision::NotEnoughEvidence, "no scorer says whether it passes".to_owned()),
             (true, _, false) => found(Decision::NotEnoughEvidence, lacks(&gaps)),
-            (true, _, true) => found(Decision::Pass, format!("{asked} scorers pass it each time")),
+            (true, _, true) => found(Decision::Pass, counted(asked, "scorer passes", "scorers pass") + " it each time"),
         };
         Finding { examples: 1, ..finding }.lacking(&gaps)
     }
@@ -284,7 +284,8 @@ pub(super) fn figure(number: f64) -> String {
 }
 
 fn too_few(about: &str, rule: String, examples: usize, minimum: usize) -> Finding {
-    let why = format!("{examples} examples are fewer than the {} that are needed", minimum.max(1));
+    let there = counted(examples, "example is", "examples are");
+    let why = format!("{there} fewer than the {} that are needed", minimum.max(1));
     Finding { examples, ..Finding::new(about, rule, Decision::NotEnoughEvidence, why) }
 }
 
@@ -297,10 +298,13 @@ fn notes(grid: &Grid<'_>, flaky: &[&Flaky], expired: &[&Flaky]) -> Vec<String> {
         notes.push(format!("`{}` is said to be flaky but is not in the dataset", case.example));
     }
     if grid.strays > 0 {
-        notes.push(format!(
-            "{} results are of no example or repetition of this gate and were not looked at",
-            grid.strays
-        ));
+        let strays = counted(grid.strays, "result is", "results are");
+        notes.push(format!("{strays} of no example or repetition of this gate, and not looked at"));
     }
     notes
+}
+
+/// `1 example is`, `2 examples are`.
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

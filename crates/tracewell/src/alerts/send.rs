@@ -9,7 +9,7 @@ use tracewell_report::deliver::{Destination, Message};
 
 use super::Watch;
 use super::history::{Entry, History, keep_step};
-use crate::config::Rule;
+use crate::config::{Rule, written};
 use crate::delivery::put;
 
 impl<A: Ask> Watch<A> {
@@ -66,7 +66,7 @@ fn message(change: &Entry, links: &str) -> Message {
     let runs = change.runs.as_deref().unwrap_or_default();
     let mut lines = vec![format!(
         "Over {} up to {}{}.",
-        humantime::format_duration(window.to_std().unwrap_or_default()),
+        written(window.to_std().unwrap_or_default()),
         change.recorded_at.format("%F %H:%M UTC"),
         samples.map_or_else(String::new, |samples| format!(", from {samples} samples"))
     )];

@@ -7,6 +7,7 @@ use tracewell_lake::Lake;
 use tracewell_model::schema::KEPT_TABLES;
 use tracewell_serve::Answers;
 
+use super::author::Who;
 use super::source::Asked;
 use crate::alerts::{Watch, silence};
 use crate::output::{self, Format};
@@ -51,9 +52,8 @@ struct Silence {
     /// Why
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
-    /// Who
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "somebody")]
-    author: String,
+    #[command(flatten)]
+    who: Who,
 }
 
 impl Alerts {
@@ -125,7 +125,8 @@ impl Silence {
         }
         let length = TimeDelta::from_std(self.length).context("that is too long")?;
         let until = super::moment().checked_add_signed(length).context("that is too long")?;
-        silence(&lake(&self.asked).await?, &self.rule, until, &self.author, &self.why).await?;
+        let author = self.who.name().unwrap_or_else(|| "somebody".to_owned());
+        silence(&lake(&self.asked).await?, &self.rule, until, &author, &self.why).await?;
         super::say!("{} is silenced until {}", self.rule, until.to_rfc3339());
         Ok(())
     }

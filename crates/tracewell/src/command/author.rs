@@ -4,15 +4,30 @@ use anyhow::anyhow;
 use clap::Args;
 use tracewell_regression::dataset::Signed;
 
-/// Who, and why.
+/// Who.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Author {
+pub(crate) struct Who {
     /// Who does this [default: the user of this machine]
     #[arg(long, value_name = "NAME", env = "TRACEWELL_AUTHOR")]
     author: Option<String>,
+}
+
+/// Who, and why.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Author {
+    #[command(flatten)]
+    who: Who,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+}
+
+impl Who {
+    /// The name, as far as it is known; containers often have no user's.
+    pub(crate) fn name(&self) -> Option<String> {
+        let of_machine = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
+        self.author.clone().or_else(of_machine).filter(|name| !name.trim().is_empty())
+    }
 }
 
 impl Author {
@@ -23,9 +38,7 @@ impl Author {
 
     /// What goes into the record.
     pub(crate) fn signed(&self) -> anyhow::Result<Signed> {
-        let of_machine = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
-        let name = self.author.clone().or_else(of_machine).unwrap_or_default();
-        Signed::new(&name, self.note.as_deref())
+        Signed::new(&self.who.name().unwrap_or_default(), self.note.as_deref())
             .map_err(|_| anyhow!("who does this? Name yourself with --author or TRACEWELL_AUTHOR"))
     }
 }

@@ -41,14 +41,14 @@ enum What {
     /// What differs between two versions: a row for each member that changed, with what it was and what it is.
     #[command(after_help = "Example:\n  tracewell dataset diff refunds@v3 refunds")]
     Diff(Diff),
-    /// Write examples for another tool. Personal data and secrets are masked first.
+    /// Write examples for another tool. Personal data and secrets are masked first, but for ids of examples and spans.
     #[command(
         after_help = "Examples:\n  tracewell dataset export refunds@v3 --to promptfoo-yaml > tests.yaml\n  tracewell dataset export refunds --to parquet --output refunds-hf --report masked.json\n  tracewell dataset export refunds --to csv --split test --policy privacy.toml > refunds.csv"
     )]
     Export(export::Export),
     /// Read examples from a file: new ones are added, known ones get a revision. What a line does not name stays as it was.
     #[command(
-        after_help = "Examples:\n  tracewell dataset import refunds examples.jsonl\n  tracewell dataset import refunds promptfooconfig.yaml --from promptfoo --strict"
+        after_help = "Examples:\n  tracewell dataset import refunds examples.jsonl\n  tracewell dataset import refunds promptfooconfig.yaml --from promptfoo --strict\n  tracewell dataset import refunds refunds-hf"
     )]
     Import(import::Import),
     /// Change split, tags, expected output or reason of examples.

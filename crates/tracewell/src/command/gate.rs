@@ -18,6 +18,9 @@ use super::masking::Masking;
 use super::source::Asked;
 use crate::output::{self, Form, Format};
 
+/// What a gate ends with that could not be asked: that is no verdict.
+pub(crate) const NOT_ASKED: u8 = 3;
+
 #[derive(Debug, Args)]
 pub(crate) struct Gate {
     #[command(flatten)]
@@ -67,25 +70,30 @@ fn written(text: &str) -> Result<(Shape, PathBuf), String> {
 }
 
 impl Gate {
-    /// Ends with 0, 1 or 2: pass, fail, not enough evidence. What keeps the gate from deciding is no pass, and no
-    /// failure of the candidate either: 2.
+    /// Ends with 0, 1 or 2: pass, fail, not enough evidence. What keeps the gate from being asked says nothing of the
+    /// candidate: 3.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        if self.list {
-            let is_listed = matches!(self.format, Shape::Text | Shape::Json);
-            anyhow::ensure!(is_listed, "verdicts are listed as text or JSON; give --format text or json");
-            let source = self.asked.open().await?;
-            let (schema, rows) = source.sql(&verdicts::list(None, 50)).await?;
-            let format = if self.format == Shape::Text { Format::Table } else { Format::Json };
-            return output::write(&mut std::io::stdout().lock(), format, &schema, &rows);
-        }
-        match self.decide().await {
-            Ok(Decision::Pass) => Ok(()),
-            Ok(decision) => Err(Ended(decision.exit_code()).into()),
+        let code = if self.list {
+            output::until_broken(self.list().await).map(|()| 0)
+        } else {
+            self.decide().await.map(Decision::exit_code)
+        };
+        match code {
+            Ok(0) => Ok(()),
+            Ok(code) => Err(Ended(code).into()),
             Err(error) => {
                 eprintln!("tracewell: {}", tidy(&format!("{error:#}")));
-                Err(Ended(Decision::NotEnoughEvidence.exit_code()).into())
+                Err(Ended(NOT_ASKED).into())
             }
         }
+    }
+
+    async fn list(&self) -> anyhow::Result<()> {
+        let is_listed = matches!(self.format, Shape::Text | Shape::Json);
+        anyhow::ensure!(is_listed, "verdicts are listed as text or JSON; give --format text or json");
+        let (schema, rows) = self.asked.open().await?.sql(&verdicts::list(None, 50)).await?;
+        let format = if self.format == Shape::Text { Format::Table } else { Format::Json };
+        output::write(&mut std::io::stdout().lock(), format, &schema, &rows)
     }
 
     async fn decide(&self) -> anyhow::Result<Decision> {
@@ -126,7 +134,8 @@ impl Gate {
             let text = shaped(*shape, &shown)?;
             std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
         }
-        self.print(&shown)?;
+        // Whoever stops reading gets the decision all the same.
+        output::until_broken(self.print(&shown))?;
         eprintln!("{}", self.masking.told(masker.as_ref())?);
         Ok(reached.verdict.decision)
     }

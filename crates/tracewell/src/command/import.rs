@@ -9,7 +9,7 @@ use tracewell_ingest::{Imported, Importer};
 use tracewell_lake::Lake;
 use tracewell_model::schema::TABLES;
 
-use super::Place;
+use super::{Place, counted};
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
@@ -57,12 +57,16 @@ impl Import {
             }
         }
         bar.finish_and_clear();
+        let all = counted(files.len() as u64, "file", "files");
+        let unread = counted(unreadable, "request", "requests") + " could not be read";
         eprintln!(
-            "{} files: {accepted} spans and log records read, {rejected} refused, {unreadable} requests could not be read, {known} files were imported before, {failed} files failed",
-            files.len()
+            "{all}: {} read, {rejected} refused, {unread}, {} imported before, {} failed",
+            counted(accepted, "span or log record", "spans and log records"),
+            counted(known, "file was", "files were"),
+            counted(failed, "file", "files"),
         );
-        anyhow::ensure!(failed == 0, "{failed} of {} files could not be imported", files.len());
-        anyhow::ensure!(unreadable == 0, "{unreadable} requests could not be read; the others are imported");
+        anyhow::ensure!(failed == 0, "{failed} of {all} could not be imported");
+        anyhow::ensure!(unreadable == 0, "{unread}; the others are imported");
         Ok(())
     }
 }
@@ -78,10 +82,11 @@ fn tell(file: &Path, imported: &Imported) {
     }
     let more = imported.unreadable.saturating_sub(imported.complaints.len() as u64);
     if more > 0 {
-        eprintln!("tracewell: `{name}`: {more} more requests could not be read");
+        eprintln!("tracewell: `{name}`: {} could not be read", counted(more, "more request", "more requests"));
     }
     if imported.metric_points > 0 {
-        eprintln!("tracewell: `{name}`: {} metric data points are not kept", imported.metric_points);
+        let points = counted(imported.metric_points, "metric data point is", "metric data points are");
+        eprintln!("tracewell: `{name}`: {points} not kept");
     }
 }
 

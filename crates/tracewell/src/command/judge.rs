@@ -65,6 +65,19 @@ impl Judge {
     }
 }
 
+/// Why there is nothing to judge: who gave no answers, and who did.
+fn nobody(who: &Who, dataset: &str, known: &[String]) -> String {
+    let (what, several, name) = match who {
+        Who::Candidate(name) => ("candidate", "candidates", name),
+        Who::Replay(id) => ("replay", "replays", id),
+    };
+    let there = match known {
+        [] => format!("no trial on it names a {what}"),
+        known => format!("there are the {several} {}", known.join(", ")),
+    };
+    format!("there are no trials of the {what} `{name}` on `{dataset}`; {there}")
+}
+
 /// A judge that can be asked.
 pub(crate) struct Bench {
     judge: Rubric,
@@ -111,6 +124,9 @@ impl Bench {
         let source = asked.open().await?;
         let since = trials::first_day(&source, &dataset.name).await?;
         let found = trials::find(&source, &dataset.name, who, since).await?;
+        if found.trials.is_empty() {
+            bail!(nobody(who, &dataset.name, &trials::known(&source, &dataset.name, who, since).await?));
+        }
         let results = trials::results(&source, found.trials).await?;
         let (journal, before) = self.journal(asked, dataset, who)?;
         let journal = Mutex::new(journal);
@@ -131,10 +147,18 @@ impl Bench {
                 work.push(Work { about: place, request, idempotency });
             }
         }
+        if total == 0 && unsent.is_empty() {
+            let count = results.len();
+            eprintln!(
+                "tracewell: none of the {count} trials has an answer to an example of `{}` as it is",
+                dataset.name
+            );
+            return Ok(false);
+        }
         let judged_before = total - work.len();
         let scores = Mutex::new(unsent);
         let tally = till
-            .call_all(&self.caller, work, async |work, outcome, cost| {
+            .call_all(&self.caller, work, async |work, _, outcome, cost| {
                 let read = outcome.and_then(|outcome| {
                     let judgement = self.judge.read(&outcome.response.answer).map_err(Failed::Unreadable)?;
                     Ok((judgement, outcome))

@@ -12,8 +12,8 @@ use tracewell_maintain::{Compactor, Maintainer, Options, Retention, Schedule, Se
 use tracewell_model::schema::{CALLS, CONTENTS, LOGS, SCORES, SPANS, TABLES, TRACES};
 use tracewell_model::time::Day;
 
-use super::{Place, say};
-use crate::config::{Config, Flag, MaintenanceSettings, TimeSpan};
+use super::{Place, counted, say};
+use crate::config::{Config, Flag, MaintenanceSettings, TimeSpan, written};
 
 #[derive(Debug, Args)]
 pub(crate) struct Compact {
@@ -126,7 +126,7 @@ impl Settle {
                     eprintln!("{name} {day}: settling");
                     if let Some(done) = settler.settle(&table, day).await? {
                         settled += 1;
-                        say!("{name} {day}: {} in {}", counted(done.rows, "row"), human(done.bytes));
+                        say!("{name} {day}: {} in {}", counted(done.rows, "row", "rows"), human(done.bytes));
                     }
                 }
             }
@@ -156,7 +156,7 @@ impl Expire {
                 say!("{name}: kept for ever");
                 continue;
             };
-            eprintln!("{name}: looking for rows older than {}", humantime::format_duration(*keep));
+            eprintln!("{name}: looking for rows older than {}", written(*keep));
             let done = expire(&table, *keep, super::now(), &|_| {}).await?;
             let left = sized(done.files_left, done.bytes_left);
             let days = match (done.days.first(), done.days.last()) {
@@ -168,7 +168,7 @@ impl Expire {
                 }
             };
             let gone = sized(done.files, done.bytes);
-            say!("{name}: {gone} with {} of {days} expired; {left} left", counted(done.rows, "row"));
+            say!("{name}: {gone} with {} of {days} expired; {left} left", counted(done.rows, "row", "rows"));
         }
         Ok(())
     }
@@ -208,7 +208,7 @@ impl Vacuum {
                 if self.dry_run { "would be deleted" } else { "deleted" },
                 sized(done.live, done.live_bytes),
                 sized(done.kept, done.kept_bytes),
-                humantime::format_duration(retain),
+                written(retain),
             );
         }
         Ok(())
@@ -282,11 +282,7 @@ fn size_of(table: &FactTable, day: Option<Day>) -> String {
 }
 
 fn sized(files: usize, bytes: u64) -> String {
-    format!("{} ({})", counted(files as u64, "file"), human(bytes))
-}
-
-fn counted(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    format!("{} ({})", counted(files as u64, "file", "files"), human(bytes))
 }
 
 fn dropped(rows: u64) -> String {

@@ -103,7 +103,7 @@ impl MaskSent {
     }
 }
 
-/// Masks an example but for its ids and hashes, which are no text of anybody's.
+/// Masks an example but for its ids and hashes, by which it is found again; ids that are given have to say nothing.
 pub(super) fn mask(masker: &mut Masker, example: Example) -> serde_json::Result<Example> {
     let Example { id, source, .. } = example.clone();
     let mut value = serde_json::to_value(Example { source: None, ..example })?;

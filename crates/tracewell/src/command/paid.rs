@@ -141,7 +141,8 @@ impl Till<'_> {
         Ok(())
     }
 
-    /// Makes calls. `keep` takes what came of each with what it cost, and says whether it can be used.
+    /// Makes calls. `keep` takes when each was begun, what came of it and what it cost, and says whether that can be
+    /// used.
     ///
     /// # Errors
     /// When something cannot be kept: then no other call is begun.
@@ -149,7 +150,7 @@ impl Till<'_> {
         &self,
         caller: &Caller,
         work: Vec<Work<T>>,
-        keep: impl AsyncFn(&Work<T>, Result<Outcome, Failed>, Option<Amount>) -> anyhow::Result<Result<(), Failed>>,
+        keep: impl AsyncFn(&Work<T>, i64, Result<Outcome, Failed>, Option<Amount>) -> anyhow::Result<Result<(), Failed>>,
     ) -> anyhow::Result<Tally> {
         let style =
             ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}").expect("the template is valid");
@@ -170,6 +171,7 @@ impl Till<'_> {
                 lock(&tally).left += 1;
                 return Ok(());
             };
+            let began = super::now();
             let outcome = caller.call(&work.request, &work.idempotency, &stopped).await;
             if matches!(outcome, Err(Failed::Stopped)) {
                 lock(&self.spending).end(estimate, None);
@@ -179,7 +181,7 @@ impl Till<'_> {
             let answered = outcome.as_ref().ok();
             let cost = answered.map(|answered| spending::cost(self.prices, caller.kind, &work.request, answered));
             lock(&self.spending).end(estimate, cost);
-            match keep(&work, outcome, cost.flatten()).await? {
+            match keep(&work, began, outcome, cost.flatten()).await? {
                 Ok(()) => lock(&tally).answered += 1,
                 Err(failed) => {
                     if failed.is_final() {

@@ -12,6 +12,7 @@ use tracewell_regression::prompt::{Kind, Origin, Prompt as Recorded, PromptFile}
 use tracewell_runs::render::Block;
 
 use super::author::Author;
+use super::counted;
 use super::git::{self, Commit, is_prompt};
 use super::source::{Asked, Source};
 use crate::output::{self, Form, Format};
@@ -276,9 +277,16 @@ impl Sync {
                 }
             }
         }
-        eprintln!("{added} revisions were recorded, {same} files say what is on record, {wrong} are no prompts");
-        anyhow::ensure!(wrong == 0, "{wrong} files are no prompts; the others are recorded");
-        anyhow::ensure!(refused == 0, "{refused} revisions were refused; the others are recorded");
+        eprintln!(
+            "{} recorded, {} what is on record, {}",
+            counted(added, "revision was", "revisions were"),
+            counted(same, "file says", "files say"),
+            counted(wrong, "is no prompt", "are no prompts"),
+        );
+        let wrong_files = counted(wrong, "file is no prompt", "files are no prompts");
+        anyhow::ensure!(wrong == 0, "{wrong_files}; the others are recorded");
+        let refusals = counted(refused, "revision was refused", "revisions were refused");
+        anyhow::ensure!(refused == 0, "{refusals}; the others are recorded");
         Ok(())
     }
 

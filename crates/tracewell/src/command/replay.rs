@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
@@ -82,6 +82,7 @@ impl Replay {
         let till = self.paid.till(&prices)?;
         let is_wanted = |example: &&Example| self.split.is_none() || example.split == self.split;
         let examples: Vec<&Example> = dataset.examples().filter(is_wanted).collect();
+        ensure!(!examples.is_empty(), "no example of `{pinned}` is meant, so nothing is tried");
         // What is wrong with a template is told before anything is paid for.
         let work = self.work(&candidate, &id, &examples, &till)?;
         let judges =
@@ -159,9 +160,9 @@ impl Replay {
         let there = total - work.len();
         let kind = candidate.endpoint.kind;
         let tally = till
-            .call_all(&caller, work, async |work, outcome, _| {
+            .call_all(&caller, work, async |work, began, outcome, _| {
                 let outcome = outcome.map(|outcome| till.restored(outcome));
-                let span = span::span(kind, marks, work.about.example, work.about.repetition, &work.request, &outcome);
+                let span = span::span(kind, marks, work.about, &work.request, began, &outcome);
                 journal.add(&span, outcome.is_ok()).await?;
                 Ok(outcome.map(drop))
             })
@@ -197,7 +198,7 @@ impl Replay {
         let mut work = Vec::new();
         let mut left_out = BTreeSet::new();
         for example in examples {
-            let what = || format!("example `{}`", example.id);
+            let what = || format!("candidate `{}`, example `{}`", self.candidate, example.id);
             let request = candidate.request(example).with_context(what)?;
             let request = till.sent(request, &example.id).with_context(what)?;
             kind.check(&request).map_err(anyhow::Error::msg).with_context(what)?;

@@ -13,6 +13,7 @@ use tracewell_lake::Lake;
 use tracewell_model::schema::TABLES;
 
 use super::Place;
+use super::author::Who;
 use super::source::{otlp_server, send};
 use crate::evaluate::REQUEST_SCORES;
 
@@ -74,9 +75,8 @@ struct Add {
     /// human, model, code or user
     #[arg(long, default_value = "human")]
     source: String,
-    /// Who gives it
-    #[arg(long, env = "USER")]
-    author: Option<String>,
+    #[command(flatten)]
+    who: Who,
     /// When it was given, with its offset; now by default
     #[arg(long)]
     time: Option<DateTime<Utc>>,
@@ -136,7 +136,7 @@ impl Add {
             document_id: self.document,
             explanation: self.explanation,
             source: Some(self.source),
-            author: self.author,
+            author: self.who.name(),
             time: self.time,
             metadata: self.metadata.into_iter().collect::<BTreeMap<_, _>>(),
         };

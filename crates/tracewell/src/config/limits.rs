@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ByteSize, Config, TimeSpan};
+use super::{ByteSize, Config, TimeSpan, written};
 
 /// Each shard has a thread, a log and a folder.
 const MOST_SHARDS: usize = 256;
@@ -63,7 +63,7 @@ fn number(value: usize, least: usize, most: usize) -> Result<(), String> {
 
 fn time(value: TimeSpan, least: Duration) -> Result<(), String> {
     match value.get() {
-        value if value < least => Err(format!("at least {} is needed", humantime::format_duration(least))),
+        value if value < least => Err(format!("at least {} is needed", written(least))),
         value if value > LONGEST.get() => Err("at most a year is possible".into()),
         _ => Ok(()),
     }

@@ -20,7 +20,20 @@ impl TimeSpan {
 
 impl Serialize for TimeSpan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(self.0))
+        serializer.collect_str(&written(self.0))
+    }
+}
+
+/// A length of time in one unit where there is one: years and months of some days and hours each are no use to anybody
+/// who asked for 90 days. It can be read back.
+pub(crate) fn written(length: Duration) -> String {
+    const DAY: u64 = 86_400;
+    let usual = humantime::format_duration(length).to_string();
+    let days = length.as_secs() / DAY;
+    if usual.contains(' ') && days > 1 && length == Duration::from_secs(days * DAY) {
+        format!("{days}days")
+    } else {
+        usual
     }
 }
 
@@ -44,6 +57,25 @@ impl<'de> Deserialize<'de> for TimeSpan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_of_time_is_written_in_one_unit_and_read_back() {
+        for (given, told) in [
+            ("90d", "90days"),
+            ("2weeks", "14days"),
+            ("365d", "365days"),
+            ("1d", "1day"),
+            ("36h", "1day 12h"),
+            ("1year", "1year"),
+            ("6months", "6months"),
+            ("250ms", "250ms"),
+            ("0s", "0s"),
+        ] {
+            let length = humantime::parse_duration(given).unwrap();
+            assert_eq!(written(length), told);
+            assert_eq!(humantime::parse_duration(told), Ok(length));
+        }
+    }
 
     #[test]
     fn a_length_of_time_is_one_that_there_are_dates_for() {

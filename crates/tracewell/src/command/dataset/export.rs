@@ -1,16 +1,18 @@
 //! `tracewell dataset export`: masked, then written.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
+use serde_json::json;
 use tracewell_blocks::tidy;
 use tracewell_ledger::datasets;
 use tracewell_regression::Example;
 use tracewell_regression::exchange::{self, Exported};
 
 use super::{Choice, parquet};
+use crate::command::counted;
 use crate::command::masking::{Masking, mask};
 use crate::command::source::Asked;
 
@@ -45,7 +47,7 @@ enum Target {
     PromptfooJson,
     /// OpenAI evals.
     OpenaiEvals,
-    /// OpenAI's fine-tuning.
+    /// OpenAI's fine-tuning; beside the file stands FILE.ids.jsonl, which tells the example of each line.
     OpenaiFineTuning,
     /// Inspect AI.
     Inspect,
@@ -79,21 +81,25 @@ impl Export {
             None => Ok(example),
         };
         let examples: Vec<Example> = examples.map(masked).collect::<Result<_, _>>()?;
+        // Tests that are none all pass, and a folder would lose what an earlier export left there.
+        ensure!(!examples.is_empty(), "no example of `{}` is meant, so nothing is written", self.choice.pin);
         let masked = self.masking.told(masker.as_ref())?;
         let skipped = match (self.to.format(), &self.output) {
             (Some(format), output) => {
                 let Exported { text, skipped } = exchange::export(format, &dataset.name, &examples);
                 match output {
                     Some(path) => {
-                        std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?
+                        write(path, &text)?;
+                        if self.to == Target::OpenaiFineTuning {
+                            let pinned = format!("{}@v{}", dataset.name, dataset.version);
+                            write(&beside(path), &origins(&pinned, &examples, &skipped))?;
+                        }
                     }
                     None => std::io::stdout().write_all(text.as_bytes())?,
                 }
                 skipped
             }
             (None, Some(folder)) => {
-                // What an earlier export left there would go.
-                ensure!(!examples.is_empty(), "no example of `{}` is meant, so nothing is written", self.choice.pin);
                 parquet::write(folder, &examples)?;
                 Vec::new()
             }
@@ -102,7 +108,31 @@ impl Export {
         for (id, reason) in &skipped {
             eprintln!("tracewell: `{}` was left out: {reason}", tidy(id));
         }
-        eprintln!("{} examples of `{}@v{}`; {masked}", examples.len() - skipped.len(), dataset.name, dataset.version);
+        let count = counted((examples.len() - skipped.len()) as u64, "example", "examples");
+        eprintln!("{count} of `{}@v{}`; {masked}", dataset.name, dataset.version);
         Ok(())
     }
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// The file beside one for fine-tuning that tells of which examples its lines are.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".ids.jsonl");
+    PathBuf::from(name)
+}
+
+/// Of which example each line is: OpenAI refuses a file for fine-tuning whose lines have members that it does not know.
+fn origins(pinned: &str, examples: &[Example], skipped: &[(String, String)]) -> String {
+    let written = examples.iter().filter(|example| skipped.iter().all(|(id, _)| *id != example.id));
+    let line = |(number, example): (usize, &Example)| {
+        let source = example.source.clone().unwrap_or_default();
+        let of = json!({ "line": number, "dataset": pinned, "example": example.id, "revision": example.revision,
+            "trace_id": source.trace_id, "span_id": source.span_id, "content_hash": source.content_hash });
+        format!("{of}\n")
+    };
+    (1..).zip(written).map(line).collect()
 }

@@ -11,6 +11,7 @@ use tracewell_regression::dataset::{Edit, Pin};
 use tracewell_regression::exchange::{self, ImportError, Imported, Wrong};
 
 use super::super::author::Author;
+use super::super::counted;
 use super::super::source::Asked;
 
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ pub(super) struct Import {
     /// The dataset
     #[arg(value_name = "NAME")]
     name: String,
-    /// The file; `-` for standard input
+    /// The file, or a folder of Parquet files as `export` writes it; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What it is [default: by the end of its name]
@@ -56,14 +57,15 @@ impl Import {
             .await?;
         self.tell(&refused);
         let wrong = imported.wrong.len() + refused.len();
+        let told = counted(wrong as u64, "entry is wrong", "entries are wrong");
         eprintln!(
-            "{} examples were read, {} changed something, {wrong} entries are wrong: `{}@v{}`",
-            imported.entries.len() - refused.len(),
+            "{} read, {} changed something, {told}: `{}@v{}`",
+            counted((imported.entries.len() - refused.len()) as u64, "example was", "examples were"),
             changed.rows.len(),
             self.name,
             changed.version
         );
-        anyhow::ensure!(wrong == 0, "{wrong} entries are wrong; the others are imported");
+        anyhow::ensure!(wrong == 0, "{told}; the others are imported");
         Ok(())
     }
 
@@ -74,6 +76,9 @@ impl Import {
     }
 
     fn read(&self) -> anyhow::Result<Imported> {
+        if self.file.is_dir() {
+            return super::parquet::read_folder(&self.file, self.strict);
+        }
         let shown = self.file.display().to_string();
         let mut bytes = Vec::new();
         match shown.as_str() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::json::LineDelimitedWriter;
 use bytes::Bytes;
@@ -113,6 +113,33 @@ fn row(example: &Example) -> Value {
 
 /// Reads examples from a Parquet file: ours, or one whose columns have names that are known of other tools.
 pub(super) fn read(bytes: Vec<u8>, strict: bool) -> anyhow::Result<Imported> {
+    Ok(exchange::import(Source::Jsonl, &lines(bytes)?, strict)?)
+}
+
+/// Reads all Parquet files of a folder, such as [`write`] makes: they are there, or in its folder `data`. Lines are
+/// rows, counted over all files in the order of their names.
+pub(super) fn read_folder(folder: &Path, strict: bool) -> anyhow::Result<Imported> {
+    let mut paths = Vec::new();
+    for folder in [folder.to_owned(), folder.join("data")] {
+        if folder.is_dir() {
+            for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
+                paths.push(entry?.path());
+            }
+        }
+    }
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "parquet"));
+    paths.sort();
+    ensure!(!paths.is_empty(), "there is no Parquet file in `{0}` or `{0}/data`", folder.display());
+    let mut text = Vec::new();
+    for path in paths {
+        let what = || format!("`{}`", path.display());
+        text.extend(lines(std::fs::read(&path).with_context(what)?).with_context(what)?);
+    }
+    Ok(exchange::import(Source::Jsonl, &text, strict)?)
+}
+
+/// The rows of a file, a line of JSON each.
+fn lines(bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     let reader =
         ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).context("it is no Parquet file")?.build()?;
     let mut lines = LineDelimitedWriter::new(Vec::new());
@@ -127,7 +154,7 @@ pub(super) fn read(bytes: Vec<u8>, strict: bool) -> anyhow::Result<Imported> {
         serde_json::to_writer(&mut text, &row)?;
         text.push(b'\n');
     }
-    Ok(exchange::import(Source::Jsonl, &text, strict)?)
+    Ok(text)
 }
 
 fn unnest(row: &mut Value) {
@@ -205,6 +232,13 @@ mod tests {
         assert_eq!(back, [&all[1], &all[2]]);
 
         std::fs::write(folder.path().join("data/notes.txt"), "mine").unwrap();
+        for named in [folder.path().to_owned(), folder.path().join("data")] {
+            let whole = read_folder(&named, true).unwrap();
+            let whole: Vec<&Example> = whole.entries.iter().map(|entry| &entry.example).collect();
+            assert_eq!(whole, [&all[1], &all[2], &all[3], &all[0]]);
+        }
+        let empty = tempfile::tempdir().unwrap();
+        assert!(read_folder(empty.path(), true).unwrap_err().to_string().contains("there is no Parquet file in `"));
         write(folder.path(), &all[3..]).unwrap();
         assert_eq!(files(folder.path()), [&["notes.txt".to_owned()][..], &named(&["test"])].concat());
     }

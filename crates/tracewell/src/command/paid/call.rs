@@ -39,9 +39,12 @@ pub(crate) enum Failed {
     /// The endpoint does not want this request, or not now.
     #[error("the endpoint answered {status}: {said}")]
     Refused { status: StatusCode, said: String },
-    /// There was no answer.
+    /// There was no answer in the time that it may take.
     #[error("no answer: {0}")]
-    Silent(String),
+    Late(String),
+    /// The endpoint was not reached, or was gone before it had answered.
+    #[error("no answer: {0}")]
+    Unreachable(String),
     /// What came back is no answer.
     #[error("the answer cannot be read: {0}")]
     Unreadable(String),
@@ -56,7 +59,7 @@ impl Failed {
     fn is_worth_another_try(&self) -> bool {
         match self {
             Self::Refused { status, .. } => matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error(),
-            Self::Silent(_) => true,
+            Self::Late(_) | Self::Unreachable(_) => true,
             Self::Stopped | Self::Unreadable(_) => false,
         }
     }
@@ -65,7 +68,8 @@ impl Failed {
     pub(crate) fn kind(&self) -> String {
         match self {
             Self::Refused { status, .. } => status.as_u16().to_string(),
-            Self::Silent(_) => "timeout".to_owned(),
+            Self::Late(_) => "timeout".to_owned(),
+            Self::Unreachable(_) => "connection".to_owned(),
             Self::Stopped => "cancelled".to_owned(),
             Self::Unreadable(_) => "invalid_response".to_owned(),
         }
@@ -120,9 +124,11 @@ impl Caller {
     /// One try; a failure comes with how long the endpoint asks to wait.
     async fn try_once(&self, body: &Value, idempotency: &str) -> Result<wire::Response, (Failed, Option<Duration>)> {
         let request = self.client.post(&self.url).headers(self.headers.clone()).header("idempotency-key", idempotency);
-        // With what is behind it: "error sending request" alone tells neither a timeout nor a wrong port.
-        let silent =
-            |error: reqwest::Error| (Failed::Silent(format!("{:#}", anyhow::Error::new(error.without_url()))), None);
+        let silent = |error: reqwest::Error| {
+            let kind = if error.is_timeout() { Failed::Late } else { Failed::Unreachable };
+            // With what is behind it: "error sending request" alone tells neither a timeout nor a wrong port.
+            (kind(format!("{:#}", anyhow::Error::new(error.without_url()))), None)
+        };
         let answer = request.json(body).send().await.map_err(silent)?;
         let status = answer.status();
         let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<f64>().ok());

@@ -4,6 +4,7 @@ use tracewell_pricing::Amount;
 use tracewell_query::prices::Prices;
 use tracewell_regression::candidate::{Request, wire};
 
+use super::super::counted;
 use super::call::Outcome;
 
 /// What was spent, and what calls under way may spend.
@@ -99,7 +100,7 @@ impl std::fmt::Display for Spending {
             write!(f, ", {} USD before", self.before)?;
         }
         if self.unpriced > 0 {
-            write!(f, " and {} calls without a price", self.unpriced)?;
+            write!(f, " and {} without a price", counted(self.unpriced as u64, "call", "calls"))?;
         }
         Ok(())
     }

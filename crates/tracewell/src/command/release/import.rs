@@ -11,6 +11,7 @@ use tracewell_ledger::releases::{self, Request};
 use tracewell_regression::dataset::Signed;
 use tracewell_regression::release::Step;
 
+use super::super::counted;
 use super::super::git;
 use super::super::source::Asked;
 
@@ -70,7 +71,8 @@ impl Import {
             entries.iter().for_each(|entry| super::tell(entry, &prompt));
             recorded += 1;
         }
-        eprintln!("{recorded} releases were recorded, {known} were, or are earlier than what is on record");
+        let told = counted(recorded, "release was", "releases were");
+        eprintln!("{told} recorded; {known} were before, or are earlier than what is on record");
         Ok(())
     }
 

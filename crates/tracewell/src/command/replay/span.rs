@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use tracewell_ledger::trials::attributes;
-use tracewell_regression::Example;
 use tracewell_regression::candidate::{Request, wire};
 
 use super::super::paid::{Failed, Outcome};
+use super::Try;
 
 /// What all trials of a replay are marked with.
 pub(super) struct Marks {
@@ -15,13 +15,13 @@ pub(super) struct Marks {
     pub(super) replay: String,
 }
 
-/// An export of one span as OTLP JSON.
+/// An export of one span as OTLP JSON. What has no answer took from when it was `began` until now, with every try.
 pub(super) fn span(
     kind: wire::Kind,
     marks: &Marks,
-    example: &Example,
-    repetition: u32,
+    Try { example, repetition }: Try<'_>,
     request: &Request,
+    began: i64,
     outcome: &Result<Outcome, Failed>,
 ) -> Value {
     let mut attributes = vec![
@@ -47,7 +47,6 @@ pub(super) fn span(
     let parameters = request.parameters.iter().map(|(name, value)| (name.as_str(), value)).chain(format);
     // What the interface does not take was not sent.
     attributes.extend(parameters.filter(|(name, _)| kind.takes(name)).map(|(name, value)| parameter(name, value)));
-    let now = crate::command::now();
     let (start, end, status) = match outcome {
         Ok(Outcome { start, end, response }) => {
             attributes.extend(answered(response));
@@ -55,7 +54,7 @@ pub(super) fn span(
         }
         Err(failed) => {
             attributes.push(text("error.type", &failed.kind()));
-            (now, now, json!({ "code": 2, "message": failed.to_string() }))
+            (began, crate::command::now(), json!({ "code": 2, "message": failed.to_string() }))
         }
     };
     let identity = json!([marks.replay, example.id, example.revision, repetition, start]).to_string();
@@ -125,6 +124,8 @@ fn parameter(name: &str, value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use tracewell_regression::Example;
+
     use super::*;
 
     #[test]
@@ -140,8 +141,9 @@ mod tests {
         let [dataset, candidate, candidate_hash, replay] = ["d@v1", "c", "h", "r"].map(str::to_owned);
         let marks = Marks { dataset, candidate, candidate_hash, replay };
         let attributes = |kind| {
-            let failed = Err(Failed::Silent("gone".to_owned()));
-            let export = span(kind, &marks, &Example::default(), 1, &request, &failed);
+            let failed = Err(Failed::Unreachable("gone".to_owned()));
+            let example = Example::default();
+            let export = span(kind, &marks, Try { example: &example, repetition: 1 }, &request, 0, &failed);
             export["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"].clone()
         };
         let of = |attributes: &Value, key: &str| {

@@ -69,7 +69,14 @@ pub(super) fn read(path: &Path, queue: &Queue) -> anyhow::Result<Vec<(u64, anyho
     let heads = reader.headers()?.clone();
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record?;
+        let record = match record {
+            Ok(record) => record,
+            // A line that is no text keeps no other from being read.
+            Err(error) => {
+                rows.push((error.position().map_or(0, csv::Position::line), Err(error.into())));
+                continue;
+            }
+        };
         let line = record.position().map_or(0, csv::Position::line);
         let cell = |name: &str| {
             let at = heads.iter().position(|head| spreadsheet::text_of(head) == name)?;
