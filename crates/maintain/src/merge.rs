@@ -33,7 +33,7 @@ const BATCH_BYTES: u64 = 64 << 20;
 const INFLATION: u64 = 10;
 /// Rows of a batch at most.
 const BATCH_ROWS: u64 = 8192;
-/// Rows that a survey remembers at a time: some 100 bytes each.
+/// Rows that a survey remembers at a time: 32 bytes each, twice as many while their list grows.
 const SURVEY_ROWS: u64 = 1 << 20;
 /// Rows of a batch at most where a merge found them larger than thought.
 const CAREFUL_ROWS: u64 = 256;
