@@ -222,11 +222,12 @@ impl Normalized<'_> {
         empty!(self:
             kind dialect operation framework provider request_model response_model response_id service_tier service
             service_version environment release team agent_name workflow_name workflow_version prompt_name
-            prompt_version prompt_label prompt_template prompt_hash prompt_shape prompt_variables conversation_id user_id
-            temperature top_p max_tokens seed request_params streaming ttft_ns finish_reasons usage usage_reported
-            usage_flags input_semantics reported_cost_usd error_type error_class tool_name tool_call_id tool_type
-            retrieval_query request_id tags metadata content_hash routing_hash policy_hash input_preview output_preview
-            input output system tools payloads moved moved_event_attributes record moved_body scores flags
+            prompt_version prompt_label prompt_template prompt_hash prompt_shape prompt_variables conversation_id
+            user_id temperature top_p max_tokens seed request_params streaming ttft_ns finish_reasons usage
+            usage_reported usage_flags input_semantics reported_cost_usd error_type error_class tool_name tool_call_id
+            tool_type retrieval_query request_id tags metadata content_hash routing_hash policy_hash input_preview
+            output_preview input output system tools payloads moved moved_event_attributes record moved_body scores
+            flags
         );
     }
 }

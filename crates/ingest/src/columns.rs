@@ -66,7 +66,7 @@ struct Column {
 /// span on each of 4,000 days.
 const COLUMN_BYTES: usize = 512;
 const TABLE_BYTES: usize = 16 << 10;
-/// What tells where a text of a list or a map ends. A small span has some forty, which is as much as a fifth of its text.
+/// What tells where a text of a list or a map ends: a small span has some forty, a fifth of what its text takes.
 const OFFSET_BYTES: usize = 4;
 
 /// The columns of one table under construction.

@@ -161,8 +161,8 @@ impl Repeats {
     }
 }
 
-/// What views take from every version of a span: when it began, whether it failed or stands at the root, and what all spans
-/// of a run have to agree on.
+/// What views take from every version of a span: when it began, whether it failed or stands at the root, and what all
+/// spans of a run have to agree on.
 const OF_EVERY: [&str; 16] = [
     "parent_span_id",
     "start_unix_nano",

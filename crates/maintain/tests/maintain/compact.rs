@@ -60,8 +60,8 @@ async fn every_table_keeps_its_rows_and_comes_out_sorted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resent_span_stays_once_as_its_longest_version() {
     let mut fixture = Fixture::new().await;
-    // Span 1 four times with other durations, once with another start, which is that of its run and stays; span 2 twice,
-    // equal but for the sequence.
+    // Span 1 four times with other durations, once with another start, which is that of its run and stays; span 2
+    // twice, equal but for the sequence.
     fixture.append("spans", &[span(1, 10, 5, 1), span(2, 20, 7, 1), span(3, 5, 1, 1)]).await;
     fixture.append("spans", &[span(1, 10, 9, 2), span(2, 20, 7, 4)]).await;
     fixture.append("spans", &[span(1, 8, 7, 3), span(1, 10, 6, 3), span(4, 1, -1, 3)]).await;
