@@ -115,11 +115,14 @@ impl Merge<'_> {
         if resent.is_empty() {
             return Ok(resent);
         }
-        let plan = self.read(&Rule::of(self.table))?;
-        let mut versions = Versions::new(resent, &plan.schema())?;
-        let mut stream = execute_stream(plan, self.context(1, BATCH_ROWS))?;
-        while let Some(batch) = stream.try_next().await? {
-            versions.add(&batch)?;
+        let rule = Rule::of(self.table);
+        let mut versions = Versions::new(resent, &self.read(&rule)?.schema())?;
+        while !versions.is_done() {
+            let mut stream = execute_stream(self.read(&rule)?, self.context(1, BATCH_ROWS))?;
+            while let Some(batch) = stream.try_next().await? {
+                versions.add(&batch)?;
+            }
+            versions.end_pass();
         }
         Ok(versions.finish())
     }

@@ -184,6 +184,10 @@ const OF_EVERY: [&str; 16] = [
 /// Of these the one whose lack says something too: a root has no parent.
 const PARENT: &str = OF_EVERY[0];
 
+/// Spans sent more than once of which a survey remembers the versions at a time: some 300 bytes each, and as much again
+/// for each further one that says something else.
+const SPANS_AT_ONCE: usize = 1 << 18;
+
 /// A second survey, of the spans that were sent more than once.
 pub(crate) struct Versions {
     /// By their ids.
@@ -192,8 +196,11 @@ pub(crate) struct Versions {
     reader: Reader,
     /// By each that views take from every version.
     of_every: Vec<Reader>,
-    /// By their ids and all that they say.
+    /// Those of this pass, by their ids and all that they say.
     found: HashMap<(u128, u128), Version>,
+    pass: u128,
+    passes: u128,
+    best: HashMap<u128, Option<Rank>>,
 }
 
 struct Version {
@@ -212,18 +219,29 @@ const _: () = assert!(SPANS.columns.len() <= u128::BITS as usize, "there is a bi
 
 impl Versions {
     /// Looks at batches of `schema`, which holds the columns of the rule of spans, for the spans that `resent` found.
+    /// They are added once in each pass.
     pub(crate) fn new(resent: Repeats, schema: &SchemaRef) -> Result<Self, ArrowError> {
         let reader = |rule| Reader::new(rule, schema);
         let of_every = OF_EVERY.into_iter().map(|name| reader(Rule { same: vec![name], ..Rule::ids() }));
         let of_every = of_every.collect::<Result<Vec<_>, ArrowError>>()?;
-        Ok(Self { resent, reader: reader(Rule::of(&SPANS))?, of_every, found: HashMap::new() })
+        let reader = reader(Rule::of(&SPANS))?;
+        let passes = resent.best.len().div_ceil(SPANS_AT_ONCE) as u128;
+        let (found, best) = (HashMap::new(), HashMap::new());
+        Ok(Self { resent, reader, of_every, found, pass: 0, passes, best })
+    }
+
+    /// Whether all passes are done.
+    pub(crate) fn is_done(&self) -> bool {
+        self.pass == self.passes
     }
 
     pub(crate) fn add(&mut self, rows: &RecordBatch) -> Result<(), ArrowError> {
         let spans = self.resent.reader.identities(rows)?;
-        let again: BooleanArray = spans.iter().map(|span| Some(self.resent.best.contains_key(span))).collect();
-        let rows = filter_record_batch(rows, &again)?;
-        let spans = spans.into_iter().filter(|span| self.resent.best.contains_key(span));
+        let (resent, pass, passes) = (&self.resent.best, self.pass, self.passes);
+        let is_wanted = |span: &u128| span % passes == pass && resent.contains_key(span);
+        let wanted: BooleanArray = spans.iter().map(|span| Some(is_wanted(span))).collect();
+        let rows = filter_record_batch(rows, &wanted)?;
+        let spans = spans.into_iter().filter(is_wanted);
         let durations = numbers(&rows, "duration_ns")?;
         let told = spans.zip(durations.values().iter()).zip(fields(&rows)).zip(self.values(&rows)?);
         for ((((span, &duration), fields), values), (said, receipt)) in told.zip(self.reader.read(&rows)?) {
@@ -247,17 +265,16 @@ impl Versions {
         Ok(values)
     }
 
-    pub(crate) fn finish(self) -> Repeats {
-        let mut versions: Vec<_> = self.found.into_iter().collect();
+    pub(crate) fn end_pass(&mut self) {
+        let mut versions: Vec<_> = self.found.drain().collect();
         versions.sort_unstable_by_key(|((span, _), version)| (*span, Reverse(version.duration)));
-        let mut best = HashMap::with_capacity(versions.len());
         for of_span in versions.chunk_by(|one, other| one.0.0 == other.0.0) {
             let (mut fields, mut values): (u128, HashSet<(usize, u32)>) = Default::default();
             // Of equally long ones each view takes another by its own rule.
             for equally_long in of_span.chunk_by(|one, other| one.1.duration == other.1.duration) {
                 for ((_, said), version) in equally_long {
                     let adds = version.fields & !fields != 0 || version.told().any(|value| !values.contains(&value));
-                    best.insert(*said, adds.then_some(version.receipt));
+                    self.best.insert(*said, adds.then_some(version.receipt));
                 }
                 for (_, version) in equally_long {
                     fields |= version.fields;
@@ -265,7 +282,11 @@ impl Versions {
                 }
             }
         }
-        Repeats { reader: Arc::new(self.reader), best }
+        self.pass += 1;
+    }
+
+    pub(crate) fn finish(self) -> Repeats {
+        Repeats { reader: Arc::new(self.reader), best: self.best }
     }
 }
 
