@@ -186,7 +186,7 @@ const PARENT: &str = OF_EVERY[0];
 
 /// Spans sent more than once of which a survey remembers the versions at a time: some 300 bytes each, and as much again
 /// for each further one that says something else.
-const SPANS_AT_ONCE: usize = 1 << 18;
+const SPANS_AT_ONCE: usize = 1 << 19;
 
 /// A second survey, of the spans that were sent more than once.
 pub(crate) struct Versions {
