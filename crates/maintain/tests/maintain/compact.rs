@@ -135,7 +135,7 @@ async fn a_version_of_a_span_stays_while_it_differs_from_longer_ones_in_what_vie
     let version = |duration, start, status: &str, service: &str, parent: Option<&str>| {
         let mut row = span(1, start, duration, duration);
         row.extend([("status", status.into()), ("service", service.into())]);
-        row.extend(parent.map(|parent| ("parent_span_id", parent.into())));
+        row.extend(parent.map(|parent| ("parent_span_id", Value::from(parent))));
         row
     };
     let mut fixture = Fixture::new().await;
