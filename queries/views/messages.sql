@@ -5,7 +5,9 @@
 -- `position` counts from 1 within a span and direction; the direction `system` is for the instructions where they are no
 -- message of the input. `content` is the message as sent, NULL once it has expired. Of a span that was sent again the
 -- longest version counts, and log records that are equal count once. A history that is sent again at each step is listed
--- again: equal `hash` is equal content. Session, user, team and prompt are those of the span, else of its model call (see
+-- again: equal `hash` is equal content. So are those of a call that two instrumentations saw, once for each of their
+-- spans: `call_spans` names the second `duplicate`, and joined with `llm_calls` by tenant, trace and span those are
+-- left that stand for calls. Session, user, team and prompt are those of the span, else of its model call (see
 -- `llm_calls`), else of the run (see `run_facts`).
 WITH repeated AS (
     SELECT tenant, date, trace_id, span_id, max(duration_ns) AS longest

@@ -179,31 +179,55 @@ pub enum ScoreTarget<'a> {
     Document(Cow<'a, str>),
 }
 
-impl Normalized<'_> {
-    /// Empties the record and keeps its buffers.
-    pub fn clear(&mut self) {
-        *self = Self {
-            prompt_variables: emptied(&mut self.prompt_variables),
-            request_params: emptied(&mut self.request_params),
-            finish_reasons: emptied(&mut self.finish_reasons),
-            usage_reported: emptied(&mut self.usage_reported),
-            usage_flags: emptied(&mut self.usage_flags),
-            tags: emptied(&mut self.tags),
-            metadata: emptied(&mut self.metadata),
-            input: emptied(&mut self.input),
-            output: emptied(&mut self.output),
-            payloads: emptied(&mut self.payloads),
-            moved: emptied(&mut self.moved),
-            moved_event_attributes: emptied(&mut self.moved_event_attributes),
-            scores: emptied(&mut self.scores),
-            flags: emptied(&mut self.flags),
-            ..Self::default()
-        };
+/// What is emptied in its place: the record is large, and most of it is empty already.
+trait Emptied {
+    fn empty(&mut self);
+}
+
+impl<T> Emptied for Vec<T> {
+    fn empty(&mut self) {
+        self.clear();
     }
 }
 
-/// A buffer to use again.
-fn emptied<T>(buffer: &mut Vec<T>) -> Vec<T> {
-    buffer.clear();
-    std::mem::take(buffer)
+impl<T> Emptied for Option<T> {
+    fn empty(&mut self) {
+        *self = None;
+    }
+}
+
+macro_rules! emptied_by_default {
+    ($($kind:ty),+) => {
+        $(impl Emptied for $kind {
+            fn empty(&mut self) {
+                *self = Self::default();
+            }
+        })+
+    };
+}
+
+emptied_by_default!(bool, Kind, Dialect, Usage, Record<'_>);
+
+macro_rules! empty {
+    ($record:ident: $($field:ident)+) => {
+        // Every field is named, so that none is forgotten.
+        let Normalized { $($field),+ } = $record;
+        $($field.empty();)+
+    };
+}
+
+impl Normalized<'_> {
+    /// Empties the record and keeps its buffers.
+    pub fn clear(&mut self) {
+        empty!(self:
+            kind dialect operation framework provider request_model response_model response_id service_tier service
+            service_version environment release team agent_name workflow_name workflow_version prompt_name
+            prompt_version prompt_label prompt_template prompt_hash prompt_shape prompt_variables conversation_id
+            user_id temperature top_p max_tokens seed request_params streaming ttft_ns finish_reasons usage
+            usage_reported usage_flags input_semantics reported_cost_usd error_type error_class tool_name tool_call_id
+            tool_type retrieval_query request_id tags metadata content_hash routing_hash policy_hash input_preview
+            output_preview input output system tools payloads moved moved_event_attributes record moved_body scores
+            flags
+        );
+    }
 }

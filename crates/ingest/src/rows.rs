@@ -286,3 +286,6 @@ impl<'s, 'a> Source<'s, 'a> {
         self.resource_keys.repeats() || self.scope_keys.repeats()
     }
 }
+
+#[cfg(test)]
+mod tests;

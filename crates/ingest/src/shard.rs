@@ -24,8 +24,9 @@ use crate::seal::Generation;
 const GROUP_REQUESTS: usize = 256;
 /// Bytes that share one sync of the log at most.
 const GROUP_BYTES: usize = 8 << 20;
-/// Generations that a shard in step with the store has at most: one being committed, one that waits.
-const IN_STEP: usize = 2;
+/// Generations being committed that a shard in step with the store goes on beside: it fills the next meanwhile, and
+/// waits once that is full. More would not make the store faster, and at full load every shard has as many as it may.
+const IN_STEP: usize = 1;
 
 /// What kind of request a record holds. The numbers are stored in the write-ahead log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use arrow::datatypes::Schema;
 use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, FinalizedCommit, TableReference};
-use deltalake_core::kernel::{Action, Add, StructType, Transaction as DeltaTransaction};
+use deltalake_core::kernel::{Action, Add, StructType};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
@@ -26,8 +26,10 @@ use crate::parquet::Encoded;
 use crate::snapshot::{Snapshot, checksum};
 use crate::{LakeError, Location, older, schema};
 
+mod commit_id;
 mod replace;
 
+use self::commit_id::CommitId;
 pub use self::replace::Replaced;
 
 /// A checkpoint of the log is written every so many commits.
@@ -277,7 +279,7 @@ impl FactTable {
         if before.holds(&transaction.app, transaction.version) {
             return Ok(Commit::AlreadyIn);
         }
-        match self.append(files, &before, transaction, now_ms).await {
+        match self.append(files, &before, transaction, &CommitId::new(), now_ms).await {
             Ok(landed) => {
                 let mut watermarks = before.watermarks.clone();
                 watermarks.insert(transaction.app.clone(), transaction.version);
@@ -297,7 +299,7 @@ impl FactTable {
     }
 
     /// Commits new files under a transaction that anyone may be after: one of them lands, the others find it in. Without
-    /// files only the transaction is committed; when the answer to that is lost, nobody is told that it landed.
+    /// files only the transaction is committed.
     ///
     /// # Errors
     /// When the store fails.
@@ -313,8 +315,8 @@ impl FactTable {
         if reached(self.read_watermark(&before.state, &transaction.app).await?) {
             return Ok(Commit::AlreadyIn);
         }
-        let ours: Vec<Path> = files.iter().map(|file| self.store_path(&file.add.path)).collect();
-        match self.append(files, &before, transaction, now_ms).await {
+        let id = CommitId::new();
+        match self.append(files, &before, transaction, &id, now_ms).await {
             Ok(landed) => {
                 self.install(landed.snapshot(), before.watermarks.clone(), &before);
                 Ok(Commit::Landed(landed.version() as i64))
@@ -325,8 +327,7 @@ impl FactTable {
                 if !reached(self.read_watermark(&after.state, &transaction.app).await?) {
                     return Err(LakeError::delta(self.table.name)(error));
                 }
-                let landed =
-                    !ours.is_empty() && ours.iter().all(|path| after.files.iter().any(|file| file.path == *path));
+                let landed = self.has_landed(&id, &before, &after).await?;
                 Ok(if landed { Commit::Landed(after.version()) } else { Commit::AlreadyIn })
             }
         }
@@ -337,6 +338,7 @@ impl FactTable {
         files: Vec<NewFile>,
         base: &Snapshot,
         transaction: &Transaction,
+        id: &CommitId,
         now_ms: i64,
     ) -> Result<FinalizedCommit, DeltaTableError> {
         let operation = DeltaOperation::Write {
@@ -344,10 +346,7 @@ impl FactTable {
             partition_by: Some(vec!["date".to_owned()]),
             predicate: None,
         };
-        let properties = CommitProperties::default().with_max_retries(20).with_application_transaction(
-            DeltaTransaction::new_with_last_update(transaction.app.clone(), transaction.version, Some(now_ms)),
-        );
-        CommitBuilder::from(properties)
+        CommitBuilder::from(id.properties(transaction, now_ms).with_max_retries(20))
             .with_actions(files.into_iter().map(|file| Action::Add(file.add)).collect())
             .build(Some(&base.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
             .await

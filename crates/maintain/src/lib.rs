@@ -15,8 +15,8 @@
 //!   ([`fence`]), against a snapshot that holds every file that goes. What a dead maintainer leaves in the store is
 //!   in no table, and vacuum's to remove.
 //! - A compacted file is sorted by the table's key whatever its inputs claim; the order is checked on the way.
-//! - Rows leave only as repetitions of a row that stays, as versions of a span of which longer ones have every field, or
-//!   whole files at a time when both their date and their receipt are past the retention.
+//! - Rows leave only as repetitions of a row that stays, as versions of a span of which longer ones tell all that views
+//!   ask of it, or whole files at a time when both their date and their receipt are past the retention.
 //! - Vacuum never deletes what the current version needs, nor what a writer may be about to commit.
 //!
 //! Appends go on meanwhile; nothing here waits for them or holds them up for longer than one commit.

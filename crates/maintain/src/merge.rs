@@ -33,7 +33,7 @@ const BATCH_BYTES: u64 = 64 << 20;
 const INFLATION: u64 = 10;
 /// Rows of a batch at most.
 const BATCH_ROWS: u64 = 8192;
-/// Rows that a survey remembers at a time: some 100 bytes each.
+/// Rows that a survey remembers at a time: 32 bytes each, twice as many while their list grows.
 const SURVEY_ROWS: u64 = 1 << 20;
 /// Rows of a batch at most where a merge found them larger than thought.
 const CAREFUL_ROWS: u64 = 256;
@@ -115,11 +115,14 @@ impl Merge<'_> {
         if resent.is_empty() {
             return Ok(resent);
         }
-        let plan = self.read(&Rule::of(self.table))?;
-        let mut versions = Versions::new(resent, &plan.schema())?;
-        let mut stream = execute_stream(plan, self.context(1, BATCH_ROWS))?;
-        while let Some(batch) = stream.try_next().await? {
-            versions.add(&batch)?;
+        let rule = Rule::of(self.table);
+        let mut versions = Versions::new(resent, &self.read(&rule)?.schema())?;
+        while !versions.is_done() {
+            let mut stream = execute_stream(self.read(&rule)?, self.context(1, BATCH_ROWS))?;
+            while let Some(batch) = stream.try_next().await? {
+                versions.add(&batch)?;
+            }
+            versions.end_pass();
         }
         Ok(versions.finish())
     }

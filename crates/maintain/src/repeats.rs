@@ -5,11 +5,11 @@
 //! stays; a second then drops the others as they come by.
 //!
 //! A span that was sent again may say something else. Views take each of its fields from the longest version that has
-//! it, so a version goes only when longer ones have every field that it has: no answer is another one afterwards.
+//! it, and a few from every version, so a version goes only when longer ones have every field that it has, and the few
+//! as it has them: no answer is another one afterwards.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch};
@@ -96,8 +96,8 @@ fn identity(row: &[u8]) -> u128 {
 /// The first pass.
 pub(crate) struct Survey {
     reader: Reader,
-    /// The least rank of each identity of this pass, and whether it was seen more than once.
-    seen: HashMap<u128, (Rank, bool)>,
+    /// Of the rows of this pass. A third of the memory that a table of hashes takes.
+    seen: Vec<(u128, Rank)>,
     pass: u128,
     passes: u128,
     best: HashMap<u128, Option<Rank>>,
@@ -107,30 +107,20 @@ impl Survey {
     /// A survey of batches of `schema`, which holds the columns of the rule, that are added once in each of `passes`.
     pub(crate) fn new(rule: Rule, schema: &SchemaRef, passes: u64) -> Result<Self, ArrowError> {
         let reader = Reader::new(rule, schema)?;
-        Ok(Self { reader, seen: HashMap::new(), pass: 0, passes: passes.into(), best: HashMap::new() })
+        Ok(Self { reader, seen: Vec::new(), pass: 0, passes: passes.into(), best: HashMap::new() })
     }
 
     pub(crate) fn add(&mut self, rows: &RecordBatch) -> Result<(), ArrowError> {
-        for (identity, rank) in self.reader.read(rows)? {
-            if identity % self.passes != self.pass {
-                continue;
-            }
-            match self.seen.entry(identity) {
-                Entry::Vacant(entry) => {
-                    entry.insert((rank, false));
-                }
-                Entry::Occupied(mut entry) => {
-                    let best = entry.get().0.min(rank);
-                    entry.insert((best, true));
-                }
-            }
-        }
+        let (pass, passes) = (self.pass, self.passes);
+        self.seen.extend(self.reader.read(rows)?.into_iter().filter(|(identity, _)| identity % passes == pass));
         Ok(())
     }
 
     pub(crate) fn end_pass(&mut self) {
-        let repeated = self.seen.drain().filter(|(_, (_, repeated))| *repeated);
-        self.best.extend(repeated.map(|(identity, (rank, _))| (identity, Some(rank))));
+        self.seen.sort_unstable();
+        let repeated = self.seen.chunk_by(|one, other| one.0 == other.0).filter(|same| same.len() > 1);
+        self.best.extend(repeated.map(|same| (same[0].0, Some(same[0].1))));
+        self.seen.clear();
         self.pass += 1;
     }
 
@@ -171,63 +161,139 @@ impl Repeats {
     }
 }
 
+/// What views take from every version of a span: when it began, whether it failed or stands at the root, and what all
+/// spans of a run have to agree on.
+const OF_EVERY: [&str; 16] = [
+    "parent_span_id",
+    "start_unix_nano",
+    "kind",
+    "status",
+    "flags",
+    "service",
+    "environment",
+    "release",
+    "team",
+    "conversation_id",
+    "user_id",
+    "workflow_name",
+    "workflow_version",
+    "prompt_name",
+    "prompt_version",
+    "prompt_label",
+];
+/// Of these the one whose lack says something too: a root has no parent.
+const PARENT: &str = OF_EVERY[0];
+
+/// Spans sent more than once of which a survey remembers the versions at a time: some 300 bytes each, and as much again
+/// for each further one that says something else.
+const SPANS_AT_ONCE: usize = 1 << 19;
+
 /// A second survey, of the spans that were sent more than once.
 pub(crate) struct Versions {
     /// By their ids.
     resent: Repeats,
     /// By all that they say.
     reader: Reader,
-    /// By both.
+    /// By each that views take from every version.
+    of_every: Vec<Reader>,
+    /// Those of this pass, by their ids and all that they say.
     found: HashMap<(u128, u128), Version>,
+    pass: u128,
+    passes: u128,
+    best: HashMap<u128, Option<Rank>>,
 }
 
 struct Version {
     duration: i64,
     /// A bit for each field that it has.
     fields: u128,
+    values: Values,
     /// The first receipt of what says so.
     receipt: Rank,
 }
+
+/// What a version has of [`OF_EVERY`], each as a hash; 0 where it has nothing.
+type Values = [u32; OF_EVERY.len()];
 
 const _: () = assert!(SPANS.columns.len() <= u128::BITS as usize, "there is a bit for each field");
 
 impl Versions {
     /// Looks at batches of `schema`, which holds the columns of the rule of spans, for the spans that `resent` found.
+    /// They are added once in each pass.
     pub(crate) fn new(resent: Repeats, schema: &SchemaRef) -> Result<Self, ArrowError> {
-        Ok(Self { resent, reader: Reader::new(Rule::of(&SPANS), schema)?, found: HashMap::new() })
+        let reader = |rule| Reader::new(rule, schema);
+        let of_every = OF_EVERY.into_iter().map(|name| reader(Rule { same: vec![name], ..Rule::ids() }));
+        let of_every = of_every.collect::<Result<Vec<_>, ArrowError>>()?;
+        let reader = reader(Rule::of(&SPANS))?;
+        let passes = resent.best.len().div_ceil(SPANS_AT_ONCE) as u128;
+        let (found, best) = (HashMap::new(), HashMap::new());
+        Ok(Self { resent, reader, of_every, found, pass: 0, passes, best })
+    }
+
+    /// Whether all passes are done.
+    pub(crate) fn is_done(&self) -> bool {
+        self.pass == self.passes
     }
 
     pub(crate) fn add(&mut self, rows: &RecordBatch) -> Result<(), ArrowError> {
         let spans = self.resent.reader.identities(rows)?;
-        let again: BooleanArray = spans.iter().map(|span| Some(self.resent.best.contains_key(span))).collect();
-        let rows = filter_record_batch(rows, &again)?;
-        let spans = spans.into_iter().filter(|span| self.resent.best.contains_key(span));
+        let (resent, pass, passes) = (&self.resent.best, self.pass, self.passes);
+        let is_wanted = |span: &u128| span % passes == pass && resent.contains_key(span);
+        let wanted: BooleanArray = spans.iter().map(|span| Some(is_wanted(span))).collect();
+        let rows = filter_record_batch(rows, &wanted)?;
+        let spans = spans.into_iter().filter(is_wanted);
         let durations = numbers(&rows, "duration_ns")?;
-        let told = spans.zip(durations.values().iter()).zip(fields(&rows)).zip(self.reader.read(&rows)?);
-        for (((span, &duration), fields), (said, receipt)) in told {
-            let version = self.found.entry((span, said)).or_insert(Version { duration, fields, receipt });
+        let told = spans.zip(durations.values().iter()).zip(fields(&rows)).zip(self.values(&rows)?);
+        for ((((span, &duration), fields), values), (said, receipt)) in told.zip(self.reader.read(&rows)?) {
+            let version = self.found.entry((span, said)).or_insert(Version { duration, fields, values, receipt });
             version.receipt = version.receipt.min(receipt);
         }
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Repeats {
-        let mut versions: Vec<_> = self.found.into_iter().collect();
-        versions.sort_unstable_by_key(|((span, _), version)| (*span, Reverse(version.duration)));
-        let mut best = HashMap::with_capacity(versions.len());
-        for of_span in versions.chunk_by(|one, other| one.0.0 == other.0.0) {
-            let mut known = 0_u128;
-            // Of equally long ones each view takes another by its own rule.
-            for equally_long in of_span.chunk_by(|one, other| one.1.duration == other.1.duration) {
-                let of_longer = known;
-                for ((_, said), version) in equally_long {
-                    let adds = version.fields & !of_longer != 0;
-                    best.insert(*said, adds.then_some(version.receipt));
-                    known |= version.fields;
+    /// What each row has of that which views take from every version.
+    fn values(&self, rows: &RecordBatch) -> Result<Vec<Values>, ArrowError> {
+        let mut values = vec![Values::default(); rows.num_rows()];
+        for (place, (reader, name)) in self.of_every.iter().zip(OF_EVERY).enumerate() {
+            let column = rows.column(rows.schema_ref().index_of(name)?);
+            for (row, value) in reader.identities(rows)?.into_iter().enumerate() {
+                if column.is_valid(row) || name == PARENT {
+                    values[row][place] = (value as u32).max(1);
                 }
             }
         }
-        Repeats { reader: Arc::new(self.reader), best }
+        Ok(values)
+    }
+
+    pub(crate) fn end_pass(&mut self) {
+        let mut versions: Vec<_> = self.found.drain().collect();
+        versions.sort_unstable_by_key(|((span, _), version)| (*span, Reverse(version.duration)));
+        for of_span in versions.chunk_by(|one, other| one.0.0 == other.0.0) {
+            let (mut fields, mut values): (u128, HashSet<(usize, u32)>) = Default::default();
+            // Of equally long ones each view takes another by its own rule.
+            for equally_long in of_span.chunk_by(|one, other| one.1.duration == other.1.duration) {
+                for ((_, said), version) in equally_long {
+                    let adds = version.fields & !fields != 0 || version.told().any(|value| !values.contains(&value));
+                    self.best.insert(*said, adds.then_some(version.receipt));
+                }
+                for (_, version) in equally_long {
+                    fields |= version.fields;
+                    values.extend(version.told());
+                }
+            }
+        }
+        self.pass += 1;
+    }
+
+    pub(crate) fn finish(self) -> Repeats {
+        Repeats { reader: Arc::new(self.reader), best: self.best }
+    }
+}
+
+impl Version {
+    /// What it has of that which views take from every version, by the places.
+    fn told(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.values.into_iter().enumerate().filter(|(_, value)| *value != 0)
     }
 }
 

@@ -38,9 +38,7 @@ impl Rows {
         let day = Day::of(believed);
         let trace = trace_id(&span.trace_id);
         let own = span_id(&span.span_id);
-        let seen = self.seen.of(day, receipt.received_at);
         let rows = self.days.entry(day).or_insert_with(DayRows::new);
-        let to_contents = &mut Contents { columns: &mut rows.contents, seen, receipt };
         let to = &mut rows.spans;
 
         to.text(s::TRACE_ID, trace.as_str());
@@ -93,6 +91,11 @@ impl Rows {
         }
         if n.dialect != Dialect::Plain {
             facts_of_llm_span(to, n);
+        }
+        // Large attributes are contents, whatever span they are of.
+        if n.dialect != Dialect::Plain || !n.payloads.is_empty() {
+            let seen = self.seen.of(day, receipt.received_at);
+            let to_contents = &mut Contents { columns: &mut rows.contents, seen, receipt };
             contents_of(to, n, to_contents, &SPAN_REFS);
         }
         // Order matters to nobody, presence does: what was moved is rebuilt from the references.

@@ -31,9 +31,9 @@ fn shard(folder: &Path, before: impl FnOnce(&Path)) -> Shard {
     }
 }
 
-/// Takes a request in, and gives what it is answered.
-fn answer(shard: &mut Shard, body: &[u8]) -> Result<Outcome, Refused> {
-    let (reply, mut answer) = oneshot::channel();
+/// A request on its way, and where its answer comes.
+fn submission(body: &[u8]) -> (Box<Submission>, oneshot::Receiver<Result<Outcome, Refused>>) {
+    let (reply, answer) = oneshot::channel();
     let submission = Submission {
         signal: Signal::Traces,
         tenant: "default".into(),
@@ -43,7 +43,13 @@ fn answer(shard: &mut Shard, body: &[u8]) -> Result<Outcome, Refused> {
         reply,
         admitted: Admission::new(1 << 20).enter(),
     };
-    shard.group(vec![Box::new(submission)]);
+    (Box::new(submission), answer)
+}
+
+/// Takes a request in, and gives what it is answered.
+fn answer(shard: &mut Shard, body: &[u8]) -> Result<Outcome, Refused> {
+    let (submission, mut answer) = submission(body);
+    shard.group(vec![submission]);
     answer.try_recv().expect("an answer")
 }
 
@@ -90,6 +96,36 @@ fn texts(shard: &Shard, table: &str, column: &str) -> Vec<String> {
     }
     found.sort();
     found
+}
+
+#[test]
+fn a_shard_fills_one_generation_beside_the_one_being_committed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut shard = shard(folder.path(), |_| {});
+    // Each request fills a generation, and nobody commits.
+    shard.rule = SealRule { bytes: 1, interval: Duration::from_secs(3600) };
+    let (sealer, generations) = tokio::sync::mpsc::unbounded_channel();
+    shard.sealer = sealer;
+    let (memory, pace) = (Arc::clone(&shard.memory), Arc::clone(&shard.pace));
+    let (messages, inbox) = std::sync::mpsc::sync_channel(8);
+    let thread = std::thread::spawn(move || shard.run(&inbox));
+    let send = |id, text| {
+        let (submission, answer) = submission(&request(id, text));
+        messages.send(Message::Submit(submission)).expect("the shard lives");
+        answer
+    };
+    for (id, text) in [(1, "a"), (2, "b")] {
+        send(id, text).blocking_recv().expect("an answer").expect("it is taken in");
+    }
+    let mut third = send(3, "c");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(third.try_recv().is_err(), "it is not taken in while two generations are there");
+    memory.lock().expect("nobody panicked").forget(1);
+    pace.commit(1);
+    third.blocking_recv().expect("an answer").expect("it is taken in");
+    drop(generations);
+    messages.send(Message::Stop).expect("the shard lives");
+    thread.join().expect("it ends");
 }
 
 #[test]

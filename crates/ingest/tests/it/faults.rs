@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use prost::Message;
 use tracewell_ingest::{Admission, Config, Ingest, Refused, Signal};
-use tracewell_lake::{Fresh, FreshChunk, Lake, Location};
+use tracewell_lake::{Commit, Fresh, FreshChunk, Lake, Location, Replaced, Transaction};
 use tracewell_model::schema::FACT_TABLES;
 
 use crate::store::FaultyStore;
@@ -224,6 +224,34 @@ fn a_store_that_is_gone_for_long_is_ridden_out_in_memory_and_then_refused_and_no
     });
     assert_eq!(stored.iter().cloned().collect::<BTreeSet<_>>(), acked);
     assert_eq!(stored.len(), acked.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_is_known_as_ones_own_though_its_answer_was_lost() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let sound = Location::parse(data.to_str().expect("the path is text"), &HashMap::new()).expect("it is a folder");
+    let other = Lake::open(sound.clone(), FACT_TABLES, true).await.expect("the tables are created");
+    let faulty = FaultyStore::down(Arc::clone(sound.store()));
+    faulty.heal();
+    let lake = Lake::open(sound.with_store(Arc::clone(&faulty) as _), FACT_TABLES, false).await;
+    let lake = lake.expect("the tables open");
+    let table = |lake: &Lake| Arc::clone(lake.table("scores").expect("the table is there"));
+    let (ours, theirs) = (table(&lake), table(&other));
+    // Neither adds a file by which it could be told.
+    let transaction = |version| Transaction { app: "round".into(), version };
+    for version in [1, 3] {
+        faulty.lose_once();
+        let landed = ours.commit_once(Vec::new(), &transaction(version), 0).await;
+        assert!(matches!(landed, Ok(Commit::Landed(_))), "{landed:?}");
+        let late = theirs.commit_once(Vec::new(), &transaction(version), 0).await;
+        assert!(matches!(late, Ok(Commit::AlreadyIn)), "{late:?}");
+        faulty.lose_once();
+        let landed = ours.replace(Vec::new(), &[], true, &transaction(version + 1), 0).await;
+        assert!(matches!(landed, Ok(Replaced::Landed(_))), "{landed:?}");
+        let late = theirs.replace(Vec::new(), &[], true, &transaction(version + 1), 0).await;
+        assert!(matches!(late, Ok(Replaced::Conflict)), "{late:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,6 +23,8 @@ pub(crate) struct FaultyStore {
     down: AtomicBool,
     /// The next put panics.
     panics: AtomicBool,
+    /// The next put happens, and its answer is lost.
+    loses: AtomicBool,
     /// Puts below this path always fail.
     refused: Option<&'static str>,
     pub(crate) faults: AtomicU64,
@@ -44,6 +46,7 @@ impl FaultyStore {
             healed: AtomicBool::new(false),
             down: AtomicBool::new(false),
             panics: AtomicBool::new(false),
+            loses: AtomicBool::new(false),
             refused: None,
             faults: AtomicU64::new(0),
         })
@@ -52,20 +55,27 @@ impl FaultyStore {
     /// Takes everything but puts below `path`.
     pub(crate) fn refusing(inner: Arc<dyn ObjectStore>, path: &'static str) -> Arc<Self> {
         let (random, faults) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (healed, down, panics) = (AtomicBool::new(true), AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { inner, random, healed, down, panics, refused: Some(path), faults })
+        let (healed, down) = (AtomicBool::new(true), AtomicBool::new(false));
+        let (panics, loses) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { inner, random, healed, down, panics, loses, refused: Some(path), faults })
     }
 
     /// Takes no put until [`FaultyStore::heal`], and what was put before can be read.
     pub(crate) fn down(inner: Arc<dyn ObjectStore>) -> Arc<Self> {
         let (random, faults) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (healed, down, panics) = (AtomicBool::new(true), AtomicBool::new(true), AtomicBool::new(false));
-        Arc::new(Self { inner, random, healed, down, panics, refused: None, faults })
+        let (healed, down) = (AtomicBool::new(true), AtomicBool::new(true));
+        let (panics, loses) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { inner, random, healed, down, panics, loses, refused: None, faults })
     }
 
     /// Panics at the next put.
     pub(crate) fn panic_once(&self) {
         self.panics.store(true, Ordering::SeqCst);
+    }
+
+    /// Loses the answer to the next put.
+    pub(crate) fn lose_once(&self) {
+        self.loses.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn heal(&self) {
@@ -113,7 +123,8 @@ impl ObjectStore for FaultyStore {
         if refused || self.down.load(Ordering::SeqCst) {
             return Err(broken());
         }
-        match self.fault(12).await {
+        let fault = if self.loses.swap(false, Ordering::SeqCst) { Fault::After } else { self.fault(12).await };
+        match fault {
             Fault::None => self.inner.put_opts(location, payload, options).await,
             Fault::Before => Err(broken()),
             Fault::After => {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use datafusion::common::HashSet;
 use deltalake_core::DeltaTableError;
-use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
-use deltalake_core::kernel::{Action, Add, Transaction as DeltaTransaction};
+use deltalake_core::kernel::transaction::{CommitBuilder, TableReference};
+use deltalake_core::kernel::{Action, Add};
 use deltalake_core::protocol::DeltaOperation;
 use object_store::path::Path;
 
-use super::{FactTable, NewFile, Transaction};
+use super::{CommitId, FactTable, NewFile, Transaction};
 use crate::LakeError;
-use crate::snapshot::DataFile;
+use crate::snapshot::{DataFile, Snapshot};
 
 /// How a replacement ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,22 +45,22 @@ impl FactTable {
         now_ms: i64,
     ) -> Result<Replaced, LakeError> {
         let _guard = self.committing.lock().await;
-        let new: Vec<Path> = added.iter().map(|file| self.store_path(&file.add.path)).collect();
-        let mut failed: Option<(i64, DeltaTableError)> = None;
+        let id = CommitId::new();
+        let mut failed: Option<(Arc<Snapshot>, DeltaTableError)> = None;
         for _ in 0..REPLACE_TRIES {
             let base = self.refresh_locked().await?;
             let live: HashSet<&Path> = base.files.iter().map(|file| &file.path).collect();
             let reached = self.read_watermark(&base.state, &transaction.app).await?.unwrap_or(i64::MIN);
             if reached >= transaction.version || !removed.iter().all(|file| live.contains(&file.path)) {
-                // The answer to our own commit may have been lost; what adds no file cannot be told from another's.
-                let ours = failed.is_some()
-                    && reached == transaction.version
-                    && !new.is_empty()
-                    && new.iter().all(|path| live.contains(path));
-                return Ok(if ours { Replaced::Landed(base.version()) } else { Replaced::Conflict });
+                // The answer to our own commit may have been lost.
+                let landed = match &failed {
+                    Some((before, _)) => self.has_landed(&id, before, &base).await?,
+                    None => false,
+                };
+                return Ok(if landed { Replaced::Landed(base.version()) } else { Replaced::Conflict });
             }
             match failed.take() {
-                Some((version, error)) if version == base.version() => {
+                Some((before, error)) if before.version() == base.version() => {
                     return Err(LakeError::delta(self.table.name)(error));
                 }
                 _ => {}
@@ -72,10 +72,7 @@ impl FactTable {
             };
             let removes = removed.iter().map(|file| Action::Remove(file.remove(now_ms, data_change)));
             let adds = added.iter().map(|file| Action::Add(Add { data_change, ..file.add.clone() }));
-            let properties = CommitProperties::default().with_max_retries(0).with_application_transaction(
-                DeltaTransaction::new_with_last_update(transaction.app.clone(), transaction.version, Some(now_ms)),
-            );
-            let outcome = CommitBuilder::from(properties)
+            let outcome = CommitBuilder::from(id.properties(transaction, now_ms).with_max_retries(0))
                 .with_actions(removes.chain(adds).collect())
                 .build(Some(&base.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
                 .await;
@@ -86,7 +83,7 @@ impl FactTable {
                     self.install(landed.snapshot(), watermarks, &base);
                     return Ok(Replaced::Landed(landed.version() as i64));
                 }
-                Err(error) => failed = Some((base.version(), error)),
+                Err(error) => failed = Some((Arc::clone(&base), error)),
             }
         }
         match failed {

@@ -60,16 +60,17 @@ async fn every_table_keeps_its_rows_and_comes_out_sorted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resent_span_stays_once_as_its_longest_version() {
     let mut fixture = Fixture::new().await;
-    // Span 1 three times with other durations, once with another start; span 2 twice, equal but for the sequence.
+    // Span 1 four times with other durations, once with another start, which is that of its run and stays; span 2
+    // twice, equal but for the sequence.
     fixture.append("spans", &[span(1, 10, 5, 1), span(2, 20, 7, 1), span(3, 5, 1, 1)]).await;
     fixture.append("spans", &[span(1, 10, 9, 2), span(2, 20, 7, 4)]).await;
-    fixture.append("spans", &[span(1, 8, 7, 3), span(4, 1, -1, 3)]).await;
+    fixture.append("spans", &[span(1, 8, 7, 3), span(1, 10, 6, 3), span(4, 1, -1, 3)]).await;
     // Another tenant's span of the same ids is another span; the same row twice in one request is one.
     let mut foreign = span(1, 10, 1, 5);
     foreign.insert("tenant", "other".into());
     fixture.append("spans", &[foreign, span(5, 1, 1, 5), span(5, 1, 1, 5)]).await;
     let done = compact(&fixture.lake, "spans", Options::default(), false).await;
-    assert_eq!((done[0].rows, done[0].repeated), (6, 4));
+    assert_eq!((done[0].rows, done[0].repeated), (7, 4));
     let open = fixture.table("spans");
     let rows = read(&open).await.remove(0);
     let column = |name: &str| {
@@ -82,6 +83,7 @@ async fn a_resent_span_stays_once_as_its_longest_version() {
         .collect();
     kept.sort();
     let expected = [
+        ("default", "1", "7", "3"),
         ("default", "1", "9", "2"),
         ("default", "2", "7", "1"),
         ("default", "3", "1", "1"),
@@ -99,7 +101,7 @@ async fn a_version_of_a_span_stays_while_it_has_a_field_that_no_longer_one_has_h
         (9, &[("status_message", "s")]),
         (7, &[("response_model", "m")]),
         (7, &[("response_model", "m")]),
-        (5, &[("response_model", "n"), ("release", "q")]),
+        (5, &[("response_model", "n"), ("status_message", "t")]),
         (5, &[("user_id", "u")]),
     ];
     for (order, staged) in [
@@ -126,6 +128,28 @@ async fn a_version_of_a_span_stays_while_it_has_a_field_that_no_longer_one_has_h
         kept.sort();
         assert_eq!(kept, ["5,,,,u", "7,,,m,", "9,,s,,", "9,r,,,"], "{order:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_a_span_stays_while_it_differs_from_longer_ones_in_what_views_take_from_every_version() {
+    let version = |duration, start, status: &str, service: &str, parent: Option<&str>| {
+        let mut row = span(1, start, duration, duration);
+        row.extend([("status", status.into()), ("service", service.into())]);
+        row.extend(parent.map(|parent| ("parent_span_id", Value::from(parent))));
+        row
+    };
+    let mut fixture = Fixture::new().await;
+    for versions in [
+        [version(9, 10, "ok", "shop", Some("p")), version(8, 10, "error", "shop", Some("p"))],
+        [version(7, 10, "ok", "shop", None), version(6, 10, "ok", "cart", Some("p"))],
+        // Each of these has what some longer one has.
+        [version(5, 10, "ok", "shop", Some("p")), version(4, 10, "error", "cart", None)],
+        [version(3, 11, "ok", "shop", Some("p")), version(2, 11, "error", "shop", None)],
+    ] {
+        fixture.append("spans", &versions).await;
+    }
+    compact(&fixture.lake, "spans", Options::default(), true).await;
+    assert_eq!(ints(&fixture.table("spans"), "duration_ns").await, [3, 6, 7, 8, 9]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
