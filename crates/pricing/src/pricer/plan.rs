@@ -29,7 +29,7 @@ pub enum Unpriced {
     MissingCount(Kind),
     /// It used what its rule has no rate for.
     MissingRate(Kind),
-    /// Part of its tokens has a rate of its own, and nothing counts that part.
+    /// Part of what it used has a rate of its own, and nothing counts that part.
     UncountedPart(Unit),
     /// Parts with different rates overlap, cached and audio for instance, and nothing counts by how much.
     AmbiguousParts,
