@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 use tracewell_pricing::Amount;
+use tracewell_pricing::pricer::CountReading;
 
 use crate::ask::{Answer, Ask, Questions, Row};
 use crate::budget::Budget;
@@ -186,6 +187,7 @@ async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
         apart_usd: Option<Amount>,
         #[serde(default, deserialize_with = "money::read")]
         cost_difference_usd: Option<Amount>,
+        calls_without_fees: i64,
     }
     let sql = format!(
         "SELECT
@@ -195,14 +197,16 @@ async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
     count(cost_difference_usd) AS reported_calls,
     count(*) FILTER (WHERE {DIFFERS}) AS differing_calls,
     sum(abs(cost_difference_usd)) AS apart_usd,
-    sum(cost_difference_usd) AS cost_difference_usd
+    sum(cost_difference_usd) AS cost_difference_usd,
+    count(*) FILTER (WHERE count_reading LIKE '%{left_out}%') AS calls_without_fees
 FROM span_costs
-WHERE {}
+WHERE {window}
     AND {TRAFFIC}
     AND cost_usd IS NOT NULL
 GROUP BY price_source, catalogue, catalogue_version
 ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
-        request.window().condition("start_time")
+        left_out = CountReading::FEES_LEFT_OUT,
+        window = request.window().condition("start_time"),
     );
     let answer =
         questions.ask::<Priced>("Which prices were used, and how costs differ from those reported", sql).await?;
@@ -234,7 +238,16 @@ ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
         number("above reported"),
     ];
     let table = Table { caption: "Prices in force".into(), heads, rows: rows.collect(), queries: vec![answer.number] };
-    Ok(vec![Item::Table(table)])
+    let of_all = |count: fn(&Priced) -> i64| answer.rows.iter().map(count).sum::<i64>();
+    let (calls, without) = (of_all(|row| row.calls), of_all(|row| row.calls_without_fees));
+    let told = format!(
+        "Of {} {} have a price that also charges for what calls do not count, such as searches: such fees are in no \
+         amount. [query {}]",
+        counted(calls, "priced call", "priced calls"),
+        tracewell_blocks::count(without),
+        answer.number
+    );
+    Ok([Item::Table(table)].into_iter().chain((without > 0).then_some(Item::Note(told))).collect())
 }
 
 pub(crate) fn not_known(totals: &Both<Totals>, missing: Answer<Unpriced>) -> Vec<Item> {
