@@ -93,8 +93,8 @@ fn what_a_run_costs_is_of_calls_in_runs() {
     assert!(note(&page, "Per run").ends_with("without $0.00450 of calls in no run"), "{page:#}");
 }
 
-/// Of the six runs of 18 November somebody rejects what 57 proposes, and d8 has a step of a person's; in 58 a proposal is
-/// accepted, and what is rejected in a session without traces is in no run.
+/// Of the six runs of 18 November somebody rejects what 57 proposes, and d8 has a step of a person's; in 58 two proposals
+/// are accepted at once, and what is rejected in a session without traces is in no run.
 #[test]
 fn people_step_in_where_they_decide_against_a_proposal_in_a_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -105,17 +105,23 @@ fn people_step_in_where_they_decide_against_a_proposal_in_a_run() {
     assert_eq!(tile(&coder, label), 0.0);
     assert!(note(&coder, label).contains("1 of 2 decisions"), "{}", note(&coder, label));
 
-    let decision = |seconds, trace, decision: &str| {
-        let source = format!("user_{decision}");
-        record(seconds, trace, "tool_decision", &[("decision", json!(decision)), ("source", json!(source))])
+    let decision = |seconds, trace, tool: &str, decision: &str| {
+        let source = json!(format!("user_{decision}"));
+        let fields = [("tool_name", json!(tool)), ("decision", json!(decision)), ("source", source)];
+        record(seconds, trace, "tool_decision", &fields)
     };
-    let records = [decision(1, Some("57"), "reject"), decision(2, Some("58"), "accept"), decision(3, None, "reject")];
+    let records = [
+        decision(1, Some("57"), "Bash", "reject"),
+        decision(2, Some("58"), "Bash", "accept"),
+        decision(2, Some("58"), "Edit", "accept"),
+        decision(3, None, "Bash", "reject"),
+    ];
     import_records(&data, folder.path(), CODER, &records);
     let step = span("d8", "d8ff", "", 4, &[("mcp.method.name", json!("elicitation/create"))]);
     import(&data, folder.path(), vec![step]);
     let page = report(&data, "quality", "2026-11-18", &["--tz", "UTC"]);
     assert!((tile(&page, label).as_f64().unwrap() - 2.0 / 6.0).abs() < 1e-9, "{page:#}");
-    assert!(note(&page, label).contains("2 of 3 decisions"), "{}", note(&page, label));
+    assert!(note(&page, label).contains("2 of 4 decisions"), "{}", note(&page, label));
 }
 
 /// Published without a server by a price of one's own, and asked again when that price is gone: gpt-4.1 at half the list
