@@ -404,3 +404,26 @@ fn a_month_under_way_is_forecast_from_the_days_before() {
     let days = |seconds: i64| usize::try_from(seconds / DAY).unwrap();
     assert_eq!((columns.len(), begun), (days(until - since), days(today - since) + 1));
 }
+
+/// Run 57 of 18 November is scored twice on the 19th, below the half: it is worth reading once, by the lower score, of the
+/// 18th.
+#[test]
+fn a_low_score_is_of_the_period_of_its_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let given = |name: &str, value: f64| {
+        let trace = format!("{:0>32}", "57");
+        let time = "2026-11-19T10:00:00Z";
+        json!({"name": name, "value": value, "source": "human", "author": "ann", "trace_id": trace, "time": time})
+    };
+    let file = folder.path().join("scores.jsonl");
+    std::fs::write(&file, format!("{}\n{}\n", given("tone", 0.2), given("help", 0.1))).unwrap();
+    text(tracewell(&data, &["score", "import", file.to_str().unwrap(), "--strict"]));
+    let lowest = |day: &str| -> Vec<Value> {
+        let page = report(&data, "quality", day, &["--tz", "UTC"]);
+        let rows = table(&page, "All of one: tracewell runs show").into_iter();
+        rows.filter(|row| row[0] == "lowest score").map(|row| json!(row[1..])).collect()
+    };
+    let run = json!(["00000000000000000000000000000057", "shop-assistant", "help 0.100"]);
+    assert_eq!((lowest("2026-11-18"), lowest("2026-11-19")), (vec![run], vec![]));
+}
