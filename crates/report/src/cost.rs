@@ -60,8 +60,20 @@ struct TableRow {
     unpriced_calls: i64,
     #[serde(deserialize_with = "money::read")]
     cost_usd: Option<Amount>,
+    calls_before: i64,
     #[serde(deserialize_with = "money::read")]
     cost_before_usd: Option<Amount>,
+}
+
+impl TableRow {
+    /// The change against before; not known where all calls of either have no price.
+    fn change(&self) -> Cell {
+        let known = |cost: Option<Amount>, calls: i64| cost.or((calls == 0).then_some(Amount::ZERO));
+        match (known(self.cost_usd, self.calls), known(self.cost_before_usd, self.calls_before)) {
+            (now @ Some(_), before @ Some(_)) => more_money(now, before),
+            _ => money(None),
+        }
+    }
 }
 
 pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page, ReportError> {
@@ -113,7 +125,7 @@ async fn table<A: Ask>(
                 .chain([
                     money(figures.cost_usd),
                     part(figures.cost_usd, whole),
-                    more_money(figures.cost_usd, figures.cost_before_usd),
+                    figures.change(),
                     count(figures.calls),
                     unpriced,
                 ])
@@ -274,4 +286,19 @@ pub(crate) fn not_known(totals: &Both<Totals>, missing: Answer<Unpriced>) -> Vec
         }));
     }
     items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_to_calls_without_a_price_is_not_known() {
+        let dollar: Option<Amount> = "1".parse().ok();
+        let change = |calls, cost_usd, calls_before, cost_before_usd| {
+            TableRow { calls, cost_usd, calls_before, cost_before_usd, ..TableRow::default() }.change().text
+        };
+        assert_eq!([change(2, None, 2, dollar), change(2, dollar, 2, None)], ["—", "—"]);
+        assert_eq!([change(0, None, 2, dollar), change(2, dollar, 0, None)], ["−$1.00", "+$1.00"]);
+    }
 }
