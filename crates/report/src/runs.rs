@@ -180,7 +180,9 @@ LIMIT {each}"
     );
     // What is said of a run is told with the run, whenever it was said.
     let scored = format!(
-        "SELECT judged.trace_id, max(run.service) AS service, min(value) AS score, first_value(name ORDER BY value, name) AS score_name
+        "SELECT
+    judged.trace_id, max(run.service) AS service,
+    min(value) AS score, first_value(name ORDER BY value, name) AS score_name
 FROM {judgements} AS judged
 JOIN (
     SELECT tenant, trace_id, service
