@@ -175,11 +175,12 @@ impl Tier {
             let by_itself = rate(kind).is_some() || kind.parent().is_none() || withheld(kind);
             own[kind as usize] = if by_itself { -1 } else { 0 };
         }
-        let is_fee = |unit: &Unit| matches!(unit.role(), Role::Fee | Role::AudioTime);
-        let only_fee = tier.rates.iter().find(|(unit, rate)| {
-            let side = if unit.name().starts_with("output") { Kind::Output } else { Kind::Input };
-            is_fee(unit) && rate.price > Amount::ZERO && missing.has(side)
-        });
+        let fees = || {
+            let is_fee = |unit: Unit| matches!(unit.role(), Role::Fee | Role::AudioTime);
+            tier.rates.iter().filter(move |(unit, rate)| is_fee(**unit) && rate.price > Amount::ZERO)
+        };
+        let only_fee = fees()
+            .find(|(unit, _)| missing.has(if unit.name().starts_with("output") { Kind::Output } else { Kind::Input }));
         let side = |input: bool| {
             let of_side = || tier.rates.iter().filter(move |(unit, _)| is_input(**unit) == Some(input));
             let known = !missing.has(if input { Kind::Input } else { Kind::Output });
@@ -199,7 +200,7 @@ impl Tier {
             input: side(true),
             output: side(false),
             images_out: rate(Kind::ImageOutput).is_some_and(|own| rate(Kind::Output) != Some(own)),
-            fees: tier.rates.keys().any(is_fee),
+            fees: fees().next().is_some(),
             only_fee: only_fee.map(|(unit, _)| *unit),
             each,
             own,

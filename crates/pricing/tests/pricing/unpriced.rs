@@ -155,4 +155,11 @@ fn how_the_counts_were_read_is_said() {
         "cache_read_tokens at the rate of input_tokens"
     );
     assert_eq!(said(&of("deepseek", "deepseek-chat"), &TOKENS), "cache_read_tokens not reported");
+    // What is free is not left out.
+    let free = r#"{"m": {"litellm_provider": "openai", "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-06,
+        "search_context_cost_per_query": {"search_context_size_low": 0, "search_context_size_medium": 0,
+        "search_context_size_high": 0}}}"#;
+    let plan = Pricer::new(vec![list(free)]).plan(&of("openai", "m"));
+    let quote = plan.price(at("2026-11-01"), &TOKENS).expect("a price");
+    assert_eq!(plan.reading(&quote, &TOKENS).to_string(), "");
 }
