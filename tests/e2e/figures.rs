@@ -40,7 +40,8 @@ fn import_records(data: &Path, folder: &Path, scope: &str, records: &[Value]) {
 
 /// 18 November in India is from the 17th 18:30 to the 18th 18:30 of UTC, and its hours begin at half past one of UTC's:
 /// at 14:00 begin d601 (14:20, 10 500 millionths) and d703 (14:30:01; 500 × 3 + 3 500 × 0.3 + 120 × 15 = 4 350), at
-/// 15:00 d801 (500 × 3 + 4 000 × 0.3 + 200 × 15 = 5 700), at 17:00 5700 (2 300), at 18:00 5800, which has no price.
+/// 15:00 d801 (500 × 3 + 4 000 × 0.3 + 200 × 15 = 5 700), at 17:00 5700 (2 300), at 18:00 5800, which has no price and so
+/// no amount.
 #[test]
 fn hours_are_those_of_a_zone_at_half_past() {
     let folder = tempfile::tempdir().unwrap();
@@ -54,7 +55,7 @@ fn hours_are_those_of_a_zone_at_half_past() {
         .filter(|column| column["value"] != "0")
         .map(|column| [column["label"].clone(), column["value"].clone()])
         .collect();
-    assert_eq!(json!(used), json!([["14:00", "0.01485"], ["15:00", "0.0057"], ["17:00", "0.0023"]]));
+    assert_eq!(json!(used), json!([["14:00", "0.01485"], ["15:00", "0.0057"], ["17:00", "0.0023"], ["18:00", null]]));
     // Of 24 hours 14, 15, 17 and 18 have calls.
     assert!(page["notices"][0].as_str().unwrap().contains("on 20 of 24 hours"), "{}", page["notices"]);
 }
@@ -93,8 +94,8 @@ fn what_a_run_costs_is_of_calls_in_runs() {
     assert!(note(&page, "Per run").ends_with("without $0.00450 of calls in no run"), "{page:#}");
 }
 
-/// Of the six runs of 18 November somebody rejects what 57 proposes, and d8 has a step of a person's; in 58 a proposal is
-/// accepted, and what is rejected in a session without traces is in no run.
+/// Of the six runs of 18 November somebody rejects what 57 proposes, and d8 has a step of a person's; in 58 two proposals
+/// are accepted at once, and what is rejected in a session without traces is in no run.
 #[test]
 fn people_step_in_where_they_decide_against_a_proposal_in_a_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -105,17 +106,23 @@ fn people_step_in_where_they_decide_against_a_proposal_in_a_run() {
     assert_eq!(tile(&coder, label), 0.0);
     assert!(note(&coder, label).contains("1 of 2 decisions"), "{}", note(&coder, label));
 
-    let decision = |seconds, trace, decision: &str| {
-        let source = format!("user_{decision}");
-        record(seconds, trace, "tool_decision", &[("decision", json!(decision)), ("source", json!(source))])
+    let decision = |seconds, trace, tool: &str, decision: &str| {
+        let source = json!(format!("user_{decision}"));
+        let fields = [("tool_name", json!(tool)), ("decision", json!(decision)), ("source", source)];
+        record(seconds, trace, "tool_decision", &fields)
     };
-    let records = [decision(1, Some("57"), "reject"), decision(2, Some("58"), "accept"), decision(3, None, "reject")];
+    let records = [
+        decision(1, Some("57"), "Bash", "reject"),
+        decision(2, Some("58"), "Bash", "accept"),
+        decision(2, Some("58"), "Edit", "accept"),
+        decision(3, None, "Bash", "reject"),
+    ];
     import_records(&data, folder.path(), CODER, &records);
     let step = span("d8", "d8ff", "", 4, &[("mcp.method.name", json!("elicitation/create"))]);
     import(&data, folder.path(), vec![step]);
     let page = report(&data, "quality", "2026-11-18", &["--tz", "UTC"]);
     assert!((tile(&page, label).as_f64().unwrap() - 2.0 / 6.0).abs() < 1e-9, "{page:#}");
-    assert!(note(&page, label).contains("2 of 3 decisions"), "{}", note(&page, label));
+    assert!(note(&page, label).contains("2 of 4 decisions"), "{}", note(&page, label));
 }
 
 /// Published without a server by a price of one's own, and asked again when that price is gone: gpt-4.1 at half the list
@@ -397,4 +404,27 @@ fn a_month_under_way_is_forecast_from_the_days_before() {
     let begun = columns.iter().filter(|column| !column["value"].is_null()).count();
     let days = |seconds: i64| usize::try_from(seconds / DAY).unwrap();
     assert_eq!((columns.len(), begun), (days(until - since), days(today - since) + 1));
+}
+
+/// Run 57 of 18 November is scored twice on the 19th, below the half: it is worth reading once, by the lower score, of the
+/// 18th.
+#[test]
+fn a_low_score_is_of_the_period_of_its_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let given = |name: &str, value: f64| {
+        let trace = format!("{:0>32}", "57");
+        let time = "2026-11-19T10:00:00Z";
+        json!({"name": name, "value": value, "source": "human", "author": "ann", "trace_id": trace, "time": time})
+    };
+    let file = folder.path().join("scores.jsonl");
+    std::fs::write(&file, format!("{}\n{}\n", given("tone", 0.2), given("help", 0.1))).unwrap();
+    text(tracewell(&data, &["score", "import", file.to_str().unwrap(), "--strict"]));
+    let lowest = |day: &str| -> Vec<Value> {
+        let page = report(&data, "quality", day, &["--tz", "UTC"]);
+        let rows = table(&page, "All of one: tracewell runs show").into_iter();
+        rows.filter(|row| row[0] == "lowest score").map(|row| json!(row[1..])).collect()
+    };
+    let run = json!(["00000000000000000000000000000057", "shop-assistant", "help 0.100"]);
+    assert_eq!((lowest("2026-11-18"), lowest("2026-11-19")), (vec![run], vec![]));
 }

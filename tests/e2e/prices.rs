@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::server::{BINARY, Server, sql};
+use crate::server::{BINARY, Server, client, sql};
 
 const OTLP_JSON: &str = "application/json";
 /// 2026-11-16 09:00 UTC.
@@ -135,6 +135,19 @@ async fn a_corrected_price_changes_the_past_and_a_wrong_file_changes_nothing() {
         "{}",
         today["totals"]
     );
+    let asked = async |path: &str, version: &str| {
+        client().get(format!("{}{path}", server.api)).header("tracewell-prices", version).send().await.unwrap()
+    };
+    let report: Value = asked("/v1/reports/cost?period=2026-W47", own).await.json().await.unwrap();
+    assert_eq!(report["totals"]["cost_usd"], "0.003964");
+    let run = format!("/v1/runs/{:032x}", 2);
+    let record: Value = asked(&run, own).await.json().await.unwrap();
+    assert_eq!(record["cost_usd"], "0.003");
+    let page: Value = asked("/v1/runs?costs=true&min_cost=0.001", own).await.json().await.unwrap();
+    assert_eq!((page["runs"].as_array().map(Vec::len), &page["runs"][0]["cost_usd"]), (Some(1), &json!("0.003")));
+    for path in ["/v1/reports/cost", &run, "/v1/runs?costs=true"] {
+        assert_eq!(asked(path, "0000").await.status(), 400, "{path}");
+    }
     std::fs::write(&list, RULE).unwrap();
     assert!(tracewell(&["prices", "import", "--data", place, list.to_str().unwrap()]).status.success());
     while total(&server) != corrected {

@@ -78,10 +78,10 @@ pub(crate) fn why(totals: &Both<Totals>, parts: Option<Split>, query: usize) -> 
 pub(crate) fn driver(group: &Grouped) -> Option<&'static str> {
     let Group { before, now } = group.sides;
     if before.calls == 0 {
-        return Some("new");
+        return Some(if group.unpriced[0] { "without a price before" } else { "new" });
     }
     if now.calls == 0 {
-        return Some("gone");
+        return Some(if group.unpriced[1] { "without a price now" } else { "gone" });
     }
     let parts = split(&[group.sides])?;
     let (name, part) = parts.parts().into_iter().max_by_key(|(_, part)| part.units().unsigned_abs())?;
@@ -106,6 +106,7 @@ mod tests {
         Grouped {
             names: [user, "greet", "gpt-4.1"].map(|name| Some(name.to_owned())).to_vec(),
             sides: Group { before: side(before), now: side(now) },
+            unpriced: [false; 2],
             new_releases: Vec::new(),
             new_versions: Vec::new(),
         }
@@ -117,5 +118,15 @@ mod tests {
     fn users_who_come_and_go_are_volume_and_not_mix() {
         let split = split_by_prompt_and_model(&[group("ann", 4, 0), group("bob", 0, 10)], &BY_USER);
         assert_eq!(split, Some(Split { volume: "6".parse().expect("an amount"), ..Split::default() }));
+    }
+
+    #[test]
+    fn calls_that_lost_their_price_are_not_gone() {
+        let group = |before, now, unpriced| Grouped { unpriced, ..group("ann", before, now) };
+        let told = [(4, 0), (0, 4)]
+            .map(|(before, now)| [[false; 2], [true; 2]].map(|unpriced| driver(&group(before, now, unpriced))));
+        let said = [["gone", "without a price now"], ["new", "without a price before"]];
+        assert_eq!(told, said.map(|said| said.map(Some)));
+        assert_eq!(driver(&group(4, 5, [true; 2])), Some("volume"));
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 use tracewell_pricing::Amount;
+use tracewell_pricing::pricer::CountReading;
 
 use crate::ask::{Answer, Ask, Questions, Row};
 use crate::budget::Budget;
@@ -59,8 +60,20 @@ struct TableRow {
     unpriced_calls: i64,
     #[serde(deserialize_with = "money::read")]
     cost_usd: Option<Amount>,
+    calls_before: i64,
     #[serde(deserialize_with = "money::read")]
     cost_before_usd: Option<Amount>,
+}
+
+impl TableRow {
+    /// The change against before; not known where all calls of either have no price.
+    fn change(&self) -> Cell {
+        let known = |cost: Option<Amount>, calls: i64| cost.or((calls == 0).then_some(Amount::ZERO));
+        match (known(self.cost_usd, self.calls), known(self.cost_before_usd, self.calls_before)) {
+            (now @ Some(_), before @ Some(_)) => more_money(now, before),
+            _ => money(None),
+        }
+    }
 }
 
 pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page, ReportError> {
@@ -112,7 +125,7 @@ async fn table<A: Ask>(
                 .chain([
                     money(figures.cost_usd),
                     part(figures.cost_usd, whole),
-                    more_money(figures.cost_usd, figures.cost_before_usd),
+                    figures.change(),
                     count(figures.calls),
                     unpriced,
                 ])
@@ -186,6 +199,7 @@ async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
         apart_usd: Option<Amount>,
         #[serde(default, deserialize_with = "money::read")]
         cost_difference_usd: Option<Amount>,
+        calls_without_fees: i64,
     }
     let sql = format!(
         "SELECT
@@ -195,14 +209,16 @@ async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
     count(cost_difference_usd) AS reported_calls,
     count(*) FILTER (WHERE {DIFFERS}) AS differing_calls,
     sum(abs(cost_difference_usd)) AS apart_usd,
-    sum(cost_difference_usd) AS cost_difference_usd
+    sum(cost_difference_usd) AS cost_difference_usd,
+    count(*) FILTER (WHERE count_reading LIKE '%{left_out}%') AS calls_without_fees
 FROM span_costs
-WHERE {}
+WHERE {window}
     AND {TRAFFIC}
     AND cost_usd IS NOT NULL
 GROUP BY price_source, catalogue, catalogue_version
 ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
-        request.window().condition("start_time")
+        left_out = CountReading::FEES_LEFT_OUT,
+        window = request.window().condition("start_time"),
     );
     let answer =
         questions.ask::<Priced>("Which prices were used, and how costs differ from those reported", sql).await?;
@@ -234,7 +250,16 @@ ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
         number("above reported"),
     ];
     let table = Table { caption: "Prices in force".into(), heads, rows: rows.collect(), queries: vec![answer.number] };
-    Ok(vec![Item::Table(table)])
+    let of_all = |count: fn(&Priced) -> i64| answer.rows.iter().map(count).sum::<i64>();
+    let (calls, without) = (of_all(|row| row.calls), of_all(|row| row.calls_without_fees));
+    let told = format!(
+        "Of {} {} have a price that also charges for what calls do not count, such as searches: such fees are in no \
+         amount. [query {}]",
+        counted(calls, "priced call", "priced calls"),
+        tracewell_blocks::count(without),
+        answer.number
+    );
+    Ok([Item::Table(table)].into_iter().chain((without > 0).then_some(Item::Note(told))).collect())
 }
 
 pub(crate) fn not_known(totals: &Both<Totals>, missing: Answer<Unpriced>) -> Vec<Item> {
@@ -261,4 +286,19 @@ pub(crate) fn not_known(totals: &Both<Totals>, missing: Answer<Unpriced>) -> Vec
         }));
     }
     items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_to_calls_without_a_price_is_not_known() {
+        let dollar: Option<Amount> = "1".parse().ok();
+        let change = |calls, cost_usd, calls_before, cost_before_usd| {
+            TableRow { calls, cost_usd, calls_before, cost_before_usd, ..TableRow::default() }.change().text
+        };
+        assert_eq!([change(2, None, 2, dollar), change(2, dollar, 2, None)], ["—", "—"]);
+        assert_eq!([change(0, None, 2, dollar), change(2, dollar, 0, None)], ["−$1.00", "+$1.00"]);
+    }
 }

@@ -53,8 +53,12 @@ impl Course {
         })
     }
 
-    fn cost(&self, key: &str) -> Amount {
-        self.steps.get(key).and_then(|step| step.cost_usd).unwrap_or_default()
+    /// What a step cost; `None` where it has calls, and none of them a price.
+    fn cost(&self, key: &str) -> Option<Amount> {
+        match self.steps.get(key) {
+            Some(step) if step.calls > 0 => step.cost_usd,
+            _ => Some(Amount::ZERO),
+        }
     }
 
     /// Steps of the period that have passed without a single call, and how many have passed.
@@ -67,23 +71,25 @@ impl Course {
     /// The picture.
     pub(crate) fn chart(&self) -> Chart {
         let columns: Vec<Column> = self.period.iter().map(|place| self.column(place)).collect();
-        let dearest = self.period.iter().filter(|place| place.has_begun).max_by_key(|place| self.cost(&place.key));
-        let dearest =
-            dearest.map(|place| format!("the dearest is {} with {}", place.label, dollars(self.cost(&place.key))));
+        let begun = self.period.iter().filter(|place| place.has_begun);
+        let dearest = begun.filter_map(|place| Some((self.cost(&place.key)?, place))).max_by_key(|(cost, _)| *cost);
+        let dearest = dearest.map(|(cost, place)| format!("the dearest is {} with {}", place.label, dollars(cost)));
         let description = format!(
             "A column for each of {}; {}. The line is the period before.",
             counted(columns.len() as i64, "step", "steps"),
-            dearest.unwrap_or_else(|| "none has begun".into())
+            dearest.unwrap_or_else(|| "of none the cost is known".into())
         );
         Chart { title: self.title.into(), description, data: Data::Columns(columns), queries: vec![self.query] }
     }
 
     fn column(&self, place: &Place) -> Column {
+        let value = self.cost(&place.key).filter(|_| place.has_begun);
+        let unknown = if place.has_begun { "no price" } else { "not yet" };
         Column {
             label: place.label.clone(),
-            value: place.has_begun.then(|| self.cost(&place.key)),
-            text: if place.has_begun { dollars(self.cost(&place.key)) } else { "not yet".into() },
-            before: place.before.as_deref().map(|key| self.cost(key)),
+            value,
+            text: value.map_or_else(|| unknown.into(), dollars),
+            before: place.before.as_deref().and_then(|key| self.cost(key)),
         }
     }
 
@@ -98,7 +104,7 @@ impl Course {
         let past: Vec<PastDay> = first
             .iter_days()
             .take_while(|date| *date < today)
-            .map(|date| PastDay { weekday: weekday(date), cost: self.cost(&date.to_string()) })
+            .filter_map(|date| Some(PastDay { weekday: weekday(date), cost: self.cost(&date.to_string())? }))
             .collect();
         let left: Vec<DayLeft> =
             request.period.dates().filter(|date| *date >= today).map(|date| left(request, date)).collect();
@@ -244,6 +250,23 @@ mod tests {
         let Data::Columns(columns) = course.chart().data else { panic!("columns") };
         assert_eq!(columns.iter().filter(|column| column.value.is_some()).count(), 3);
         assert_eq!((columns.len(), columns[3].text.as_str()), (7, "not yet"));
+    }
+
+    #[test]
+    fn a_day_whose_calls_have_no_price_is_not_shown_as_free() {
+        // Of four days that are over one has no price: the others cost 2 on average, and three days are to come.
+        let request = request("2026-W47", "UTC", "2026-11-20T00:00:00Z");
+        let mut course = course(
+            &request,
+            &[("2026-11-16", 1, "1"), ("2026-11-17", 3, "0"), ("2026-11-18", 1, "2"), ("2026-11-19", 1, "3")],
+        );
+        course.steps.get_mut("2026-11-17").expect("the day").cost_usd = None;
+        let Data::Columns(columns) = course.chart().data else { panic!("columns") };
+        assert_eq!((columns[1].value, columns[1].text.as_str()), (None, "no price"));
+        assert!(course.silent().0.is_empty());
+        let spent = "6".parse().expect("an amount");
+        let (told, _) = course.forecast(&request, spent).expect("there are past days");
+        assert_eq!((told.expected.to_string().as_str(), told.days), ("12", 3));
     }
 
     #[test]

@@ -213,6 +213,8 @@ pub(crate) struct Grouped {
     /// The values of the dimensions.
     pub(crate) names: Vec<Option<String>>,
     pub(crate) sides: Group,
+    /// Whether calls of before, and of now, have no price: they are in neither side.
+    pub(crate) unpriced: [bool; 2],
     /// Values of `release` and of `prompt_version` of now that were not there before.
     pub(crate) new_releases: Vec<String>,
     pub(crate) new_versions: Vec<String>,
@@ -222,6 +224,7 @@ pub(crate) struct Grouped {
 struct SideRow {
     period: String,
     calls: i64,
+    unpriced_calls: i64,
     #[serde(default, deserialize_with = "money::read")]
     cost_usd: Option<Amount>,
     fresh_tokens: Option<i64>,
@@ -261,7 +264,7 @@ impl SideRow {
     }
 }
 
-/// What `dimensions` tell apart, with what is needed to split the change. Calls without a price are left out.
+/// What `dimensions` tell apart, with what is needed to split the change. Calls without a price are only counted.
 pub(crate) async fn groups<A: Ask>(
     questions: &mut Questions<'_, A>,
     request: &Request,
@@ -275,25 +278,26 @@ pub(crate) async fn groups<A: Ask>(
         "SELECT
     {columns},
     {which} AS period,
-    count(*) AS calls,
+    count(cost_usd) AS calls,
+    count(*) - count(cost_usd) AS unpriced_calls,
     sum(cost_usd) AS cost_usd,
-    sum(input_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0)) AS fresh_tokens,
-    sum(cache_read_tokens) AS read_tokens,
-    sum(cache_write_tokens) AS written_tokens,
-    sum(output_tokens) AS output_tokens,
-    sum({fresh}) AS fresh_usd,
-    sum({read}) AS read_usd,
-    sum({written}) AS written_usd,
-    sum({output}) AS output_usd,
-    array_agg(DISTINCT release) FILTER (WHERE release IS NOT NULL) AS releases,
-    array_agg(DISTINCT prompt_version) FILTER (WHERE prompt_version IS NOT NULL) AS versions
+    sum(input_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0)) {priced}) AS fresh_tokens,
+    sum(cache_read_tokens) {priced}) AS read_tokens,
+    sum(cache_write_tokens) {priced}) AS written_tokens,
+    sum(output_tokens) {priced}) AS output_tokens,
+    sum({fresh}) {priced}) AS fresh_usd,
+    sum({read}) {priced}) AS read_usd,
+    sum({written}) {priced}) AS written_usd,
+    sum({output}) {priced}) AS output_usd,
+    array_agg(DISTINCT release) {priced} AND release IS NOT NULL) AS releases,
+    array_agg(DISTINCT prompt_version) {priced} AND prompt_version IS NOT NULL) AS versions
 FROM span_costs
 WHERE {both}
     AND {TRAFFIC}
-    AND cost_usd IS NOT NULL
 GROUP BY {numbers}",
         columns = Request::columns(dimensions),
         which = which(request),
+        priced = "FILTER (WHERE cost_usd IS NOT NULL",
         fresh = part(&["input", "audio_input", "image_input"]),
         read = part(&["cache_read"]),
         written = part(&["cache_write", "cache_write_5m", "cache_write_1h"]),
@@ -319,9 +323,11 @@ GROUP BY {numbers}",
             now.as_ref().map(of).into_iter().flatten().filter(known).cloned().collect()
         };
         let side = |row: &Option<SideRow>| row.as_ref().map(SideRow::side).unwrap_or_default();
+        let is_unpriced = |row: &Option<SideRow>| row.as_ref().is_some_and(|row| row.unpriced_calls > 0);
         Grouped {
             names,
             sides: Group { before: side(&before), now: side(&now) },
+            unpriced: [is_unpriced(&before), is_unpriced(&now)],
             new_releases: new(|row| &row.releases),
             new_versions: new(|row| &row.versions),
         }

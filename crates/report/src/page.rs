@@ -159,7 +159,7 @@ pub enum Data {
 pub struct Column {
     /// Below it.
     pub label: String,
-    /// How high it is, in US dollars, as exact text; `None` for what has not happened yet.
+    /// How high it is, in US dollars, as exact text; `None` for what has not happened yet or has no price.
     #[serde(default, serialize_with = "money::maybe_text", deserialize_with = "money::read_any")]
     pub value: Option<Amount>,
     /// As people read it.

@@ -31,7 +31,9 @@ impl People {
     count(*) AS decisions,
     count(*) FILTER (WHERE {AGAINST}) AS against
 FROM (
-    SELECT DISTINCT tenant, date, time AS start_time, trace_id, conversation_id, decision
+    -- A record that was sent again is one decision; several tools may be decided on at once.
+    SELECT DISTINCT
+        tenant, date, time AS start_time, service, trace_id, conversation_id, tool_name, tool_call_id, decision
     FROM logs
     WHERE {DECIDED}
 ) AS people

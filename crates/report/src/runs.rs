@@ -9,7 +9,7 @@ use crate::figures::{Both, which};
 use crate::money;
 use crate::page::{Cell, Item, Table, Tile, Tone, head};
 use crate::request::Request;
-use crate::sql::{TRAFFIC, judgements, trial_runs};
+use crate::sql::{TRAFFIC, judgements};
 use crate::words::{against, change, counted, milliseconds, percent, ratio};
 
 /// How runs ended.
@@ -178,16 +178,22 @@ WHERE {window} AND {TRAFFIC} AND status = 'error' AND NOT only_duplicates
 ORDER BY calls DESC, trace_id
 LIMIT {each}"
     );
+    // What is said of a run is told with the run, whenever it was said.
     let scored = format!(
-        "SELECT judged.trace_id, service, value AS score, name AS score_name
-FROM evaluations AS judged
-LEFT JOIN {trials} AS trials ON trials.tenant = judged.tenant AND trials.trace_id = judged.trace_id
-WHERE {window} AND superseded_at IS NULL AND target IN ('run', 'span') AND judged.trace_id IS NOT NULL AND {is_low}
-    AND {judges} AND trials.trace_id IS NULL
+        "SELECT
+    judged.trace_id, max(run.service) AS service,
+    min(value) AS score, first_value(name ORDER BY value, name) AS score_name
+FROM {judgements} AS judged
+JOIN (
+    SELECT tenant, trace_id, service
+    FROM traces
+    WHERE {window} AND {TRAFFIC} AND span_count > 0 AND NOT only_duplicates
+) AS run ON run.tenant = judged.tenant AND run.trace_id = judged.trace_id
+WHERE {is_low} AND {judges}
+GROUP BY judged.tenant, judged.trace_id
 ORDER BY score, trace_id
 LIMIT {each}",
-        trials = trial_runs(request.with_before()),
-        window = request.window().condition("time"),
+        judgements = judgements(request),
         is_low = request.good.is_low("value"),
         judges = request.good.judges(),
     );

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::json::LineDelimitedWriter;
 use futures::TryStreamExt;
 use serde::de::DeserializeOwned;
-use tracewell_query::{Engine, QueryError};
+use tracewell_query::{Engine, QueryError, Session};
 
 /// Answers SQL: an engine in this process, or a server elsewhere.
 pub trait Ask: Sync {
@@ -16,6 +16,13 @@ pub trait Ask: Sync {
 }
 
 impl Ask for Arc<Engine> {
+    async fn ask(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        self.sql(sql).await?.try_collect().await
+    }
+}
+
+/// With what the client has set: by other prices than those in force, for instance.
+impl Ask for Session {
     async fn ask(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
         self.sql(sql).await?.try_collect().await
     }

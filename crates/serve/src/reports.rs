@@ -22,7 +22,7 @@ use tracewell_report::{
 use tracewell_runs::render::markdown;
 
 use crate::runs::{Form, MARKDOWN, json, page, text};
-use crate::sql::failure;
+use crate::sql::{by_prices, failure, status};
 
 /// What reports are made by where nothing else is asked for.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +85,12 @@ async fn fresh(
         Ok(request) => request,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    match produce(&Answers(engine), &request).await {
+    let session = by_prices(&engine, &headers);
+    // Prices that nobody knows are told as what they are: a wrong question.
+    if let Err(error) = session.prepare("SELECT 1", &[]).await {
+        return failure(status(&error), &error.to_string());
+    }
+    match produce(&Answers(session), &request).await {
         Ok(page) => shown(&page, form),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }

@@ -15,7 +15,7 @@ use tracewell_query::Engine;
 use tracewell_runs::render::{Detail, html, markdown, story};
 use tracewell_runs::{Filter, RunsError};
 
-use crate::sql::{JSON, failure, header, status};
+use crate::sql::{JSON, by_prices, failure, header, status};
 
 const HTML: &str = "text/html; charset=utf-8";
 pub(crate) const MARKDOWN: &str = "text/markdown; charset=utf-8";
@@ -25,12 +25,16 @@ pub fn runs_router(engine: Arc<Engine>) -> Router {
     Router::new().route("/v1/runs", get(list)).route("/v1/runs/{id}", get(show)).with_state(engine)
 }
 
-async fn list(State(engine): State<Arc<Engine>>, filter: Result<Query<Filter>, QueryRejection>) -> Response {
+async fn list(
+    State(engine): State<Arc<Engine>>,
+    headers: HeaderMap,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Response {
     let filter = match filter {
         Ok(Query(filter)) => filter,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
     };
-    match tracewell_runs::list(&engine, &filter, now()).await {
+    match tracewell_runs::list(&by_prices(&engine, &headers), &filter, now()).await {
         Ok(page) => json(&page),
         Err(error) => refuse(&error),
     }
@@ -38,7 +42,7 @@ async fn list(State(engine): State<Arc<Engine>>, filter: Result<Query<Filter>, Q
 
 async fn show(State(engine): State<Arc<Engine>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let Some(form) = Form::wanted(&headers) else { return Form::refused() };
-    let record = match tracewell_runs::open(&engine, &id).await {
+    let record = match tracewell_runs::open(&by_prices(&engine, &headers), &id).await {
         Ok(record) => record,
         Err(error) => return refuse(&error),
     };

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tracewell_query::{Engine, QueryError, Rows};
+use tracewell_query::{Engine, QueryError, Rows, Session, Settings};
 use tracewell_requests::body::Asked;
 
 use crate::asked::{Refused, run};
@@ -59,6 +59,12 @@ pub(crate) async fn answer(engine: &Arc<Engine>, mut asked: Asked, headers: &Hea
 
 /// The header that names the version of the prices by which costs are worked out.
 pub const PRICES: HeaderName = HeaderName::from_static("tracewell-prices");
+
+/// Asks `engine` by the prices that `headers` name, else by those in force.
+pub(crate) fn by_prices(engine: &Arc<Engine>, headers: &HeaderMap) -> Session {
+    let prices = Some(header(headers, PRICES)).filter(|version| !version.is_empty()).map(str::to_owned);
+    engine.session(Settings { prices, ..Settings::default() })
+}
 
 /// The header that names the time zone that times are of and shown in.
 pub const TIME_ZONE: HeaderName = HeaderName::from_static("tracewell-time-zone");

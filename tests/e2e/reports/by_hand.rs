@@ -39,6 +39,9 @@ fn costs_and_why_they_changed_are_those_worked_out_by_hand() {
             json!(["-0.013508", "0.0135025", "-0.0046125", "-0.001125", "0", "-0.005743"]),
             "{when}"
         );
+        // Claude and gpt-4.1 charge for searches, too.
+        let notes = json!(pieces(&page, "note")).to_string();
+        assert!(notes.contains("Of 5 priced calls 5 have a price that also charges for what"), "{when}: {notes}");
         let rows = table(&page, "Cost by team, prompt, model");
         let brief: Vec<Vec<&Value>> =
             rows.iter().map(|row| vec![&row[1], &row[2], &row[3], &row[5], &row[6], &row[7]]).collect();

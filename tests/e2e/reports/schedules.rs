@@ -172,6 +172,7 @@ fn settings_of_reports_that_cannot_be_meant_are_refused() {
         ),
         ("[[report.budgets]]\nname = 'x'\nusd = '-1'\nper = 'day'", "is not above zero"),
         ("[[report.destinations]]\nkind = 'store'\nname = 'x'\nfolder = 'spans'", "is a folder of Tracewell"),
+        ("[[report.destinations]]\nkind = 'store'\nname = 'x'\nfolder = 'replays/x'", "is a folder of Tracewell"),
         (
             "[[report.schedules]]\nname = 'x'\nreport = 'cost'\ncron = '0 7 * * MON'\nperiod = 'this-month'",
             "`this-month` is not over when it is due",

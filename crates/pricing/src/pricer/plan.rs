@@ -29,7 +29,7 @@ pub enum Unpriced {
     MissingCount(Kind),
     /// It used what its rule has no rate for.
     MissingRate(Kind),
-    /// Part of its tokens has a rate of its own, and nothing counts that part.
+    /// Part of what it used has a rate of its own, and nothing counts that part.
     UncountedPart(Unit),
     /// Parts with different rates overlap, cached and audio for instance, and nothing counts by how much.
     AmbiguousParts,
@@ -137,6 +137,11 @@ pub struct CountReading {
     pub leaves_out_fees: bool,
 }
 
+impl CountReading {
+    /// How it says that it [leaves out fees](Self::leaves_out_fees).
+    pub const FEES_LEFT_OUT: &str = "fees for what is not counted left out";
+}
+
 impl fmt::Display for CountReading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut said = Vec::new();
@@ -146,7 +151,7 @@ impl fmt::Display for CountReading {
         }
         said.extend(self.read_as_none.iter().map(|kind| format!("{} not reported", kind.name())));
         if self.leaves_out_fees {
-            said.push("fees for what is not counted left out".to_owned());
+            said.push(Self::FEES_LEFT_OUT.to_owned());
         }
         f.write_str(&said.join("; "))
     }

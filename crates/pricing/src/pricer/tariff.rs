@@ -67,6 +67,8 @@ struct Tier {
     images_out: bool,
     /// Things besides tokens are charged that nothing counts.
     fees: bool,
+    /// One of them, where it is all that is charged of what went in or of what came out: pages read, an image made.
+    only_fee: Option<Unit>,
 }
 
 /// What is known of the rates for what went in, or for what came out.
@@ -96,6 +98,9 @@ impl Tariff {
         let tier = self.tier(count(usage.input_tokens));
         tier.check_presence(usage)?;
         let counts = tier.counts(usage)?;
+        if let Some(unit) = tier.only_fee {
+            return Err(Unpriced::UncountedPart(unit));
+        }
         let mut charge = Charge { context_over: tier.over, ..Charge::default() };
         let mut total = 0;
         for ((part, each), count) in charge.parts.iter_mut().zip(&tier.each).zip(counts) {
@@ -170,6 +175,12 @@ impl Tier {
             let by_itself = rate(kind).is_some() || kind.parent().is_none() || withheld(kind);
             own[kind as usize] = if by_itself { -1 } else { 0 };
         }
+        let fees = || {
+            let is_fee = |unit: Unit| matches!(unit.role(), Role::Fee | Role::AudioTime);
+            tier.rates.iter().filter(move |(unit, rate)| is_fee(**unit) && rate.price > Amount::ZERO)
+        };
+        let only_fee = fees()
+            .find(|(unit, _)| missing.has(if unit.name().starts_with("output") { Kind::Output } else { Kind::Input }));
         let side = |input: bool| {
             let of_side = || tier.rates.iter().filter(move |(unit, _)| is_input(**unit) == Some(input));
             let known = !missing.has(if input { Kind::Input } else { Kind::Output });
@@ -189,7 +200,8 @@ impl Tier {
             input: side(true),
             output: side(false),
             images_out: rate(Kind::ImageOutput).is_some_and(|own| rate(Kind::Output) != Some(own)),
-            fees: tier.rates.keys().any(|unit| matches!(unit.role(), Role::Fee | Role::AudioTime)),
+            fees: fees().next().is_some(),
+            only_fee: only_fee.map(|(unit, _)| *unit),
             each,
             own,
             missing,

@@ -3,7 +3,7 @@
 use tracewell_pricing::pricer::MAX_COUNT;
 use tracewell_pricing::{Catalogue, Pricer, Route, Usage};
 
-use crate::{NO_USAGE, at, built_in, rules};
+use crate::{NO_USAGE, at, built_in, list, rules};
 
 fn outcome(pricer: &Pricer, route: &Route<'_>, usage: &Usage) -> String {
     let quote = pricer.price(route, at("2026-11-01"), usage);
@@ -104,6 +104,28 @@ fn what_the_rule_has_no_rate_for_has_no_price() {
     }
 }
 
+/// What they are charged by is not counted, so that no tokens cost something all the same.
+#[test]
+fn what_is_charged_by_pages_hours_or_images_alone_is_not_priced_at_nothing() {
+    let pricer = built_in();
+    let no_tokens = Usage { input_tokens: Some(0), output_tokens: Some(0), ..Usage::default() };
+    for (route, reason) in [
+        (of("mistral_ai", "mistral-ocr-2503"), "uncounted_part: input_document_pages"),
+        (of("openai", "whisper-1"), "uncounted_part: audio_seconds"),
+        // Searches are charged beside tokens.
+        (of("openai", "gpt-4o"), "0"),
+    ] {
+        assert_eq!(outcome(&pricer, &route, &no_tokens), reason, "{route:?}");
+    }
+    let painter =
+        r#"{"painter": {"litellm_provider": "openai", "input_cost_per_token": 5e-06, "output_cost_per_image": 0.04}}"#;
+    let pricer = Pricer::new(vec![list(painter)]);
+    for output_tokens in [None, Some(0)] {
+        let usage = Usage { output_tokens, ..TOKENS };
+        assert_eq!(outcome(&pricer, &of("openai", "painter"), &usage), "uncounted_part: output_images");
+    }
+}
+
 #[test]
 fn only_what_is_known_to_be_free_costs_nothing() {
     let pricer = Pricer::new(vec![
@@ -133,4 +155,11 @@ fn how_the_counts_were_read_is_said() {
         "cache_read_tokens at the rate of input_tokens"
     );
     assert_eq!(said(&of("deepseek", "deepseek-chat"), &TOKENS), "cache_read_tokens not reported");
+    // What is free is not left out.
+    let free = r#"{"m": {"litellm_provider": "openai", "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-06,
+        "search_context_cost_per_query": {"search_context_size_low": 0, "search_context_size_medium": 0,
+        "search_context_size_high": 0}}}"#;
+    let plan = Pricer::new(vec![list(free)]).plan(&of("openai", "m"));
+    let quote = plan.price(at("2026-11-01"), &TOKENS).expect("a price");
+    assert_eq!(plan.reading(&quote, &TOKENS).to_string(), "");
 }

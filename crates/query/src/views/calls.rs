@@ -121,7 +121,10 @@ pub(super) const SPAN_COSTS: View = View {
         ("price_tier", "Service tier that the rule is for, and whether it is for batches."),
         ("price_context_over", "The rates are those of calls with more input tokens than this."),
         ("model_reading", "Which name of the model led to the rule, and how it was read."),
-        ("count_reading", "How the token counts were read where that was a choice."),
+        (
+            "count_reading",
+            "How the token counts were read where that was a choice, and whether fees for what is not counted are left out.",
+        ),
     ],
     uses: &["llm_calls"],
     derived: None,

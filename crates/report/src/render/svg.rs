@@ -143,7 +143,8 @@ fn intervals(estimates: &[Estimate], width: f64) -> (f64, String) {
     let finite = |value: f64| if value.is_finite() { value } else { 0.0 };
     let ends = || estimates.iter().flat_map(|one| [finite(one.low), finite(one.high)]);
     let (low, high) = (ends().fold(0.0, f64::min), ends().fold(f64::MIN_POSITIVE, f64::max));
-    let (high, step) = (low + scale(high - low).0, scale(high - low).1);
+    let step = scale(high - low).1;
+    let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
     let x = |value: f64| left + (finite(value) - low) / (high - low) * (width - left - right);
     let ground = ROW * estimates.len() as f64 + 4.0;
     let mut out = String::new();
@@ -235,6 +236,15 @@ mod tests {
         let (top, step) = scale(0.0432);
         assert!((top - 0.06).abs() < 1e-12 && (step - 0.02).abs() < 1e-12, "{top} {step}");
         assert_eq!([axis(0.02, 0.02), axis(1_500.0, 500.0), axis(2.0, 2.0)], ["$0.02", "$1,500", "$2"]);
+    }
+
+    #[test]
+    fn lines_below_zero_stand_at_round_numbers() {
+        let one = Estimate { label: "x".into(), value: 0.1, low: -0.37, high: 0.6, text: "y".into() };
+        let (_, out) = intervals(&[one], 720.0);
+        let numbers: Vec<&str> =
+            out.split("text-anchor=\"middle\">").skip(1).filter_map(|at| at.split('<').next()).collect();
+        assert_eq!(numbers, ["-0.5", "0.0", "0.5", "1.0"]);
     }
 
     #[test]

@@ -109,7 +109,7 @@ fn is_free(folder: &str) -> Result<(), String> {
     let mut parts = folder.split('/').filter(|part| !part.is_empty());
     let Some(first) = parts.next() else { return Err("a folder is needed, such as `published`".into()) };
     let taken = every_table().iter().any(|table| table.name == first);
-    if taken || ["wal", "price-lists", "price-books"].contains(&first) || folder.contains("..") {
+    if taken || ["wal", "price-lists", "price-books", "replays"].contains(&first) || folder.contains("..") {
         return Err(format!("`{folder}` is a folder of Tracewell; use another, such as `published`"));
     }
     Ok(())
