@@ -1,5 +1,6 @@
 //! What one client asks, one query after the other: its settings, its parameters, its forms of SQL.
 
+mod forms;
 mod parameters;
 mod passed_over;
 
@@ -248,9 +249,13 @@ impl Session {
         {
             return self.statement(context, &sql);
         }
+        if let Some(statement) = explained(&mut statement) {
+            length::check_levels(statement).map_err(|message| QueryError::wrong(SqlErrorKind::TooComplex, message))?;
+        }
         let names = number_parameters(&mut statement)?;
         if let Some(statement) = explained(&mut statement) {
             passed_over::refuse(statement)?;
+            forms::rewrite(statement);
             exact::rewrite(statement);
             zone::rewrite(statement);
         }
