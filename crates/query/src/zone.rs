@@ -104,7 +104,8 @@ fn value(argument: &mut ast::FunctionArg) -> Option<&mut ast::Expr> {
     }
 }
 
-fn literal(expression: &ast::Expr) -> Option<&str> {
+/// The text that stands there in quotes.
+pub(crate) fn literal(expression: &ast::Expr) -> Option<&str> {
     match expression {
         ast::Expr::Value(value) => match &value.value {
             ast::Value::SingleQuotedString(text) => Some(text),

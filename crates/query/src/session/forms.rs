@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, Query, Statement, Value, VisitMut,
-    VisitorMut,
+    BinaryOperator, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, Query, Statement, Value,
+    VisitMut, VisitorMut,
 };
 
-use crate::zone::call;
+use crate::zone::{call, literal};
 
 /// Translates a statement.
 pub(super) fn rewrite(statement: &mut Statement) {
@@ -26,6 +26,7 @@ impl VisitorMut for Forms {
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
         aged(expression);
+        similar(expression);
         ControlFlow::Continue(())
     }
 }
@@ -52,6 +53,39 @@ fn aged(expression: &mut Expr) {
         let today = Expr::Function(call("current_date", []));
         list.args.insert(0, FunctionArg::Unnamed(FunctionArgExpr::Expr(today)));
     }
+}
+
+/// `x SIMILAR TO 'pattern'` as `x ~ 'expression'`: DataFusion takes the pattern for an expression as it is.
+fn similar(expression: &mut Expr) {
+    let Expr::SimilarTo { negated, expr, pattern, escape_char: None } = &*expression else { return };
+    let Some(pattern) = literal(pattern) else { return };
+    let op = if *negated { BinaryOperator::PGRegexNotMatch } else { BinaryOperator::PGRegexMatch };
+    let right = Box::new(Expr::Value(Value::SingleQuotedString(regular(pattern)).into()));
+    *expression = Expr::BinaryOp { left: expr.clone(), op, right };
+}
+
+/// The regular expression for the whole of a text that is similar to `pattern`.
+fn regular(pattern: &str) -> String {
+    let mut regular = String::from("(?s)^(?:");
+    let (mut letters, mut in_class) = (pattern.chars(), false);
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => regular.extend(['\\'].into_iter().chain(letters.next())),
+            letter if in_class => {
+                in_class = letter != ']';
+                regular.push(letter);
+            }
+            '%' => regular.push_str(".*"),
+            '_' => regular.push('.'),
+            '(' => regular.push_str("(?:"),
+            '.' | '^' | '$' => regular.extend(['\\', letter]),
+            letter => {
+                in_class = letter == '[';
+                regular.push(letter);
+            }
+        }
+    }
+    regular + ")$"
 }
 
 #[cfg(test)]
@@ -81,6 +115,12 @@ mod tests {
         {
             assert_eq!(rewritten(refused), refused);
         }
+    }
+
+    #[test]
+    fn what_is_similar_is_matched_as_a_whole() {
+        let expected = r"SELECT a ~ '(?s)^(?:.*\.(?:x|y)[_.]{2}.\%)$', a !~ '(?s)^(?:b)$'";
+        assert_eq!(rewritten(r"SELECT a SIMILAR TO '%.(x|y)[_.]{2}_\%', a NOT SIMILAR TO 'b'"), expected);
     }
 
     #[test]
