@@ -3,6 +3,7 @@
 mod forms;
 mod parameters;
 mod passed_over;
+mod series;
 
 use std::collections::HashMap;
 use std::sync::Arc;

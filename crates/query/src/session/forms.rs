@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     VisitMut, VisitorMut,
 };
 
+use super::series;
 use crate::zone::{call, literal};
 
 /// Translates a statement.
@@ -21,6 +22,7 @@ impl VisitorMut for Forms {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         fetched(query);
+        series::rewrite(query);
         ControlFlow::Continue(())
     }
 
