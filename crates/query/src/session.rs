@@ -1,6 +1,7 @@
 //! What one client asks, one query after the other: its settings, its parameters, its forms of SQL.
 
 mod forms;
+mod names;
 mod parameters;
 mod passed_over;
 mod series;

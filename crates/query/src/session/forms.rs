@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     VisitMut, VisitorMut,
 };
 
-use super::series;
+use super::{names, series};
 use crate::zone::{call, literal};
 
 /// Translates a statement.
@@ -23,6 +23,7 @@ impl VisitorMut for Forms {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         fetched(query);
         series::rewrite(query);
+        names::rewrite(query);
         ControlFlow::Continue(())
     }
 
