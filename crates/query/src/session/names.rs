@@ -1,5 +1,5 @@
-//! Names of casts. `SELECT x, x::text` is two columns of one name to PostgreSQL. DataFusion, to which a cast goes by the
-//! name of what is cast as well, takes no name twice, and adds what rows are ordered by to what is shown.
+//! Names of casts. `SELECT x, x::text` is two columns of one name to PostgreSQL. DataFusion, to which a cast goes by
+//! the name of what is cast as well, takes no name twice, and adds what rows are ordered by to what is shown.
 
 use datafusion::sql::sqlparser::ast::{Expr, Ident, OrderBy, OrderByExpr, OrderByKind, Query, SelectItem, SetExpr};
 
