@@ -258,6 +258,9 @@ impl Session {
         if let Some(statement) = explained(&mut statement) {
             passed_over::refuse(statement)?;
             forms::rewrite(statement);
+            if self.dialect.is_none() {
+                forms::texts(statement);
+            }
             exact::rewrite(statement);
             zone::rewrite(statement);
         }

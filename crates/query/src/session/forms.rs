@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, Query, Statement, Value,
-    VisitMut, VisitorMut,
+    BinaryOperator, DataType, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, Query,
+    Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
 use super::{names, series};
@@ -13,6 +13,18 @@ use crate::zone::{call, literal};
 /// Translates a statement.
 pub(super) fn rewrite(statement: &mut Statement) {
     let _ = statement.visit(&mut Forms);
+}
+
+/// Reads what PostgreSQL has types of its own for as the text that it is here. Its protocol knows them by itself.
+pub(super) fn texts(statement: &mut Statement) {
+    let _ = visit_expressions_mut(statement, |expression: &mut Expr| {
+        if let Expr::Cast { data_type, .. } = expression
+            && matches!(data_type, DataType::JSON | DataType::JSONB | DataType::Uuid)
+        {
+            *data_type = DataType::Text;
+        }
+        ControlFlow::<()>::Continue(())
+    });
 }
 
 struct Forms;
