@@ -1,14 +1,17 @@
 //! The SQL functions beyond DataFusion's own. Those that only the views need have names that start with `tracewell_`.
 
+mod age;
 mod answers;
 mod bounded;
 mod calls;
 mod json;
 mod model_cost;
+mod ordered;
 mod percentile;
 mod price;
 mod scalars;
 mod texts;
+mod to_char;
 mod words;
 mod zones;
 
@@ -28,8 +31,11 @@ pub(crate) use zones::AT_TIME_ZONE;
 pub(crate) fn register(context: &SessionContext) -> Result<()> {
     json::register(context)?;
     zones::register(context);
+    to_char::register(context);
     context.register_udwf(calls::function());
     context.register_udaf(percentile::function(context.udaf("approx_percentile_cont")?));
+    ordered::functions().into_iter().for_each(|function| context.register_udaf(function));
+    context.register_udf(age::function());
     scalars::functions()
         .into_iter()
         .chain(texts::functions())

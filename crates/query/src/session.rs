@@ -1,7 +1,10 @@
 //! What one client asks, one query after the other: its settings, its parameters, its forms of SQL.
 
+mod forms;
+mod names;
 mod parameters;
 mod passed_over;
+mod series;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -248,9 +251,16 @@ impl Session {
         {
             return self.statement(context, &sql);
         }
+        if let Some(statement) = explained(&mut statement) {
+            length::check_levels(statement).map_err(|message| QueryError::wrong(SqlErrorKind::TooComplex, message))?;
+        }
         let names = number_parameters(&mut statement)?;
         if let Some(statement) = explained(&mut statement) {
             passed_over::refuse(statement)?;
+            forms::rewrite(statement);
+            if self.dialect.is_none() {
+                forms::texts(statement);
+            }
             exact::rewrite(statement);
             zone::rewrite(statement);
         }

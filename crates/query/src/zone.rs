@@ -22,6 +22,19 @@ pub(crate) fn is_utc(zone: &str) -> bool {
     ["utc", "etc/utc", "gmt", "z", "+00:00"].iter().any(|name| name.eq_ignore_ascii_case(zone))
 }
 
+/// A time with its seconds, where it is written without them, as in `2026-11-20 10:30+01`.
+pub(crate) fn with_seconds(text: &str) -> Option<String> {
+    const SHAPE: &str = "0000-00-00 00:00";
+    let (minutes, rest) = text.split_at_checked(SHAPE.len())?;
+    let fits = |(found, shape): (u8, u8)| match shape {
+        b'0' => found.is_ascii_digit(),
+        b' ' => matches!(found, b' ' | b'T' | b't'),
+        sign => found == sign,
+    };
+    let is_time = minutes.bytes().zip(SHAPE.bytes()).all(fits) && !rest.starts_with([':', '.']);
+    is_time.then(|| format!("{minutes}:00{rest}"))
+}
+
 /// Gives the tables and views of `context` times in `zone`.
 pub(crate) async fn show_times_in(context: &SessionContext, zone: &str) -> Result<()> {
     let schema = context.catalog("tracewell").and_then(|catalog| catalog.schema("public"));
@@ -91,7 +104,8 @@ fn value(argument: &mut ast::FunctionArg) -> Option<&mut ast::Expr> {
     }
 }
 
-fn literal(expression: &ast::Expr) -> Option<&str> {
+/// The text that stands there in quotes.
+pub(crate) fn literal(expression: &ast::Expr) -> Option<&str> {
     match expression {
         ast::Expr::Value(value) => match &value.value {
             ast::Value::SingleQuotedString(text) => Some(text),
@@ -101,7 +115,8 @@ fn literal(expression: &ast::Expr) -> Option<&str> {
     }
 }
 
-fn call(name: &str, arguments: [ast::Expr; 2]) -> ast::Function {
+/// A call by name.
+pub(crate) fn call<const N: usize>(name: &str, arguments: [ast::Expr; N]) -> ast::Function {
     let args = arguments.map(|value| ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(value)));
     ast::Function {
         name: ast::ObjectName::from(vec![ast::Ident::new(name)]),
@@ -116,5 +131,26 @@ fn call(name: &str, arguments: [ast::Expr; 2]) -> ast::Function {
         null_treatment: None,
         over: None,
         within_group: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_seconds_is_one_of_a_whole_minute() {
+        for (written, expected) in [
+            ("2026-11-20 10:30", Some("2026-11-20 10:30:00")),
+            ("2026-11-20T10:30Z", Some("2026-11-20T10:30:00Z")),
+            ("2026-11-20 10:30+01", Some("2026-11-20 10:30:00+01")),
+            ("2026-11-20 10:30 Europe/Berlin", Some("2026-11-20 10:30:00 Europe/Berlin")),
+            ("2026-11-20 10:30:15", None),
+            ("2026-11-20 10", None),
+            ("2026-11-20", None),
+            ("chat at 10:30, 2026", None),
+        ] {
+            assert_eq!(with_seconds(written).as_deref(), expected, "{written}");
+        }
     }
 }

@@ -136,7 +136,7 @@ const HINTS: [(&[&str], &str); 3] = [
         "where the clocks change, a local time is there twice or not at all; write its offset, as in \
          '2026-03-29 02:30:00+01:00'",
     ),
-    (&["': error parsing time"], "a time of day has its seconds, as in '2026-03-29 02:30:00'"),
+    (&["': error parsing time"], "a time of day has its minutes, as in '2026-03-29 02:30'"),
     (
         &["table function 'unnest'"],
         "a list has a row for each of its items by `SELECT span_id, unnest(finish_reasons) FROM llm_calls`",
@@ -177,8 +177,8 @@ mod tests {
         assert_eq!(kind_of(&ArrowError::IoError("disk".into(), std::io::Error::other("gone"))), None);
         assert_eq!(kind_of_message("Regular expression did not compile: ("), SqlErrorKind::InvalidRegex);
         assert_eq!(kind_of_message("step must not be 0"), SqlErrorKind::InvalidArgument);
-        let minutes = hint("Error parsing timestamp from '2026-11-18 09:00': error parsing time").unwrap();
-        assert!(minutes.contains("seconds"), "{minutes}");
+        let minutes = hint("Error parsing timestamp from '2026-11-18 09': error parsing time").unwrap();
+        assert!(minutes.contains("has its minutes"), "{minutes}");
         assert_eq!(hint(&time.to_string()), None);
     }
 }

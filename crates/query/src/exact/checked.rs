@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr_common::datum::apply;
 
 use super::numeric::Numeric;
+use crate::zone::with_seconds;
 
 /// Functions whose arguments are of one type, which is that of the result.
 const OF_ONE_TYPE: [&str; 6] = ["coalesce", "nvl", "nullif", "greatest", "least", "make_array"];
@@ -72,6 +73,7 @@ impl FunctionRewrite for Exact {
                 compare(std::iter::once(expr.as_mut()).chain(list).collect(), schema, options)
             }
             Expr::Case(case) => agree_in_case(case, schema),
+            Expr::Cast(to) if matches!(to.field.data_type(), DataType::Timestamp(..)) => complete(&mut to.expr),
             _ => false,
         };
         Ok(if changed { Transformed::yes(expression) } else { Transformed::no(expression) })
@@ -104,7 +106,27 @@ fn has_room(value: &mut Expr, schema: &DFSchema) -> bool {
 /// Makes what is compared agree; whether it did not.
 fn compare(mut expressions: Vec<&mut Expr>, schema: &DFSchema, options: &ConfigOptions) -> bool {
     let days = begin(expressions.iter_mut().map(|expression| &mut **expression), schema, options);
-    agree(expressions, schema) || days
+    let times = complete_all(expressions.iter_mut().map(|expression| &mut **expression), schema);
+    agree(expressions, schema) || days || times
+}
+
+/// Gives the times their seconds that are written without them and compared with a time; whether there were any.
+fn complete_all<'a>(expressions: impl IntoIterator<Item = &'a mut Expr>, schema: &DFSchema) -> bool {
+    let all = with_types(expressions, schema);
+    let any = all.iter().any(|(_, data_type)| matches!(data_type, DataType::Timestamp(..)));
+    any && all.into_iter().fold(false, |changed, (expression, _)| complete(expression) || changed)
+}
+
+/// Gives a time its seconds that is written without them; whether it is one.
+fn complete(expression: &mut Expr) -> bool {
+    let Expr::Literal(ScalarValue::Utf8(Some(text)), _) = expression else { return false };
+    match with_seconds(text) {
+        Some(whole) => {
+            *text = whole;
+            true
+        }
+        None => false,
+    }
 }
 
 /// Makes days the times at which they begin in the session's zone, where one of the expressions is a time; whether there

@@ -131,14 +131,14 @@ impl ScalarUDFImpl for DateBin {
     }
 }
 
-fn read(zone: &str) -> Result<Tz> {
+pub(super) fn read(zone: &str) -> Result<Tz> {
     zone.parse().or_else(|_| {
         plan_err!("`{zone}` is no time zone; give a name such as Europe/Berlin, or an offset such as +02:00")
     })
 }
 
 /// How many of a unit are a second.
-const fn of_second(unit: TimeUnit) -> i64 {
+pub(super) const fn of_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,
         TimeUnit::Millisecond => 1_000,
@@ -148,7 +148,7 @@ const fn of_second(unit: TimeUnit) -> i64 {
 }
 
 /// To the second.
-fn naive(value: i64, unit: TimeUnit) -> Option<NaiveDateTime> {
+pub(super) fn naive(value: i64, unit: TimeUnit) -> Option<NaiveDateTime> {
     Some(DateTime::from_timestamp(value.div_euclid(of_second(unit)), 0)?.naive_utc())
 }
 
@@ -157,7 +157,7 @@ fn in_unit(offset: FixedOffset, unit: TimeUnit) -> i64 {
 }
 
 /// What the clocks show at these moments, as times without a zone.
-fn shown(moments: &ArrayRef, unit: TimeUnit, clock: Tz) -> Result<ArrayRef> {
+pub(super) fn shown(moments: &ArrayRef, unit: TimeUnit, clock: Tz) -> Result<ArrayRef> {
     let moments = cast(&cast(moments, &DataType::Timestamp(unit, Some("UTC".into())))?, &DataType::Int64)?;
     let shown: Int64Array = moments
         .as_primitive::<Int64Type>()

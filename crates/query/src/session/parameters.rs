@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast::{self, Visit, Visitor, visit_expressions, v
 use super::{Parameter, plan};
 use crate::error::{QueryError, SqlErrorKind};
 use crate::exact;
+use crate::zone::with_seconds;
 
 /// What stands behind any number of `EXPLAIN`.
 pub(super) fn explained(mut statement: &mut Statement) -> Option<&mut ast::Statement> {
@@ -155,6 +156,12 @@ pub(super) fn bind(
                     let name = &parameters[position].name;
                     let message = format!("parameter ${name} cannot be read as {wanted}: {why}");
                     QueryError::wrong(SqlErrorKind::InvalidValue, message)
+                };
+                let value = match (&wanted, value) {
+                    (DataType::Timestamp(..), ScalarValue::Utf8(Some(text))) => {
+                        ScalarValue::Utf8(Some(with_seconds(&text).unwrap_or(text)))
+                    }
+                    (_, value) => value,
                 };
                 let read = value.cast_to(&wanted).map_err(|error| refused(&error.strip_backtrace()))?;
                 // A cast cuts off what stands behind the point.

@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Statement, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, Statement, TableFactor, Visit, Visitor};
 
 use crate::error::{QueryError, SqlError, SqlErrorKind};
+use crate::zone::literal;
 
 /// Refuses a statement that asks for what would not be done.
 pub(super) fn refuse(statement: &Statement) -> Result<(), QueryError> {
@@ -34,6 +35,18 @@ impl Visitor for PassedOver {
             _ => ControlFlow::Continue(()),
         }
     }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Self::Break> {
+        match expression {
+            Expr::SimilarTo { pattern, escape_char, .. } if escape_char.is_some() || literal(pattern).is_none() => {
+                ControlFlow::Break((
+                    "SIMILAR TO with ESCAPE, or a pattern that is no text",
+                    "`~` takes regular expressions",
+                ))
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -53,6 +66,8 @@ mod tests {
         assert!(refused(sampled).unwrap().starts_with("TABLESAMPLE is not supported"));
         let numbered = "SELECT * FROM generate_series(1, 3) WITH ORDINALITY";
         assert!(refused(numbered).unwrap().starts_with("WITH ORDINALITY is not supported"));
-        assert_eq!(refused("SELECT * FROM generate_series(1, 3), (SELECT 1) AS s"), None);
+        assert!(refused("SELECT 1 WHERE a SIMILAR TO b").unwrap().starts_with("SIMILAR TO with"));
+        assert!(refused("SELECT a SIMILAR TO 'x' ESCAPE '!'").unwrap().starts_with("SIMILAR TO with"));
+        assert_eq!(refused("SELECT a SIMILAR TO 'x' FROM generate_series(1, 3), (SELECT 1) AS s"), None);
     }
 }

@@ -1,0 +1,167 @@
+//! `to_char` by PostgreSQL's patterns, such as `YYYY-MM-DD HH24:MI:SS`, beside those of `strftime`, which have a `%`.
+
+mod pattern;
+
+use std::sync::Arc;
+
+use arrow::array::timezone::Tz;
+use chrono::{Offset, TimeDelta, TimeZone};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, IntervalMonthDayNanoArray, StringArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
+use datafusion::common::utils::take_function_args;
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::prelude::SessionContext;
+
+use self::pattern::{Pattern, Shown};
+use super::zones::{naive, of_second, read};
+
+const NAME: &str = "to_char";
+const DAY_SECONDS: i64 = 86_400;
+
+/// Puts it in place of the one that knows patterns of `strftime` only.
+pub(super) fn register(context: &SessionContext) {
+    let inner = context.state().scalar_functions().get(NAME).cloned();
+    if let Some(inner) = inner {
+        context
+            .register_udf(ScalarUDF::from(ToChar { inner, signature: Signature::user_defined(Volatility::Immutable) }));
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ToChar {
+    inner: Arc<ScalarUDF>,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for ToChar {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let [value, _] = take_function_args(NAME, types)?;
+        let value = match value {
+            time if time.is_temporal() => time.clone(),
+            DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                DataType::Timestamp(TimeUnit::Nanosecond, None)
+            }
+            other => return plan_err!("to_char writes times, not {other}; round(x, 2)::text writes a number"),
+        };
+        Ok(vec![value, DataType::Utf8])
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.inner.documentation()
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = arguments.number_rows;
+        let [value, pattern] = take_function_args(NAME, &arguments.args)?;
+        let times = Times::of(&value.to_array(rows)?)?;
+        let patterns = pattern.to_array(rows)?;
+        let patterns = patterns.as_string::<i32>();
+        let inner = if patterns.iter().flatten().any(is_of_strftime) {
+            Some(self.inner.invoke_with_args(arguments)?.into_array(rows)?)
+        } else {
+            None
+        };
+        let inner = inner.as_ref().map(|inner| inner.as_string::<i32>());
+        let mut known: Option<(&str, Pattern)> = None;
+        let mut written = Vec::with_capacity(rows);
+        for (row, text) in patterns.iter().enumerate() {
+            written.push(match (text, inner) {
+                // As PostgreSQL has it.
+                (None | Some(""), _) => None,
+                (Some(text), Some(inner)) if is_of_strftime(text) => {
+                    inner.is_valid(row).then(|| inner.value(row).to_owned())
+                }
+                (Some(text), _) => {
+                    let pattern = match known.take() {
+                        Some((same, pattern)) if same == text => pattern,
+                        _ => Pattern::read(text),
+                    };
+                    let shown = times.shown(row).map(|shown| pattern.write(&shown)).transpose()?;
+                    known = Some((text, pattern));
+                    shown
+                }
+            });
+        }
+        Ok(ColumnarValue::Array(Arc::new(StringArray::from(written))))
+    }
+}
+
+/// DataFusion's own words for durations are kept too.
+fn is_of_strftime(pattern: &str) -> bool {
+    pattern.contains('%') || ["iso8601", "pretty"].iter().any(|known| known.eq_ignore_ascii_case(pattern))
+}
+
+fn numbers(values: &ArrayRef) -> Result<Int64Array> {
+    Ok(cast(values, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+}
+
+/// A column of times, or of spans of time.
+enum Times {
+    Moments(Int64Array, TimeUnit, Option<Tz>),
+    Lengths(Int64Array, TimeUnit),
+    Intervals(IntervalMonthDayNanoArray),
+}
+
+impl Times {
+    fn of(values: &ArrayRef) -> Result<Self> {
+        Ok(match values.data_type() {
+            DataType::Timestamp(unit, zone) => {
+                Self::Moments(numbers(values)?, *unit, zone.as_deref().map(read).transpose()?)
+            }
+            DataType::Duration(unit) => Self::Lengths(numbers(values)?, *unit),
+            DataType::Time32(_) | DataType::Time64(_) => {
+                let nanos = cast(values, &DataType::Time64(TimeUnit::Nanosecond))?;
+                Self::Lengths(numbers(&nanos)?, TimeUnit::Nanosecond)
+            }
+            DataType::Interval(_) => {
+                let intervals = cast(values, &DataType::Interval(IntervalUnit::MonthDayNano))?;
+                Self::Intervals(intervals.as_primitive::<IntervalMonthDayNanoType>().clone())
+            }
+            _ => {
+                let seconds = cast(values, &DataType::Timestamp(TimeUnit::Second, None))?;
+                Self::Moments(numbers(&seconds)?, TimeUnit::Second, None)
+            }
+        })
+    }
+
+    /// `None` where it is NULL, or beyond the calendar.
+    fn shown(&self, row: usize) -> Option<Shown> {
+        match self {
+            Self::Moments(values, unit, zone) => {
+                let value = values.is_valid(row).then(|| values.value(row))?;
+                let utc = naive(value, *unit)?;
+                let offset = zone.map(|zone| zone.offset_from_utc_datetime(&utc).fix().local_minus_utc());
+                let local = utc.checked_add_signed(TimeDelta::seconds(offset.unwrap_or(0).into()))?;
+                let nanos = value.rem_euclid(of_second(*unit)) * (1_000_000_000 / of_second(*unit));
+                Some(Shown::at(local, nanos, offset))
+            }
+            Self::Lengths(values, unit) => {
+                let value = values.is_valid(row).then(|| values.value(row))?;
+                let (second, part) = (value / of_second(*unit), value % of_second(*unit));
+                let nanos = part * (1_000_000_000 / of_second(*unit));
+                Some(Shown::span(0, second / DAY_SECONDS, second % DAY_SECONDS, nanos))
+            }
+            Self::Intervals(values) => {
+                let value = values.is_valid(row).then(|| values.value(row))?;
+                let (second, nanos) = (value.nanoseconds / 1_000_000_000, value.nanoseconds % 1_000_000_000);
+                Some(Shown::span(value.months.into(), value.days.into(), second, nanos))
+            }
+        }
+    }
+}

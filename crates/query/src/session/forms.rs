@@ -1,0 +1,145 @@
+//! Forms of SQL that PostgreSQL knows and DataFusion does not, in terms of those it knows.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, DataType, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, Query,
+    Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
+};
+
+use super::{names, series};
+use crate::zone::{call, literal};
+
+/// Translates a statement.
+pub(super) fn rewrite(statement: &mut Statement) {
+    let _ = statement.visit(&mut Forms);
+}
+
+/// Reads what PostgreSQL has types of its own for as the text that it is here. Its protocol knows them by itself.
+pub(super) fn texts(statement: &mut Statement) {
+    let _ = visit_expressions_mut(statement, |expression: &mut Expr| {
+        if let Expr::Cast { data_type, .. } = expression
+            && matches!(data_type, DataType::JSON | DataType::JSONB | DataType::Uuid)
+        {
+            *data_type = DataType::Text;
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+struct Forms;
+
+impl VisitorMut for Forms {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        fetched(query);
+        series::rewrite(query);
+        names::rewrite(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        aged(expression);
+        similar(expression);
+        ControlFlow::Continue(())
+    }
+}
+
+/// `FETCH FIRST n ROWS ONLY` as `LIMIT n`. The planner refuses the other kinds, and both at once.
+fn fetched(query: &mut Query) {
+    if !matches!(&query.fetch, Some(Fetch { with_ties: false, percent: false, .. })) {
+        return;
+    }
+    let nothing = LimitClause::LimitOffset { limit: None, offset: None, limit_by: Vec::new() };
+    if let LimitClause::LimitOffset { limit: limit @ None, .. } = query.limit_clause.get_or_insert(nothing) {
+        let one = || Expr::Value(Value::Number("1".into(), false).into());
+        *limit = query.fetch.take().map(|fetch| fetch.quantity.unwrap_or_else(one));
+    }
+}
+
+/// `age(time)` as `age(current_date(), time)`.
+fn aged(expression: &mut Expr) {
+    if let Expr::Function(function) = expression
+        && function.name.to_string().eq_ignore_ascii_case("age")
+        && let FunctionArguments::List(list) = &mut function.args
+        && list.args.len() == 1
+    {
+        let today = Expr::Function(call("current_date", []));
+        list.args.insert(0, FunctionArg::Unnamed(FunctionArgExpr::Expr(today)));
+    }
+}
+
+/// `x SIMILAR TO 'pattern'` as `x ~ 'expression'`: DataFusion takes the pattern for an expression as it is.
+fn similar(expression: &mut Expr) {
+    let Expr::SimilarTo { negated, expr, pattern, escape_char: None } = &*expression else { return };
+    let Some(pattern) = literal(pattern) else { return };
+    let op = if *negated { BinaryOperator::PGRegexNotMatch } else { BinaryOperator::PGRegexMatch };
+    let right = Box::new(Expr::Value(Value::SingleQuotedString(regular(pattern)).into()));
+    *expression = Expr::BinaryOp { left: expr.clone(), op, right };
+}
+
+/// The regular expression for the whole of a text that is similar to `pattern`.
+fn regular(pattern: &str) -> String {
+    let mut regular = String::from("(?s)^(?:");
+    let (mut letters, mut in_class) = (pattern.chars(), false);
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => regular.extend(['\\'].into_iter().chain(letters.next())),
+            letter if in_class => {
+                in_class = letter != ']';
+                regular.push(letter);
+            }
+            '%' => regular.push_str(".*"),
+            '_' => regular.push('.'),
+            '(' => regular.push_str("(?:"),
+            '.' | '^' | '$' => regular.extend(['\\', letter]),
+            letter => {
+                in_class = letter == '[';
+                regular.push(letter);
+            }
+        }
+    }
+    regular + ")$"
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    use super::*;
+
+    fn rewritten(sql: &str) -> String {
+        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("it is SQL");
+        rewrite(&mut statements[0]);
+        statements[0].to_string()
+    }
+
+    #[test]
+    fn rows_that_are_fetched_are_a_limit_wherever_it_stands() {
+        for (sql, expected) in [
+            ("SELECT a FROM t FETCH FIRST 3 ROWS ONLY", "SELECT a FROM t LIMIT 3"),
+            ("SELECT a FROM t OFFSET 2 ROWS FETCH NEXT ROW ONLY", "SELECT a FROM t LIMIT 1 OFFSET 2 ROWS"),
+            ("SELECT 1 IN (SELECT a FROM t FETCH FIRST $1 ROWS ONLY)", "SELECT 1 IN (SELECT a FROM t LIMIT $1)"),
+        ] {
+            assert_eq!(rewritten(sql), expected);
+        }
+        for refused in
+            ["SELECT a FROM t FETCH FIRST 3 ROWS WITH TIES", "SELECT a FROM t LIMIT 2 FETCH FIRST 3 ROWS ONLY"]
+        {
+            assert_eq!(rewritten(refused), refused);
+        }
+    }
+
+    #[test]
+    fn what_is_similar_is_matched_as_a_whole() {
+        let expected = r"SELECT a ~ '(?s)^(?:.*\.(?:x|y)[_.]{2}.\%)$', a !~ '(?s)^(?:b)$'";
+        assert_eq!(rewritten(r"SELECT a SIMILAR TO '%.(x|y)[_.]{2}_\%', a NOT SIMILAR TO 'b'"), expected);
+    }
+
+    #[test]
+    fn an_age_is_one_of_today() {
+        assert_eq!(rewritten("SELECT age(a), age(a, b)"), "SELECT age(current_date(), a), age(a, b)");
+    }
+}

@@ -1,0 +1,128 @@
+//! `FROM generate_series(…) AS g` and `FROM unnest(…) AS x`: to PostgreSQL the name is that of the column too. To
+//! DataFusion the column of a series is `value`, whatever the series is called.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, OrderBy, Query, Select, SelectItem, SetExpr, TableAliasColumnDef, TableFactor, visit_expressions_mut,
+};
+
+const SERIES: [&str; 2] = ["generate_series", "range"];
+const COLUMN: &str = "value";
+
+/// Reads the name of a series as that of its column.
+pub(super) fn rewrite(query: &mut Query) {
+    let Query { body, order_by, .. } = query;
+    selects(body, order_by.as_mut());
+}
+
+fn selects(body: &mut SetExpr, order_by: Option<&mut OrderBy>) {
+    match body {
+        SetExpr::Select(select) => named(select, order_by),
+        SetExpr::SetOperation { left, right, .. } => {
+            selects(left, None);
+            selects(right, None);
+        }
+        _ => {}
+    }
+}
+
+fn named(select: &mut Select, order_by: Option<&mut OrderBy>) {
+    let tables = select.from.iter_mut().flat_map(|tables| {
+        std::iter::once(&mut tables.relation).chain(tables.joins.iter_mut().map(|join| &mut join.relation))
+    });
+    let names: Vec<Ident> = tables.filter_map(of_series).collect();
+    if names.is_empty() {
+        return;
+    }
+    let mut shown = false;
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(expression) = item
+            && let Some(alias) = goes_by(expression).filter(|name| names.contains(name)).cloned()
+        {
+            *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias };
+        }
+        shown |= matches!(item, SelectItem::ExprWithAlias { alias, .. } if names.contains(alias));
+    }
+    let column = |expression: &mut Expr| {
+        if let Expr::Identifier(name) = expression
+            && names.contains(name)
+        {
+            *expression = Expr::CompoundIdentifier(vec![name.clone(), Ident::new(COLUMN)]);
+        }
+        ControlFlow::<()>::Continue(())
+    };
+    let _ = visit_expressions_mut(select, column);
+    // Rows are ordered by what is shown under a name, where there is such.
+    if let Some(order_by) = order_by.filter(|_| !shown) {
+        let _ = visit_expressions_mut(order_by, column);
+    }
+}
+
+/// The name that PostgreSQL shows a column under, or a cast of one.
+fn goes_by(expression: &Expr) -> Option<&Ident> {
+    match expression {
+        Expr::Identifier(name) => Some(name),
+        Expr::Cast { expr, .. } => goes_by(expr),
+        _ => None,
+    }
+}
+
+/// The name of a series whose column has none of its own. That of a list is given to its column.
+fn of_series(table: &mut TableFactor) -> Option<Ident> {
+    match table {
+        TableFactor::Table { name, alias: Some(alias), args: Some(_), .. } if alias.columns.is_empty() => {
+            let function = name.to_string();
+            SERIES.iter().any(|known| known.eq_ignore_ascii_case(&function)).then(|| alias.name.clone())
+        }
+        TableFactor::UNNEST { alias: Some(alias), array_exprs, .. } if array_exprs.len() == 1 => {
+            if alias.columns.is_empty() {
+                alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+            }
+            None
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::ast::Statement;
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_series_is_that_of_its_column() {
+        for (sql, expected) in [
+            ("SELECT g FROM generate_series(1, 3) AS g", "SELECT g.value AS g FROM generate_series(1, 3) AS g"),
+            (
+                "SELECT g + 1 AS n FROM a JOIN generate_series(1, 3) AS g ON g = a.x GROUP BY g ORDER BY g",
+                "SELECT g.value + 1 AS n FROM a JOIN generate_series(1, 3) AS g ON g.value = a.x \
+                 GROUP BY g.value ORDER BY g.value",
+            ),
+            (
+                "SELECT g::date FROM generate_series(1, 3) AS g ORDER BY g",
+                "SELECT g.value::DATE AS g FROM generate_series(1, 3) AS g ORDER BY g",
+            ),
+            ("SELECT x FROM unnest(a) AS x", "SELECT x FROM UNNEST(a) AS x (x)"),
+        ] {
+            assert_eq!(rewritten(sql), expected);
+        }
+        for same in [
+            "SELECT n FROM generate_series(1, 3) AS g (n)",
+            "SELECT g.value FROM generate_series(1, 3) AS g",
+            "SELECT g FROM spans AS g",
+        ] {
+            assert_eq!(rewritten(same), same);
+        }
+    }
+
+    fn rewritten(sql: &str) -> String {
+        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("it is SQL");
+        let Statement::Query(query) = &mut statements[0] else { panic!("{sql} is no query") };
+        rewrite(query);
+        statements[0].to_string()
+    }
+}
