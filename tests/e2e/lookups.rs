@@ -58,7 +58,7 @@ async fn a_trace_that_is_looked_up_is_what_it_is_among_all_others() {
     }
 }
 
-/// With this memory for queries, parts have 8,192 rows at most: of these traces there are five parts.
+/// With this memory for queries there are three parts of these traces: calls are thought to take 32 KiB, others 8 KiB.
 const MEMORY: &str = "256MiB";
 const TRACES: u64 = 12_000;
 

@@ -66,7 +66,12 @@ impl DatedProvider {
         self.source.view.sources().last_start
     }
 
-    /// The tables of spans and log records alone.
+    /// How many spans and records there are of `day`.
+    pub(crate) fn rows_of(&self, day: Day) -> u64 {
+        self.source.view.sources().rows(day)
+    }
+
+    /// The tables of spans and log records alone, without those that are empty.
     pub(crate) fn facts(&self) -> Result<SessionContext> {
         self.source.lookups()
     }

@@ -30,8 +30,9 @@ use crate::provider::{constant, is_lookup};
 const MOST_ROWS: usize = 500;
 /// Runs that are looked up one by one.
 const MOST_IDS: usize = 2_000;
-/// The first moment is so long before the newest row, and each further one so many times longer.
-const FIRST_MICROS: i64 = 60_000_000;
+/// Spans that a run is thought to have: the first moment is so far back as those of the runs that are wanted reach, and
+/// each further one so many times farther.
+const SPANS_OF_A_RUN: usize = 16;
 const TIMES: i64 = 4;
 /// Where single runs are too many: the newest dates that are tried, one after the other.
 const DATES: [usize; 2] = [1, 8];
@@ -110,10 +111,18 @@ impl<'a> Newest<'a> {
         let (Some(first), Some(last)) = (days.first(), self.traces.last_start()) else { return Ok(None) };
         let (first, last) = (first.start_micros(), self.last.map_or(last, |wanted| wanted.min(last)));
         let facts = self.traces.facts()?;
-        let mut back = FIRST_MICROS;
+        let (mut back, mut nearest) = (self.first_step(last), true);
         loop {
             let since = last.saturating_sub(back);
-            let Some(runs) = began(&facts, since, last).await? else { break };
+            let Some(runs) = began(&facts, since, last).await? else {
+                // So many began in a burst: nearer to its end there may be few enough.
+                back /= TIMES;
+                if nearest && back > 0 {
+                    continue;
+                }
+                break;
+            };
+            nearest = false;
             if runs.len() >= self.rows || self.first.is_some_and(|first| since <= first) {
                 let wanted = |traces: &TableScan| of(traces, "trace_id").in_list(runs.clone(), false);
                 if let Some(found) = self.found(context, &wanted, since).await? {
@@ -138,6 +147,16 @@ impl<'a> Newest<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// So many microseconds before `last` as the spans that are wanted take, by the pace of its day and the day before.
+    fn first_step(&self, last: i64) -> i64 {
+        let today = Day::of(last.saturating_mul(1_000));
+        let days = [Day(today.0 - 1), today];
+        let spans: u64 = days.iter().map(|day| self.traces.rows_of(*day)).sum();
+        let wanted = (self.rows * SPANS_OF_A_RUN).min(MOST_IDS) as i64;
+        let each = (last - days[0].start_micros()) / i64::try_from(spans.max(1)).unwrap_or(i64::MAX);
+        (each * wanted).max(1)
     }
 
     /// The plan with its rows in place, if those of the traces that are `wanted` are all that are asked for: the others

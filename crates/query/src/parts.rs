@@ -24,7 +24,6 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::datasource::{ViewTable, provider_as_source};
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 use datafusion::prelude::{SessionContext, col};
 use tokio::sync::Mutex;
@@ -40,11 +39,12 @@ pub(crate) use seen::Seen;
 pub(crate) use ties::Ties;
 use ties::{Facts, Group};
 
-/// About what working out a row takes, of the memory that there is; and what a part may have however little there is.
-const ROW_BYTES: usize = 32 << 10;
-const FEWEST_ROWS: usize = 1 << 10;
-/// Rows of a part where memory is not limited.
-const ROWS_WITHOUT_LIMIT: usize = 1 << 18;
+/// About what working out a row takes of the memory that there is: a call names all messages that it was sent.
+const CALL_BYTES: usize = 32 << 10;
+const OTHER_BYTES: usize = 8 << 10;
+/// What a part may take however little there is, and where memory is not limited.
+const LEAST_BYTES: usize = 32 << 20;
+const BYTES_WITHOUT_LIMIT: usize = 8 << 30;
 
 /// The parts that a query has looked for: what it reads by one it often reads by another table, too.
 #[derive(Debug, Default)]
@@ -122,13 +122,13 @@ impl Part {
         let mut groups = Facts::of(&beside(days), Ties::All, source).await?.groups().await?;
         groups.retain(|group| days.range(group.first_day..=group.last_day).next().is_some());
         groups.sort_by_key(|group| group.first);
-        let most = rows_of_a_part(&source.environment);
+        let most = memory::limit(&source.environment).map_or(BYTES_WITHOUT_LIMIT, |bytes| bytes.max(LEAST_BYTES));
         let (mut parts, mut groups) = (Vec::new(), groups.into_iter().peekable());
         while groups.peek().is_some() {
-            let mut rows = 0;
+            let mut bytes = 0;
             let mut fits = |group: &Group| {
-                let fits = rows == 0 || rows + group.rows <= most;
-                rows += group.rows;
+                let fits = bytes == 0 || bytes + group.bytes <= most;
+                bytes += group.bytes;
                 fits
             };
             parts.push(Self::of(std::iter::from_fn(|| groups.next_if(&mut fits))));
@@ -181,8 +181,4 @@ fn restrict(context: &SessionContext, name: &str, wanted: Expr) -> Result<()> {
         context.register_table(name, Arc::new(ViewTable::new(few, None)))?;
     }
     Ok(())
-}
-
-fn rows_of_a_part(environment: &RuntimeEnv) -> usize {
-    memory::limit(environment).map_or(ROWS_WITHOUT_LIMIT, |bytes| (bytes / ROW_BYTES).max(FEWEST_ROWS))
 }

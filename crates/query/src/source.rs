@@ -34,9 +34,10 @@ impl Source {
         self.tables(threads, |_, facts| Some(part(facts)))
     }
 
-    /// A context with the tables that traces are looked up in.
+    /// A context with the tables that traces are looked up in, without those that are empty.
     pub(crate) fn lookups(&self) -> Result<SessionContext> {
-        self.tables(2, |name, facts| [SPANS.name, LOGS.name].contains(&name).then(|| facts.clone()))
+        let is_one = |name, facts: &TableView| [SPANS.name, LOGS.name].contains(&name) && !facts.is_empty();
+        self.tables(2, |name, facts| is_one(name, facts).then(|| facts.clone()))
     }
 
     fn tables(

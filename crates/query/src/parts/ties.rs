@@ -17,8 +17,8 @@ use tracewell_model::schema::{LOGS, SPANS};
 use tracewell_model::time::Day;
 
 use self::signs::{Around, Sign, Tied};
-use super::restrict;
 use super::seen::Calls;
+use super::{CALL_BYTES, OTHER_BYTES, restrict};
 use crate::calls::Family;
 use crate::settled::SOURCES;
 use crate::source::Source;
@@ -43,7 +43,8 @@ pub(super) struct Group {
     /// The first start of a span or a record, and the last start of a span or time of a record.
     pub(super) first: i64,
     pub(super) last: i64,
-    pub(super) rows: usize,
+    /// About what it takes to work it out.
+    pub(super) bytes: usize,
     pub(super) first_day: Day,
     pub(super) last_day: Day,
 }
@@ -53,7 +54,7 @@ impl Group {
         self.traces.extend(other.traces);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
-        self.rows += other.rows;
+        self.bytes += other.bytes;
         self.first_day = self.first_day.min(other.first_day);
         self.last_day = self.last_day.max(other.last_day);
     }
@@ -132,18 +133,20 @@ impl Facts {
     async fn traces(&self) -> Result<Vec<Group>> {
         let mut rows = self
             .context
-            .sql(
-                "SELECT trace, min(start), max(time), count(*), CAST(min(date) AS int), CAST(max(date) AS int)
+            .sql(&format!(
+                "SELECT trace, min(start), max(time),
+                    sum(CASE WHEN kind IN ({CALLS}) THEN {CALL_BYTES} ELSE {OTHER_BYTES} END),
+                    CAST(min(date) AS int), CAST(max(date) AS int)
                 FROM (
-                    SELECT trace_id AS trace, date, start_unix_nano AS start, start_unix_nano AS time FROM spans
+                    SELECT trace_id AS trace, kind, date, start_unix_nano AS start, start_unix_nano AS time FROM spans
                     UNION ALL
-                    SELECT coalesce(trace_id, record_id) AS trace, date,
+                    SELECT coalesce(trace_id, record_id) AS trace, kind, date,
                         time_unix_nano - coalesce(duration_ns, 0) AS start, time_unix_nano AS time
                     FROM logs
                     WHERE trace_id IS NOT NULL OR record_id IS NOT NULL
                 ) AS rows
-                GROUP BY trace",
-            )
+                GROUP BY trace"
+            ))
             .await?
             .execute_stream()
             .await?;
@@ -158,7 +161,7 @@ impl Facts {
                     traces: vec![ids.value(row).to_owned()],
                     first: of(0),
                     last: of(1),
-                    rows: usize::try_from(of(2)).unwrap_or_default(),
+                    bytes: usize::try_from(of(2)).unwrap_or_default(),
                     first_day: day(3),
                     last_day: day(4),
                 });

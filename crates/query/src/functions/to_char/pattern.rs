@@ -298,7 +298,7 @@ impl Field {
             Letters::Lower => written.push_str(&text.to_ascii_lowercase()),
             Letters::Capital => written.push_str(text),
         }
-        let width = match self.word {
+        let width: usize = match self.word {
             "MONTH" | "DAY" => 9,
             "RM" => 4,
             _ => 0,
