@@ -10,7 +10,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, IntervalMon
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
 use datafusion::common::utils::take_function_args;
-use datafusion::common::{Result, plan_err};
+use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -69,25 +69,21 @@ impl ScalarUDFImpl for ToChar {
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = arguments.number_rows;
         let [value, pattern] = take_function_args(NAME, &arguments.args)?;
-        let times = Times::of(&value.to_array(rows)?)?;
+        if matches!(pattern, ColumnarValue::Scalar(ScalarValue::Utf8(Some(text))) if is_of_strftime(text)) {
+            return self.inner.invoke_with_args(arguments);
+        }
+        let value = value.to_array(rows)?;
+        let times = Times::of(&value)?;
         let patterns = pattern.to_array(rows)?;
         let patterns = patterns.as_string::<i32>();
-        let inner = if patterns.iter().flatten().any(is_of_strftime) {
-            Some(self.inner.invoke_with_args(arguments)?.into_array(rows)?)
-        } else {
-            None
-        };
-        let inner = inner.as_ref().map(|inner| inner.as_string::<i32>());
         let mut known: Option<(&str, Pattern)> = None;
         let mut written = Vec::with_capacity(rows);
         for (row, text) in patterns.iter().enumerate() {
-            written.push(match (text, inner) {
+            written.push(match text {
                 // As PostgreSQL has it.
-                (None | Some(""), _) => None,
-                (Some(text), Some(inner)) if is_of_strftime(text) => {
-                    inner.is_valid(row).then(|| inner.value(row).to_owned())
-                }
-                (Some(text), _) => {
+                None | Some("") => None,
+                Some(text) if is_of_strftime(text) => self.by_strftime(&arguments, value.slice(row, 1), text)?,
+                Some(text) => {
                     let pattern = match known.take() {
                         Some((same, pattern)) if same == text => pattern,
                         _ => Pattern::read(text),
@@ -99,6 +95,17 @@ impl ScalarUDFImpl for ToChar {
             });
         }
         Ok(ColumnarValue::Array(Arc::new(StringArray::from(written))))
+    }
+}
+
+impl ToChar {
+    /// One value by a pattern of `strftime`. By a column of patterns the inner function writes all values by the first.
+    fn by_strftime(&self, arguments: &ScalarFunctionArgs, value: ArrayRef, pattern: &str) -> Result<Option<String>> {
+        let args = vec![ColumnarValue::Array(value), ColumnarValue::Scalar(pattern.into())];
+        let one = ScalarFunctionArgs { args, number_rows: 1, ..arguments.clone() };
+        let written = self.inner.invoke_with_args(one)?.into_array(1)?;
+        let written = written.as_string::<i32>();
+        Ok(written.is_valid(0).then(|| written.value(0).to_owned()))
     }
 }
 
