@@ -104,7 +104,7 @@ fn regular(pattern: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
     use datafusion::sql::sqlparser::parser::Parser;
 
@@ -113,6 +113,14 @@ mod tests {
     fn rewritten(sql: &str) -> String {
         let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("it is SQL");
         rewrite(&mut statements[0]);
+        statements[0].to_string()
+    }
+
+    /// A query after `rewrite`.
+    pub(in super::super) fn rewritten_by(rewrite: fn(&mut Query), sql: &str) -> String {
+        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("it is SQL");
+        let Statement::Query(query) = &mut statements[0] else { panic!("{sql} is no query") };
+        rewrite(query);
         statements[0].to_string()
     }
 

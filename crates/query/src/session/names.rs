@@ -75,10 +75,7 @@ fn same(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::sql::sqlparser::ast::Statement;
-    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-    use datafusion::sql::sqlparser::parser::Parser;
-
+    use super::super::forms::tests::rewritten_by;
     use super::*;
 
     #[test]
@@ -91,7 +88,7 @@ mod tests {
             ("SELECT a::date, b FROM t ORDER BY a", "SELECT a::DATE AS a, b FROM t ORDER BY a"),
             ("SELECT 1 UNION SELECT a, a::int FROM t", "SELECT 1 UNION SELECT a, a::INT AS \"a::INT\" FROM t"),
         ] {
-            assert_eq!(rewritten(sql), expected);
+            assert_eq!(rewritten_by(rewrite, sql), expected);
         }
         for same in [
             "SELECT a::DATE, b FROM t",
@@ -100,14 +97,7 @@ mod tests {
             "SELECT a::DATE FROM t ORDER BY b",
             "SELECT *, lower(a)::TEXT FROM t",
         ] {
-            assert_eq!(rewritten(same), same);
+            assert_eq!(rewritten_by(rewrite, same), same);
         }
-    }
-
-    fn rewritten(sql: &str) -> String {
-        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("it is SQL");
-        let Statement::Query(query) = &mut statements[0] else { panic!("{sql} is no query") };
-        rewrite(query);
-        statements[0].to_string()
     }
 }

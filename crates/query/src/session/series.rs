@@ -87,10 +87,7 @@ fn of_series(table: &mut TableFactor) -> Option<Ident> {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::sql::sqlparser::ast::Statement;
-    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-    use datafusion::sql::sqlparser::parser::Parser;
-
+    use super::super::forms::tests::rewritten_by;
     use super::*;
 
     #[test]
@@ -108,21 +105,14 @@ mod tests {
             ),
             ("SELECT x FROM unnest(a) AS x", "SELECT x FROM UNNEST(a) AS x (x)"),
         ] {
-            assert_eq!(rewritten(sql), expected);
+            assert_eq!(rewritten_by(rewrite, sql), expected);
         }
         for same in [
             "SELECT n FROM generate_series(1, 3) AS g (n)",
             "SELECT g.value FROM generate_series(1, 3) AS g",
             "SELECT g FROM spans AS g",
         ] {
-            assert_eq!(rewritten(same), same);
+            assert_eq!(rewritten_by(rewrite, same), same);
         }
-    }
-
-    fn rewritten(sql: &str) -> String {
-        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("it is SQL");
-        let Statement::Query(query) = &mut statements[0] else { panic!("{sql} is no query") };
-        rewrite(query);
-        statements[0].to_string()
     }
 }

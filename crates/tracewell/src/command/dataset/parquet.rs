@@ -116,7 +116,7 @@ pub(super) fn read(bytes: Vec<u8>, strict: bool) -> anyhow::Result<Imported> {
     Ok(exchange::import(Source::Jsonl, &lines(bytes)?, strict)?)
 }
 
-/// Reads all Parquet files of a folder, such as [`write`] makes: they are there, or in its folder `data`. Lines are
+/// Reads all Parquet files of a folder, such as [`write()`] makes: they are there, or in its folder `data`. Lines are
 /// rows, counted over all files in the order of their names.
 pub(super) fn read_folder(folder: &Path, strict: bool) -> anyhow::Result<Imported> {
     let mut paths = Vec::new();
