@@ -15,7 +15,7 @@ use std::borrow::Cow;
 pub use html::html;
 pub use markdown::markdown;
 pub use terminal::{Look, terminal};
-pub use units::{count, duration, tidy};
+pub use units::{count, counted, duration, tidy};
 
 /// A piece of a page.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,6 +14,12 @@ pub fn count(number: i64) -> String {
     if number < 0 { format!("-{text}") } else { text }
 }
 
+/// `1 row`, `2 rows`.
+#[must_use]
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// A length of time to three digits: `1.23s`, `45ms`, `2h 5m`.
 #[must_use]
 pub fn duration(nanos: i64) -> String {

@@ -128,6 +128,11 @@ pub async fn first_day(source: &impl Ask, dataset: &str) -> std::result::Result<
     Day(day).to_string().parse().map_err(LedgerError::unreadable)
 }
 
+/// What holds of trials on examples of a dataset that were begun on the day `since` or later.
+fn on(dataset: &str, since: NaiveDate) -> String {
+    format!("date >= DATE '{since}' AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})", quoted(dataset))
+}
+
 /// The trials of `who` on examples of a dataset, begun on the day `since` or later. A version that a trial names is not
 /// looked at: what counts is the revision of its example.
 ///
@@ -146,9 +151,9 @@ pub async fn find(
     let query = format!(
         "SELECT trace_id, span_id, CAST(date AS int) AS day, start_unix_nano, duration_ns, status, example, revision,
             candidate, replay, repetition, output_refs
-        FROM trials WHERE {whose} AND date >= DATE '{since}' AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})
+        FROM trials WHERE {whose} AND {}
         ORDER BY start_unix_nano, trace_id, span_id",
-        quoted(dataset)
+        on(dataset, since)
     );
     let trials: Vec<Place> = rows(source, &query).await?;
     let (replay, version) = trials.last().map(|last| (last.replay.clone(), last.candidate.clone())).unwrap_or_default();
@@ -178,9 +183,9 @@ pub async fn known(
     };
     let query = format!(
         "SELECT {column} AS whose, max(start_unix_nano) AS latest FROM trials
-        WHERE {column} IS NOT NULL AND date >= DATE '{since}' AND (dataset IS NULL OR split_part(dataset, '@', 1) = {})
+        WHERE {column} IS NOT NULL AND {}
         GROUP BY {column} ORDER BY latest DESC, whose LIMIT 20",
-        quoted(dataset)
+        on(dataset, since)
     );
     Ok(rows::<Row>(source, &query).await?.into_iter().map(|row| row.whose).collect())
 }

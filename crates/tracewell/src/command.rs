@@ -235,11 +235,6 @@ fn wal(config: &Config, location: &Location) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// `1 row`, `2 rows`.
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
 /// Nanoseconds since 1970.
 pub(crate) fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -1,5 +1,6 @@
 //! The decision: every finding, then the worst of them.
 
+use tracewell_blocks::counted;
 use tracewell_pricing::Amount;
 
 use super::compare::{self, Compared};
@@ -66,7 +67,7 @@ impl Gate {
         let (changes, more) = compared.unwrap_or_default();
         let mut notes = notes(&grid, &flaky, &expired);
         if more > 0 {
-            notes.push(counted(more, "smaller change is", "smaller changes are") + " not listed");
+            notes.push(counted(more as u64, "smaller change is", "smaller changes are") + " not listed");
         }
         Verdict {
             verdict: None,
@@ -182,7 +183,9 @@ impl Gate {
             (false, ..) => found(Decision::Fail, failed.join("; ")),
             (true, 0, _) => found(Decision::NotEnoughEvidence, "no scorer says whether it passes".to_owned()),
             (true, _, false) => found(Decision::NotEnoughEvidence, lacks(&gaps)),
-            (true, _, true) => found(Decision::Pass, counted(asked, "scorer passes", "scorers pass") + " it each time"),
+            (true, _, true) => {
+                found(Decision::Pass, counted(asked as u64, "scorer passes", "scorers pass") + " it each time")
+            }
         };
         Finding { examples: 1, ..finding }.lacking(&gaps)
     }
@@ -284,7 +287,7 @@ pub(super) fn figure(number: f64) -> String {
 }
 
 fn too_few(about: &str, rule: String, examples: usize, minimum: usize) -> Finding {
-    let there = counted(examples, "example is", "examples are");
+    let there = counted(examples as u64, "example is", "examples are");
     let why = format!("{there} fewer than the {} that are needed", minimum.max(1));
     Finding { examples, ..Finding::new(about, rule, Decision::NotEnoughEvidence, why) }
 }
@@ -298,13 +301,8 @@ fn notes(grid: &Grid<'_>, flaky: &[&Flaky], expired: &[&Flaky]) -> Vec<String> {
         notes.push(format!("`{}` is said to be flaky but is not in the dataset", case.example));
     }
     if grid.strays > 0 {
-        let strays = counted(grid.strays, "result is", "results are");
+        let strays = counted(grid.strays as u64, "result is", "results are");
         notes.push(format!("{strays} of no example or repetition of this gate, and not looked at"));
     }
     notes
-}
-
-/// `1 example is`, `2 examples are`.
-fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::ParquetMetaData;
+use tracewell_blocks::counted;
 use tracewell_lake::{DataFile, FactTable, Lake, schema};
 use tracewell_model::schema::{FACT_TABLES, every_table};
 
@@ -56,7 +57,7 @@ impl Check {
             }
         }
         if wrong > 0 {
-            bail!("{wrong} {} wrong", if wrong == 1 { "thing is" } else { "things are" });
+            bail!("{} wrong", counted(wrong as u64, "thing is", "things are"));
         }
         say!("all is well");
         Ok(())

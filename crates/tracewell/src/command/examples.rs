@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use tracewell_blocks::counted;
 use tracewell_ledger::capture::{self, Catch};
 use tracewell_ledger::datasets;
 use tracewell_regression::capture::{Chosen, Why};
@@ -129,7 +130,7 @@ impl Capture {
             let chosen = choice.choose(&datasets::at(&source, &pin).await?, &catch)?;
             self.show(&chosen)?;
             let count = chosen.examples.len();
-            eprintln!("{count} example{} would be taken; nothing was", if count == 1 { "" } else { "s" });
+            eprintln!("{} would be taken; nothing was", counted(count as u64, "example", "examples"));
             return Ok(());
         }
         let ledger = self.asked.ledger().await?;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use tracewell_blocks::counted;
 use tracewell_ingest::{Imported, Importer};
 use tracewell_lake::Lake;
 use tracewell_model::schema::TABLES;
 
-use super::{Place, counted};
+use super::Place;
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {

@@ -6,13 +6,14 @@ use std::thread::JoinHandle;
 use anyhow::{Context, ensure};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
+use tracewell_blocks::counted;
 use tracewell_ingest::Ingest;
 use tracewell_lake::{FactTable, Lake};
 use tracewell_maintain::{Compactor, Maintainer, Options, Retention, Schedule, Settler, derived, expire, vacuum};
 use tracewell_model::schema::{CALLS, CONTENTS, LOGS, SCORES, SPANS, TABLES, TRACES};
 use tracewell_model::time::Day;
 
-use super::{Place, counted, say};
+use super::{Place, say};
 use crate::config::{Config, Flag, MaintenanceSettings, TimeSpan, written};
 
 #[derive(Debug, Args)]

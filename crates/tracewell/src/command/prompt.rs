@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use tracewell_blocks::counted;
 use tracewell_ledger::LedgerError;
 use tracewell_ledger::prompts::{self, Difference};
 use tracewell_regression::dataset::Signed;
@@ -12,7 +13,6 @@ use tracewell_regression::prompt::{Kind, Origin, Prompt as Recorded, PromptFile}
 use tracewell_runs::render::Block;
 
 use super::author::Author;
-use super::counted;
 use super::git::{self, Commit, is_prompt};
 use super::source::{Asked, Source};
 use crate::output::{self, Form, Format};

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tracewell_blocks::tidy;
+use tracewell_blocks::{counted, tidy};
 use tracewell_ledger::datasets;
 use tracewell_regression::Example;
 use tracewell_regression::exchange::{self, Exported};
 
 use super::{Choice, parquet};
-use crate::command::counted;
 use crate::command::masking::{Masking, mask};
 use crate::command::source::Asked;
 

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use tracewell_blocks::tidy;
+use tracewell_blocks::{counted, tidy};
 use tracewell_ledger::LedgerError;
 use tracewell_regression::dataset::{Edit, Pin};
 use tracewell_regression::exchange::{self, ImportError, Imported, Wrong};
 
 use super::super::author::Author;
-use super::super::counted;
 use super::super::source::Asked;
 
 #[derive(Debug, Args)]

@@ -1,10 +1,10 @@
 //! What calls cost, and how much of a ceiling is left.
 
+use tracewell_blocks::counted;
 use tracewell_pricing::Amount;
 use tracewell_query::prices::Prices;
 use tracewell_regression::candidate::{Request, wire};
 
-use super::super::counted;
 use super::call::Outcome;
 
 /// What was spent, and what calls under way may spend.

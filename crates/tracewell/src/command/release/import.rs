@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
 use clap::Args;
+use tracewell_blocks::counted;
 use tracewell_ledger::prompts;
 use tracewell_ledger::releases::{self, Request};
 use tracewell_regression::dataset::Signed;
 use tracewell_regression::release::Step;
 
-use super::super::counted;
 use super::super::git;
 use super::super::source::Asked;
 
