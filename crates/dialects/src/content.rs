@@ -130,7 +130,12 @@ impl<'a> Content<'_, '_, 'a> {
         }
         let answers = matches!(
             slot,
-            Slot::AiText | Slot::AiToolCalls | Slot::AiObject | Slot::AiResultText | Slot::AiResultToolCalls
+            Slot::AiText
+                | Slot::AiToolCalls
+                | Slot::AiObject
+                | Slot::AiResultText
+                | Slot::AiResultToolCalls
+                | Slot::ModelOutput
         );
         let role = answers.then_some(Cow::Borrowed("assistant"));
         self.place(Carrier { text, source: Cow::Borrowed(attribute.key), whole: Form::Value, role }, cut, place);
@@ -204,9 +209,11 @@ impl<'a> Content<'_, '_, 'a> {
         if cut == Cut::Messages && self.place_list(&carrier, place) {
             return;
         }
+        // Pydantic AI keeps the tools apart from the messages, beside what else it asks for.
+        let offers = place == Place::Input || carrier.source == "model_request_parameters";
         let flag = split(carrier, cut, with_system, |part, piece| match part {
             Part::Element => self.put(place, piece),
-            Part::Tools if place == Place::Input && self.out.tools.is_none() => self.put(Place::Tools, piece),
+            Part::Tools if offers && self.out.tools.is_none() => self.put(Place::Tools, piece),
             Part::System if self.out.system.is_none() => self.put(Place::System, piece),
             Part::Tools | Part::System | Part::Residual => self.put(Place::Payloads, piece),
         });

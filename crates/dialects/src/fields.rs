@@ -81,18 +81,20 @@ fields! {
 
     // Who made the call, and with what.
     Provider: "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "mlflow.llm.provider",
-        "ai.model.provider", "~ls_provider", "error.llm_provider", "langtrace.service.name";
+        "ai.model.provider", "~ls_provider", "error.llm_provider", "litellm.provider.error.llm_provider",
+        "decision.provider", "decision.system", "langtrace.service.name";
     Framework: "gen_ai.framework.name";
     RequestModel: "gen_ai.request.model", "llm.request.model_name", "ai.model.id", "~ls_model_name", "params*model",
-        "=model", "reranker.model_name", "=model_name", "decision.model_name";
+        "=model", "reranker.model_name", "=model_name", "decision.request.model_name";
     ResponseModel: "gen_ai.response.model", "llm.response.model_name", "ai.response.model", "mlflow.llm.model",
+        "decision.response.model_name",
         "output.value#model", "haystack.agent.step.llm.output#replies.0.meta.model",
         "haystack.component.output#replies.0.meta.model", "haystack.component.output#meta.0.model",
         "output.value#generations.0.0.message.kwargs.response_metadata.model_name",
         "gen_ai.completion#generations.0.0.message.kwargs.response_metadata.model_name", "gen_ai.completion#model",
         "mlflow.spanOutputs#model";
     /// The response's model where there is a response, else the one asked for.
-    EitherModel: "llm.model_name", "embedding.model_name", "langfuse.observation.model.name";
+    EitherModel: "llm.model_name", "embedding.model_name", "langfuse.observation.model.name", "decision.model_name";
     ResponseId: "gen_ai.response.id", "ai.response.id", "gen_ai.response_id", "=request_id", "output.value#id",
         "output.value#generations.0.0.message.kwargs.response_metadata.id", "mlflow.spanOutputs#id",
         "gen_ai.completion#id", "gen_ai.completion#generations.0.0.message.kwargs.response_metadata.id",
@@ -107,7 +109,7 @@ fields! {
         "output.value#generations.0.0.message.kwargs.response_metadata.service_tier", "gen_ai.completion#service_tier",
         "gen_ai.completion#generations.0.0.message.kwargs.response_metadata.service_tier",
         "metadata.usage_object#service_tier", "ai.response.providerMetadata#openai.serviceTier",
-        "openai.request.service_tier", "gen_ai.openai.request.service_tier", "params*service_tier";
+        "openai.request.service_tier", "gen_ai.openai.request.service_tier", "params*service_tier", "=service_tier";
     Service: "service.name", "gen_ai.application_name";
     ServiceVersion: "langfuse.version", "app.version", "service.version";
     Environment: "langfuse.environment", "deployment.environment.name", "deployment.environment", "gen_ai.environment";
@@ -167,15 +169,17 @@ fields! {
     PresencePenalty: "gen_ai.request.presence_penalty", "llm.presence_penalty", "ai.settings.presencePenalty",
         "params*presence_penalty", "=presence_penalty";
     ResponseFormat: "gen_ai.request.structured_output_schema", "gen_ai.request.response_format",
-        "params*response_format", "params*text.format", "ai.schema", "=response_format", "gen_ai.output.type",
-        "gen_ai.openai.request.response_format", "ai.settings.output";
+        "params*response_format", "params*text.format", "ai.schema", "=response_format", "=text#format",
+        "gen_ai.output.type", "gen_ai.openai.request.response_format", "ai.settings.output";
     ToolChoice: "gen_ai.request.tool_choice", "ai.prompt.toolChoice", "params*tool_choice", "=tool_choice";
     ReasoningEffort: "gen_ai.request.reasoning.level", "gen_ai.request.reasoning_effort", "params*reasoning_effort",
-        "params*reasoning.effort", "=reasoning_effort", "=effort";
-    ThinkingBudget: "anthropic.thinking.budget_tokens", "params*thinking.budget_tokens";
+        "params*reasoning.effort", "=reasoning_effort", "=reasoning#effort", "=effort";
+    ThinkingBudget: "anthropic.thinking.budget_tokens", "params*thinking.budget_tokens", "=thinking#budget_tokens";
     Choices: "gen_ai.request.choice.count", "gen_ai.request.n", "params*n", "=n";
-    RequestTier: "openai.request.service_tier", "gen_ai.openai.request.service_tier", "params*service_tier";
-    Dimensions: "gen_ai.request.embedding_dimension", "gen_ai.request.dimensions", "params*dimensions";
+    RequestTier: "openai.request.service_tier", "gen_ai.openai.request.service_tier", "params*service_tier",
+        "=service_tier";
+    Dimensions: "gen_ai.request.embedding_dimension", "gen_ai.request.dimensions", "params*dimensions",
+        "gen_ai.request.embedding.dimensions";
 
     // What it used.
     Input: "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt", "ai.usage.inputTokens",
@@ -227,7 +231,8 @@ fields! {
         "ai.usage.outputTokenDetails.reasoningTokens", "usage*completion_tokens_details.reasoning_tokens",
         "usage*output_tokens_details.reasoning_tokens", "usage*output_token_details.reasoning",
         "usage*output_reasoning_tokens", "usage*output_reasoning", "gen_ai.usage.output_token_details#reasoning",
-        "=reasoning_token_count", "=thoughts_token_count", "gen_ai.aggregated_usage.details.reasoning_tokens";
+        "=reasoning_token_count", "=thoughts_token_count", "gen_ai.usage.experimental.reasoning_tokens",
+        "gen_ai.aggregated_usage.details.reasoning_tokens";
     AudioInput: "gen_ai.usage.audio.input_tokens", "llm.token_count.prompt_details.audio",
         "gen_ai.usage.details.input_audio_tokens", "usage*prompt_tokens_details.audio_tokens",
         "usage*input_token_details.audio", "usage*input_audio_tokens", "usage*input_audio",
@@ -275,7 +280,8 @@ fields! {
     ToolCallId: "gen_ai.tool.call.id", "tool.id", "tool_call.id", "ai.toolCall.id", "=tool_use_id", "=call_id",
         "haystack.tool.call.id", "spring.ai.tool.call.id", "~tool_call_id";
     ToolType: "gen_ai.tool.type", "spring.ai.tool.type", "=tool_type";
-    Query: "gen_ai.retrieval.query.text", "gen_ai.retrieval.query", "reranker.query", "input.value#query",
+    Query: "gen_ai.retrieval.query.text", "gen_ai.retrieval.query", "gen_ai.memory.query.text", "reranker.query",
+        "input.value#query",
         "input.value", "db.vector.query.content", "db.query.text", "langfuse.observation.input#query",
         "langfuse.observation.input", "traceloop.entity.input#query", "traceloop.entity.input#kwargs.query",
         "mlflow.spanInputs#query", "mlflow.spanInputs", "haystack.component.input#query", "gen_ai.prompt#query";

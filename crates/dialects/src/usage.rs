@@ -33,6 +33,10 @@ const IMPLAUSIBLE_COUNT: &str = "implausible_count";
 /// Something that is no whole number, left out.
 const NOT_A_COUNT: &str = "not_a_count";
 
+/// Where ADK 1 states the thoughts of Gemini (`test_spans.py` of google/adk-python: 50 candidates and 10 thoughts are an
+/// output of 50).
+const ADK_REASONING: &str = "gen_ai.usage.experimental.reasoning_tokens";
+
 /// Beyond this a count is not believed.
 const MOST_TOKENS: i64 = 1_000_000_000_000;
 
@@ -67,13 +71,23 @@ pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
             reported.usage.output_tokens.map(|output| output.saturating_add(reported.siblings.output));
     }
     if let (Some(output), Some(reasoning)) = (usage.output_tokens, usage.reasoning_tokens) {
-        match out.dialect {
-            Dialect::GoogleAdk if reasoning > 0 && reasoning <= output && !is_native_gemini(out) => {
-                usage.output_tokens = Some(output - reasoning);
-                flag(out, REASONING_COUNTED_TWICE);
-            }
-            Dialect::GeminiCli => usage.output_tokens = Some(output.saturating_add(reasoning)),
-            _ => {}
+        // As long as ADK called it experimental, the output was the candidates alone.
+        let apart = facts.get(Field::Reasoning).is_some_and(|found| found.source == ADK_REASONING);
+        let left_out = match out.dialect {
+            Dialect::GeminiCli => true,
+            Dialect::GoogleAdk => apart && is_native_gemini(out),
+            _ => false,
+        };
+        if left_out {
+            usage.output_tokens = Some(output.saturating_add(reasoning));
+        } else if out.dialect == Dialect::GoogleAdk
+            && !apart
+            && reasoning > 0
+            && reasoning <= output
+            && !is_native_gemini(out)
+        {
+            usage.output_tokens = Some(output - reasoning);
+            flag(out, REASONING_COUNTED_TWICE);
         }
     }
     if out.dialect == Dialect::GeminiCli {

@@ -100,6 +100,11 @@ slots! {
     DbResponse = "db.response",
     UserPrompt = "user_prompt",
     FunctionArgs = "function_args",
+    // Claude Code with `ENABLE_BETA_TRACING_DETAILED`, as its page on monitoring lists them.
+    NewContext = "new_context",
+    UserSystemPrompt = "user_system_prompt",
+    ModelOutput = "response.model_output",
+    ClaudeToolInput = "tool_input",
 }
 
 /// The slot of the attribute `key`.
@@ -286,6 +291,7 @@ const INPUT: &[Source] = &[
     Of(S::LangfuseTraceInput),
     Of(S::LangtraceInputs),
     Of(S::UserPrompt),
+    Of(S::NewContext),
 ];
 
 const FLAT_INPUT: &[Source] = &[
@@ -322,6 +328,7 @@ const OUTPUT: &[Source] = &[
     Of(S::EntityOutput),
     Of(S::LangfuseTraceOutput),
     Of(S::LangtraceOutputs),
+    Of(S::ModelOutput),
 ];
 
 const FLAT_OUTPUT: &[Source] = &[Flat(Family::OutputMessages), Flat(Family::Completion), Flat(Family::Choices)];
@@ -342,6 +349,7 @@ const TOOL_ARGUMENTS: &[Source] = &[
     Of(S::SpringArguments),
     In(TOOL_MESSAGE),
     In(CLAUDE_TOOL_INPUT),
+    Of(S::ClaudeToolInput),
     Of(S::Prompt),
     Of(S::FunctionArgs),
     Of(S::InputMessages),
@@ -388,7 +396,7 @@ const VALUE_DOCUMENTS: &[Source] = &[
 ];
 
 /// Where the system instructions are kept, unless they lead the messages.
-pub(crate) const SYSTEM: &[Source] = &[Of(S::SystemInstructions), In(DETAILS_SYSTEM)];
+pub(crate) const SYSTEM: &[Source] = &[Of(S::SystemInstructions), In(DETAILS_SYSTEM), Of(S::UserSystemPrompt)];
 
 /// Where the definitions of the tools offered are kept. Some carriers of messages hold them too.
 pub(crate) const TOOLS: &[Source] = &[

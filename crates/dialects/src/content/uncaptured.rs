@@ -5,6 +5,7 @@ use tracewell_model::kind::{Form, Kind};
 
 use crate::fixtures::span_of;
 use crate::normalized::Piece;
+use crate::rebuild;
 
 fn attributes(members: &[(&str, Value)]) -> Value {
     let list: Vec<Value> = members
@@ -163,4 +164,45 @@ fn anthropic_blocks_and_responses_items_are_read() {
         ("langfuse.observation.output", json!({"output": [{"type": "reasoning", "summary": []}, {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Here."}]}]})),
     ])});
     assert_reads(Kind::Chat, &responses, &[Some("user")], &[None, Some("assistant")], ["Where?", "Here."]);
+}
+
+#[test]
+fn claude_code_has_contents_on_spans_when_it_traces_in_detail() {
+    let call = json!({"attributes": attributes(&[
+        ("new_context", json!("Where is shelf 7?")),
+        ("user_system_prompt", json!("Be kind.")),
+        ("response.model_output", json!("North.")),
+    ])});
+    assert_reads(Kind::Chat, &call, &[None], &[Some("assistant")], ["Where is shelf 7?", "North."]);
+    span_of(Kind::Chat, &call, |_, out| {
+        assert_eq!(out.system.as_ref().map(|system| system.bytes.as_ref()), Some("Be kind."));
+    });
+    // What the user asked is repeated there.
+    let interaction =
+        json!({"attributes": attributes(&[("new_context", json!("again")), ("user_prompt", json!("Where?"))])});
+    assert_reads(Kind::Agent, &interaction, &[None], &[], ["Where?", ""]);
+    let tool = json!({"attributes": attributes(&[("tool_input", json!({"command": "ls"}))])});
+    assert_reads(Kind::Tool, &tool, &[None], &[], [r#"{"command":"ls"}"#, ""]);
+}
+
+#[test]
+fn pydantic_ai_keeps_tools_in_the_parameters_of_a_request() {
+    let tool = json!({
+        "name": "lookup_stock",
+        "parameters_json_schema": {"type": "object", "properties": {"sku": {"type": "string"}}, "required": ["sku"]},
+        "description": "Counts what is left of a product on every shelf, those of other houses included.",
+        "outer_typed_dict_key": null,
+        "strict": null,
+        "kind": "function",
+    });
+    let members = json!({"attributes": attributes(&[
+        ("gen_ai.input.messages", json!([{"role": "user", "parts": [{"type": "text", "content": "Where?"}]}])),
+        ("model_request_parameters", json!({"function_tools": [tool], "output_mode": "text", "output_tools": []})),
+    ])});
+    span_of(Kind::Chat, &members, |span, out| {
+        assert_eq!(out.tools.as_ref().map(|tools| tools.bytes.to_string()), Some(format!("[{tool}]")));
+        assert_eq!(roles(&out.input), [Some("user")]);
+        let rebuilt = rebuild::attribute("model_request_parameters", &rebuild::parts(out));
+        assert_eq!(rebuilt.as_deref(), span.attributes[1].value.as_str());
+    });
 }

@@ -152,4 +152,6 @@ fn a_query_is_text() {
     assert_eq!(query("\"blue lantern\" seeds").as_deref(), Some("\"blue lantern\" seeds"));
     assert_eq!(query(r#"{"query": "seeds"}"#).as_deref(), Some("seeds"));
     assert_eq!(query(r#"{"k": 1}"#), None);
+    let memory = [text("gen_ai.operation.name", "search_memory"), text("gen_ai.memory.query.text", "past bookings")];
+    assert_eq!(of("app", "search_memory", &memory).retrieval_query.as_deref(), Some("past bookings"));
 }

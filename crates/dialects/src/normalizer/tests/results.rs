@@ -53,6 +53,41 @@ fn defaults_that_nobody_asked_for_are_left_out() {
 }
 
 #[test]
+fn mlflow_states_what_was_asked_for_by_bare_words() {
+    let words = [
+        text("service_tier", "\"flex\""),
+        text("reasoning", r#"{"effort": "low"}"#),
+        text("thinking", r#"{"type": "enabled", "budget_tokens": 1024}"#),
+        text("text", r#"{"format": {"type": "json_object"}}"#),
+    ];
+    let asked = |mark: KeyValue<'static>| {
+        let attributes: Vec<_> = [mark].into_iter().chain(words).collect();
+        of("app", "x", &attributes)
+    };
+    let out = asked(text("mlflow.spanType", "\"CHAT_MODEL\""));
+    assert_eq!(out.service_tier.as_deref(), Some("flex"));
+    assert_eq!(
+        out.request_params,
+        [
+            ("response_format", r#"{"type": "json_object"}"#.into()),
+            ("reasoning_effort", "low".into()),
+            ("thinking_budget", "1024".into()),
+            ("service_tier", "flex".into()),
+        ]
+    );
+    let out = asked(text("gen_ai.operation.name", "chat"));
+    assert_eq!((out.service_tier, out.request_params.len()), (None, 0), "others may mean anything by them");
+}
+
+#[test]
+fn spring_asks_for_dimensions() {
+    let attributes = [text("gen_ai.operation.name", "embedding"), text("gen_ai.request.embedding.dimensions", "512")];
+    let out = of("org.springframework.boot", "embedding m", &attributes);
+    assert_eq!((out.dialect, out.kind), (Dialect::SpringAi, Kind::Embedding));
+    assert_eq!(out.request_params, [("dimensions", "512".into())]);
+}
+
+#[test]
 fn a_failure_may_be_said_without_a_status() {
     let attributes = [
         text("langfuse.observation.type", "generation"),

@@ -189,6 +189,49 @@ fn adk_adds_the_reasoning_of_other_models_twice() {
 }
 
 #[test]
+fn adk_1_left_the_thoughts_of_gemini_out() {
+    let adk = |model| {
+        of(
+            "gcp.vertex.agent",
+            "call_llm",
+            &[
+                text("gen_ai.system", "gcp.vertex.agent"),
+                text("gen_ai.request.model", model),
+                int("gen_ai.usage.input_tokens", 50),
+                int("gen_ai.usage.output_tokens", 50),
+                int("gen_ai.usage.experimental.reasoning_tokens", 10),
+            ],
+        )
+    };
+    let gemini = adk("gemini-2.5-pro");
+    assert_eq!((gemini.kind, tokens(&gemini)), (Kind::Chat, [Some(50), Some(60), None, None, Some(10)]));
+    // What others count as completion has the reasoning in it.
+    let other = adk("openai/gpt-4.1-mini");
+    assert_eq!((other.usage.output_tokens, other.usage_flags.len()), (Some(50), 0));
+}
+
+#[test]
+fn a_decision_is_a_call_in_words_of_its_own() {
+    let out = of(
+        "openinference.instrumentation.openai",
+        "decisions.create",
+        &[
+            text("openinference.span.kind", "DECISION"),
+            text("decision.system", "openai"),
+            text("decision.provider", "azure"),
+            text("decision.request.model_name", "m"),
+            text("decision.response.model_name", "m-2026-10-01"),
+            text("decision.model_name", "m-2026-10-01"),
+            int("decision.token_count.input", 42),
+            int("decision.token_count.output", 3),
+        ],
+    );
+    assert_eq!((out.kind, out.provider.as_deref()), (Kind::Chat, Some("azure.ai.openai")));
+    assert_eq!((out.request_model.as_deref(), out.response_model.as_deref()), (Some("m"), Some("m-2026-10-01")));
+    assert_eq!(tokens(&out), [Some(42), Some(3), None, None, None]);
+}
+
+#[test]
 fn mlflow_counts_stand_in_json() {
     let out = of(
         "mlflow.tracing",
