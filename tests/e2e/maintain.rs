@@ -166,6 +166,35 @@ async fn contents_expire_before_their_spans_and_come_back_when_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_worked_out_from_spans_leaves_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    files_of(&data, vec![call(1, "Where?")]).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Long after the span came, as it is when the day before loses its spans.
+    tracewell(&data, &["settle"]);
+    let out = tracewell(&data, &["expire", "--spans", "2s"]);
+    assert!(out.contains("calls: 1 file") && out.contains("traces: 1 file"), "{out}");
+    for table in ["spans", "calls", "traces"] {
+        assert_eq!(count(&data, table), 0, "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dates_stay_as_long_as_their_facts() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    files_of(&data, vec![call(1, "Where?")]).await;
+    tracewell(&data, &["settle"]);
+    // The date is over since two days, and the span came a moment ago.
+    let out = tracewell(&data, &["expire", "--spans", "1day"]);
+    for table in ["spans", "calls", "traces"] {
+        assert!(out.contains(&format!("{table}: nothing to expire, 1 file")), "{out}");
+        assert_eq!(count(&data, table), 1, "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_compacts_while_it_is_killed_and_another_process_compacts_too() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -10,7 +10,7 @@ use tracewell_lake::{FactTable, Lake};
 use tracewell_model::schema::{DERIVED_TABLES, TABLES};
 use tracewell_model::time::Day;
 
-use crate::{Compactor, MaintainError, Options, Retention, Settler, expire, vacuum};
+use crate::{Compactor, MaintainError, Options, Retention, Settler, expire, expire_derived, vacuum};
 
 /// When the background does what.
 #[derive(Clone, Debug)]
@@ -143,8 +143,14 @@ impl Maintainer {
 
     async fn maintain(&self, table: &FactTable, with_vacuum: bool) -> Result<(), MaintainError> {
         let name = table.table().name;
+        let derived = DERIVED_TABLES.iter().any(|table| table.name == name);
         if let Some(retention) = self.schedule.retention.get(name) {
-            let expired = expire(table, *retention, (self.clock)(), self.forget.as_ref()).await?;
+            let now = (self.clock)();
+            let expired = if derived {
+                expire_derived(&self.lake, table, *retention, now).await?
+            } else {
+                expire(table, *retention, now, self.forget.as_ref()).await?
+            };
             if expired.files > 0 {
                 tracing::info!(
                     table = name,
@@ -155,7 +161,7 @@ impl Maintainer {
                 );
             }
         }
-        if DERIVED_TABLES.iter().any(|table| table.name == name) {
+        if derived {
             for day in self.settler.unsettled(table, Some(self.schedule.settle_after)).await? {
                 if let Some(done) = self.settler.settle(table, day).await? {
                     tracing::info!(table = name, %day, rows = done.rows, bytes = done.bytes, "settled");

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::common::ScalarValue;
-use tracewell_lake::{DataFile, FactTable, Replaced, Transaction};
+use tracewell_lake::{DataFile, FactTable, Lake, Replaced, Transaction};
 use tracewell_model::schema::CONTENTS;
 use tracewell_model::time::{Day, NANOS_PER_DAY};
 
+use crate::settle::look;
 use crate::{MaintainError, fence};
 
 /// How long the rows of each table stay, by its name; for ever where nothing is said.
@@ -48,12 +49,48 @@ pub async fn expire(
     now: i64,
     forget: &(dyn Fn(Day) + Sync),
 ) -> Result<Expired, MaintainError> {
-    let limit = now.saturating_sub(i64::try_from(retention.as_nanos()).unwrap_or(i64::MAX));
+    let limit = limit(retention, now);
+    take_out(table, &|file| is_past(file, limit), now, forget).await
+}
+
+/// Takes the dates out of a derived table that lie further back than `retention` and that its facts do not tell any
+/// more: they have left, and what was worked out from them says who and what they were about. A date that was worked
+/// out from those that stay longer stays with them.
+///
+/// When a date was worked out says nothing of how old its rows are: it is worked out again when facts of the day
+/// before leave.
+///
+/// # Errors
+/// When the store fails, or other maintainers are always first.
+pub async fn expire_derived(
+    lake: &Lake,
+    table: &FactTable,
+    retention: Duration,
+    now: i64,
+) -> Result<Expired, MaintainError> {
+    let limit = limit(retention, now);
+    let view = look(lake, table).await?;
+    let mut told = view.sources().days();
+    let settled: BTreeSet<Day> = view.settled(table.table()).files.iter().map(|file| file.day).collect();
+    told.retain(|day| settled.contains(day));
+    take_out(table, &|file| has_ended(file.day, limit) && !told.contains(&file.day), now, &|_| {}).await
+}
+
+/// Rows from before this are past `retention`.
+fn limit(retention: Duration, now: i64) -> i64 {
+    now.saturating_sub(i64::try_from(retention.as_nanos()).unwrap_or(i64::MAX))
+}
+
+async fn take_out(
+    table: &FactTable,
+    goes: &(dyn Fn(&DataFile) -> bool + Sync),
+    now: i64,
+    forget: &(dyn Fn(Day) + Sync),
+) -> Result<Expired, MaintainError> {
     let app = fence(table.table().name);
     for _ in 0..TRIES {
         let reached = table.watermark(&app).await?.unwrap_or(0);
-        let (gone, left): (Vec<_>, Vec<_>) =
-            table.snapshot().files.iter().cloned().partition(|file| is_past(file, limit));
+        let (gone, left): (Vec<_>, Vec<_>) = table.snapshot().files.iter().cloned().partition(|file| goes(file));
         let expired = Expired {
             days: gone.iter().map(|file| file.day).collect(),
             files: gone.len(),
@@ -87,5 +124,10 @@ fn is_past(file: &DataFile, limit: i64) -> bool {
         Some((_, ScalarValue::TimestampMicrosecond(Some(micros), _))) => micros.saturating_mul(1_000),
         _ => file.modified.saturating_mul(1_000_000),
     };
-    (i64::from(file.day.0) + 1).saturating_mul(NANOS_PER_DAY) <= limit && received <= limit
+    has_ended(file.day, limit) && received <= limit
+}
+
+/// Whether the day was over at `limit`.
+fn has_ended(day: Day, limit: i64) -> bool {
+    (i64::from(day.0) + 1).saturating_mul(NANOS_PER_DAY) <= limit
 }

@@ -16,7 +16,8 @@
 //!   in no table, and vacuum's to remove.
 //! - A compacted file is sorted by the table's key whatever its inputs claim; the order is checked on the way.
 //! - Rows leave only as repetitions of a row that stays, as versions of a span of which longer ones tell all that views
-//!   ask of it, or whole files at a time when both their date and their receipt are past the retention.
+//!   ask of it, or whole files at a time when both their date and their receipt are past the retention. What was worked
+//!   out from them leaves with them.
 //! - Vacuum never deletes what the current version needs, nor what a writer may be about to commit.
 //!
 //! Appends go on meanwhile; nothing here waits for them or holds them up for longer than one commit.
@@ -36,7 +37,7 @@ mod vacuum;
 pub use background::{Forget, Maintainer, Schedule};
 pub use compact::{Compacted, Compactor, Job, Options};
 pub use error::MaintainError;
-pub use expire::{Expired, Retention, expire};
+pub use expire::{Expired, Retention, expire, expire_derived};
 pub use settle::{Settled, Settler, derived};
 pub use vacuum::{VACUUM_ORPHAN_AGE, Vacuumed, vacuum};
 

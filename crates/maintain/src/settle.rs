@@ -55,7 +55,7 @@ impl Settler {
     /// # Errors
     /// When the store fails.
     pub async fn unsettled(&self, table: &FactTable, quiet: Option<Duration>) -> Result<BTreeSet<Day>, MaintainError> {
-        let view = self.look(table).await?;
+        let view = look(&self.lake, table).await?;
         let settled = view.settled(table.table());
         let Some(quiet) = quiet else { return Ok(&settled.dirty | &settled.stale) };
         let now = (self.clock)();
@@ -82,7 +82,7 @@ impl Settler {
     pub async fn settle(&self, table: &FactTable, day: Day) -> Result<Option<Settled>, MaintainError> {
         let app = fence(table.table().name);
         let reached = table.watermark(&app).await?.unwrap_or(0);
-        let view = self.look(table).await?;
+        let view = look(&self.lake, table).await?;
         let before: Vec<Arc<DataFile>> =
             table.snapshot().files.iter().filter(|file| file.day == day).cloned().collect();
         let facts = view.sources().facts(day).to_string();
@@ -106,17 +106,17 @@ impl Settler {
         }
         Ok(writer.finish()?)
     }
+}
 
-    /// The tables as they are in the store.
-    async fn look(&self, table: &FactTable) -> Result<ReadView, MaintainError> {
-        table.refresh().await?;
-        for facts in [&SPANS, &LOGS] {
-            if let Some(facts) = self.lake.table(facts.name) {
-                facts.refresh().await?;
-            }
+/// A derived table and its facts as they are in the store.
+pub(crate) async fn look(lake: &Lake, table: &FactTable) -> Result<ReadView, MaintainError> {
+    table.refresh().await?;
+    for facts in [&SPANS, &LOGS] {
+        if let Some(facts) = lake.table(facts.name) {
+            facts.refresh().await?;
         }
-        Ok(ReadView::take(&self.lake, &NoFresh)?)
     }
+    Ok(ReadView::take(lake, &NoFresh)?)
 }
 
 /// The tables that are settled, in order.

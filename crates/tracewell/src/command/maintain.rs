@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tracewell_blocks::counted;
 use tracewell_ingest::Ingest;
 use tracewell_lake::{FactTable, Lake};
-use tracewell_maintain::{Compactor, Maintainer, Options, Retention, Schedule, Settler, derived, expire, vacuum};
-use tracewell_model::schema::{CALLS, CONTENTS, LOGS, SCORES, SPANS, TABLES, TRACES};
+use tracewell_maintain::{
+    Compactor, Maintainer, Options, Retention, Schedule, Settler, derived, expire, expire_derived, vacuum,
+};
+use tracewell_model::schema::{CALLS, CONTENTS, DERIVED_TABLES, LOGS, SCORES, SPANS, TABLES, TRACES};
 use tracewell_model::time::Day;
 
 use super::{Place, say};
@@ -158,7 +160,11 @@ impl Expire {
                 continue;
             };
             eprintln!("{name}: looking for rows older than {}", written(*keep));
-            let done = expire(&table, *keep, super::now(), &|_| {}).await?;
+            let done = if DERIVED_TABLES.iter().any(|table| table.name == name) {
+                expire_derived(&lake, &table, *keep, super::now()).await?
+            } else {
+                expire(&table, *keep, super::now(), &|_| {}).await?
+            };
             let left = sized(done.files_left, done.bytes_left);
             let days = match (done.days.first(), done.days.last()) {
                 (Some(first), Some(last)) if first == last => first.to_string(),
