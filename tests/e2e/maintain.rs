@@ -175,7 +175,7 @@ async fn what_was_worked_out_from_spans_leaves_with_them() {
     tracewell(&data, &["settle"]);
     let out = tracewell(&data, &["expire", "--spans", "2s"]);
     assert!(out.contains("calls: 1 file") && out.contains("traces: 1 file"), "{out}");
-    for table in ["spans", "calls", "traces"] {
+    for table in ["spans", "llm_calls", "traces"] {
         assert_eq!(count(&data, table), 0, "{table}");
     }
 }
@@ -188,9 +188,9 @@ async fn dates_stay_as_long_as_their_facts() {
     tracewell(&data, &["settle"]);
     // The date is over since two days, and the span came a moment ago.
     let out = tracewell(&data, &["expire", "--spans", "1day"]);
-    for table in ["spans", "calls", "traces"] {
+    for (table, view) in [("spans", "spans"), ("calls", "llm_calls"), ("traces", "traces")] {
         assert!(out.contains(&format!("{table}: nothing to expire, 1 file")), "{out}");
-        assert_eq!(count(&data, table), 1, "{table}");
+        assert_eq!(count(&data, view), 1, "{view}");
     }
 }
 

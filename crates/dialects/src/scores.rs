@@ -53,21 +53,21 @@ pub mod own {
 
 /// Adds the scores of a span, whose `kind` is known.
 pub(crate) fn span<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
-    let mut flattened: BTreeMap<(Scope, u32), Draft<'a>> = BTreeMap::new();
+    let mut flattened: BTreeMap<Flat, Draft<'a>> = BTreeMap::new();
     let mut named: BTreeMap<&'a str, Draft<'a>> = BTreeMap::new();
     for KeyValue { key, value } in span.attributes {
         // Most keys are turned away by a glance.
         if !matches!(key.as_bytes().first(), Some(b'a' | b'e' | b'g' | b's' | b't')) {
             continue;
         }
-        if let Some((scope, index, member)) = flat_member(key) {
-            flattened.entry((scope, index)).or_default().set(member, *value);
+        if let Some((score, member)) = flat_member(key) {
+            flattened.entry(score).or_default().set(member, *value);
         } else if let Some(rest) = key.strip_prefix(OPENLIT) {
             let (name, member) = rest.split_once('.').unwrap_or((rest, ""));
             named.entry(name).or_default().set(member, *value);
         }
     }
-    for ((scope, _), draft) in flattened {
+    for ((scope, ..), draft) in flattened {
         let target = match scope {
             Scope::Run => ScoreTarget::Run,
             Scope::Session => {
@@ -124,15 +124,20 @@ enum Scope {
     Session,
 }
 
-/// `trace.annotations.2.annotation.score` is the `score` of the run's score 2.
-fn flat_member(key: &str) -> Option<(Scope, u32, &str)> {
+/// A flattened score: what it is about, whether it is an evaluation, which are numbered apart from annotations, and its
+/// number.
+type Flat = (Scope, bool, u32);
+
+/// `trace.annotations.2.annotation.score` is the `score` of the run's annotation 2.
+fn flat_member(key: &str) -> Option<(Flat, &str)> {
     let scoped = |prefix, scope| Some((scope, key.strip_prefix(prefix)?));
     let (scope, rest) =
         scoped("trace.", Scope::Run).or_else(|| scoped("session.", Scope::Session)).unwrap_or((Scope::Span, key));
-    let annotation = rest.strip_prefix("annotations.").map(|list| (list, "annotation."));
-    let (list, item) = annotation.or_else(|| Some((rest.strip_prefix("evaluations.")?, "evaluation.")))?;
+    let annotation = rest.strip_prefix("annotations.").map(|list| (list, "annotation.", false));
+    let evaluation = || Some((rest.strip_prefix("evaluations.")?, "evaluation.", true));
+    let (list, item, evaluated) = annotation.or_else(evaluation)?;
     let (index, member) = list.split_once('.')?;
-    Some((scope, index.parse().ok()?, member.strip_prefix(item)?))
+    Some(((scope, evaluated, index.parse().ok()?), member.strip_prefix(item)?))
 }
 
 fn attribute<'a>(span: &SpanInput<'_, 'a>, key: &str) -> Option<Cow<'a, str>> {
@@ -292,6 +297,20 @@ mod tests {
         let mut out = Normalized::default();
         span(&input, &mut out);
         out.scores
+    }
+
+    #[test]
+    fn annotations_and_evaluations_are_numbered_apart() {
+        let attributes = [
+            KeyValue { key: "annotations.0.annotation.name", value: AnyValue::Str("helpful") },
+            KeyValue { key: "annotations.0.annotation.score", value: AnyValue::Double(1.0) },
+            KeyValue { key: "evaluations.0.evaluation.name", value: AnyValue::Str("tone") },
+            KeyValue { key: "evaluations.0.evaluation.label", value: AnyValue::Str("rude") },
+        ];
+        let found = of_attributes("app", &attributes);
+        let scores: Vec<_> =
+            found.iter().map(|score| (score.name.as_ref(), score.value, score.label.as_deref())).collect();
+        assert_eq!(scores, [("helpful", Some(1.0), None), ("tone", None, Some("rude"))]);
     }
 
     #[test]
