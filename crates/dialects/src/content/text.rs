@@ -91,14 +91,17 @@ impl<'m> Members<'m> {
                 | "output_text"
                 | "combined_chunk_content" => found.text = Some(raw),
                 "parts" | "message" | "kwargs" | "data" | "update" | "messages" | "choices" | "generations"
-                | "replies" | "candidates" | "toolResult" | "functionResponse" | "tool_call_result" | "contents"
-                | "summary" => found.nested.push(raw),
-                "response" | "result" | "output" | "json" | "value" => found.answer = Some(raw),
+                | "replies" | "candidates" | "toolResult" | "functionResponse" | "function_response"
+                | "tool_call_result" | "contents" | "summary" => found.nested.push(raw),
+                "response" | "result" | "output" | "json" | "value" | "server_tool_call_response" => {
+                    found.answer = Some(raw);
+                }
                 "name" | "tool_name" | "toolName" | "message.function_call_name" => found.name = Some(raw),
                 "arguments" | "args" | "message.function_call_arguments_json" => found.arguments = Some(raw),
-                "input" => found.arguments = found.arguments.or(Some(raw)),
-                "tool_calls" | "function" | "toolUse" | "functionCall" | "tool_call" | "function_call"
-                | "server_tool_call" => found.calls.push(raw),
+                "input" | "server_tool_call" => found.arguments = found.arguments.or(Some(raw)),
+                "tool_calls" | "function" | "toolUse" | "functionCall" | "tool_call" | "function_call" => {
+                    found.calls.push(raw);
+                }
                 flat if flat.ends_with("message_content.text") => found.lines.push(raw),
                 flat if is_flat_call(flat) && flat.ends_with(".name") => {
                     found.name = found.name.or(Some(raw));
@@ -166,7 +169,7 @@ impl Reader {
             Some("reasoning" | "thinking" | "redacted_thinking" | "blob" | "image" | "image_url" | "file" | "uri") => {
                 return;
             }
-            Some("tool-result" | "tool_call_response" | "function_call_output") => {
+            Some("tool-result" | "tool_call_response" | "server_tool_call_response" | "function_call_output") => {
                 return found.answer.or(found.content).into_iter().for_each(|raw| self.answer(raw, depth));
             }
             _ => {}
@@ -233,6 +236,8 @@ mod tests {
             r#"{"index":0,"message":{"role":"assistant","content":"a\nb"},"finish_reason":"stop"}"#,
             r#"{"role":"tool","content":[{"type":"tool-result","toolCallId":"c","output":{"type":"text","value":"a\nb"}}]}"#,
             r#"{"role":"tool","parts":[{"type":"tool_call_response","id":"c","response":"a\nb"}]}"#,
+            r#"{"role":"assistant","parts":[{"type":"server_tool_call_response","id":"c","server_tool_call_response":"a\nb"}]}"#,
+            r#"{"role":"user","parts":[{"function_response":{"name":"f","response":{"result":"a\nb"}}}]}"#,
             r#"{"type":"message","content":[{"type":"output_text","text":"a\nb","annotations":[]}],"role":"assistant"}"#,
             r#"{"role":"user","content":"[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]"}"#,
         ] {
@@ -244,6 +249,7 @@ mod tests {
     fn a_call_is_found_in_every_shape() {
         for message in [
             r#"{"role":"assistant","parts":[{"type":"tool_call","id":"c","name":"f","arguments":{"a":1}}]}"#,
+            r#"{"role":"assistant","parts":[{"type":"server_tool_call","id":"c","name":"f","server_tool_call":{"a":1}}]}"#,
             r#"{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]}"#,
             r#"{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{"a":1}}]}"#,
             r#"{"content":"","type":"ai","name":"agent","tool_calls":[{"name":"f","args":{"a":1},"id":"c"}]}"#,
