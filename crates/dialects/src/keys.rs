@@ -84,6 +84,8 @@ const METADATA: &[&str] = &[
     "langfuse.observation.metadata.",
     "langsmith.metadata.",
     "ai.telemetry.metadata.",
+    // What the AI SDK calls it from version 7 on (`supplemental-attributes.ts` of its package `otel`).
+    "ai.settings.context.",
     "litellm.metadata.",
     "metadata.",
 ];

@@ -184,7 +184,12 @@ const CHOICE: Events = Events { names: &["gen_ai.choice"], keys: MESSAGE_KEYS, l
 const CONTENT_PROMPT: Events = Events { names: &["gen_ai.content.prompt"], keys: &["gen_ai.prompt"], lists: true };
 const CONTENT_COMPLETION: Events =
     Events { names: &["gen_ai.content.completion"], keys: &["gen_ai.completion"], lists: true };
-const QUERY_RESULT: Events = Events { names: &["db.query.result"], keys: &["db.query.result.document"], lists: false };
+/// OpenLLMetry's, of all vector stores and of Milvus.
+const QUERY_RESULT: Events = Events {
+    names: &["db.query.result", "db.search.result"],
+    keys: &["db.query.result.document", "db.search.result.entity"],
+    lists: false,
+};
 const CLAUDE_TOOL_INPUT: Events = Events { names: &["tool.output"], keys: &["input"], lists: false };
 const CLAUDE_TOOL_OUTPUT: Events = Events { names: &["tool.output"], keys: &["output", "content"], lists: false };
 

@@ -206,3 +206,16 @@ fn pydantic_ai_keeps_tools_in_the_parameters_of_a_request() {
         assert_eq!(rebuilt.as_deref(), span.attributes[1].value.as_str());
     });
 }
+
+#[test]
+fn openllmetry_has_what_a_search_found_in_events() {
+    for (name, key) in
+        [("db.query.result", "db.query.result.document"), ("db.search.result", "db.search.result.entity")]
+    {
+        let members = json!({"events": [
+            event(name, &[("db.search.result.distance", json!("0.1")), (key, json!("Shelf 7."))]),
+            event(name, &[(key, json!("North."))]),
+        ]});
+        assert_reads(Kind::Retrieval, &members, &[], &[None, None], ["", "Shelf 7."]);
+    }
+}

@@ -41,6 +41,7 @@ fn metadata_is_found_under_every_prefix() {
         ("langfuse-sdk", "langfuse.trace.metadata."),
         ("langfuse-sdk", "langfuse.observation.metadata."),
         ("ai", "ai.telemetry.metadata."),
+        ("gen_ai", "ai.settings.context."),
         ("litellm", "litellm.metadata."),
     ] {
         let keys = ["thread_id", "user_id", "tenant", "tier"].map(|key| format!("{prefix}{key}"));
