@@ -153,8 +153,9 @@ fn tool_of_name(name: &str, kind: Kind) -> Option<Cow<'_, str>> {
 }
 
 /// Prompt, tags and variables.
-pub(crate) fn prompt<'a>(facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
-    out.prompt_name = facts.text(Field::PromptName);
+pub(crate) fn prompt<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
+    // What Gemini CLI calls so is the id of one question (`loggingContentGenerator.ts`).
+    out.prompt_name = facts.text(Field::PromptName).filter(|_| span.scope_name != "gemini-cli");
     out.prompt_version = facts.text(Field::PromptVersion);
     out.prompt_label = facts.text(Field::PromptLabel);
     out.prompt_template = facts.get(Field::PromptTemplate).map(|found| found.value.verbatim());

@@ -99,7 +99,7 @@ impl Normalizer {
         identity::context(&facts, &self.team_keys, out);
         identity::call(span, &facts, out);
         identity::work(span, &facts, out);
-        identity::prompt(&facts, out);
+        identity::prompt(span, &facts, out);
         params::fill(&facts, out);
         usage::fill(span, &facts, out);
         finish::fill(span, &facts, out);

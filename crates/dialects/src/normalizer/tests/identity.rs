@@ -106,6 +106,13 @@ fn prompts_tags_and_variables_have_many_spellings() {
 }
 
 #[test]
+fn an_id_of_a_question_is_no_prompt() {
+    let attributes = [text("gen_ai.operation.name", "llm_call"), text("gen_ai.prompt.name", "01a1fcb3########2")];
+    assert_eq!(of("gemini-cli", "llm_call", &attributes).prompt_name, None);
+    assert_eq!(of("app", "llm_call", &attributes).prompt_name.as_deref(), Some("01a1fcb3########2"));
+}
+
+#[test]
 fn placeholders_give_way_to_the_next_source() {
     let out = of(
         "litellm",
