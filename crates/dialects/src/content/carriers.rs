@@ -100,9 +100,9 @@ slots! {
     DbResponse = "db.response",
     UserPrompt = "user_prompt",
     FunctionArgs = "function_args",
-    // Claude Code with `ENABLE_BETA_TRACING_DETAILED`, as its page on monitoring lists them.
+    // Claude Code with `ENABLE_BETA_TRACING_DETAILED`, as its page on monitoring lists them. `user_system_prompt` is none
+    // of a call's: it comes once a session, without Claude Code's own instructions.
     NewContext = "new_context",
-    UserSystemPrompt = "user_system_prompt",
     ModelOutput = "response.model_output",
     ClaudeToolInput = "tool_input",
 }
@@ -401,7 +401,7 @@ const VALUE_DOCUMENTS: &[Source] = &[
 ];
 
 /// Where the system instructions are kept, unless they lead the messages.
-pub(crate) const SYSTEM: &[Source] = &[Of(S::SystemInstructions), In(DETAILS_SYSTEM), Of(S::UserSystemPrompt)];
+pub(crate) const SYSTEM: &[Source] = &[Of(S::SystemInstructions), In(DETAILS_SYSTEM)];
 
 /// Where the definitions of the tools offered are kept. Some carriers of messages hold them too.
 pub(crate) const TOOLS: &[Source] = &[
