@@ -33,8 +33,8 @@ const IMPLAUSIBLE_COUNT: &str = "implausible_count";
 /// Something that is no whole number, left out.
 const NOT_A_COUNT: &str = "not_a_count";
 
-/// Where ADK 1 states the thoughts of Gemini (`test_spans.py` of google/adk-python: 50 candidates and 10 thoughts are an
-/// output of 50).
+/// Where ADK 1 states the thoughts of Gemini (`test_spans.py` of google/adk-python: 50 candidates and 10 thoughts are
+/// an output of 50).
 const ADK_REASONING: &str = "gen_ai.usage.experimental.reasoning_tokens";
 
 /// Beyond this a count is not believed.

@@ -100,8 +100,8 @@ slots! {
     DbResponse = "db.response",
     UserPrompt = "user_prompt",
     FunctionArgs = "function_args",
-    // Claude Code with `ENABLE_BETA_TRACING_DETAILED`, as its page on monitoring lists them. `user_system_prompt` is none
-    // of a call's: it comes once a session, without Claude Code's own instructions.
+    // Claude Code with `ENABLE_BETA_TRACING_DETAILED`, as its page on monitoring lists them. `user_system_prompt` is no
+    // call's: it comes once a session, without Claude Code's own instructions.
     NewContext = "new_context",
     ModelOutput = "response.model_output",
     ClaudeToolInput = "tool_input",
