@@ -76,22 +76,34 @@ fn the_leader_and_the_cost_report_split_a_change_alike() {
     }
 }
 
-/// A call that only a record tells of, 1 000 × 3 + 100 × 15 = 4 500 millionths, is in what was spent and in no run: the
-/// six runs still cost 24 650 together.
+/// Two calls that only records tell of, one of them in a trace, at 1 000 × 3 + 100 × 15 = 4 500 millionths each, are in
+/// what was spent and in no run. The runs that began on the day still cost 25 530 together, and what 58 cost is not known.
 #[test]
-fn what_a_run_costs_is_of_calls_in_runs() {
+fn what_a_run_costs_is_of_the_calls_of_runs() {
     let folder = tempfile::tempdir().unwrap();
     let data = known(&folder);
     let used =
         [("model", json!("claude-sonnet-4-5")), ("input_tokens", json!("1000")), ("output_tokens", json!("100"))];
-    import_records(&data, folder.path(), CODER, &[record(0, None, "api_request", &used)]);
-    let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
-    assert_eq!(tile(&page, "Spent"), "0.02915");
-    for label in ["Per run", "Per good outcome"] {
-        let each: f64 = tile(&page, label).as_str().unwrap().parse().unwrap();
-        assert!((each - 0.02465 / 6.0).abs() < 1e-12, "{label}: {each}");
+    let calls = [record(0, None, "api_request", &used), record(60, Some("f7"), "api_request", &used)];
+    import_records(&data, folder.path(), CODER, &calls);
+    for when in ["as imported", "settled"] {
+        let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
+        assert_eq!(tile(&page, "Spent"), "0.03365", "{when}");
+        for label in ["Per run", "Per good outcome"] {
+            let each: f64 = tile(&page, label).as_str().unwrap().parse().unwrap();
+            assert!((each - 0.02553 / 5.0).abs() < 1e-12, "{label}, {when}: {each}");
+            assert!(note(&page, label).contains("without 1 run of which no call has a price"), "{page:#}");
+        }
+        assert!(note(&page, "Per run").ends_with("without $0.00900 of calls in no run"), "{page:#}");
+        // The query gives both, and says of what.
+        let queries = page["queries"].as_array().unwrap();
+        let asked = queries.iter().find(|query| query["title"] == "What runs cost").unwrap();
+        assert!(asked["sql"].as_str().unwrap().contains("-- Runs that began in the period, with all their calls."));
+        let now = asked["rows"].as_array().unwrap().iter().find(|row| row["period"] == "this").unwrap();
+        let figures = ["runs", "good", "unpriced_runs"].map(|name| now[name].as_i64().unwrap());
+        assert_eq!((figures, &now["cost_usd"]), ([5, 5, 1], &json!("0.025530000000000000000000")), "{when}");
+        text(tracewell(&data, &["settle"]));
     }
-    assert!(note(&page, "Per run").ends_with("without $0.00450 of calls in no run"), "{page:#}");
 }
 
 /// Of the six runs of 18 November somebody rejects what 57 proposes, and d8 has a step of a person's; in 58 two proposals
@@ -202,8 +214,12 @@ fn every_budget_is_shown() {
     let both = budgets(month.clone() + &budget("the week", "70", "week"));
     let rows: Vec<_> = table(&both, "Budgets").into_iter().map(|row| row[..3].to_vec()).collect();
     assert_eq!(json!(rows), json!([["the month", "0.02465", "10"], ["the week", "0.02465", "10"]]));
-    let one = budgets(month);
+    let one = budgets(month.clone());
     assert!(pieces(&one, "table").iter().all(|table| table["caption"] != "Budgets"), "it is on a tile");
+    // Nobody of that team made a call: nothing of it is used, which is known.
+    let unused = budgets(month + &budget("idle", "30", "month") + "team = 'idle'\n");
+    let rows = table(&unused, "Budgets");
+    assert_eq!(json!(rows[1]), json!(["idle", "0", "1", 0.0]));
 }
 
 /// Two calls of 1 000 × 2 + 100 × 8 = 2 800 millionths report 3 000 and 2 600: each differs by 200, which is over 5 % of

@@ -128,5 +128,9 @@ mod tests {
         let said = [["gone", "without a price now"], ["new", "without a price before"]];
         assert_eq!(told, said.map(|said| said.map(Some)));
         assert_eq!(driver(&group(4, 5, [true; 2])), Some("volume"));
+        let four: Option<Amount> = "4".parse().ok();
+        assert_eq!(group(4, 0, [false, true]).costs(), [four, None]);
+        assert_eq!(group(0, 4, [true; 2]).costs(), [None, four]);
+        assert_eq!(group(4, 0, [true, false]).costs(), [four, Some(Amount::ZERO)]);
     }
 }

@@ -49,6 +49,8 @@ mod scores;
 mod spending;
 pub mod split;
 mod sql;
+mod uncounted;
+mod units;
 mod words;
 
 pub use ask::{Ask, Query, Row};

@@ -18,6 +18,8 @@ use crate::words::{count, counted, milliseconds, percent, plain, ratio};
 
 /// Prompt versions in the picture and in the tables.
 const MOST: usize = 30;
+/// Kinds of errors in the table.
+const MOST_ERRORS: usize = 10;
 
 /// The query of the report's table: what rows as CSV and Parquet are.
 #[must_use]
@@ -67,11 +69,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
         Section { title: "Runs worth reading".into(), items: vec![worth] },
         Section {
             title: "What is not known".into(),
-            items: left_out(&trials.now)
-                .into_iter()
-                .chain(not_known(request, &runs.now, &scores))
-                .map(Item::Note)
-                .collect(),
+            items: told(left_out(&trials.now).into_iter().chain(not_known(request, &runs.now, &scores)).collect()),
         },
     ];
     page.queries = questions.into_queries();
@@ -120,10 +118,15 @@ pub(crate) fn not_known(request: &Request, runs: &Runs, scores: &Scores) -> Vec<
             counted(few as i64, "average rests", "averages rest")
         ));
     }
-    if told.is_empty() {
-        told.push("Nothing is known to be missing.".into());
-    }
     told
+}
+
+/// What is not known, as items.
+pub(crate) fn told(missing: Vec<String>) -> Vec<Item> {
+    if missing.is_empty() {
+        return vec![Item::Note("Nothing is known to be missing.".into())];
+    }
+    missing.into_iter().map(Item::Note).collect()
 }
 
 async fn versions<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Item, ReportError> {
@@ -192,7 +195,7 @@ WHERE {}
     AND status = 'error'
 GROUP BY 1, 2, 3
 ORDER BY calls DESC, 1, 2, 3
-LIMIT 10",
+LIMIT {MOST_ERRORS}",
         request.window().condition("start_time")
     );
     let answer = questions.ask::<Error>("Failed calls by the class of the error", sql).await?;
@@ -210,7 +213,7 @@ LIMIT 10",
         ]
     });
     Ok(Item::Table(Table {
-        caption: "Failed calls".into(),
+        caption: format!("Failed calls, the {MOST_ERRORS} most frequent kinds"),
         heads: vec![head("error"), head("provider"), head("model"), number("calls"), head("a run of them")],
         rows: rows.collect(),
         queries: vec![answer.number],

@@ -62,6 +62,7 @@ impl Spending {
                 let part = share(difference, before).map(|share| format!(" ({})", change(share))).unwrap_or_default();
                 format!("{}{part} against {so_far} {noun} before", signed(difference))
             }
+            (None, Some(before)) => format!("{} in {so_far} {noun} before", dollars(before)),
             _ => format!("nothing was priced in the {noun} before"),
         }
     }
