@@ -157,6 +157,16 @@ fn who_gives_a_score_or_silences_an_alert_is_told_as_everywhere() {
     let of = |name: &str, author: &str| json!({"name": name, "author": author});
     assert_eq!(json!(given), json!([of("by-flag", "cleo"), of("by-machine", "ada"), of("by-variable", "bob")]));
     assert_eq!(json!(sql(&data, "SELECT author FROM alerts")), json!([{"author": "bob"}]));
+    // Who silences an alert is asked for, and never made up.
+    let mut unnamed = Command::new(BINARY);
+    unnamed.args(["alerts", "silence", "failures", "--for", "1h"]);
+    unnamed.args(["--data", data.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    for variable in ["TRACEWELL_AUTHOR", "USER", "LOGNAME", "USERNAME"] {
+        unnamed.env_remove(variable);
+    }
+    let told = error(&unnamed.output().unwrap());
+    assert!(told.contains("who does this? Name yourself with --author"), "{told}");
+    assert_eq!(sql(&data, "SELECT author FROM alerts").len(), 1);
 }
 
 #[test]
