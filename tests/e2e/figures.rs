@@ -340,6 +340,24 @@ fn a_score_that_names_a_response_is_of_its_call() {
     let said =
         ["things", "judgements", "agreement", "by_chance", "fleiss_kappa"].map(|name| row[name].as_f64().unwrap());
     assert_eq!(said, [2.0, 4.0, 0.5, 0.625, -0.3333]);
+
+    // A trial's answer is scored, too, and a document that bob's run 57 found.
+    let tried: Vec<_> = answered("r-9").into_iter().chain([("tracewell.example.id", json!("x"))]).collect();
+    import(&data, folder.path(), vec![span("f9", "f900", "", 2, &tried)]);
+    import_records(&data, folder.path(), "evals", &[given("r-9", "ann", "0")]);
+    let found = ["score", "add", "fit", "0", "--document", "d", "--time", "2026-11-18T13:00:00Z", "--trace"];
+    text(tracewell(&data, &[&found[..], &[format!("{:0>32}", "57").as_str()]].concat()));
+    let day = ["-p", "since=2026-11-18T00:00:00Z", "-p", "until=2026-11-19T00:00:00Z", "--format", "json"];
+    let rows = |query: &str| -> Vec<Value> {
+        serde_json::from_str(&text(tracewell(&data, &[&["query", query], &day[..]].concat()))).unwrap()
+    };
+    let by_prompt: Vec<_> = rows("scores_by_prompt").into_iter().filter(|row| row["name"] == "polite").collect();
+    assert_eq!(by_prompt.len(), 1, "{by_prompt:?}");
+    let polite = ["prompt_name", "prompt_version", "scores", "mean"].map(|name| by_prompt[0][name].clone());
+    assert_eq!(polite, [json!("greet"), json!("99"), json!(4), json!(0.25)]);
+    let users = rows("users_with_bad_experience");
+    let low = |user: &str| Some(users.iter().find(|row| row["user_id"] == user)?["scored_low"].clone());
+    assert_eq!((low("zoe"), low("bob")), (Some(json!(2)), None), "{users:?}");
 }
 
 /// Six runs of 18 November, none failed, and the score of 57, are published. Then a score of 58 and a failed run come.
