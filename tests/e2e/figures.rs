@@ -358,6 +358,11 @@ fn a_score_that_names_a_response_is_of_its_call() {
     let users = rows("users_with_bad_experience");
     let low = |user: &str| Some(users.iter().find(|row| row["user_id"] == user)?["scored_low"].clone());
     assert_eq!((low("zoe"), low("bob")), (Some(json!(2)), None), "{users:?}");
+    // What catches bad answers finds them, and neither the answer that is 1 nor the document.
+    let caught = text(tracewell(&data, &["query", "bad_score", "-p", day[1], "--format", "json"]));
+    let caught: Vec<Value> = serde_json::from_str(&caught).unwrap();
+    let spans: Vec<&str> = caught.iter().map(|row| &row["span_id"].as_str().unwrap()[12..]).collect();
+    assert_eq!(spans, ["f100", "f100", "f200", "f900"], "{caught:?}");
 }
 
 /// Six runs of 18 November, none failed, and the score of 57, are published. Then a score of 58 and a failed run come.
