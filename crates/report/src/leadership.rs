@@ -68,7 +68,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
         Section { title: "Why it changed".into(), items: changed },
         Section { title: "Quality and reliability".into(), items: quality },
         Section { title: "Runs worth reading".into(), items: vec![worth] },
-        Section { title: "What is not known".into(), items: unknown(request, &totals, uncounted, &runs.now, &scores) },
+        Section { title: "What is not known".into(), items: unknown(request, &totals, uncounted, &runs, &scores) },
     ];
     page.queries = questions.into_queries();
     Ok(page)
@@ -123,7 +123,7 @@ fn unknown(
     request: &Request,
     totals: &Both<Totals>,
     uncounted: Vec<String>,
-    runs: &Runs,
+    runs: &Both<Runs>,
     scores: &Scores,
 ) -> Vec<Item> {
     let now = &totals.now;

@@ -30,7 +30,7 @@ struct ScoreRow {
 
 /// Scores by prompt version.
 pub(crate) struct Scores {
-    query: usize,
+    pub(crate) query: usize,
     rows: Vec<ScoreRow>,
 }
 
