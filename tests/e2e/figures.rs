@@ -106,6 +106,32 @@ fn what_a_run_costs_is_of_the_calls_of_runs() {
     }
 }
 
+/// A model charges for the images that it makes, and no call counts them.
+#[test]
+fn a_leader_is_told_of_what_no_call_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let told = "because the model charges by what calls do not count";
+    let unknown = || {
+        let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
+        let sections = page["sections"].as_array().unwrap().clone();
+        sections.iter().find(|section| section["title"] == "What is not known").unwrap()["items"].to_string()
+    };
+    assert!(!unknown().contains(told), "{}", unknown());
+    let painted = call("paint").into_iter().map(|(key, value)| match key {
+        "gen_ai.provider.name" => (key, json!("gcp.gemini")),
+        "gen_ai.request.model" => (key, json!("gemini-2.5-flash-image")),
+        _ => (key, value),
+    });
+    import(&data, folder.path(), vec![span("f1", "f100", "", 0, &painted.collect::<Vec<_>>())]);
+    let unknown = unknown();
+    assert!(unknown.contains(&format!("1 call has no price {told}, such as pages, images or hours")), "{unknown}");
+    assert!(
+        unknown.contains("Of 5 priced calls 5 have a price that also charges for what calls do not count"),
+        "{unknown}"
+    );
+}
+
 /// Of the six runs of 18 November somebody rejects what 57 proposes, and d8 has a step of a person's; in 58 two proposals
 /// are accepted at once, and what is rejected in a session without traces is in no run.
 #[test]
