@@ -28,8 +28,11 @@ pub(crate) fn split_by_prompt_and_model(groups: &[Grouped], dimensions: &[Dimens
 
 /// What each thing added to the change.
 pub(crate) fn why(totals: &Both<Totals>, parts: Option<Split>, query: usize) -> Vec<Item> {
-    let (Some(parts), Some(before), Some(now)) = (parts, totals.before.cost_usd, totals.now.cost_usd) else {
+    let Some(before) = totals.before.cost_usd else {
         return vec![Item::Note("There is no priced call in the period before, so nothing to compare with.".into())];
+    };
+    let (Some(parts), Some(now)) = (parts, totals.now.cost_usd) else {
+        return vec![Item::Note("There is no priced call in this period, so nothing to compare.".into())];
     };
     let said = [
         ("volume", "Volume", "more or fewer calls"),
@@ -118,6 +121,17 @@ mod tests {
     fn users_who_come_and_go_are_volume_and_not_mix() {
         let split = split_by_prompt_and_model(&[group("ann", 4, 0), group("bob", 0, 10)], &BY_USER);
         assert_eq!(split, Some(Split { volume: "6".parse().expect("an amount"), ..Split::default() }));
+    }
+
+    #[test]
+    fn the_period_without_priced_calls_is_the_one_that_is_told() {
+        let some = || Totals { cost_usd: "4".parse().ok(), ..Totals::default() };
+        let said = |before, now| match why(&Both { query: 1, now, before }, Some(Split::default()), 1).as_slice() {
+            [Item::Note(text)] => text.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert!(said(Totals::default(), some()).contains("no priced call in the period before"));
+        assert!(said(some(), Totals::default()).contains("no priced call in this period"));
     }
 
     #[test]
