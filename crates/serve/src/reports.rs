@@ -1,5 +1,6 @@
 //! `GET /v1/reports`, `GET /v1/reports/REPORT?period=…` and `GET /v1/reports/NAME/PERIOD`.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -58,12 +59,12 @@ async fn list(State(Reports { engine, .. }): State<Reports>) -> Response {
         FROM reports WHERE event = 'published' ORDER BY recorded_at DESC LIMIT 1000";
     match Answers(engine).rows(sql).await {
         Ok(rows) => json(&rows),
-        Err(reason) => failure(unanswered(&reason), &reason.to_string()),
+        Err(reason) => failure(unanswered(&*reason), &reason.to_string()),
     }
 }
 
 /// What `POST /v1/sql` answers where a query fails; but the SQL is ours, so that no mistake in it is the client's.
-fn unanswered(reason: &NoAnswer) -> StatusCode {
+fn unanswered(reason: &(dyn Error + Send + Sync + 'static)) -> StatusCode {
     match reason.downcast_ref::<QueryError>() {
         None | Some(QueryError::Sql(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         Some(error) => status(error),
@@ -73,7 +74,7 @@ fn unanswered(reason: &NoAnswer) -> StatusCode {
 fn refuse(error: &ReportError) -> Response {
     let status = match error {
         ReportError::Asked(_) => StatusCode::BAD_REQUEST,
-        ReportError::Query { reason, .. } => unanswered(reason),
+        ReportError::Query { reason, .. } => unanswered(&**reason),
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     failure(status, &error.to_string())
