@@ -104,6 +104,16 @@ fn what_a_run_costs_is_of_the_calls_of_runs() {
         assert_eq!((figures, &now["cost_usd"]), ([5, 5, 1], &json!("0.025530000000000000000000")), "{when}");
         text(tracewell(&data, &["settle"]));
     }
+    // The named queries count the same runs, and the calls of sessions all the same.
+    let asked = |query: &str| -> Vec<Value> {
+        let day = ["-p", "since=2026-11-18T00:00:00Z", "-p", "until=2026-11-19T00:00:00Z", "--format", "json"];
+        serde_json::from_str(&text(tracewell(&data, &[&["query", query], &day[..]].concat()))).unwrap()
+    };
+    let runs: i64 = asked("run_outcomes").iter().map(|row| row["runs"].as_i64().unwrap()).sum();
+    assert_eq!(runs, 6);
+    let sessions = asked("sessions_by_length");
+    let coder = sessions.iter().find(|row| row["conversation_id"] == "k2").unwrap();
+    assert_eq!((&coder["runs"], &coder["calls"]), (&json!(0), &json!(1)), "{sessions:?}");
 }
 
 /// A model charges for the images that it makes, and no call counts them.
