@@ -399,6 +399,21 @@ fn a_score_that_names_a_response_is_of_its_call() {
     let caught: Vec<Value> = serde_json::from_str(&caught).unwrap();
     let spans: Vec<&str> = caught.iter().map(|row| &row["span_id"].as_str().unwrap()[12..]).collect();
     assert_eq!(spans, ["f100", "f100", "f200", "f900"], "{caught:?}");
+
+    // A model names the spans of the same answers, and says 0 and 1, as ann does: bob agrees with it on one of two.
+    for (trace, value) in [("f1", "0"), ("f2", "1")] {
+        let (trace, span) = (format!("{trace:0>32}"), format!("{:0>16}", format!("{trace}00")));
+        let place = ["--trace", &trace, "--span", &span, "--time", "2026-11-18T13:00:00Z"];
+        let judged = ["score", "add", "polite", value, "--source", "model", "--author", "judge"];
+        text(tracewell(&data, &[&judged[..], &place[..]].concat()));
+    }
+    let pairs = rows("judge_agreement");
+    let with_judge = |person: &str| {
+        let is_it = |row: &&Value| row["first_judge"] == person && row["second_judge"] == "model judge";
+        let row = pairs.iter().find(is_it).unwrap();
+        ["things", "agreement", "cohens_kappa"].map(|name| row[name].as_f64().unwrap())
+    };
+    assert_eq!((with_judge("human ann"), with_judge("human bob")), ([2.0, 1.0, 1.0], [2.0, 0.5, 0.0]), "{pairs:?}");
 }
 
 /// Six runs of 18 November, none failed, and the score of 57, are published. Then a score of 58 and a failed run come.
