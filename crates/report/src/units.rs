@@ -42,8 +42,8 @@ impl RunCosts {
     sum(cost_usd) FILTER (WHERE is_run) AS cost_usd,
     sum(cost_usd) FILTER (WHERE NOT is_run) AS records_cost_usd
 FROM (
-    -- Runs that began in the period, with all their calls. What only log records tell of is no run; of a run that has
-    -- calls, and none with a price, it is not known what it cost: neither is in a sum or a count of runs.
+    -- Runs that began in the period, with all their calls. What only log records tell of is no run. What a run cost is not
+    -- known where it has calls and none of them a price: it is in no sum, and in no count but its own.
     SELECT
         t.date, t.start_time, t.status, s.lowest, t.cost_usd,
         t.span_count > 0 AS is_run,
