@@ -416,6 +416,33 @@ fn a_score_that_names_a_response_is_of_its_call() {
     assert_eq!((with_judge("human ann"), with_judge("human bob")), ([2.0, 1.0, 1.0], [2.0, 0.5, 0.0]), "{pairs:?}");
 }
 
+/// A run with two prompts, and a second instrumentation's view of the first call below it, which a judge names.
+#[test]
+fn a_score_of_a_second_view_of_a_call_is_of_its_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let answered =
+        |prompt: &str| call(prompt).into_iter().chain([("gen_ai.response.id", json!(prompt))]).collect::<Vec<_>>();
+    let (root, first) = (format!("{:0>16}", "f100"), format!("{:0>16}", "f101"));
+    let own = [
+        span("f1", "f100", "", 0, &[("langfuse.observation.type", json!("chain"))]),
+        span("f1", "f101", &root, 1, &answered("greet")),
+        span("f1", "f102", &root, 90, &answered("part")),
+    ];
+    let second = [span("f1", "f103", &first, 1, &answered("greet"))];
+    let scopes = json!([{"scope": {"name": "own"}, "spans": own}, {"scope": {"name": "second"}, "spans": second}]);
+    let file = folder.path().join("twice.jsonl");
+    std::fs::write(&file, json!({"resourceSpans": [{"scopeSpans": scopes}]}).to_string() + "\n").unwrap();
+    text(tracewell(&data, &["import", file.to_str().unwrap()]));
+    let (trace, named) = (format!("{:0>32}", "f1"), format!("{:0>16}", "f103"));
+    let given = ["score", "add", "polite", "1", "--trace", &trace, "--span", &named, "--author", "ann"];
+    text(tracewell(&data, &[&given[..], &["--time", "2026-11-18T13:00:00Z"]].concat()));
+    let page = report(&data, "quality", "2026-11-18", &["--tz", "UTC"]);
+    let scores = table(&page, "Scores, the last word of each judge");
+    let polite: Vec<_> = scores.iter().filter(|row| row[2] == "polite").map(|row| json!(row[..6])).collect();
+    assert_eq!(polite, [json!(["greet", "99", "polite", "human", 1, 1.0])]);
+}
+
 /// Six runs of 18 November, none failed, and the score of 57, are published. Then a score of 58 and a failed run come.
 #[test]
 fn scores_and_runs_that_come_late_are_a_restatement() {
