@@ -12,7 +12,7 @@ FROM (
     SELECT
         service, tool_name, decision, decision_source,
         count(*) AS decisions,
-        count(DISTINCT conversation_id) AS sessions,
+        count(DISTINCT tenant || chr(31) || conversation_id) AS sessions,
         max(time) AS last_time
     FROM (
         -- A record that was sent again is one decision.

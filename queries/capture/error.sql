@@ -5,7 +5,7 @@
 -- Of a run whose model calls all went well one failure is told: of a tool or a search before that of the agent around it.
 WITH failed AS (
     SELECT
-        trace_id, span_id, date, start_time, coalesce(error_class, error_type, 'error') AS stratum,
+        tenant, trace_id, span_id, date, start_time, coalesce(error_class, error_type, 'error') AS stratum,
         coalesce(error_type, error_class, 'error') || coalesce(': ' || nullif(status_message, error_type), '') AS reason
     FROM llm_calls
     WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND start_time >= $since AND trace_id IS NOT NULL
@@ -13,7 +13,7 @@ WITH failed AS (
 ),
 others AS (
     SELECT
-        trace_id, span_id, date, start_time, kind AS stratum,
+        tenant, trace_id, span_id, date, start_time, kind AS stratum,
         coalesce(tool_name, name) || ': ' || coalesce(error_type, error_class, 'error')
             || coalesce(': ' || nullif(status_message, error_type), '') AS reason,
         row_number() OVER (
@@ -31,6 +31,7 @@ FROM (
     UNION ALL
     SELECT trace_id, span_id, date, start_time, stratum, reason
     FROM others
-    WHERE place = 1 AND NOT EXISTS (SELECT 1 FROM failed WHERE failed.trace_id = others.trace_id)
+    WHERE place = 1 AND NOT EXISTS (
+        SELECT 1 FROM failed WHERE failed.tenant = others.tenant AND failed.trace_id = others.trace_id)
 ) AS told
 ORDER BY start_time, span_id

@@ -6,8 +6,8 @@
 -- param: most bigint = 50 | At most this many rows
 -- Cohen's kappa (J. Cohen, A coefficient of agreement for nominal scales, 1960) of every pair of judges over the things
 -- both judged by the same name. A judge is a source and an author; people who are not named may be several, and are left
--- out. A category is the label, else the value.
-WITH words AS (
+-- out. A category is the label, else the value. What is said of a response is said of the call that got it.
+WITH said AS (
     SELECT tenant, name, target, trace_id, span_id, session_id, document_id,
         CASE WHEN trace_id IS NULL THEN response_id END AS response_id,
         concat_ws(' ', source, author) AS judge,
@@ -19,6 +19,24 @@ WITH words AS (
         AND ($name IS NULL OR name = $name)
         AND coalesce(label, CAST(value AS text)) IS NOT NULL
         AND coalesce(trace_id, response_id, session_id, document_id) IS NOT NULL
+),
+calls AS (
+    SELECT
+        c.tenant, c.response_id,
+        first_value(c.trace_id ORDER BY c.start_unix_nano, c.span_id) AS call_trace_id,
+        first_value(c.span_id ORDER BY c.start_unix_nano, c.span_id) AS call_span_id
+    FROM (SELECT tenant, response_id FROM said WHERE response_id IS NOT NULL GROUP BY tenant, response_id) AS named
+    JOIN llm_calls AS c ON c.tenant = named.tenant AND c.response_id = named.response_id
+    GROUP BY c.tenant, c.response_id
+),
+words AS (
+    SELECT
+        s.tenant, s.name, s.target, s.session_id, s.document_id, s.judge, s.category,
+        coalesce(s.trace_id, c.call_trace_id) AS trace_id,
+        coalesce(s.span_id, c.call_span_id) AS span_id,
+        CASE WHEN c.call_span_id IS NULL THEN s.response_id END AS response_id
+    FROM said AS s
+    LEFT JOIN calls AS c ON c.tenant = s.tenant AND c.response_id = s.response_id
 ),
 pairs AS (
     SELECT a.name, a.judge AS first_judge, b.judge AS second_judge, a.category AS first, b.category AS second
@@ -36,7 +54,7 @@ agreed AS (
     FROM pairs
     GROUP BY name, first_judge, second_judge
 ),
-said AS (
+given AS (
     SELECT name, first_judge, second_judge, category, sum(by_first) AS by_first, sum(by_second) AS by_second
     FROM (
         SELECT name, first_judge, second_judge, first AS category, 1 AS by_first, 0 AS by_second FROM pairs
@@ -48,7 +66,7 @@ said AS (
 chance AS (
     SELECT name, first_judge, second_judge,
         sum(CAST(by_first AS double) * by_second) / (CAST(sum(by_first) AS double) * sum(by_second)) AS by_chance
-    FROM said
+    FROM given
     GROUP BY name, first_judge, second_judge
 )
 SELECT

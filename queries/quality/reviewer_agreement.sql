@@ -6,8 +6,9 @@
 -- param: source text = 'human' | Whose scores: human, model, code or user
 -- Fleiss' kappa over the last words of all reviewers (J. L. Fleiss, Measuring nominal scale agreement among many raters,
 -- 1971) in its form for things judged by differing numbers of reviewers: the agreement on a thing is the share of its
--- pairs of reviewers who agree. A category is the label, else the value. Things judged by one reviewer tell nothing.
-WITH words AS (
+-- pairs of reviewers who agree. A category is the label, else the value. Things judged by one reviewer tell nothing. What
+-- is said of a response is said of the call that got it.
+WITH said AS (
     SELECT tenant, name, target, trace_id, span_id, session_id, document_id, author,
         CASE WHEN trace_id IS NULL THEN response_id END AS response_id,
         coalesce(label, CAST(value AS text)) AS category
@@ -18,6 +19,24 @@ WITH words AS (
         AND ($name IS NULL OR name = $name)
         AND coalesce(label, CAST(value AS text)) IS NOT NULL
         AND coalesce(trace_id, response_id, session_id, document_id) IS NOT NULL
+),
+calls AS (
+    SELECT
+        c.tenant, c.response_id,
+        first_value(c.trace_id ORDER BY c.start_unix_nano, c.span_id) AS call_trace_id,
+        first_value(c.span_id ORDER BY c.start_unix_nano, c.span_id) AS call_span_id
+    FROM (SELECT tenant, response_id FROM said WHERE response_id IS NOT NULL GROUP BY tenant, response_id) AS named
+    JOIN llm_calls AS c ON c.tenant = named.tenant AND c.response_id = named.response_id
+    GROUP BY c.tenant, c.response_id
+),
+words AS (
+    SELECT
+        s.tenant, s.name, s.target, s.session_id, s.document_id, s.author, s.category,
+        coalesce(s.trace_id, c.call_trace_id) AS trace_id,
+        coalesce(s.span_id, c.call_span_id) AS span_id,
+        CASE WHEN c.call_span_id IS NULL THEN s.response_id END AS response_id
+    FROM said AS s
+    LEFT JOIN calls AS c ON c.tenant = s.tenant AND c.response_id = s.response_id
 ),
 given AS (
     SELECT tenant, name, target, trace_id, span_id, session_id, document_id, response_id, category, count(*) AS votes

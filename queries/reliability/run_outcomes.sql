@@ -17,7 +17,7 @@ WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TI
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
-    AND NOT only_duplicates
+    AND span_count > 0 AND NOT only_duplicates
 GROUP BY service, root_name
 ORDER BY met_an_error DESC, runs DESC, service, root_name
 LIMIT $most

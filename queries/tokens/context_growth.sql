@@ -21,7 +21,7 @@ WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TI
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
     AND kind IN ('chat', 'completion') AND input_tokens IS NOT NULL AND trace_id IS NOT NULL
-GROUP BY trace_id, service, agent_name
+GROUP BY tenant, trace_id, service, agent_name
 HAVING count(*) >= $least_steps
-ORDER BY last_input - first_input DESC, trace_id, agent_name
+ORDER BY last_input - first_input DESC, trace_id, agent_name, tenant
 LIMIT $most

@@ -18,6 +18,6 @@ WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TI
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
-GROUP BY user_id
-ORDER BY known_tokens DESC, user_id
+GROUP BY tenant, user_id
+ORDER BY known_tokens DESC, user_id, tenant
 LIMIT $most

@@ -4,11 +4,11 @@
 -- param: until timestamptz = now() | End of the period, not included
 -- param: team text = NULL | Only this team
 -- param: most bigint = 50 | At most this many rows
--- Of the runs that began in the period.
+-- Of the runs that began in the period. A trace that only log records tell of is no run; its calls count.
 SELECT
     conversation_id,
     max(user_id) AS user_id,
-    count(*) AS runs,
+    count(*) FILTER (WHERE span_count > 0) AS runs,
     sum(call_count) AS calls,
     sum(error_count) AS errors,
     min(start_time) AS first_time,

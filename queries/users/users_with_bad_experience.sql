@@ -7,7 +7,8 @@
 -- param: low_score double = 0.5 | A score below this is low
 -- param: most bigint = 50 | At most this many rows
 -- A run is bad when it failed, was slow, had an answer cut off or refused, or got a low score. A refusal is a stop by a
--- content filter, or an answer that opens with regret.
+-- content filter, or an answer that opens with regret. Scores are of the run, of what is in it or of its responses, but
+-- not of documents that it found.
 WITH runs AS (
     SELECT tenant, trace_id, user_id, status = 'error' AS failed, duration_ns / 1e9 >= $slow_seconds AS slow
     FROM traces
@@ -15,7 +16,7 @@ WITH runs AS (
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
-        AND user_id IS NOT NULL AND NOT only_duplicates
+        AND user_id IS NOT NULL AND span_count > 0 AND NOT only_duplicates
 ),
 answers AS (
     SELECT
@@ -28,15 +29,27 @@ answers AS (
         AND CAST($until AT TIME ZONE 'UTC' AS date) + INTERVAL '1 day'
     GROUP BY tenant, trace_id
 ),
+said AS (
+    SELECT tenant, trace_id, response_id, value
+    FROM evaluations
+    WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND superseded_at IS NULL AND target <> 'document'
+),
 judged AS (
     SELECT tenant, trace_id, bool_or(value < $low_score) AS scored_low
-    FROM evaluations
-    WHERE date >= CAST($since AT TIME ZONE 'UTC' AS date) AND superseded_at IS NULL
+    FROM (
+        SELECT tenant, trace_id, value FROM said WHERE trace_id IS NOT NULL
+        UNION ALL
+        SELECT c.tenant, c.trace_id, s.value
+        FROM (SELECT tenant, response_id, value FROM said WHERE trace_id IS NULL AND response_id IS NOT NULL) AS s
+        JOIN llm_calls AS c ON c.tenant = s.tenant AND c.response_id = s.response_id
+        WHERE c.date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date)
+            AND CAST($until AT TIME ZONE 'UTC' AS date) + INTERVAL '1 day'
+    ) AS words
     GROUP BY tenant, trace_id
 ),
 known AS (
     SELECT
-        user_id,
+        runs.tenant AS of_tenant, user_id,
         coalesce(failed, false) AS failed, slow, coalesce(cut, false) AS cut,
         coalesce(refused, false) AS refused, coalesce(scored_low, false) AS scored_low
     FROM runs
@@ -54,7 +67,7 @@ SELECT
     count(*) FILTER (WHERE refused) AS refused,
     count(*) FILTER (WHERE scored_low) AS scored_low
 FROM known
-GROUP BY user_id
+GROUP BY of_tenant, user_id
 HAVING bad_runs > 0
 ORDER BY bad_runs DESC, bad_share DESC, user_id
 LIMIT $most

@@ -1,4 +1,4 @@
-//! Figures of reports in time zones, of calls without runs, and of people, worked out by hand.
+//! Figures of reports in time zones, of calls without runs, of people and of scores, worked out by hand.
 
 use std::path::Path;
 
@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use crate::reports::{call, import, known, pieces, report, span, table, text, tile, tracewell};
 use crate::server::sql;
+
+mod judged;
 
 /// What the tile says besides its number.
 fn note(page: &Value, label: &str) -> String {
@@ -76,22 +78,70 @@ fn the_leader_and_the_cost_report_split_a_change_alike() {
     }
 }
 
-/// A call that only a record tells of, 1 000 × 3 + 100 × 15 = 4 500 millionths, is in what was spent and in no run: the
-/// six runs still cost 24 650 together.
+/// Two calls that only records tell of, one of them in a trace, at 1 000 × 3 + 100 × 15 = 4 500 millionths each, are in
+/// what was spent and in no run. The runs that began on the day still cost 25 530 together, and what 58 cost is not known.
 #[test]
-fn what_a_run_costs_is_of_calls_in_runs() {
+fn what_a_run_costs_is_of_the_calls_of_runs() {
     let folder = tempfile::tempdir().unwrap();
     let data = known(&folder);
     let used =
         [("model", json!("claude-sonnet-4-5")), ("input_tokens", json!("1000")), ("output_tokens", json!("100"))];
-    import_records(&data, folder.path(), CODER, &[record(0, None, "api_request", &used)]);
-    let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
-    assert_eq!(tile(&page, "Spent"), "0.02915");
-    for label in ["Per run", "Per good outcome"] {
-        let each: f64 = tile(&page, label).as_str().unwrap().parse().unwrap();
-        assert!((each - 0.02465 / 6.0).abs() < 1e-12, "{label}: {each}");
+    let calls = [record(0, None, "api_request", &used), record(60, Some("f7"), "api_request", &used)];
+    import_records(&data, folder.path(), CODER, &calls);
+    for when in ["as imported", "settled"] {
+        let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
+        assert_eq!(tile(&page, "Spent"), "0.03365", "{when}");
+        for label in ["Per run", "Per good outcome"] {
+            let each: f64 = tile(&page, label).as_str().unwrap().parse().unwrap();
+            assert!((each - 0.02553 / 5.0).abs() < 1e-12, "{label}, {when}: {each}");
+            assert!(note(&page, label).contains("without 1 run of which no call has a price"), "{page:#}");
+        }
+        assert!(note(&page, "Per run").ends_with("without $0.00900 of calls in no run"), "{page:#}");
+        // The query gives both, and says of what.
+        let queries = page["queries"].as_array().unwrap();
+        let asked = queries.iter().find(|query| query["title"] == "What runs cost").unwrap();
+        assert!(asked["sql"].as_str().unwrap().contains("-- Runs that began in the period, with all their calls."));
+        let now = asked["rows"].as_array().unwrap().iter().find(|row| row["period"] == "this").unwrap();
+        let figures = ["runs", "good", "unpriced_runs"].map(|name| now[name].as_i64().unwrap());
+        assert_eq!((figures, &now["cost_usd"]), ([5, 5, 1], &json!("0.025530000000000000000000")), "{when}");
+        text(tracewell(&data, &["settle"]));
     }
-    assert!(note(&page, "Per run").ends_with("without $0.00450 of calls in no run"), "{page:#}");
+    // The named queries count the same runs, and the calls of sessions all the same.
+    let asked = |query: &str| -> Vec<Value> {
+        let day = ["-p", "since=2026-11-18T00:00:00Z", "-p", "until=2026-11-19T00:00:00Z", "--format", "json"];
+        serde_json::from_str(&text(tracewell(&data, &[&["query", query], &day[..]].concat()))).unwrap()
+    };
+    let runs: i64 = asked("run_outcomes").iter().map(|row| row["runs"].as_i64().unwrap()).sum();
+    assert_eq!(runs, 6);
+    let sessions = asked("sessions_by_length");
+    let coder = sessions.iter().find(|row| row["conversation_id"] == "k2").unwrap();
+    assert_eq!((&coder["runs"], &coder["calls"]), (&json!(0), &json!(1)), "{sessions:?}");
+}
+
+/// A model charges for the images that it makes, and no call counts them.
+#[test]
+fn a_leader_is_told_of_what_no_call_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let told = "because the model charges by what calls do not count";
+    let unknown = || {
+        let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
+        let sections = page["sections"].as_array().unwrap().clone();
+        sections.iter().find(|section| section["title"] == "What is not known").unwrap()["items"].to_string()
+    };
+    assert!(!unknown().contains(told), "{}", unknown());
+    let painted = call("paint").into_iter().map(|(key, value)| match key {
+        "gen_ai.provider.name" => (key, json!("gcp.gemini")),
+        "gen_ai.request.model" => (key, json!("gemini-2.5-flash-image")),
+        _ => (key, value),
+    });
+    import(&data, folder.path(), vec![span("f1", "f100", "", 0, &painted.collect::<Vec<_>>())]);
+    let unknown = unknown();
+    assert!(unknown.contains(&format!("1 call has no price {told}, such as pages, images or hours")), "{unknown}");
+    assert!(
+        unknown.contains("Of 5 priced calls 5 have a price that also charges for what calls do not count"),
+        "{unknown}"
+    );
 }
 
 /// Of the six runs of 18 November somebody rejects what 57 proposes, and d8 has a step of a person's; in 58 two proposals
@@ -202,8 +252,12 @@ fn every_budget_is_shown() {
     let both = budgets(month.clone() + &budget("the week", "70", "week"));
     let rows: Vec<_> = table(&both, "Budgets").into_iter().map(|row| row[..3].to_vec()).collect();
     assert_eq!(json!(rows), json!([["the month", "0.02465", "10"], ["the week", "0.02465", "10"]]));
-    let one = budgets(month);
+    let one = budgets(month.clone());
     assert!(pieces(&one, "table").iter().all(|table| table["caption"] != "Budgets"), "it is on a tile");
+    // Nobody of that team made a call: nothing of it is used, which is known.
+    let unused = budgets(month + &budget("idle", "30", "month") + "team = 'idle'\n");
+    let rows = table(&unused, "Budgets");
+    assert_eq!(json!(rows[1]), json!(["idle", "0", "1", 0.0]));
 }
 
 /// Two calls of 1 000 × 2 + 100 × 8 = 2 800 millionths report 3 000 and 2 600: each differs by 200, which is over 5 % of
@@ -234,117 +288,6 @@ fn reported_costs_that_differ_are_told_though_their_sum_is_right() {
     // On 17 November one call reports what it cost, and rightly.
     let right = report(&data, "cost", "2026-11-17", &["--tz", "UTC"]);
     assert!(!right["notices"].to_string().contains("report what they cost"), "{}", right["notices"]);
-}
-
-/// Of four users one gives 4 of 5, one 2, one a thumb, one a word that is no praise. Two of them have no name and say
-/// something of one run: neither takes back the other's.
-#[test]
-fn feedback_is_good_from_where_the_settings_say_and_by_its_label() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = known(&folder);
-    let given = |trace: &str, minute: u32, said: Value| {
-        let mut row = json!({
-            "name": "stars", "source": "user", "trace_id": format!("{trace:0>32}"),
-            "time": format!("2026-11-18T13:{minute:02}:00Z"),
-        });
-        row.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
-        row.to_string()
-    };
-    let rows = [
-        given("57", 1, json!({"value": 4})),
-        given("57", 2, json!({"value": 2})),
-        given("58", 3, json!({"label": "Thumbs_Up", "author": "ann"})),
-        given("d8", 4, json!({"label": "meh", "author": "bob"})),
-    ];
-    let file = folder.path().join("feedback.jsonl");
-    std::fs::write(&file, rows.join("\n") + "\n").unwrap();
-    text(tracewell(&data, &["score", "import", file.to_str().unwrap(), "--strict"]));
-    let label = "Users' feedback that is good";
-    let usual = report(&data, "quality", "2026-11-18", &["--tz", "UTC"]);
-    assert_eq!(tile(&usual, label), 0.75);
-    assert!(note(&usual, label).starts_with("of 4 answers"), "{}", note(&usual, label));
-
-    let settings = folder.path().join("settings.toml");
-    std::fs::write(&settings, "[report.good_outcome]\nfeedback_at_least = 3\nfeedback_labels = ['meh']\n").unwrap();
-    let stars = report(&data, "quality", "2026-11-18", &["--tz", "UTC", "--config", settings.to_str().unwrap()]);
-    // The 4 and the word, not the 2 and not the thumb.
-    assert_eq!(tile(&stars, label), 0.5);
-}
-
-/// Two judges give each of two answers of 18 November a score by nothing but the id of the response: the first 0 and 1,
-/// the second 0 and 0. The run of the first is judged low by both.
-#[test]
-fn a_score_that_names_a_response_is_of_its_call() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = known(&folder);
-    let answered = |id: &str| call("greet").into_iter().chain([("gen_ai.response.id", json!(id))]).collect::<Vec<_>>();
-    let spans = vec![span("f1", "f100", "", 0, &answered("r-1")), span("f2", "f200", "", 1, &answered("r-2"))];
-    import(&data, folder.path(), spans);
-    let given = |id: &str, author: &str, value: &str| {
-        let members = [
-            ("event.name", json!("gen_ai.evaluation.result")),
-            ("gen_ai.evaluation.name", json!("polite")),
-            ("gen_ai.evaluation.score.value", json!(value)),
-            ("gen_ai.response.id", json!(id)),
-            ("tracewell.score.source", json!("human")),
-            ("tracewell.score.author", json!(author)),
-        ];
-        let attributes = members.map(|(key, value)| json!({"key": key, "value": {"stringValue": value}}));
-        json!({"timeUnixNano": "1795003260000000000", "eventName": "gen_ai.evaluation.result", "attributes": attributes})
-    };
-    let records =
-        [given("r-1", "ann", "0"), given("r-2", "ann", "1"), given("r-1", "bob", "0"), given("r-2", "bob", "0")];
-    import_records(&data, folder.path(), "evals", &records);
-
-    let rows = sql(
-        &data,
-        "SELECT trace_id, cardinality(scores) AS n, scores[1]['span_id'] AS span FROM runs WHERE prompts[1] LIKE 'greet%' ORDER BY trace_id",
-    );
-    let run = |trace: &str| json!({"trace_id": format!("{trace:0>32}"), "n": 2, "span": format!("{:0>16}", format!("{trace}00"))});
-    assert_eq!(json!(rows), json!([run("f1"), run("f2")]));
-
-    let page = report(&data, "quality", "2026-11-18", &["--tz", "UTC"]);
-    let scores = table(&page, "Scores, the last word of each judge");
-    let polite = scores.iter().find(|row| row[2] == "polite").unwrap();
-    // Four of them, a quarter of them 1.
-    assert_eq!(json!(polite[..6]), json!(["greet", "99", "polite", "human", 4, 0.25]));
-
-    // Of two things they agree on one. Ann says 0 and 1 once each, bob 0 twice: by chance they agree in 1/2 × 1.
-    let asked = ["query", "judge_agreement", "-p", "since=2026-11-18T00:00:00Z", "-p", "until=2026-11-19T00:00:00Z"];
-    let rows: Value =
-        serde_json::from_str(&text(tracewell(&data, &[&asked[..], &["--format", "json"]].concat()))).unwrap();
-    let row = rows.as_array().unwrap().iter().find(|row| row["name"] == "polite").unwrap();
-    let said = ["things", "agreement", "by_chance", "cohens_kappa"].map(|name| row[name].as_f64().unwrap());
-    assert_eq!(said, [2.0, 0.5, 0.5, 0.0]);
-    // Of reviewers three of four say 0: 9/16 + 1/16 by chance; (0.5 - 0.625) / 0.375.
-    let asked = ["query", "reviewer_agreement", "-p", "since=2026-11-18T00:00:00Z", "-p", "until=2026-11-19T00:00:00Z"];
-    let rows: Value =
-        serde_json::from_str(&text(tracewell(&data, &[&asked[..], &["--format", "json"]].concat()))).unwrap();
-    let row = rows.as_array().unwrap().iter().find(|row| row["name"] == "polite").unwrap();
-    let said =
-        ["things", "judgements", "agreement", "by_chance", "fleiss_kappa"].map(|name| row[name].as_f64().unwrap());
-    assert_eq!(said, [2.0, 4.0, 0.5, 0.625, -0.3333]);
-}
-
-/// Six runs of 18 November, none failed, and the score of 57, are published. Then a score of 58 and a failed run come.
-#[test]
-fn scores_and_runs_that_come_late_are_a_restatement() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = known(&folder);
-    let day = |kind: &str, more: &[&str]| report(&data, kind, "2026-11-18", &[&["--tz", "UTC"], more].concat());
-    let told = |page: &Value| page["notices"].to_string().contains("Restated");
-    // The first of the period tells nothing of runs.
-    assert!(!told(&day("cost", &["--publish"])) && !told(&day("quality", &["--publish"])));
-    assert!(!told(&day("leadership", &["--publish"])));
-    let trace = format!("{:0>32}", "58");
-    let given = ["score", "add", "helpfulness", "0.9", "--trace", &trace, "--time", "2026-11-19T13:00:00Z"];
-    text(tracewell(&data, &given));
-    let late = day("leadership", &[])["notices"].to_string();
-    assert!(late.contains("of 6 runs, 0 failed, 1 score; now 6 runs, 0 failed, 2 scores"), "{late}");
-    import(&data, folder.path(), vec![span("f9", "f900", "", 0, &[])]);
-    let late = day("quality", &[])["notices"].to_string();
-    assert!(late.contains("of 6 runs, 0 failed, 1 score; now 7 runs, 1 failed, 2 scores"), "{late}");
-    assert!(!told(&day("cost", &[])), "no call came");
 }
 
 /// 16 November: 9 075 + 480 + 328 + 276 millionths; then 30 393, 24 650, and 880 for 900 × 2 less the cache's 800 × 1.5,
@@ -404,27 +347,4 @@ fn a_month_under_way_is_forecast_from_the_days_before() {
     let begun = columns.iter().filter(|column| !column["value"].is_null()).count();
     let days = |seconds: i64| usize::try_from(seconds / DAY).unwrap();
     assert_eq!((columns.len(), begun), (days(until - since), days(today - since) + 1));
-}
-
-/// Run 57 of 18 November is scored twice on the 19th, below the half: it is worth reading once, by the lower score, of the
-/// 18th.
-#[test]
-fn a_low_score_is_of_the_period_of_its_run() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = known(&folder);
-    let given = |name: &str, value: f64| {
-        let trace = format!("{:0>32}", "57");
-        let time = "2026-11-19T10:00:00Z";
-        json!({"name": name, "value": value, "source": "human", "author": "ann", "trace_id": trace, "time": time})
-    };
-    let file = folder.path().join("scores.jsonl");
-    std::fs::write(&file, format!("{}\n{}\n", given("tone", 0.2), given("help", 0.1))).unwrap();
-    text(tracewell(&data, &["score", "import", file.to_str().unwrap(), "--strict"]));
-    let lowest = |day: &str| -> Vec<Value> {
-        let page = report(&data, "quality", day, &["--tz", "UTC"]);
-        let rows = table(&page, "All of one: tracewell runs show").into_iter();
-        rows.filter(|row| row[0] == "lowest score").map(|row| json!(row[1..])).collect()
-    };
-    let run = json!(["00000000000000000000000000000057", "shop-assistant", "help 0.100"]);
-    assert_eq!((lowest("2026-11-18"), lowest("2026-11-19")), (vec![run], vec![]));
 }

@@ -42,5 +42,6 @@ mod spans;
 mod sqllogic;
 mod states;
 mod stores;
+mod tenants;
 mod texts;
 mod views;

@@ -157,6 +157,16 @@ fn who_gives_a_score_or_silences_an_alert_is_told_as_everywhere() {
     let of = |name: &str, author: &str| json!({"name": name, "author": author});
     assert_eq!(json!(given), json!([of("by-flag", "cleo"), of("by-machine", "ada"), of("by-variable", "bob")]));
     assert_eq!(json!(sql(&data, "SELECT author FROM alerts")), json!([{"author": "bob"}]));
+    // Who silences an alert is asked for, and never made up.
+    let mut unnamed = Command::new(BINARY);
+    unnamed.args(["alerts", "silence", "failures", "--for", "1h"]);
+    unnamed.args(["--data", data.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    for variable in ["TRACEWELL_AUTHOR", "USER", "LOGNAME", "USERNAME"] {
+        unnamed.env_remove(variable);
+    }
+    let told = error(&unnamed.output().unwrap());
+    assert!(told.contains("who does this? Name yourself with --author"), "{told}");
+    assert_eq!(sql(&data, "SELECT author FROM alerts").len(), 1);
 }
 
 #[test]
@@ -258,4 +268,64 @@ fn agreement_is_what_statsmodels_computes() {
         let judge = |side: &str| pair[side].as_str().unwrap().strip_prefix("human ").unwrap().to_owned();
         close(&pair["cohens_kappa"], &oracle["cohen"][format!("{} {}", judge("first_judge"), judge("second_judge"))]);
     }
+}
+
+/// Two textbook examples. Two readers of 50 applications both say yes to 20 and no to 15, only the first to 5, only the
+/// second to 10: they agree on 0.7, by chance on 0.5 × 0.6 + 0.5 × 0.4, so that kappa is 0.4
+/// (<https://en.wikipedia.org/wiki/Cohen%27s_kappa>, "Examples"). Fourteen raters put each of ten subjects into one of five
+/// categories: agreement 0.378, by chance 0.213, kappa 0.210 (<https://en.wikipedia.org/wiki/Fleiss%27_kappa>, "Worked
+/// example", which gives three digits).
+#[test]
+fn agreement_is_that_of_the_textbooks() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let given = |name: &str, thing: usize, author: String, label: &str| {
+        let row = json!({"name": name, "label": label, "trace_id": format!("{thing:032x}"), "author": author,
+            "source": "human", "time": "2026-11-17T10:00:00Z"});
+        format!("{row}\n")
+    };
+    let readers = [("yes", "yes", 20), ("yes", "no", 5), ("no", "yes", 10), ("no", "no", 15)];
+    let applications = readers.iter().flat_map(|(first, second, times)| vec![(*first, *second); *times]);
+    let mut lines: String = (1..)
+        .zip(applications)
+        .map(|(thing, (first, second))| {
+            given("grant", thing, "a".into(), first) + &given("grant", thing, "b".into(), second)
+        })
+        .collect();
+    let ratings = [
+        [0, 0, 0, 0, 14],
+        [0, 2, 6, 4, 2],
+        [0, 0, 3, 5, 6],
+        [0, 3, 9, 2, 0],
+        [2, 2, 8, 1, 1],
+        [7, 7, 0, 0, 0],
+        [3, 2, 6, 3, 0],
+        [2, 5, 3, 2, 2],
+        [6, 5, 2, 1, 0],
+        [0, 2, 2, 3, 7],
+    ];
+    for (subject, counts) in (101..).zip(ratings) {
+        let categories = (1_u8..).zip(counts).flat_map(|(category, raters)| vec![category; raters]);
+        for (rater, category) in categories.enumerate() {
+            lines += &given("subject", subject, rater.to_string(), &category.to_string());
+        }
+    }
+    let file = temporary.path().join("ratings.jsonl");
+    std::fs::write(&file, lines).unwrap();
+    done(&score(&data, &["import", "--strict", file.to_str().unwrap()]));
+    let query = |query: &str, name: &str| {
+        let of = format!("name={name}");
+        let arguments =
+            ["query", query, "-p", "since=2026-11-01", "-p", "until=2026-12-01", "-p", of.as_str(), "--format", "json"];
+        let rows =
+            crate::server::rows(Command::new(BINARY).args(arguments).args(["--data", data.to_str().unwrap()]), query);
+        assert_eq!(rows.len(), 1, "{query}: {rows:?}");
+        rows[0].clone()
+    };
+    let numbers = |row: &Value, names: [&str; 3]| names.map(|name| row[name].as_f64().unwrap());
+    let cohen = numbers(&query("judge_agreement", "grant"), ["agreement", "by_chance", "cohens_kappa"]);
+    assert_eq!(cohen, [0.7, 0.5, 0.4]);
+    let fleiss = numbers(&query("reviewer_agreement", "subject"), ["agreement", "by_chance", "fleiss_kappa"]);
+    assert_eq!(fleiss.map(|number| (number * 1_000.0).round() / 1_000.0), [0.378, 0.213, 0.21]);
 }

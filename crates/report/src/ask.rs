@@ -11,10 +11,13 @@ use crate::error::ReportError;
 /// A row of an answer by the names of its columns. Decimals are text, so that they stay exact; NULL is absent.
 pub type Row = Map<String, Value>;
 
+/// Why there is no answer, as whoever answers tells it.
+pub type NoAnswer = Box<dyn std::error::Error + Send + Sync>;
+
 /// Answers SQL: an engine in this process, or a server elsewhere.
 pub trait Ask: Sync {
     /// All rows of the answer, or why there is none.
-    fn rows(&self, sql: &str) -> impl Future<Output = Result<Vec<Row>, String>> + Send;
+    fn rows(&self, sql: &str) -> impl Future<Output = Result<Vec<Row>, NoAnswer>> + Send;
 }
 
 /// A query that was asked, as it can be pasted, and what it answered.

@@ -28,8 +28,11 @@ pub(crate) fn split_by_prompt_and_model(groups: &[Grouped], dimensions: &[Dimens
 
 /// What each thing added to the change.
 pub(crate) fn why(totals: &Both<Totals>, parts: Option<Split>, query: usize) -> Vec<Item> {
-    let (Some(parts), Some(before), Some(now)) = (parts, totals.before.cost_usd, totals.now.cost_usd) else {
+    let Some(before) = totals.before.cost_usd else {
         return vec![Item::Note("There is no priced call in the period before, so nothing to compare with.".into())];
+    };
+    let (Some(parts), Some(now)) = (parts, totals.now.cost_usd) else {
+        return vec![Item::Note("There is no priced call in this period, so nothing to compare.".into())];
     };
     let said = [
         ("volume", "Volume", "more or fewer calls"),
@@ -121,6 +124,17 @@ mod tests {
     }
 
     #[test]
+    fn the_period_without_priced_calls_is_the_one_that_is_told() {
+        let some = || Totals { cost_usd: "4".parse().ok(), ..Totals::default() };
+        let said = |before, now| match why(&Both { query: 1, now, before }, Some(Split::default()), 1).as_slice() {
+            [Item::Note(text)] => text.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert!(said(Totals::default(), some()).contains("no priced call in the period before"));
+        assert!(said(some(), Totals::default()).contains("no priced call in this period"));
+    }
+
+    #[test]
     fn calls_that_lost_their_price_are_not_gone() {
         let group = |before, now, unpriced| Grouped { unpriced, ..group("ann", before, now) };
         let told = [(4, 0), (0, 4)]
@@ -128,5 +142,9 @@ mod tests {
         let said = [["gone", "without a price now"], ["new", "without a price before"]];
         assert_eq!(told, said.map(|said| said.map(Some)));
         assert_eq!(driver(&group(4, 5, [true; 2])), Some("volume"));
+        let four: Option<Amount> = "4".parse().ok();
+        assert_eq!(group(4, 0, [false, true]).costs(), [four, None]);
+        assert_eq!(group(0, 4, [true; 2]).costs(), [None, four]);
+        assert_eq!(group(4, 0, [true, false]).costs(), [four, Some(Amount::ZERO)]);
     }
 }

@@ -3,19 +3,19 @@
 use serde::Deserialize;
 use serde_json::Value;
 use tracewell_pricing::Amount;
-use tracewell_pricing::pricer::CountReading;
 
 use crate::ask::{Answer, Ask, Questions, Row};
 use crate::budget::Budget;
 use crate::change::{PROMPT_AND_MODEL, split_by_prompt_and_model, why};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{Both, DIFFERS, Totals, Unpriced, groups, totals, trials, unpriced, which};
+use crate::figures::{Both, DIFFERS, MOST_REASONS, Totals, Unpriced, groups, totals, trials, unpriced, which};
 use crate::money::{self, signed};
 use crate::page::{Cell, Item, Page, Section, Table, Tone, head, number, tile};
 use crate::request::Request;
 use crate::spending::{Spending, notices};
 use crate::sql::TRAFFIC;
+use crate::uncounted::{fees_left_out, without_fees};
 use crate::words::{count, counted, exact, money, more_money, part};
 
 /// Rows of the table.
@@ -158,7 +158,8 @@ pub(crate) async fn budgets<A: Ask>(
         _ => {}
     }
     let sums = scoped.iter().zip(1..).map(|((budget, _), number)| {
-        format!("    sum(cost_usd) FILTER (WHERE {}) AS budget_{number}", budget.condition())
+        let charged = format!("FILTER (WHERE {}) AS", budget.condition());
+        format!("    sum(cost_usd) {charged} budget_{number},\n    count(*) {charged} calls_{number}")
     });
     let sql = format!(
         "SELECT\n{}\nFROM span_costs\nWHERE {}",
@@ -171,7 +172,10 @@ pub(crate) async fn budgets<A: Ask>(
     let spent = answer.one(title)?;
     let rows = scoped.iter().zip(1..).map(|((budget, allowed), number)| {
         let used = spent.get(&format!("budget_{number}")).and_then(Value::as_str).and_then(|text| text.parse().ok());
-        let over = used.is_some_and(|used: Amount| used > *allowed);
+        // Without a call nothing was used; of calls without a price it is not known.
+        let unused = spent.get(&format!("calls_{number}")).and_then(Value::as_i64) == Some(0);
+        let used = used.or(unused.then_some(Amount::ZERO));
+        let over = used.is_some_and(|used| used > *allowed);
         let share = Cell { tone: over.then_some(Tone::Bad), ..part(used, *allowed) };
         vec![Cell::text(&budget.name), money(used), money(Some(*allowed)), share]
     });
@@ -210,14 +214,14 @@ async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> 
     count(*) FILTER (WHERE {DIFFERS}) AS differing_calls,
     sum(abs(cost_difference_usd)) AS apart_usd,
     sum(cost_difference_usd) AS cost_difference_usd,
-    count(*) FILTER (WHERE count_reading LIKE '%{left_out}%') AS calls_without_fees
+    count(*) FILTER (WHERE {without_fees}) AS calls_without_fees
 FROM span_costs
 WHERE {window}
     AND {TRAFFIC}
     AND cost_usd IS NOT NULL
 GROUP BY price_source, catalogue, catalogue_version
 ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
-        left_out = CountReading::FEES_LEFT_OUT,
+        without_fees = without_fees(),
         window = request.window().condition("start_time"),
     );
     let answer =
@@ -252,14 +256,8 @@ ORDER BY cost_usd DESC, price_source, catalogue, catalogue_version",
     let table = Table { caption: "Prices in force".into(), heads, rows: rows.collect(), queries: vec![answer.number] };
     let of_all = |count: fn(&Priced) -> i64| answer.rows.iter().map(count).sum::<i64>();
     let (calls, without) = (of_all(|row| row.calls), of_all(|row| row.calls_without_fees));
-    let told = format!(
-        "Of {} {} have a price that also charges for what calls do not count, such as searches: such fees are in no \
-         amount. [query {}]",
-        counted(calls, "priced call", "priced calls"),
-        tracewell_blocks::count(without),
-        answer.number
-    );
-    Ok([Item::Table(table)].into_iter().chain((without > 0).then_some(Item::Note(told))).collect())
+    let told = fees_left_out(calls, without, answer.number);
+    Ok([Item::Table(table)].into_iter().chain(told.map(Item::Note)).collect())
 }
 
 pub(crate) fn not_known(totals: &Both<Totals>, missing: Answer<Unpriced>) -> Vec<Item> {
@@ -278,8 +276,13 @@ pub(crate) fn not_known(totals: &Both<Totals>, missing: Answer<Unpriced>) -> Vec
             let names = [&row.unpriced_reason, &row.provider, &row.model].map(|name| Cell::name(name.as_deref()));
             names.into_iter().chain([count(row.calls), count(row.failed)]).collect()
         });
+        let most = if missing.rows.len() == MOST_REASONS {
+            format!(", the {MOST_REASONS} most frequent")
+        } else {
+            String::new()
+        };
         items.push(Item::Table(Table {
-            caption: "Calls without a price; they are in no amount".into(),
+            caption: format!("Calls without a price{most}; they are in no amount"),
             heads: vec![head("reason"), head("provider"), head("model"), number("calls"), number("of which failed")],
             rows: rows.collect(),
             queries: vec![missing.number],

@@ -17,7 +17,7 @@ use crate::words::counted;
 
 /// Cost over time.
 pub(crate) struct Course {
-    query: usize,
+    pub(crate) query: usize,
     steps: BTreeMap<String, Step>,
     title: &'static str,
     /// The key, the label and whether it has begun, of each step of the period, and the key of its like before.

@@ -1,5 +1,7 @@
 //! Why there is no report.
 
+use crate::ask::NoAnswer;
+
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -13,7 +15,7 @@ pub enum ReportError {
         /// What it is to find out.
         query: String,
         /// What the engine says.
-        reason: String,
+        reason: NoAnswer,
     },
     /// An answer has not the form it should have.
     #[error("the answer to `{query}` could not be read: {reason}")]

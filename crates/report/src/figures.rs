@@ -22,9 +22,9 @@ pub(crate) struct Totals {
     pub(crate) cost_usd: Option<Amount>,
     #[serde(deserialize_with = "money::read")]
     pub(crate) saved_usd: Option<Amount>,
-    /// Of calls in runs: some calls only log records tell of, in no trace.
+    /// Of calls in traces: some calls only log records tell of, in no trace.
     #[serde(deserialize_with = "money::read")]
-    pub(crate) run_cost_usd: Option<Amount>,
+    pub(crate) trace_cost_usd: Option<Amount>,
     #[serde(deserialize_with = "money::read")]
     pub(crate) session_cost_usd: Option<Amount>,
     pub(crate) sessions: i64,
@@ -109,11 +109,12 @@ pub(crate) async fn totals<A: Ask>(
     count(cost_usd) AS priced_calls,
     sum(cost_usd) AS cost_usd,
     sum(uncached_cost_usd - cost_usd) AS saved_usd,
-    sum(cost_usd) FILTER (WHERE trace_id IS NOT NULL) AS run_cost_usd,
+    sum(cost_usd) FILTER (WHERE trace_id IS NOT NULL) AS trace_cost_usd,
+    -- Per session and per user: the priced calls that name one, and how many they name.
     sum(cost_usd) FILTER (WHERE conversation_id IS NOT NULL) AS session_cost_usd,
-    count(DISTINCT tenant || chr(31) || conversation_id) AS sessions,
+    count(DISTINCT tenant || chr(31) || conversation_id) FILTER (WHERE cost_usd IS NOT NULL) AS sessions,
     sum(cost_usd) FILTER (WHERE user_id IS NOT NULL) AS user_cost_usd,
-    count(DISTINCT tenant || chr(31) || user_id) AS users,
+    count(DISTINCT tenant || chr(31) || user_id) FILTER (WHERE cost_usd IS NOT NULL) AS users,
     count(cost_difference_usd) AS reported_calls,
     count(*) FILTER (WHERE {DIFFERS}) AS differing_calls,
     sum(reported_cost_usd) FILTER (WHERE cost_usd IS NOT NULL) AS reported_usd,
@@ -218,6 +219,16 @@ pub(crate) struct Grouped {
     /// Values of `release` and of `prompt_version` of now that were not there before.
     pub(crate) new_releases: Vec<String>,
     pub(crate) new_versions: Vec<String>,
+}
+
+impl Grouped {
+    /// What it cost before, and now; `None` where it has calls, and none of them a price.
+    pub(crate) fn costs(&self) -> [Option<Amount>; 2] {
+        let Group { before, now } = self.sides;
+        let [unpriced_before, unpriced_now] = self.unpriced;
+        [(before, unpriced_before), (now, unpriced_now)]
+            .map(|(side, unpriced)| (side.calls > 0 || !unpriced).then_some(side.cost))
+    }
 }
 
 #[derive(Deserialize)]
@@ -346,6 +357,9 @@ pub(crate) struct Unpriced {
     pub(crate) failed: i64,
 }
 
+/// Rows of these.
+pub(crate) const MOST_REASONS: usize = 20;
+
 pub(crate) async fn unpriced<A: Ask>(
     questions: &mut Questions<'_, A>,
     request: &Request,
@@ -361,7 +375,7 @@ WHERE {}
     AND cost_usd IS NULL
 GROUP BY unpriced_reason, provider, model
 ORDER BY calls DESC, unpriced_reason, provider, model
-LIMIT 20",
+LIMIT {MOST_REASONS}",
         request.window().condition("start_time")
     );
     questions.ask("Calls without a price, and why", sql).await

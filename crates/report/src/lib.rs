@@ -49,9 +49,11 @@ mod scores;
 mod spending;
 pub mod split;
 mod sql;
+mod uncounted;
+mod units;
 mod words;
 
-pub use ask::{Ask, Query, Row};
+pub use ask::{Ask, NoAnswer, Query, Row};
 pub use budget::{Budget, Per};
 pub use error::ReportError;
 pub use good::GoodOutcome;

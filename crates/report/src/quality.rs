@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::ask::{Ask, Questions};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{Trials, totals, trials};
+use crate::figures::{Both, Trials, totals, trials};
 use crate::interval::{FEW, of_share};
 use crate::page::{Cell, Item, Page, Section, Table, head, number};
 use crate::people::{Feedback, People, feedback, interventions};
@@ -18,6 +18,8 @@ use crate::words::{count, counted, milliseconds, percent, plain, ratio};
 
 /// Prompt versions in the picture and in the tables.
 const MOST: usize = 30;
+/// Kinds of errors in the table.
+const MOST_ERRORS: usize = 10;
 
 /// The query of the report's table: what rows as CSV and Parquet are.
 #[must_use]
@@ -54,6 +56,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let worth = worth_reading(&mut questions, request, 5).await?;
     let trials = trials(&mut questions, request).await?;
 
+    let missing = left_out(&trials).into_iter().chain(not_known(request, &runs, &scores)).collect();
     let outcome = scores.outcome(&runs.now);
     let mut page = request.page();
     (page.totals, page.notices) = notices(&mut questions, request, &totals, &course, Some(outcome)).await?;
@@ -65,14 +68,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
         Section { title: "Scores by prompt version".into(), items: scores.items(MOST) },
         Section { title: "Prompt versions in traffic".into(), items: vec![versions] },
         Section { title: "Runs worth reading".into(), items: vec![worth] },
-        Section {
-            title: "What is not known".into(),
-            items: left_out(&trials.now)
-                .into_iter()
-                .chain(not_known(request, &runs.now, &scores))
-                .map(Item::Note)
-                .collect(),
-        },
+        Section { title: "What is not known".into(), items: told(missing) },
     ];
     page.queries = questions.into_queries();
     Ok(page)
@@ -88,26 +84,32 @@ pub(crate) fn sentence(runs: &Runs, scores: &Scores) -> String {
 }
 
 /// How many trials there were, which are in no figure.
-fn left_out(trials: &Trials) -> Option<String> {
-    let (runs, calls) = (counted(trials.runs, "run", "runs"), counted(trials.calls, "call", "calls"));
-    let told = format!("Trials of replays and test harnesses are no traffic and left out: {runs} with {calls}.");
-    (trials.calls > 0).then_some(told)
+fn left_out(trials: &Both<Trials>) -> Option<String> {
+    let Trials { runs, calls, .. } = trials.now;
+    let told = format!(
+        "Trials of replays and test harnesses are no traffic and left out: {} with {}. [query {}]",
+        counted(runs, "run", "runs"),
+        counted(calls, "call", "calls"),
+        trials.query
+    );
+    (calls > 0).then_some(told)
 }
 
 /// What limits the figures of runs and scores.
-pub(crate) fn not_known(request: &Request, runs: &Runs, scores: &Scores) -> Vec<String> {
+pub(crate) fn not_known(request: &Request, runs: &Both<Runs>, scores: &Scores) -> Vec<String> {
+    let (query, runs) = (runs.query, &runs.now);
     let mut told = Vec::new();
     if runs.without_root > 0 {
         let part = share(runs.without_root, runs.runs).map_or_else(String::new, |part| format!(" ({})", percent(part)));
         told.push(format!(
-            "{}{part} lack their first span: they are judged by the spans that came.",
+            "{}{part} lack their first span: they are judged by the spans that came. [query {query}]",
             counted(runs.without_root, "run", "runs")
         ));
     }
     if runs.runs > runs.judged {
         let rest = runs.runs - runs.judged;
         told.push(format!(
-            "{} of {} have no {}: whether they were good is known from errors alone.",
+            "{} of {} have no {}: whether they were good is known from errors alone. [query {query}]",
             tracewell_blocks::count(rest),
             counted(runs.runs, "run", "runs"),
             request.good.judge()
@@ -116,14 +118,20 @@ pub(crate) fn not_known(request: &Request, runs: &Runs, scores: &Scores) -> Vec<
     let few = scores.few();
     if few > 0 {
         told.push(format!(
-            "{} on fewer than {FEW} scores: mind the intervals.",
-            counted(few as i64, "average rests", "averages rest")
+            "{} on fewer than {FEW} scores: mind the intervals. [query {}]",
+            counted(few as i64, "average rests", "averages rest"),
+            scores.query
         ));
     }
-    if told.is_empty() {
-        told.push("Nothing is known to be missing.".into());
-    }
     told
+}
+
+/// What is not known, as items.
+pub(crate) fn told(missing: Vec<String>) -> Vec<Item> {
+    if missing.is_empty() {
+        return vec![Item::Note("Nothing is known to be missing.".into())];
+    }
+    missing.into_iter().map(Item::Note).collect()
 }
 
 async fn versions<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Item, ReportError> {
@@ -192,7 +200,7 @@ WHERE {}
     AND status = 'error'
 GROUP BY 1, 2, 3
 ORDER BY calls DESC, 1, 2, 3
-LIMIT 10",
+LIMIT {MOST_ERRORS}",
         request.window().condition("start_time")
     );
     let answer = questions.ask::<Error>("Failed calls by the class of the error", sql).await?;
@@ -210,7 +218,7 @@ LIMIT 10",
         ]
     });
     Ok(Item::Table(Table {
-        caption: "Failed calls".into(),
+        caption: format!("Failed calls, the {MOST_ERRORS} most frequent kinds"),
         heads: vec![head("error"), head("provider"), head("model"), number("calls"), head("a run of them")],
         rows: rows.collect(),
         queries: vec![answer.number],

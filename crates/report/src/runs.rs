@@ -35,6 +35,27 @@ pub(crate) const AGAINST: &str = "decision ~* '^(modif|edit|change|reject|den|de
 pub(crate) const DECIDED: &str =
     "kind = 'human' AND decision IS NOT NULL AND coalesce(decision_source, '') NOT IN ('config', 'hook')";
 
+/// The condition that a trace is a run of traffic: spans tell of it, and not only of calls in other traces.
+pub(crate) const IS_RUN: &str = "span_count > 0 AND NOT only_duplicates AND is_trial IS NOT TRUE";
+
+/// The condition that a run that was [`judged`] ended well.
+pub(crate) const IS_GOOD: &str = "coalesce(status, '') <> 'error' AND coalesce(lowest, '') <> 'low'";
+
+/// The runs that were judged, and whether the lowest word was too low.
+pub(crate) fn judged(request: &Request) -> String {
+    format!(
+        "(
+        SELECT tenant, trace_id, CASE WHEN {is_low} THEN 'low' ELSE 'fine' END AS lowest
+        FROM {judgements} AS judgements
+        WHERE {judges}
+        GROUP BY tenant, trace_id
+    )",
+        is_low = request.good.is_low("min(value)"),
+        judges = request.good.judges(),
+        judgements = judgements(request),
+    )
+}
+
 impl Runs {
     pub(crate) async fn ask<A: Ask>(
         questions: &mut Questions<'_, A>,
@@ -46,7 +67,7 @@ impl Runs {
     count(*) AS runs,
     count(*) FILTER (WHERE status = 'error') AS failed,
     count(*) FILTER (WHERE error_count > 0) AS met_an_error,
-    count(*) FILTER (WHERE coalesce(status, '') <> 'error' AND coalesce(lowest, '') <> 'low') AS good,
+    count(*) FILTER (WHERE {IS_GOOD}) AS good,
     count(lowest) AS judged,
     count(stepped_in) AS stepped_in,
     count(*) FILTER (WHERE missing_root) AS without_root,
@@ -56,12 +77,7 @@ impl Runs {
 FROM (
     SELECT t.date, t.start_time, t.status, t.error_count, t.missing_root, t.duration_ns, s.lowest, p.stepped_in
     FROM traces AS t
-    LEFT JOIN (
-        SELECT tenant, trace_id, CASE WHEN {is_low} THEN 'low' ELSE 'fine' END AS lowest
-        FROM {judgements} AS judgements
-        WHERE {judges}
-        GROUP BY tenant, trace_id
-    ) AS s ON s.tenant = t.tenant AND s.trace_id = t.trace_id
+    LEFT JOIN {judged} AS s ON s.tenant = t.tenant AND s.trace_id = t.trace_id
     LEFT JOIN (
         SELECT tenant, trace_id, true AS stepped_in
         FROM (
@@ -76,14 +92,12 @@ FROM (
         ) AS people
         GROUP BY tenant, trace_id
     ) AS p ON p.tenant = t.tenant AND p.trace_id = t.trace_id
-    WHERE t.span_count > 0 AND NOT t.only_duplicates AND t.{TRAFFIC}
+    WHERE {IS_RUN}
 ) AS runs
 WHERE {both}
 GROUP BY 1",
             which = which(request),
-            is_low = request.good.is_low("min(value)"),
-            judges = request.good.judges(),
-            judgements = judgements(request),
+            judged = judged(request),
             within_a_week = request.with_before().dates_and_a_week(),
             both = request.both(),
         );
@@ -174,7 +188,7 @@ pub(crate) async fn worth_reading<A: Ask>(
     let failed = format!(
         "SELECT trace_id, service, duration_ns / 1e6 AS duration_ms, call_count AS calls
 FROM traces
-WHERE {window} AND {TRAFFIC} AND status = 'error' AND NOT only_duplicates
+WHERE {window} AND {IS_RUN} AND status = 'error'
 ORDER BY calls DESC, trace_id
 LIMIT {each}"
     );
@@ -187,7 +201,7 @@ FROM {judgements} AS judged
 JOIN (
     SELECT tenant, trace_id, service
     FROM traces
-    WHERE {window} AND {TRAFFIC} AND span_count > 0 AND NOT only_duplicates
+    WHERE {window} AND {IS_RUN}
 ) AS run ON run.tenant = judged.tenant AND run.trace_id = judged.trace_id
 WHERE {is_low} AND {judges}
 GROUP BY judged.tenant, judged.trace_id
@@ -198,7 +212,8 @@ LIMIT {each}",
         judges = request.good.judges(),
     );
     let dearest = format!(
-        "SELECT trace_id, max(service) AS service, sum(cost_usd) AS cost_usd, count(cost_usd) AS calls
+        "SELECT trace_id, max(service) AS service, sum(cost_usd) AS cost_usd, count(*) AS calls
+-- The calls of the period: a run that goes on behind it may cost more in all.
 FROM span_costs
 WHERE {window} AND {TRAFFIC} AND trace_id IS NOT NULL
 GROUP BY tenant, trace_id
@@ -209,7 +224,7 @@ LIMIT {each}"
     let slowest = format!(
         "SELECT trace_id, service, duration_ns / 1e6 AS duration_ms, call_count AS calls
 FROM traces
-WHERE {window} AND {TRAFFIC} AND span_count > 0 AND NOT only_duplicates
+WHERE {window} AND {IS_RUN}
 ORDER BY duration_ms DESC, trace_id
 LIMIT {each}"
     );

@@ -30,7 +30,7 @@ struct ScoreRow {
 
 /// Scores by prompt version.
 pub(crate) struct Scores {
-    query: usize,
+    pub(crate) query: usize,
     rows: Vec<ScoreRow>,
 }
 
@@ -38,6 +38,18 @@ impl Scores {
     pub(crate) async fn ask<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Self, ReportError> {
         let sql = format!(
             "WITH said AS {judgements},
+calls AS (
+    -- By each span that tells of them: a judge may name that of a second instrumentation.
+    SELECT tenant, trace_id, span_id, prompt_name, prompt_version FROM llm_calls WHERE {both}
+    UNION ALL
+    SELECT tenant, other['trace_id'], other['span_id'], prompt_name, prompt_version
+    FROM (
+        SELECT tenant, trace_id, span_id, prompt_name, prompt_version, unnest(duplicates) AS other
+        FROM llm_calls
+        WHERE {both} AND duplicate_spans > 0
+    ) AS told
+    WHERE (other['trace_id'] IS DISTINCT FROM trace_id) OR other['span_id'] <> span_id
+),
 judged AS (
     -- What is said of a whole run, or of a span that is no call, is said of the run's prompt, where it used only one.
     SELECT
@@ -53,9 +65,7 @@ judged AS (
         FROM traces
         WHERE {TRAFFIC}
     ) AS t ON t.tenant = s.tenant AND t.trace_id = s.trace_id
-    LEFT JOIN (
-        SELECT tenant, trace_id, span_id, prompt_name, prompt_version FROM llm_calls WHERE {both}
-    ) AS c ON c.tenant = s.tenant AND c.trace_id = s.trace_id AND c.span_id = s.span_id
+    LEFT JOIN calls AS c ON c.tenant = s.tenant AND c.trace_id = s.trace_id AND c.span_id = s.span_id
 )
 SELECT
     {which} AS period, prompt, version, name AS score, source,

@@ -62,6 +62,7 @@ impl Spending {
                 let part = share(difference, before).map(|share| format!(" ({})", change(share))).unwrap_or_default();
                 format!("{}{part} against {so_far} {noun} before", signed(difference))
             }
+            (None, Some(before)) => format!("{} in {so_far} {noun} before", dollars(before)),
             _ => format!("nothing was priced in the {noun} before"),
         }
     }
@@ -191,11 +192,16 @@ fn gaps(request: &Request, totals: &Both<Totals>, course: &Course) -> Vec<String
         // Hours of a night without calls are nothing to warn of.
         if !silent.is_empty() && (noun != "day" || silent.len() * 2 > passed) {
             let named = if silent.len() > 7 { String::new() } else { format!(": {}", silent.join(", ")) };
-            notices.push(format!("Data is missing or nothing ran on {} of {passed} {step}{named}.", silent.len()));
+            notices.push(format!(
+                "Data is missing or nothing ran on {} of {passed} {step}{named}. [query {}]",
+                silent.len(),
+                course.query
+            ));
         }
         let share = totals.now.unpriced() as f64 / totals.now.calls as f64;
         if share > 0.05 {
-            notices.push(format!("{} of the calls have no price, and are in no amount.", percent(share)));
+            let (share, query) = (percent(share), totals.query);
+            notices.push(format!("{share} of the calls have no price, and are in no amount. [query {query}]"));
         }
     }
     notices.extend(differing(totals));

@@ -6,12 +6,20 @@ use tracewell_pricing::Amount;
 use crate::money::{dollars, minus, share, signed};
 use crate::page::{Cell, Tone};
 
-/// `12.3 %`, with a space that does not break.
+/// `12.3 %`, with a space that does not break; what is not nothing does not look so.
 pub(crate) fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    let places = usize::from(percent.abs() < 100.0 && percent != 0.0);
+    // Less is what arithmetic leaves of nothing.
+    const LEAST: f64 = 1e-6;
+    let size = share.abs() * 100.0;
+    let places = if !(LEAST..100.0).contains(&size) {
+        0
+    } else if size < 0.05 {
+        -size.log10().floor() as usize
+    } else {
+        1
+    };
     // A line does not break before the sign.
-    format!("{}{:.places$}\u{a0}%", if percent < 0.0 { "−" } else { "" }, percent.abs())
+    format!("{}{size:.places$}\u{a0}%", if share < 0.0 && size >= LEAST { "−" } else { "" })
 }
 
 /// `+12.3 %`.
@@ -100,6 +108,8 @@ mod tests {
     #[test]
     fn numbers_have_few_digits_and_a_sign_that_is_seen() {
         assert_eq!([0.0, 0.1234, -0.05, 1.5].map(percent), ["0\u{a0}%", "12.3\u{a0}%", "−5.0\u{a0}%", "150\u{a0}%"]);
+        assert_eq!([0.0006, 0.0003, 0.000_034].map(percent), ["0.1\u{a0}%", "0.03\u{a0}%", "0.003\u{a0}%"]);
+        assert_eq!([1e-17, -1e-17].map(percent), ["0\u{a0}%"; 2]);
         assert_eq!([0.5, -0.5, 0.0].map(change), ["+50.0\u{a0}%", "−50.0\u{a0}%", "0\u{a0}%"]);
         assert_eq!([0.8734, -12.44, 250.0].map(decimal), ["0.873", "−12.4", "250"]);
         assert_eq!(counted(1, "run", "runs") + &counted(1_200, "run", "runs"), "1 run1,200 runs");

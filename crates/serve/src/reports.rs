@@ -1,5 +1,6 @@
 //! `GET /v1/reports`, `GET /v1/reports/REPORT?period=…` and `GET /v1/reports/NAME/PERIOD`.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -15,9 +16,10 @@ use axum::routing::get;
 use chrono::Utc;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use tracewell_query::Engine;
+use tracewell_query::{Engine, QueryError};
 use tracewell_report::{
-    Ask, Budget, Dimension, GoodOutcome, Page, Period, ReportError, Request, Row, produce, render, zone,
+    Ask, Budget, Dimension, GoodOutcome, NoAnswer, Page, Period, Report, ReportError, Request, Row, produce, render,
+    zone,
 };
 use tracewell_runs::render::markdown;
 
@@ -57,8 +59,25 @@ async fn list(State(Reports { engine, .. }): State<Reports>) -> Response {
         FROM reports WHERE event = 'published' ORDER BY recorded_at DESC LIMIT 1000";
     match Answers(engine).rows(sql).await {
         Ok(rows) => json(&rows),
-        Err(reason) => failure(StatusCode::INTERNAL_SERVER_ERROR, &reason),
+        Err(reason) => failure(unanswered(&*reason), &reason.to_string()),
     }
+}
+
+/// What `POST /v1/sql` answers where a query fails; but the SQL is ours, so that no mistake in it is the client's.
+fn unanswered(reason: &(dyn Error + Send + Sync + 'static)) -> StatusCode {
+    match reason.downcast_ref::<QueryError>() {
+        None | Some(QueryError::Sql(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        Some(error) => status(error),
+    }
+}
+
+fn refuse(error: &ReportError) -> Response {
+    let status = match error {
+        ReportError::Asked(_) => StatusCode::BAD_REQUEST,
+        ReportError::Query { reason, .. } => unanswered(&**reason),
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    failure(status, &error.to_string())
 }
 
 /// What a report is to be over.
@@ -81,9 +100,13 @@ async fn fresh(
         Ok(Query(asked)) => asked,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
     };
-    let request = match request(&report, &asked, &usual) {
+    let report = match report.parse::<Report>() {
+        Ok(report) => report,
+        Err(error) => return failure(StatusCode::NOT_FOUND, &error.to_string()),
+    };
+    let request = match request(report, &asked, &usual) {
         Ok(request) => request,
-        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(error) => return refuse(&error),
     };
     let session = by_prices(&engine, &headers);
     // Prices that nobody knows are told as what they are: a wrong question.
@@ -92,16 +115,16 @@ async fn fresh(
     }
     match produce(&Answers(session), &request).await {
         Ok(page) => shown(&page, form),
-        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        Err(error) => refuse(&error),
     }
 }
 
-fn request(report: &str, asked: &Asked, usual: &Usual) -> Result<Request, ReportError> {
+fn request(report: Report, asked: &Asked, usual: &Usual) -> Result<Request, ReportError> {
     let now = Utc::now();
     let zone = zone(asked.tz.as_deref().unwrap_or(&usual.time_zone))?;
     let by = asked.by.as_deref().unwrap_or("team,prompt,model");
     Ok(Request {
-        report: report.parse()?,
+        report,
         period: Period::parse(asked.period.as_deref().unwrap_or("last-week"), zone, now)?,
         now,
         by: Dimension::all_named(&by.split(',').filter(|name| !name.is_empty()).collect::<Vec<_>>())?,
@@ -123,7 +146,7 @@ async fn published(
             StatusCode::NOT_FOUND,
             &format!("nothing was published of `{period}` as `{name}`; GET /v1/reports lists what was"),
         ),
-        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        Err(error) => refuse(&error),
     }
 }
 
@@ -131,7 +154,7 @@ fn shown(report: &Page, form: Form) -> Response {
     match form {
         Form::Html => match render::html(report) {
             Ok(html) => page(html),
-            Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            Err(error) => refuse(&error),
         },
         Form::Markdown => text(MARKDOWN, markdown(&render::blocks(report)), &[]),
         Form::Json => json(report),
@@ -143,15 +166,14 @@ fn shown(report: &Page, form: Form) -> Response {
 pub struct Answers<A>(pub A);
 
 impl<A: tracewell_runs::Ask> tracewell_report::Ask for Answers<A> {
-    async fn rows(&self, sql: &str) -> Result<Vec<Row>, String> {
-        let batches = self.0.ask(sql).await.map_err(|error| error.to_string())?;
-        let exact = batches.iter().map(with_decimals_as_text).collect::<Result<Vec<_>, _>>();
-        let exact = exact.map_err(|error| error.to_string())?;
+    async fn rows(&self, sql: &str) -> Result<Vec<Row>, NoAnswer> {
+        let batches = self.0.ask(sql).await?;
+        let exact = batches.iter().map(with_decimals_as_text).collect::<Result<Vec<_>, _>>()?;
         let mut lines = LineDelimitedWriter::new(Vec::new());
-        lines.write_batches(&exact.iter().collect::<Vec<_>>()).map_err(|error| error.to_string())?;
-        lines.finish().map_err(|error| error.to_string())?;
-        let rows = serde_json::Deserializer::from_slice(&lines.into_inner()).into_iter().collect::<Result<_, _>>();
-        rows.map_err(|error| error.to_string())
+        lines.write_batches(&exact.iter().collect::<Vec<_>>())?;
+        lines.finish()?;
+        let lines = lines.into_inner();
+        Ok(serde_json::Deserializer::from_slice(&lines).into_iter().collect::<Result<Vec<Row>, _>>()?)
     }
 }
 

@@ -23,6 +23,8 @@ async fn every_measure_finds_what_was_sent() {
         rule("cost", 0.001, ""),
         rule("budget", 0.8, "budget = 'year'"),
         "[[report.budgets]]\nname = 'year'\nusd = '0.012'\nper = 'year'\nmodel = 'gpt-4.1-mini'\n".to_owned(),
+        "[[alerts.rules]]\nname = 'unused'\nmeasure = 'budget'\nbudget = 'unused'\nthreshold = 0.8\n".to_owned(),
+        "[[report.budgets]]\nname = 'unused'\nusd = '1'\nper = 'year'\nmodel = 'none'\n".to_owned(),
         rule("error_rate", 0.2, "minimum = 10"),
         rule("latency", 400.0, ""),
         rule("unpriced_share", 0.1, ""),
@@ -70,6 +72,7 @@ async fn every_measure_finds_what_was_sent() {
     let calls: f64 = samples.unwrap().parse().unwrap();
     assert!((23.0..=31.0).contains(&calls) && near(value, calls * 0.00056 / 0.012), "{checked:#?}");
     assert_eq!(event.is_some(), calls * 0.00056 / 0.012 > 0.8);
+    assert_eq!(found("unused"), (None, Some(0.0), Some("0".to_owned())), "no call is charged to it");
     let (event, value, _) = found("error_rate");
     assert!(event == fires && near(value, 0.25), "{checked:#?}");
     let runs = checked.iter().find(|row| row["rule"] == "error_rate").unwrap()["runs"].as_str().unwrap();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{call, import, known, pieces, report, span, tracewell};
-use crate::server::sql;
+use crate::server::{Server, client, sql};
 
 /// A number of any kind, so that text and JSON numbers compare.
 fn number(value: &Value) -> Option<f64> {
@@ -104,4 +104,35 @@ fn rows_for_spreadsheets_hold_no_formula_and_a_dimension_comes_once() {
     let twice = tracewell(&data, &["report", "cost", "--period", "2026-11-18", "--by", "team,team"]);
     let told = String::from_utf8_lossy(&twice.stderr);
     assert!(!twice.status.success() && told.contains("cannot be broken down by `team` twice"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_question_for_a_report_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = known(&folder);
+    let check = async |server: &Server, asked: &[(&str, u16, &str)]| {
+        for (path, status, told) in asked {
+            let answer = client().get(format!("{}/v1/reports{path}", server.api)).send().await.unwrap();
+            let (given, body) = (answer.status().as_u16(), answer.json::<Value>().await.unwrap());
+            assert_eq!(given, *status, "{path}: {body}");
+            assert!(body["error"].as_str().unwrap().contains(told), "{path}: {body}");
+        }
+    };
+    let server = Server::start(&data, &[]).await;
+    let asked = [
+        ("/cost?period=soon", 400, "`soon` is no period; write 2026-11-20"),
+        ("/cost?period=2026-W54", 400, "`2026-W54` is no period"),
+        ("/quality?tz=Mars/Olympus", 400, "write a name of the tz database"),
+        ("/cost?by=team,planet", 400, "there are team, prompt"),
+        ("/cost?by=team,team", 400, "by `team` twice"),
+        ("/cost?perod=2026", 400, "expected one of `period`, `tz`, `by`"),
+        ("/costs?period=2026", 404, "there are cost, quality and leadership"),
+        ("/daily/2020", 404, "GET /v1/reports lists what was"),
+    ];
+    check(&server, &asked).await;
+    server.stop();
+    // What takes too long is told as `POST /v1/sql` tells it.
+    let hasty = [("TRACEWELL_QUERY_TIMEOUT", "1ms")];
+    let server = Server::start_at(data.to_str().unwrap(), &data, &[], &hasty).await;
+    check(&server, &[("/leadership?period=2026-11-18", 422, "raise query.timeout")]).await;
 }

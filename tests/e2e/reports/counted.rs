@@ -74,8 +74,8 @@ fn users_and_sessions_of_two_tenants_are_not_the_same() {
     let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);
     let queries = page["queries"].as_array().unwrap();
     let asked = queries.iter().find(|query| query["title"] == "Calls and what they cost in all").unwrap();
-    // The same question over the same calls, of which one of bob's two is of another tenant.
-    let of_two = "FROM (SELECT date, start_time, is_trial, trace_id, cost_usd, uncached_cost_usd, reported_cost_usd, cost_difference_usd, conversation_id, user_id, CASE WHEN span_id = '0000000000005800' THEN 'b' ELSE 'a' END AS tenant FROM span_costs) AS calls";
+    // The same question over the same calls, of which one of eve's two is of another tenant.
+    let of_two = "FROM (SELECT date, start_time, is_trial, trace_id, cost_usd, uncached_cost_usd, reported_cost_usd, cost_difference_usd, conversation_id, user_id, CASE WHEN span_id = '000000000000d703' THEN 'b' ELSE 'a' END AS tenant FROM span_costs) AS calls";
     let sums = |question: &str| {
         let rows = sql(&data, question);
         let now = rows.iter().find(|row| row["period"] == "this").unwrap();
@@ -119,10 +119,10 @@ fn what_moved_names_the_release_and_a_good_outcome_is_what_the_settings_say() {
     assert!(behind("answer-customer").contains("release 1 live in production since 2026-11-18"), "{moved:?}");
     assert!(!behind("summarise").contains("release"), "{moved:?}");
 
-    // Of the six runs 57 has the only score, 0.8: below 0.9 it is no good outcome.
+    // Of the five runs whose cost is known 57 has the only score, 0.8: below 0.9 it is no good outcome.
     let page = report(&data, "leadership", "2026-11-18", &["--tz", "UTC", "--config", settings.to_str().unwrap()]);
     let each: f64 = tile(&page, "Per good outcome").as_str().unwrap().parse().unwrap();
-    assert!((each - 0.02465 / 5.0).abs() < 1e-12, "{each}");
+    assert!((each - 0.02553 / 4.0).abs() < 1e-12, "{each}");
     let rule = "runs that did not fail and have no score `helpfulness` below 0.9";
     assert!(page["sections"].to_string().contains(rule), "{page:#}");
     let usual = report(&data, "leadership", "2026-11-18", &["--tz", "UTC"]);

@@ -65,8 +65,12 @@ WHERE {condition} AND {traffic} AND ({filter})",
         };
         Ok(match self.measure {
             Measure::Cost => of_calls("CAST(sum(cost_usd) AS double)", "cost_usd IS NOT NULL", "cost_usd DESC"),
+            // Of a stretch of the calendar that began without a call nothing is spent.
             Measure::Budget => of_calls(
-                &format!("CAST(sum(cost_usd) AS double) / {}", self.allowed),
+                &format!(
+                    "CASE WHEN count(*) = 0 THEN CAST(0 AS double) ELSE CAST(sum(cost_usd) AS double) / {} END",
+                    self.allowed
+                ),
                 "cost_usd IS NOT NULL",
                 "cost_usd DESC",
             ),

@@ -125,7 +125,7 @@ impl Silence {
         }
         let length = TimeDelta::from_std(self.length).context("that is too long")?;
         let until = super::moment().checked_add_signed(length).context("that is too long")?;
-        let author = self.who.name().unwrap_or_else(|| "somebody".to_owned());
+        let author = self.who.known()?;
         silence(&lake(&self.asked).await?, &self.rule, until, &author, &self.why).await?;
         super::say!("{} is silenced until {}", self.rule, until.to_rfc3339());
         Ok(())

@@ -1,6 +1,6 @@
 //! Who does something, and why: it stays in the record.
 
-use anyhow::anyhow;
+use anyhow::{Context, Error};
 use clap::Args;
 use tracewell_regression::dataset::Signed;
 
@@ -28,6 +28,11 @@ impl Who {
         let of_machine = || ["USER", "LOGNAME", "USERNAME"].iter().find_map(|name| std::env::var(name).ok());
         self.author.clone().or_else(of_machine).filter(|name| !name.trim().is_empty())
     }
+
+    /// The name, where it goes into a record that has to say who.
+    pub(crate) fn known(&self) -> anyhow::Result<String> {
+        self.name().context("who does this? Name yourself with --author or TRACEWELL_AUTHOR")
+    }
 }
 
 impl Author {
@@ -38,7 +43,6 @@ impl Author {
 
     /// What goes into the record.
     pub(crate) fn signed(&self) -> anyhow::Result<Signed> {
-        Signed::new(&self.who.name().unwrap_or_default(), self.note.as_deref())
-            .map_err(|_| anyhow!("who does this? Name yourself with --author or TRACEWELL_AUTHOR"))
+        Signed::new(&self.who.known()?, self.note.as_deref()).map_err(Error::msg)
     }
 }

@@ -185,7 +185,10 @@ impl Make {
         if self.publish {
             let desk = desk(&self.asked, answers).await?;
             if !desk.publish(report.name(), &request, &page, None).await? {
-                eprintln!("tracewell: {} was published before; that stays", request.period);
+                let (period, name) = (&request.period, report.name());
+                eprintln!(
+                    "tracewell: {period} was published before as `{name}`, by this time zone or another; that stays"
+                );
             }
         }
         match (format, rows) {

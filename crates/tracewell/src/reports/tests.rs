@@ -6,7 +6,7 @@ use std::path::Path;
 use tracewell_lake::{Location, NoFresh};
 use tracewell_model::schema::every_table;
 use tracewell_query::{Engine, Limits};
-use tracewell_report::Row;
+use tracewell_report::{NoAnswer, Row};
 use tracewell_serve::Answers;
 
 use super::*;
@@ -15,9 +15,9 @@ use super::*;
 struct Except(Answers<Arc<Engine>>, &'static str);
 
 impl Ask for Except {
-    async fn rows(&self, sql: &str) -> Result<Vec<Row>, String> {
+    async fn rows(&self, sql: &str) -> Result<Vec<Row>, NoAnswer> {
         if sql.contains(self.1) {
-            return Err("no answer".to_owned());
+            return Err("no answer".into());
         }
         self.0.rows(sql).await
     }
