@@ -258,7 +258,7 @@ fn table(runs: &[RunRow], costs: bool, scores: bool) -> Block {
     let row = |run: &RunRow| {
         let number = |number: Option<i64>| number.map(count).unwrap_or_default();
         let mut row = vec![
-            run.start_time.get(..19).unwrap_or(&run.start_time).replace('T', " "),
+            run.start_time.get(..16).unwrap_or(&run.start_time).replace('T', " "),
             run.trace_id.get(..12).unwrap_or(&run.trace_id).to_owned(),
             run.root_name.clone().unwrap_or_else(|| "(root missing)".to_owned()),
             run.status.clone().unwrap_or_default(),
