@@ -41,6 +41,7 @@ mod score;
 mod serve;
 mod source;
 mod sql;
+mod when;
 
 /// OpenTelemetry collector and SQL for applications built on language models.
 #[derive(Debug, Parser)]

@@ -15,6 +15,7 @@ use tracewell_regression::dataset::{At, Pin};
 use super::author::Author;
 use super::query::{catalogue, parameter};
 use super::source::Asked;
+use super::when;
 use crate::capture::{Choice, GROUP, edits, rule, rules};
 use crate::output::{self, Format};
 
@@ -60,7 +61,7 @@ struct Capture {
     #[arg(long)]
     dry_run: bool,
     /// What happened since: 2026-11-20, 2026-11-20T14:00:00Z, or how long ago: 2h, 7d
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     since: Option<String>,
     /// Value of a parameter of the rule; may be given several times
     #[arg(long = "param", short = 'p', value_name = "NAME=VALUE", value_parser = parameter)]

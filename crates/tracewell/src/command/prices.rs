@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use clap::{Args, Subcommand};
 use tracewell_pricing::catalogue::Rule;
-use tracewell_pricing::{Catalogue, Rate, Unit, UnixNanos, moment_text, read_moment};
+use tracewell_pricing::{Catalogue, Rate, Unit, UnixNanos, moment_text};
 use tracewell_query::prices::recorded;
 
 use super::Place;
@@ -101,7 +101,7 @@ impl Versions {
 }
 
 fn moment(text: &str) -> Result<UnixNanos, String> {
-    read_moment(text).ok_or_else(|| "give a date such as 2026-11-01, or a date and time with its offset".to_owned())
+    super::when::point(text)?.timestamp_nanos_opt().ok_or_else(|| format!("`{text}` is too far away"))
 }
 
 impl Prices {

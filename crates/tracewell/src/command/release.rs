@@ -11,6 +11,7 @@ use tracewell_regression::release::{Entry, Step};
 
 use super::author::Author;
 use super::source::Asked;
+use super::when;
 use crate::output::{self, Form, Format};
 
 mod import;
@@ -69,8 +70,8 @@ struct Taken {
     /// The id of the gate's verdict that it rests on, or its first characters
     #[arg(long, value_name = "ID")]
     verdict: Option<String>,
-    /// Since when it holds, where it is recorded afterwards: 2026-11-20T14:00:00Z
-    #[arg(long, value_name = "TIME")]
+    /// Since when it holds, where it is recorded afterwards: 2026-11-20T14:00:00Z, 2026-11-20, or how long ago: 2h
+    #[arg(long, value_name = "TIME", value_parser = when::point)]
     at: Option<DateTime<Utc>>,
     /// Without the approvals and the verdict that it needs; --note has to say why
     #[arg(long)]

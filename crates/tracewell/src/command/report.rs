@@ -18,6 +18,7 @@ use tracewell_runs::render::{markdown, terminal};
 use tracewell_serve::Answers;
 
 use super::source::{Asked, Source};
+use super::when;
 use crate::output::{self, Format, look};
 use crate::prices;
 use crate::reports::Desk;
@@ -91,14 +92,14 @@ struct Make {
     #[command(flatten)]
     asked: Asked,
     /// Over what: 2026-11-20, 2026-W46, 2026-11, 2026-Q4, 2026, today, yesterday, this-week, last-month, …
-    #[arg(long, value_name = "PERIOD", default_value = "last-week")]
+    #[arg(long, value_name = "PERIOD", default_value = "last-week", value_parser = when::period)]
     period: String,
     /// Time zone whose midnights bound the period, by its name in the tz database [default: report.time_zone]
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, value_name = "ZONE", value_parser = when::zone_name)]
     tz: Option<String>,
     /// What costs are broken down by: team, prompt, prompt_version, model, provider, service, environment, release,
     /// agent, workflow, user, session, tenant
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "team,prompt,model")]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "team,prompt,model", value_parser = when::dimension)]
     by: Vec<String>,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Form::Text)]

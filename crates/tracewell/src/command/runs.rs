@@ -10,6 +10,7 @@ use tracewell_runs::render::{Block, Detail, count, duration, story};
 use tracewell_runs::{Filter, RunRow, RunScore, diff};
 
 use super::source::Asked;
+use super::when;
 use crate::output::{self, Form, Format};
 
 #[derive(Debug, Args)]
@@ -42,10 +43,10 @@ struct List {
     #[command(flatten)]
     asked: Asked,
     /// Runs that began then or later: 2026-11-20, 2026-11-20T14:00:00Z, or how long ago: 2h, 7d
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     since: Option<String>,
     /// Runs that began earlier
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     until: Option<String>,
     /// Of this service
     #[arg(long, value_name = "NAME")]
