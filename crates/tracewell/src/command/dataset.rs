@@ -183,8 +183,9 @@ impl Dataset {
 
 /// Prints the answer to a query.
 async fn rows(asked: &Asked, query: &str, format: Option<Format>) -> anyhow::Result<()> {
-    let (schema, rows) = asked.open().await?.sql(query).await?;
-    output::write(&mut std::io::stdout().lock(), Format::or_usual(format), &schema, &rows)
+    let rows = asked.open().await?.sql(query).await?;
+    let why = "there is no dataset yet; `tracewell examples capture` and `tracewell dataset import` make one";
+    output::print_or_say(Format::or_usual(format), &rows, why)
 }
 
 impl Choice {

@@ -33,6 +33,7 @@ enum What {
     )]
     Capture(Box<Capture>),
     /// The rules there are.
+    #[command(after_help = "Example:\n  tracewell examples rules")]
     Rules(Rules),
 }
 
@@ -192,6 +193,9 @@ impl Capture {
                 "{} texts were compared with too few others to be sure that they are not near duplicates",
                 chosen.cut_short
             );
+        }
+        if chosen.examples.is_empty() && chosen.left_out.is_empty() {
+            eprintln!("`{}` caught nothing; another --since looks further back", self.rule);
         }
         output::print(Format::or_usual(self.format), &rows)
     }

@@ -126,7 +126,11 @@ impl Prompt {
             What::Add(add) => add.run().await,
             What::List(list) => {
                 let query = if list.unregistered { prompts::UNREGISTERED } else { prompts::LIST };
-                print(&list.asked.open().await?, query, list.format).await
+                let why = match list.unregistered {
+                    true => "all prompts in traffic are on record",
+                    false => "no prompt is on record; `tracewell prompt add` and `tracewell prompt sync` record them",
+                };
+                print(&list.asked.open().await?, query, list.format, why).await
             }
             What::Show(show) => show.run().await,
             What::Diff(diff) => diff.run().await,
@@ -135,9 +139,8 @@ impl Prompt {
     }
 }
 
-async fn print(source: &Source, query: &str, format: Option<Format>) -> anyhow::Result<()> {
-    let (schema, rows) = source.sql(query).await?;
-    output::write(&mut std::io::stdout().lock(), Format::or_usual(format), &schema, &rows)
+async fn print(source: &Source, query: &str, format: Option<Format>, why: &str) -> anyhow::Result<()> {
+    output::print_or_say(Format::or_usual(format), &source.sql(query).await?, why)
 }
 
 impl Add {
@@ -173,7 +176,7 @@ impl Show {
         let source = self.asked.open().await?;
         let prompt = prompts::get(&source, &self.prompt).await?;
         if self.history {
-            return print(&source, &prompts::history(&prompt.name), self.format).await;
+            return print(&source, &prompts::history(&prompt.name), self.format, "it has no revisions").await;
         }
         let form = if Format::or_usual(self.format) == Format::Table { Form::Text } else { Form::Json };
         let title = format!("{}@{}", prompt.name, prompt.revision);

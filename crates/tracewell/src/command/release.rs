@@ -138,8 +138,8 @@ impl Release {
             What::Status(status) => status.run().await,
             What::Import(import) => import.run().await,
             What::Log(log) => {
-                let (schema, rows) = log.asked.open().await?.sql(&releases::log(log.prompt.as_deref())).await?;
-                output::write(&mut std::io::stdout().lock(), Format::or_usual(log.format), &schema, &rows)
+                let rows = log.asked.open().await?.sql(&releases::log(log.prompt.as_deref())).await?;
+                output::print_or_say(Format::or_usual(log.format), &rows, "no step is on record")
             }
         }
     }

@@ -23,6 +23,8 @@ use crate::output::{self, Format, look};
 use crate::prices;
 use crate::reports::Desk;
 
+const NO_SCHEDULES: &str = "there are no schedules: report.schedules of the configuration has them (--config)";
+
 #[derive(Debug, Args)]
 pub(crate) struct Reports {
     #[command(subcommand)]
@@ -45,6 +47,7 @@ enum Command {
     )]
     Leadership(Make),
     /// What was published, the newest first.
+    #[command(after_help = "Example:\n  tracewell report list --format csv > published.csv")]
     List(List),
     /// A report as it was published.
     #[command(after_help = "Example:\n  tracewell report show weekly 2026-W46 --format html > week.html")]
@@ -204,8 +207,10 @@ impl List {
     async fn run(&self) -> anyhow::Result<()> {
         let sql = "SELECT name, report, period, time_zone, recorded_at, calls, unpriced_calls, cost_usd
             FROM reports WHERE event = 'published' ORDER BY recorded_at DESC";
-        let (schema, rows) = self.asked.open().await?.sql(sql).await?;
-        output::write(&mut std::io::stdout().lock(), Format::or_usual(self.format), &schema, &rows)
+        let rows = self.asked.open().await?.sql(sql).await?;
+        let why =
+            "nothing is published yet: what report.schedules of the configuration name, and reports with --publish";
+        output::print_or_say(Format::or_usual(self.format), &rows, why)
     }
 }
 
@@ -227,7 +232,12 @@ impl Run {
     async fn run(&self) -> anyhow::Result<()> {
         let answers = Answers(self.asked.open().await?);
         let mut failed = 0;
-        for told in desk(&self.asked, answers).await?.run_due(super::moment()).await {
+        let told = desk(&self.asked, answers).await?.run_due(super::moment()).await;
+        if told.is_empty() {
+            let scheduled = !self.asked.config()?.report.schedules.is_empty();
+            eprintln!("{}", if scheduled { "nothing is due" } else { NO_SCHEDULES });
+        }
+        for told in told {
             match told {
                 Ok(told) => super::say!("{told}"),
                 Err(error) => {

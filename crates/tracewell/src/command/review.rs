@@ -245,8 +245,9 @@ impl List {
     async fn run(self) -> anyhow::Result<()> {
         let source = self.asked.open().await?;
         let Some(name) = &self.queue else {
-            let (schema, rows) = source.sql(reviews::LIST).await?;
-            return output::write(&mut std::io::stdout().lock(), Format::or_usual(self.format), &schema, &rows);
+            let rows = source.sql(reviews::LIST).await?;
+            let why = "there is no queue yet; `tracewell review add QUEUE --dataset NAME` makes one";
+            return output::print_or_say(Format::or_usual(self.format), &rows, why);
         };
         let queue = existing(&source, name).await?;
         let examples = examples(&source, &queue).await?;
