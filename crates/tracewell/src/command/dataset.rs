@@ -30,6 +30,7 @@ pub(crate) struct Dataset {
 #[derive(Debug, Subcommand)]
 enum What {
     /// All datasets.
+    #[command(after_help = "Example:\n  tracewell dataset list --format json")]
     List(List),
     /// The examples of a dataset, or all of one.
     #[command(
@@ -37,6 +38,7 @@ enum What {
     )]
     Show(Show),
     /// Who changed what, and why.
+    #[command(after_help = "Example:\n  tracewell dataset log refunds")]
     Log(Log),
     /// What differs between two versions: a row for each member that changed, with what it was and what it is.
     #[command(after_help = "Example:\n  tracewell dataset diff refunds@v3 refunds")]
@@ -57,10 +59,17 @@ enum What {
     )]
     Patch(patch::Patch),
     /// Take examples out. What they were stays in the versions before.
+    #[command(
+        after_help = "Example:\n  tracewell dataset archive refunds ex-1f0c22a09b7e6d11 --note \"the same as ex-7d02\""
+    )]
     Archive(Members),
     /// Put examples back that were taken out, as they were.
+    #[command(after_help = "Example:\n  tracewell dataset restore refunds ex-1f0c22a09b7e6d11")]
     Restore(Members),
     /// Say what a dataset is for, and what its examples have to look like.
+    #[command(
+        after_help = "Example:\n  tracewell dataset describe refunds --description \"Refunds gone wrong\" --schema schema.json"
+    )]
     Describe(Describe),
 }
 

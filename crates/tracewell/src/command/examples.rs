@@ -29,7 +29,7 @@ pub(crate) struct Examples {
 enum What {
     /// Take calls that a rule catches into a dataset: without duplicates, and as many as asked for.
     #[command(
-        after_help = "A rule is a named query of the group `capture`, or an .sql file, whose rows have `trace_id` and may have `span_id`, `reason`, `stratum`, `expected`. The same calls and the same --seed give the same examples.\n\nExamples:\n  tracewell examples capture thumbs_down --dataset refunds --since 7d --dry-run\n  tracewell examples capture bad_score -p score=faithfulness -p below=0.4 --dataset refunds --limit 20\n  tracewell examples capture ./rules/late_refunds.sql --dataset refunds --split test"
+        after_help = "A rule is a named query of the group `capture`, or an .sql file, whose rows have `trace_id` and may have `span_id`, `reason`, `stratum`, `expected`. The same calls and the same --seed give the same examples.\n\nExamples:\n  tracewell examples capture thumbs_down --dataset refunds --since 7d --dry-run\n  tracewell examples capture bad_score -p score=faithfulness -p below=0.4 --dataset refunds\n  tracewell examples capture ./rules/late_refunds.sql --dataset refunds --split test"
     )]
     Capture(Box<Capture>),
     /// The rules there are.

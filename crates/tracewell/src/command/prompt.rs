@@ -27,10 +27,11 @@ pub(crate) struct Prompt {
 enum What {
     /// Record a prompt: a new revision, where it says something new.
     #[command(
-        after_help = "A prompt is a TOML file:\n\n  name = \"refund-helper\"\n  owner = \"ann\"\n  reviewers = [\"bob\"]\n  approvals = 1\n  purpose = \"Answers questions about refunds.\"\n  [routing]\n  provider = \"openai\"\n  model = \"gpt-4.1-mini\"\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ customer }}.\"\n\nor a text, which is the instructions alone. With `kind = \"workflow\"` it is a workflow, whose name and version are what is\nreleased; it needs no messages.\n\nExamples:\n  tracewell prompt add prompts/refund-helper.toml --note \"kinder\"\n  tracewell prompt add helper.md --name refund-helper"
+        after_help = "A prompt is a TOML file:\n\n  name = \"refund-helper\"\n  owner = \"ann\"\n  reviewers = [\"bob\"]\n  approvals = 1\n  purpose = \"Answers questions about refunds.\"\n  [routing]\n  provider = \"openai\"\n  model = \"gpt-4.1-mini\"\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ customer }}.\"\n\nor a text, which is the instructions alone. With `kind = \"workflow\"` it is a workflow, whose name and version are what is released; it needs no messages.\n\nExamples:\n  tracewell prompt add prompts/refund-helper.toml --note \"kinder\"\n  tracewell prompt add helper.md --name refund-helper"
     )]
     Add(Add),
     /// All prompts, or those in traffic that nobody recorded.
+    #[command(after_help = "Examples:\n  tracewell prompt list\n  tracewell prompt list --unregistered")]
     List(List),
     /// A prompt as a revision has it, or its history.
     #[command(

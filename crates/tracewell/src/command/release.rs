@@ -25,28 +25,39 @@ pub(crate) struct Release {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Put a revision on record as a draft.
+    #[command(after_help = "Example:\n  tracewell release draft refund-helper@13 --in staging")]
     Draft(Taken),
     /// Ask for the review of a revision.
     #[command(
-        after_help = "Example:\n  tracewell release propose refund-helper@13 --in production --verdict 019f --note \"asks before it refunds\""
+        after_help = "The gate prints the id of its verdict; `tracewell gate --list` lists those before.\n\nExample:\n  tracewell release propose refund-helper@13 --verdict 019f2c41-8a07 --note \"asks first\""
     )]
     Propose(Taken),
     /// Approve what somebody else proposed.
+    #[command(after_help = "Example:\n  tracewell release approve refund-helper@13 --author bob")]
     Approve(Taken),
     /// Send a proposal back.
+    #[command(after_help = "Example:\n  tracewell release reject refund-helper@13 --note \"still promises refunds\"")]
     Reject(Taken),
     /// Say that a revision is ready where it is to be live.
+    #[command(after_help = "Example:\n  tracewell release stage refund-helper@13")]
     Stage(Taken),
     /// Say that a revision is live: it needs its approvals, and a gate's verdict that passed.
+    #[command(
+        after_help = "What was live before there was a record comes first, so that one can go back to it.\n\nExamples:\n  tracewell release live refund-helper@12 --force --note \"live before\" --at 2026-11-01\n  tracewell release live refund-helper@13"
+    )]
     Live(Taken),
     /// Go back to what was live before: prints that revision, and tells a webhook.
     #[command(
-        after_help = "The webhook gets a POST with JSON: prompt, environment, author, why, `rolled_back` and `live`, the latter whole.\n\nExample:\n  tracewell release rollback refund-helper --in production --note \"refunds above the limit\" --webhook https://deploy.example/prompts"
+        after_help = "The webhook gets a POST with JSON: prompt, environment, author, why, `rolled_back` and `live`, the latter whole.\n\nExamples:\n  tracewell release rollback refund-helper --note \"refunds above the limit\"\n  tracewell release rollback refund-helper --webhook https://deploy.example/prompts"
     )]
     Rollback(Rollback),
     /// What is live where, by the ledger and by the traffic.
+    #[command(
+        after_help = "Examples:\n  tracewell release status\n  tracewell release status refund-helper --since 7d"
+    )]
     Status(Status),
     /// Every step: who, when, why.
+    #[command(after_help = "Example:\n  tracewell release log refund-helper")]
     Log(Log),
     /// Record what was live before there was a record, as a git history tells it.
     #[command(

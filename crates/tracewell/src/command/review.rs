@@ -55,17 +55,23 @@ enum What {
     )]
     Add(Add),
     /// All queues, or the items of one.
+    #[command(after_help = "Examples:\n  tracewell review list\n  tracewell review list refunds --format csv")]
     List(List),
     /// Give an item to a reviewer.
+    #[command(after_help = "Example:\n  tracewell review assign refunds ex-1f0c22a09b7e6d11 --to bob")]
     Assign(Assign),
     /// Judge one item without looking at it here.
     #[command(
-        after_help = "Example:\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 correct --expected \"Ten days.\" --answer tone=kind"
+        after_help = "Examples:\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 accept --answer tone=kind\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 correct --expected \"Ten days.\""
     )]
     Answer(Answered),
     /// Write a queue as CSV, to be filled in and imported again. Personal data and secrets are masked first.
+    #[command(after_help = "Example:\n  tracewell review export refunds > sheet.csv")]
     Export(Export),
     /// Read a filled-in CSV: rows with an `outcome` are judged.
+    #[command(
+        after_help = "An outcome is accept, correct or decline; `expected` is what it should have been.\n\nExample:\n  tracewell review import refunds sheet.csv --author bob"
+    )]
     Import(Import),
 }
 
