@@ -28,7 +28,11 @@ const DEEPEST: usize = 16;
 
 impl Look {
     fn paint(self, code: &str, text: &str) -> String {
-        if self.color && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.color && !code.is_empty() && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -110,7 +114,8 @@ fn table(heads: &[Cow<'static, str>], rows: &[Vec<String>], look: Look) -> Strin
             let shown = cells.iter().zip(&widths);
             let shown = shown.map(|(cell, width)| pad(cell.get(height).map_or("", String::as_str), *width));
             let shown = shown.collect::<Vec<_>>().join("  ");
-            out += &format!("  {}\n", look.paint(code, shown.trim_end()));
+            out += format!("  {}", look.paint(code, shown.trim_end())).trim_end();
+            out.push('\n');
         }
     }
     out
@@ -309,6 +314,13 @@ mod tests {
         let blocks = [Block::Heading(1, "run".to_owned())];
         assert_eq!(terminal(&blocks, PLAIN), "run\n");
         assert_eq!(terminal(&blocks, Look { color: true, ..PLAIN }), "\u{1b}[1;4mrun\u{1b}[0m\n");
+    }
+
+    #[test]
+    fn rows_without_heads_and_colours_leave_nothing_behind() {
+        let table = [Block::table(vec!["", ""], vec![vec!["Spent".to_owned(), "$1.20".to_owned()]])];
+        let look = Look { color: true, ..PLAIN };
+        assert_eq!(terminal(&table, look), "\n  Spent  $1.20\n");
     }
 
     #[test]

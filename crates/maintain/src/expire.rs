@@ -48,20 +48,10 @@ pub async fn expire(
     now: i64,
     forget: &(dyn Fn(Day) + Sync),
 ) -> Result<Expired, MaintainError> {
-    let limit = now.saturating_sub(i64::try_from(retention.as_nanos()).unwrap_or(i64::MAX));
     let app = fence(table.table().name);
     for _ in 0..TRIES {
         let reached = table.watermark(&app).await?.unwrap_or(0);
-        let (gone, left): (Vec<_>, Vec<_>) =
-            table.snapshot().files.iter().cloned().partition(|file| is_past(file, limit));
-        let expired = Expired {
-            days: gone.iter().map(|file| file.day).collect(),
-            files: gone.len(),
-            bytes: bytes(&gone),
-            rows: gone.iter().map(|file| file.rows).sum(),
-            files_left: left.len(),
-            bytes_left: bytes(&left),
-        };
+        let (gone, expired) = past(table, retention, now);
         if gone.is_empty() {
             return Ok(expired);
         }
@@ -74,6 +64,26 @@ pub async fn expire(
         }
     }
     Err(MaintainError::Crowded { table: table.table().name })
+}
+
+/// What [`expire`] would take out of the table as it is known.
+#[must_use]
+pub fn expiring(table: &FactTable, retention: Duration, now: i64) -> Expired {
+    past(table, retention, now).1
+}
+
+fn past(table: &FactTable, retention: Duration, now: i64) -> (Vec<Arc<DataFile>>, Expired) {
+    let limit = now.saturating_sub(i64::try_from(retention.as_nanos()).unwrap_or(i64::MAX));
+    let (gone, left): (Vec<_>, Vec<_>) = table.snapshot().files.iter().cloned().partition(|file| is_past(file, limit));
+    let expired = Expired {
+        days: gone.iter().map(|file| file.day).collect(),
+        files: gone.len(),
+        bytes: bytes(&gone),
+        rows: gone.iter().map(|file| file.rows).sum(),
+        files_left: left.len(),
+        bytes_left: bytes(&left),
+    };
+    (gone, expired)
 }
 
 fn bytes(files: &[Arc<DataFile>]) -> u64 {

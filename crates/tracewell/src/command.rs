@@ -136,7 +136,7 @@ enum Command {
     Settle(maintain::Settle),
     /// Take rows out of the tables that are past their retention. `vacuum` frees their space.
     #[command(
-        after_help = "A file goes when its date and every receipt in it are further back than given.\n\nExamples:\n  tracewell expire --spans 90d --contents 30d\n  tracewell expire --data s3://bucket/traces --logs 2weeks"
+        after_help = "A file goes when its date and every receipt in it are further back than given.\n\nExamples:\n  tracewell expire --spans 90d --contents 30d --dry-run\n  tracewell expire --data s3://bucket/traces --logs 2weeks"
     )]
     Expire(maintain::Expire),
     /// Write a checkpoint of each table, so that readers need not go through every commit. Commits do so now and then.

@@ -1,7 +1,7 @@
 //! `tracewell alerts`.
 
 use anyhow::{Context, bail};
-use chrono::TimeDelta;
+use chrono::{SecondsFormat, TimeDelta};
 use clap::{Args, Subcommand};
 use tracewell_blocks::counted;
 use tracewell_lake::Lake;
@@ -140,7 +140,7 @@ impl Silence {
         let until = super::moment().checked_add_signed(length).context("that is too long")?;
         let author = self.who.name().unwrap_or_else(|| "somebody".to_owned());
         silence(&lake(&self.asked).await?, &self.rule, until, &author, &self.why).await?;
-        super::say!("{} is silenced until {}", self.rule, until.to_rfc3339());
+        super::say!("{} is silenced until {}", self.rule, until.to_rfc3339_opts(SecondsFormat::Secs, true));
         Ok(())
     }
 }

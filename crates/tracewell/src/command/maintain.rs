@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tracewell_blocks::counted;
 use tracewell_ingest::Ingest;
 use tracewell_lake::{FactTable, Lake};
-use tracewell_maintain::{Compactor, Maintainer, Options, Retention, Schedule, Settler, derived, expire, vacuum};
+use tracewell_maintain::{
+    Compactor, Maintainer, Options, Retention, Schedule, Settler, derived, expire, expiring, vacuum,
+};
 use tracewell_model::schema::{CALLS, CONTENTS, LOGS, SCORES, SPANS, TABLES, TRACES};
 use tracewell_model::time::Day;
 
@@ -53,6 +55,9 @@ pub(crate) struct Expire {
     /// Keep scores this long
     #[arg(long, value_name = "DURATION")]
     scores: Option<String>,
+    /// Only say what would expire
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -158,7 +163,10 @@ impl Expire {
                 continue;
             };
             eprintln!("{name}: looking for rows older than {}", written(*keep));
-            let done = expire(&table, *keep, super::now(), &|_| {}).await?;
+            let done = match self.dry_run {
+                true => expiring(&table, *keep, super::now()),
+                false => expire(&table, *keep, super::now(), &|_| {}).await?,
+            };
             let left = sized(done.files_left, done.bytes_left);
             let days = match (done.days.first(), done.days.last()) {
                 (Some(first), Some(last)) if first == last => first.to_string(),
@@ -169,7 +177,8 @@ impl Expire {
                 }
             };
             let gone = sized(done.files, done.bytes);
-            say!("{name}: {gone} with {} of {days} expired; {left} left", counted(done.rows, "row", "rows"));
+            let expired = if self.dry_run { "would expire" } else { "expired" };
+            say!("{name}: {gone} with {} of {days} {expired}; {left} left", counted(done.rows, "row", "rows"));
         }
         Ok(())
     }
