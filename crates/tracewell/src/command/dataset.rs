@@ -45,7 +45,7 @@ enum What {
     Diff(Diff),
     /// Write examples for another tool. Personal data and secrets are masked first, but for ids of examples and spans.
     #[command(
-        after_help = "Examples:\n  tracewell dataset export refunds@v3 --to promptfoo-yaml > tests.yaml\n  tracewell dataset export refunds --to parquet --output refunds-hf --report masked.json\n  tracewell dataset export refunds --to csv --split test --policy privacy.toml > refunds.csv"
+        after_help = "Tests of promptfoo hold whole conversations; its configuration takes them by `prompts: [\"{{messages}}\"]` and `tests: file://tests.yaml`.\n\nExamples:\n  tracewell dataset export refunds@v3 --to promptfoo-yaml > tests.yaml\n  tracewell dataset export refunds --to parquet --output refunds-hf --report masked.json\n  tracewell dataset export refunds --to csv --split test --policy privacy.toml > refunds.csv"
     )]
     Export(export::Export),
     /// Read examples from a file: new ones are added, known ones get a revision. What a line does not name stays as it was.
