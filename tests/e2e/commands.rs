@@ -42,7 +42,7 @@ fn arguments_that_cannot_be_read_end_with_2_and_say_what_can() {
         (&["report", "cost", "--by", "team,colour"], "`colour`"),
         (&["release", "live", "x", "--at", "soon"], "is no point in time"),
         (&["score", "add", "x"], "--trace <ID>"),
-        (&["score", "add", "x", "--session", "s"], "<VALUE"),
+        (&["score", "add", "x", "--session", "s"], "VALUE"),
         (&["score", "add", "x", "1", "--session", "s", "--source", "bot"], "human, model, code, user"),
         (&["sql", "--server", "127.0.0.1:4320", "SELECT 1"], "write http://127.0.0.1:4320"),
     ] {
