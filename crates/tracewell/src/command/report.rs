@@ -102,7 +102,8 @@ struct Make {
     tz: Option<String>,
     /// What costs are broken down by: team, prompt, prompt_version, model, provider, service, environment, release,
     /// agent, workflow, user, session, tenant
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "team,prompt,model", value_parser = when::dimension)]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = when::dimension)]
+    #[arg(default_value = "team,prompt,model")]
     by: Vec<String>,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Form::Text)]
