@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use tracewell_blocks::tidy;
 use tracewell_ledger::reviews::{self, Filled, Filling, Judgement, examples, existing};
@@ -333,7 +334,11 @@ impl Import {
             _ => Ok(()),
         };
         let (mut judged, mut wrong) = (0, 0);
-        for (line, row) in sheet::read(&self.file, &queue)? {
+        let rows = sheet::read(&self.file, &queue)?;
+        // Each row is kept by itself, so that a sheet of a thousand takes minutes.
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left").expect("the template is valid");
+        let bar = ProgressBar::new(rows.len() as u64).with_style(style);
+        for (line, row) in rows {
             let done = match row.and_then(|row| unmasked(&row).map(|()| row)) {
                 Ok(sheet::Row { item, judgement }) => {
                     judge(&self.asked, &ledger, &self.queue, &item, &signed, &judgement).await
@@ -344,10 +349,13 @@ impl Import {
                 Ok(()) => judged += 1,
                 Err(error) => {
                     wrong += 1;
-                    eprintln!("tracewell: `{}`, line {line}: {}", self.file.display(), tidy(&format!("{error:#}")));
+                    let told = tidy(&format!("{error:#}"));
+                    bar.suspend(|| eprintln!("tracewell: `{}`, line {line}: {told}", self.file.display()));
                 }
             }
+            bar.inc(1);
         }
+        bar.finish_and_clear();
         let told = super::score::wrong_rows(wrong);
         anyhow::ensure!(wrong == 0 || judged > 0, "{told}, and nothing was judged");
         eprintln!("{judged} judged, {told}");
