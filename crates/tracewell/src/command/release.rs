@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tracewell_ledger::releases::{self, Request};
-use tracewell_regression::prompt::Prompt;
 use tracewell_regression::release::{Entry, Step};
 
 use super::author::Author;
@@ -169,18 +168,25 @@ impl Taken {
             verdict: self.verdict.as_deref(),
             forced: self.force,
         };
-        let (entries, prompt) = ledger.step(&request).await?;
-        entries.iter().for_each(|entry| tell(entry, &prompt));
+        let (entries, _) = ledger.step(&request).await?;
+        entries.iter().for_each(tell);
         Ok(())
     }
 }
 
-fn tell(entry: &Entry, prompt: &Prompt) {
+/// Which revision an entry is of, and its version where that is another number.
+fn named(entry: &Entry) -> String {
+    let Entry { prompt, revision, version, .. } = entry;
+    let version = if *version == revision.to_string() { String::new() } else { format!(" (version {version})") };
+    format!("{prompt}@{revision}{version} in {}", entry.environment)
+}
+
+fn tell(entry: &Entry) {
     let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
     let change =
         if entry.change.is_empty() { String::new() } else { format!(" (changes {})", entry.change.join(", ")) };
     let forced = if entry.forced == Some(true) { ", forced" } else { "" };
-    super::say!("{}@{} in {}: {state}{forced}{change}", prompt.name, entry.revision, entry.environment);
+    super::say!("{}: {state}{forced}{change}", named(entry));
 }
 
 impl Rollback {
@@ -201,7 +207,7 @@ impl Rollback {
         output::page(form, &prompt.name, &super::prompt::story(&prompt), &prompt.whole())?;
         entries.iter().for_each(|entry| {
             let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
-            eprintln!("{}@{} in {}: {state}", prompt.name, entry.revision, entry.environment);
+            eprintln!("{}: {state}", named(entry));
         });
         let usual = self.asked.config()?.release.webhook;
         let webhook = self.webhook.unwrap_or(usual);
@@ -247,5 +253,25 @@ impl Status {
             ]
         })?;
         output::print(Format::or_usual(self.format), &table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracewell_regression::release::State;
+
+    use super::*;
+
+    #[test]
+    fn a_revision_is_told_with_the_version_that_it_was_asked_for_by() {
+        let entry = |version: &str| -> Entry {
+            let entry = json!({
+                "prompt": "helper", "entry": 1, "environment": "production", "revision": 2, "version": version,
+                "step": Step::Live, "state": State::Live, "effective_at": "", "author": "ann"
+            });
+            serde_json::from_value(entry).unwrap()
+        };
+        assert_eq!(named(&entry("14")), "helper@2 (version 14) in production");
+        assert_eq!(named(&entry("2")), "helper@2 in production");
     }
 }
