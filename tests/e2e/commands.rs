@@ -58,6 +58,10 @@ async fn an_empty_table_says_why_it_may_be_empty() {
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--commit-interval", "1h"]).await;
     server.post("/v1/traces", "application/x-protobuf", request(vec![span(1, 1, "one")])).await.unwrap();
+    for (wrong, told) in [("--min-cost", "US dollars"), ("--before", "is no cursor"), ("--limit", "invalid digit")] {
+        let output = tracewell(&["runs", "list", "--data", data.to_str().unwrap(), wrong, "many"]);
+        assert!(output.status.code() == Some(2) && text(&output.stderr).contains(told), "{output:?}");
+    }
     for (asked, told) in [
         (&["query", "find_messages", "-p", "words=x"][..], "in the last 7 days; -p since=30d looks further back"),
         (&["alerts", "list"], "there are no rules: alerts.rules"),
