@@ -33,6 +33,50 @@ fn an_unknown_setting_is_an_error_that_suggests_the_right_one() {
 }
 
 #[test]
+fn arguments_that_cannot_be_read_end_with_2_and_say_what_can() {
+    for (arguments, told) in [
+        (&["runs", "list", "--since", "20.11.2026"][..], "write 2026-11-20"),
+        (&["changes", "--prompt", "x", "--on", "2h"], "is no date"),
+        (&["report", "cost", "--period", "tomorrow"], "is no period"),
+        (&["report", "cost", "--tz", "Berlin"], "Europe/Berlin"),
+        (&["report", "cost", "--by", "team,colour"], "`colour`"),
+        (&["release", "live", "x", "--at", "soon"], "is no point in time"),
+        (&["score", "add", "x"], "--trace <ID>"),
+        (&["score", "add", "x", "--session", "s"], "VALUE"),
+        (&["score", "add", "x", "1", "--session", "s", "--source", "bot"], "human, model, code, user"),
+        (&["sql", "--server", "127.0.0.1:4320", "SELECT 1"], "write http://127.0.0.1:4320"),
+    ] {
+        let output = tracewell(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(told), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_table_says_why_it_may_be_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--commit-interval", "1h"]).await;
+    server.post("/v1/traces", "application/x-protobuf", request(vec![span(1, 1, "one")])).await.unwrap();
+    for (wrong, told) in [("--min-cost", "US dollars"), ("--before", "is no cursor"), ("--limit", "invalid digit")] {
+        let output = tracewell(&["runs", "list", "--data", data.to_str().unwrap(), wrong, "many"]);
+        assert!(output.status.code() == Some(2) && text(&output.stderr).contains(told), "{output:?}");
+    }
+    for (asked, told) in [
+        (&["query", "find_messages", "-p", "words=x"][..], "in the last 7 days; -p since=30d looks further back"),
+        (&["alerts", "list"], "there are no rules: alerts.rules"),
+        (&["report", "list"], "nothing is published yet"),
+        (&["dataset", "list"], "there is no dataset yet"),
+        (&["prompt", "list"], "no prompt is on record"),
+        (&["review", "list"], "there is no queue yet"),
+        (&["release", "log"], "no step is on record"),
+    ] {
+        let output = tracewell(&[asked, &["--data", data.to_str().unwrap(), "--format", "table"]].concat());
+        assert!(output.status.success() && text(&output.stderr).contains(told), "{asked:?}: {output:?}");
+    }
+}
+
+#[test]
 fn importing_a_file_twice_stores_it_once_in_every_form_it_may_have() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

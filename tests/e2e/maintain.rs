@@ -145,6 +145,9 @@ async fn contents_expire_before_their_spans_and_come_back_when_sent_again() {
     assert_ne!(contents, 0);
     let kept = tracewell(&data, &["expire", "--contents", "30d"]);
     assert!(kept.contains("contents: nothing to expire") && kept.contains("spans: kept for ever"), "{kept}");
+    let told = tracewell(&data, &["expire", "--contents", "1ms", "--dry-run"]);
+    assert!(told.contains("1 row of") && told.contains("would expire"), "{told}");
+    assert_eq!(count(&data, "contents"), contents, "a dry run takes nothing");
     let out = tracewell(&data, &["expire", "--contents", "1ms"]);
     assert!(out.contains("contents: 1 file") && out.contains("1 row of"), "{out}");
     assert_eq!((count(&data, "contents"), count(&data, "spans")), (json!(0), json!(2)));

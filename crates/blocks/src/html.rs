@@ -1,5 +1,6 @@
 //! Blocks as one page of HTML that needs nothing else: no script, no font, no address.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::units::{duration, line, tidy};
@@ -36,18 +37,17 @@ fn write(out: &mut String, block: &Block) -> std::fmt::Result {
             writeln!(out, "</dl>")
         }
         Block::Table(heads, rows) => {
-            let cells = |tag: &str, cells: &mut dyn Iterator<Item = String>| {
-                cells.map(|cell| format!("<{tag}>{}</{tag}>", escape(&line(&cell)))).collect::<String>()
-            };
-            let heads = cells("th", &mut heads.iter().map(|head| head.clone().into_owned()));
-            writeln!(out, "<div class=\"wide\"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>")?;
+            let head = |head: &Cow<'_, str>| format!("<th scope=\"col\">{}</th>", escape(&line(head)));
+            let heads: String = heads.iter().map(head).collect();
+            writeln!(out, "{}<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>", wide("Table"))?;
             for row in rows {
-                writeln!(out, "<tr>{}</tr>", cells("td", &mut row.iter().cloned()))?;
+                let cells: String = row.iter().map(|cell| format!("<td>{}</td>", escape(&line(cell)))).collect();
+                writeln!(out, "<tr>{cells}</tr>")?;
             }
             writeln!(out, "</tbody>\n</table></div>")
         }
         Block::Waterfall(bars) => {
-            writeln!(out, "<div class=\"wide\"><table class=\"waterfall\">\n<tbody>")?;
+            writeln!(out, "{}<table class=\"waterfall\">\n<tbody>", wide("Spans"))?;
             bars.iter().try_for_each(|one| bar(out, one))?;
             writeln!(out, "</tbody>\n</table></div>")
         }
@@ -75,13 +75,19 @@ fn write(out: &mut String, block: &Block) -> std::fmt::Result {
     }
 }
 
+/// Begins what may be wider than the page; the keys of a keyboard move it, too.
+fn wide(label: &str) -> String {
+    format!("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">")
+}
+
 fn bar(out: &mut String, bar: &Bar) -> std::fmt::Result {
-    let failed = if bar.failed { " class=\"failed\"" } else { "" };
+    // Not by its colour alone.
+    let (failed, mark) = if bar.failed { (" class=\"failed\"", "✗ ") } else { ("", "") };
     let took = bar.duration_ns.map_or_else(|| "…".to_owned(), duration);
     let share = |share: f64| if share.is_finite() { share.clamp(0.0, 1.0) * 100.0 } else { 0.0 };
     writeln!(
         out,
-        "<tr{failed}><th scope=\"row\" style=\"padding-left:{:.1}em\">{}</th><td class=\"kind\">{}</td>\
+        "<tr{failed}><th scope=\"row\" style=\"padding-left:{:.1}em\">{mark}{}</th><td class=\"kind\">{}</td>\
          <td class=\"bar\"><i style=\"margin-left:{:.2}%;width:{:.2}%\"></i></td><td class=\"number\">{took}</td><td>{}</td></tr>",
         bar.depth.min(40) as f64 * 1.2 + 0.3,
         escape(&line(&bar.name)),
@@ -143,6 +149,25 @@ mod tests {
         // Eleven times in blocks, once in the title.
         assert_eq!(page.matches("&lt;script&gt;alert(1)&lt;/script&gt;").count(), 12);
         assert_eq!((page.matches("</title>").count(), page.matches("</pre>").count()), (1, 2));
+    }
+
+    #[test]
+    fn who_sees_no_colours_or_uses_no_mouse_reads_all_of_it() {
+        let bar = |failed| Bar {
+            depth: 0,
+            name: "step".to_owned(),
+            kind: "tool".to_owned(),
+            note: String::new(),
+            from: 0.0,
+            share: 1.0,
+            duration_ns: Some(1),
+            failed,
+        };
+        let table = Block::table(vec!["what"], vec![vec!["x".to_owned()]]);
+        let page = html("run", &[table, Block::Waterfall(vec![bar(true), bar(false)])]);
+        assert_eq!((page.matches(">✗ step<").count(), page.matches(">step<").count()), (1, 1), "{page}");
+        assert_eq!(page.matches("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=").count(), 2);
+        assert!(page.contains("<th scope=\"col\">what</th>"), "{page}");
     }
 
     #[test]

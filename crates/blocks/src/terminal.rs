@@ -17,8 +17,10 @@ pub struct Look {
 }
 
 const NARROWEST: usize = 40;
-/// How narrow a column of a table gets, up to which length a word widens it, and how many lines a cell has.
+/// How narrow a column of a table gets, also before figures are cut, up to which length a word widens it, and how many
+/// lines a cell has.
 const SMALLEST: usize = 4;
+const NARROW: usize = 8;
 const LONGEST: usize = 16;
 const HIGHEST: usize = 12;
 /// Levels of a tree that are set in; deeper ones stand under the last.
@@ -26,7 +28,11 @@ const DEEPEST: usize = 16;
 
 impl Look {
     fn paint(self, code: &str, text: &str) -> String {
-        if self.color && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.color && !code.is_empty() && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -81,7 +87,7 @@ fn table(heads: &[Cow<'static, str>], rows: &[Vec<String>], look: Look) -> Strin
     let heads: Vec<String> = heads.iter().map(|head| line(head)).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| line(cell)).collect()).collect();
     let of_column = |column: usize| rows.iter().filter_map(move |row| row.get(column));
-    let (mut widths, mut least) = (Vec::new(), Vec::new());
+    let (mut widths, mut least, mut narrow) = (Vec::new(), Vec::new(), Vec::new());
     for (column, head) in heads.iter().enumerate() {
         let widest = |measure: fn(&String) -> usize| of_column(column).map(measure).max().unwrap_or_default();
         let width = widest(|cell| cell.width()).max(head.width());
@@ -89,9 +95,10 @@ fn table(heads: &[Cow<'static, str>], rows: &[Vec<String>], look: Look) -> Strin
         let word = widest(|cell| longest_word(cell)).max(head.width()).min(LONGEST);
         widths.push(width);
         least.push(if figures { width } else { word });
+        narrow.push(if figures { width } else { NARROW });
     }
     let room = look.width.saturating_sub(2 * widths.len());
-    for least in [least, vec![SMALLEST; widths.len()]] {
+    for least in [least, narrow, vec![SMALLEST; widths.len()]] {
         while widths.iter().sum::<usize>() > room {
             let may = (0..widths.len()).filter(|column| widths[*column] > least[*column]);
             match may.max_by_key(|column| widths[*column]) {
@@ -107,7 +114,8 @@ fn table(heads: &[Cow<'static, str>], rows: &[Vec<String>], look: Look) -> Strin
             let shown = cells.iter().zip(&widths);
             let shown = shown.map(|(cell, width)| pad(cell.get(height).map_or("", String::as_str), *width));
             let shown = shown.collect::<Vec<_>>().join("  ");
-            out += &format!("  {}\n", look.paint(code, shown.trim_end()));
+            out += format!("  {}", look.paint(code, shown.trim_end())).trim_end();
+            out.push('\n');
         }
     }
     out
@@ -130,10 +138,13 @@ fn within(cell: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Whether a cell is a number, with its sign, currency and unit, or says that there is none.
+/// Whether a cell is a number, with its sign, currency and unit, or a time, or says that there is none. A sentence that
+/// begins with a number is none: its words can go on in the next line.
 fn is_figure(cell: &str) -> bool {
     let number = cell.trim_start_matches(['+', '-', '−', '$', '€', '±', ' ']);
-    matches!(number, "" | "—") || number.starts_with(|first: char| first.is_ascii_digit())
+    let is_word = |part: &str| part.chars().count() > 3 && part.chars().all(char::is_alphabetic);
+    matches!(number, "" | "—")
+        || (number.starts_with(|first: char| first.is_ascii_digit()) && !number.split(' ').any(is_word))
 }
 
 fn waterfall(bars: &[Bar], look: Look) -> String {
@@ -255,6 +266,22 @@ mod tests {
     }
 
     #[test]
+    fn a_time_stays_whole_while_names_can_be_broken() {
+        let row = ["2026-11-23 02:49", "invoke-workflow!", "gpt-4.1-mini-202"].map(str::to_owned).to_vec();
+        let shown = terminal(&[Block::table(vec!["started", "name", "models"], vec![row])], PLAIN);
+        assert!(shown.contains("  2026-11-23 02:49  invoke-wo  gpt-4.1-m\n"), "{shown}");
+        assert!(shown.contains("rkflow!") && shown.contains("ini-202") && !shown.contains('…'), "{shown}");
+    }
+
+    #[test]
+    fn a_sentence_that_begins_with_a_number_goes_on_in_the_next_line() {
+        let why = "35 results are missing: `ex-08a84c313f7f3e74`, candidate, repetition 1: it was not run";
+        let row = vec!["not enough evidence".to_owned(), why.to_owned()];
+        let shown = terminal(&[Block::table(vec!["decision", "why"], vec![row])], PLAIN);
+        assert!(shown.contains("not run") && !shown.contains('…'), "{shown}");
+    }
+
+    #[test]
     fn no_text_steers_the_terminal_and_no_line_is_wider_than_it() {
         let hostile = "x\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m".repeat(9);
         let bar = Bar {
@@ -287,6 +314,13 @@ mod tests {
         let blocks = [Block::Heading(1, "run".to_owned())];
         assert_eq!(terminal(&blocks, PLAIN), "run\n");
         assert_eq!(terminal(&blocks, Look { color: true, ..PLAIN }), "\u{1b}[1;4mrun\u{1b}[0m\n");
+    }
+
+    #[test]
+    fn rows_without_heads_and_colours_leave_nothing_behind() {
+        let table = [Block::table(vec!["", ""], vec![vec!["Spent".to_owned(), "$1.20".to_owned()]])];
+        let look = Look { color: true, ..PLAIN };
+        assert_eq!(terminal(&table, look), "\n  Spent  $1.20\n");
     }
 
     #[test]

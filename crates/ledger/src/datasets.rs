@@ -52,7 +52,7 @@ pub async fn at(source: &impl Ask, pin: &Pin) -> Result<Dataset, LedgerError> {
     let dataset = Dataset::read(&pin.dataset, rows::<Revision>(source, &query).await?);
     let dataset = dataset.map_err(LedgerError::unreadable)?;
     match pin.at {
-        At::Version(version) if dataset.version < version => {
+        At::Version(version) if (1..version).contains(&dataset.version) => {
             Err(LedgerError::NotFound(format!("there is no `{pin}`; the latest version is {}", dataset.version)))
         }
         At::Day(day) if dataset.version == 0 => {

@@ -53,6 +53,13 @@ pub async fn expire(
     take_out(table, &|file| is_past(file, limit), now, forget).await
 }
 
+/// What [`expire`] would take out of the table as it is known.
+#[must_use]
+pub fn expiring(table: &FactTable, retention: Duration, now: i64) -> Expired {
+    let limit = limit(retention, now);
+    parted(table, |file| is_past(file, limit)).1
+}
+
 /// Takes the dates out of a derived table that lie further back than `retention` and that its facts do not tell any
 /// more: they have left, and what was worked out from them says who and what they were about. A date that was worked
 /// out from those that stay longer stays with them.
@@ -90,15 +97,7 @@ async fn take_out(
     let app = fence(table.table().name);
     for _ in 0..TRIES {
         let reached = table.watermark(&app).await?.unwrap_or(0);
-        let (gone, left): (Vec<_>, Vec<_>) = table.snapshot().files.iter().cloned().partition(|file| goes(file));
-        let expired = Expired {
-            days: gone.iter().map(|file| file.day).collect(),
-            files: gone.len(),
-            bytes: bytes(&gone),
-            rows: gone.iter().map(|file| file.rows).sum(),
-            files_left: left.len(),
-            bytes_left: bytes(&left),
-        };
+        let (gone, expired) = parted(table, goes);
         if gone.is_empty() {
             return Ok(expired);
         }
@@ -111,6 +110,20 @@ async fn take_out(
         }
     }
     Err(MaintainError::Crowded { table: table.table().name })
+}
+
+/// The files that go, and what that takes and leaves.
+fn parted(table: &FactTable, goes: impl Fn(&DataFile) -> bool) -> (Vec<Arc<DataFile>>, Expired) {
+    let (gone, left): (Vec<_>, Vec<_>) = table.snapshot().files.iter().cloned().partition(|file| goes(file));
+    let expired = Expired {
+        days: gone.iter().map(|file| file.day).collect(),
+        files: gone.len(),
+        bytes: bytes(&gone),
+        rows: gone.iter().map(|file| file.rows).sum(),
+        files_left: left.len(),
+        bytes_left: bytes(&left),
+    };
+    (gone, expired)
 }
 
 fn bytes(files: &[Arc<DataFile>]) -> u64 {

@@ -37,7 +37,7 @@ mod vacuum;
 pub use background::{Forget, Maintainer, Schedule};
 pub use compact::{Compacted, Compactor, Job, Options};
 pub use error::MaintainError;
-pub use expire::{Expired, Retention, expire, expire_derived};
+pub use expire::{Expired, Retention, expire, expire_derived, expiring};
 pub use settle::{Settled, Settler, derived};
 pub use vacuum::{VACUUM_ORPHAN_AGE, Vacuumed, vacuum};
 

@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast;
 use tracewell_model::schema::asked_tables;
 
 use crate::engine::{CATALOG, SCHEMA};
+use crate::published::type_name;
 use crate::relation::{self, Relation};
 use crate::views::VIEWS;
 
@@ -97,7 +98,7 @@ fn columns(relations: &[Relation]) -> Result<Arc<MemTable>> {
         ("ordinal_position", Arc::new(rows.iter().map(number).collect::<Int64Array>())),
         ("column_default", texts(&rows, |_| None::<&str>)),
         ("is_nullable", texts(&rows, |row| Some(nullable(row)))),
-        ("data_type", texts(&rows, |(relation, at)| Some(relation.schema.field(*at).data_type().to_string()))),
+        ("data_type", texts(&rows, |(relation, at)| Some(type_name(relation.schema.field(*at).data_type())))),
         ("description", texts(&rows, |(relation, at)| relation.column_doc(relation.schema.field(*at).name()))),
     ])
 }

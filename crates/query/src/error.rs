@@ -186,7 +186,12 @@ impl From<DataFusionError> for QueryError {
         if kind == SqlErrorKind::UnknownTable {
             return Self::Sql(SqlError { at: place(&error), ..unknown_table(&message) });
         }
-        let hint = error.diagnostic().and_then(hint).or_else(|| runtime::hint(&message));
+        let hint = match kind {
+            SqlErrorKind::ReadOnly => Some("SQL changes nothing here".to_owned()),
+            // The message names the nearest column already.
+            SqlErrorKind::UnknownColumn if message.contains("Did you mean") => None,
+            _ => error.diagnostic().and_then(hint).or_else(|| runtime::hint(&message)),
+        };
         Self::Sql(SqlError { kind, message, hint, at: place(&error) })
     }
 }
@@ -254,8 +259,15 @@ fn plain(error: &DataFusionError) -> String {
     {
         text = &text[at..];
     }
-    // All columns there are would follow.
-    text.split("\nValid fields are").next().unwrap_or(text).trim_end().to_owned()
+    match text {
+        "The context currently only supports a single SQL statement" => {
+            "there are several statements; send one at a time"
+        }
+        "No SQL statements were provided in the query string" => "there is no statement",
+        // All columns there are would follow.
+        text => text.split("\nValid fields are").next().unwrap_or(text).trim_end(),
+    }
+    .to_owned()
 }
 
 /// What is said of a function that does not take such values.

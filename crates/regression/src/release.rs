@@ -296,7 +296,11 @@ impl Ledger {
             return Err(format!("nothing of `{}` is live in {environment}", step.prompt.name));
         };
         let Some(before) = self.before_live(environment) else {
-            return Err(format!("nothing of `{}` was live in {environment} before", step.prompt.name));
+            return Err(format!(
+                "nothing of `{}` was live in {environment} before, so there is nothing to go back to; say what is to \
+                 be live instead",
+                step.prompt.name
+            ));
         };
         let ended = Entry {
             revision: live.revision,

@@ -189,10 +189,10 @@ impl Filter {
         }
         if let Some(cursor) = &self.before {
             let (at, id) = cursor.split_once('/').unwrap_or((cursor, ""));
-            let at = time(parse_moment(at, now)?);
-            if !id.is_empty() && !is_hex(id) {
+            let (Ok(at), true) = (parse_moment(at, now), id.is_empty() || is_hex(id)) else {
                 return Err(RunsError::Filter(format!("`{cursor}` is no cursor; take it from the page before")));
-            }
+            };
+            let at = time(at);
             // The second says no more than the first, in a form that leaves files out.
             add(format!("(start_time < {at} OR (start_time = {at} AND trace_id < '{id}'))"));
             add(format!("start_time <= {at}"));

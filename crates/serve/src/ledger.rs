@@ -24,6 +24,7 @@ use tracewell_regression::prompt::{Origin, Prompt, PromptFile};
 use tracewell_regression::release::{Entry, Step};
 use tracewell_runs::RunsError;
 
+use crate::refusal::unread;
 use crate::sql::{JSON, failure, status};
 
 mod grpc;
@@ -95,7 +96,7 @@ struct AddPrompt {
 async fn add_prompt(State(records): State<Records>, body: Result<Json<AddPrompt>, JsonRejection>) -> Response {
     let AddPrompt { author, note, source, commit, prompt } = match body {
         Ok(Json(body)) => body,
-        Err(error) => return failure(error.status(), &error.body_text()),
+        Err(error) => return unread(error.status(), &error.body_text()),
     };
     let signed = match Signed::new(&author, note.as_deref()) {
         Ok(signed) => signed,
@@ -162,7 +163,7 @@ fn production() -> String {
 async fn step(State(records): State<Records>, body: Result<Json<TakeStep>, JsonRejection>) -> Response {
     let asked = match body {
         Ok(Json(body)) => body,
-        Err(error) => return failure(error.status(), &error.body_text()),
+        Err(error) => return unread(error.status(), &error.body_text()),
     };
     let signed = match Signed::new(&asked.author, asked.why.as_deref()) {
         Ok(signed) => signed,

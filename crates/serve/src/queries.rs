@@ -14,6 +14,7 @@ use tracewell_query::Engine;
 use tracewell_query::named::{Catalogue, NamedQuery};
 use tracewell_requests::body::Asked;
 
+use crate::refusal::unread;
 use crate::sql::{JSON, answer, failure};
 
 /// The named queries of `catalogue` over `engine`.
@@ -65,7 +66,7 @@ async fn run(
 ) -> Response {
     let values = match values {
         Ok(Query(values)) => values,
-        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
+        Err(error) => return unread(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     let Some(query) = named.catalogue.get(&name) else {
         return failure(StatusCode::NOT_FOUND, &format!("there is no query `{name}`; /v1/queries lists all"));

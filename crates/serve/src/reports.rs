@@ -23,6 +23,7 @@ use tracewell_report::{
 };
 use tracewell_runs::render::markdown;
 
+use crate::refusal::unread;
 use crate::runs::{Form, MARKDOWN, json, page, text};
 use crate::sql::{by_prices, failure, status};
 
@@ -98,7 +99,7 @@ async fn fresh(
     let Some(form) = Form::wanted(&headers) else { return Form::refused() };
     let asked = match asked {
         Ok(Query(asked)) => asked,
-        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
+        Err(error) => return unread(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     let report = match report.parse::<Report>() {
         Ok(report) => report,

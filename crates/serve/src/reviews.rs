@@ -23,6 +23,7 @@ use tracewell_regression::dataset::{Pin, PinError, Signed, check_name};
 use tracewell_regression::review::{About, Item, Outcome, Question, Queue};
 
 use crate::ledger::{answer, refuse};
+use crate::refusal::unread;
 use crate::sql::failure;
 
 /// Keeps what reviewers say of spans.
@@ -134,7 +135,7 @@ async fn step<R: Remarks>(
 ) -> Response {
     let asked = match body {
         Ok(Json(body)) => body,
-        Err(error) => return failure(error.status(), &error.body_text()),
+        Err(error) => return unread(error.status(), &error.body_text()),
     };
     match desk.step(&queue, asked).await {
         Ok(Some(told)) => answer(&told),

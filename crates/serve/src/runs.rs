@@ -15,6 +15,7 @@ use tracewell_query::Engine;
 use tracewell_runs::render::{Detail, html, markdown, story};
 use tracewell_runs::{Filter, RunsError};
 
+use crate::refusal::unread;
 use crate::sql::{JSON, by_prices, failure, header, status};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -32,7 +33,7 @@ async fn list(
 ) -> Response {
     let filter = match filter {
         Ok(Query(filter)) => filter,
-        Err(error) => return failure(StatusCode::BAD_REQUEST, &error.body_text()),
+        Err(error) => return unread(StatusCode::BAD_REQUEST, &error.body_text()),
     };
     match tracewell_runs::list(&by_prices(&engine, &headers), &filter, now()).await {
         Ok(page) => json(&page),

@@ -41,6 +41,7 @@ mod score;
 mod serve;
 mod source;
 mod sql;
+mod when;
 
 /// OpenTelemetry collector and SQL for applications built on language models.
 #[derive(Debug, Parser)]
@@ -92,6 +93,7 @@ enum Command {
     /// Datasets of examples: show, compare, import, export.
     Dataset(dataset::Dataset),
     /// People look at outputs: queues of examples, judged one after the other. Alone it asks about what waits in all of them.
+    #[command(after_help = "Examples:\n  tracewell review --author ann\n  tracewell review next refunds")]
     Review(review::Review),
     /// The prompts on record: add, list, compare, take over from a folder.
     Prompt(prompt::Prompt),
@@ -118,6 +120,9 @@ enum Command {
     )]
     Import(import::Import),
     /// Verify the write-ahead log and every file of the tables; says what is wrong.
+    #[command(
+        after_help = "Ends with 1 where something is wrong.\n\nExample:\n  tracewell check --data s3://bucket/traces"
+    )]
     Check(check::Check),
     /// Merge small files of the tables into large sorted ones, and drop rows that were sent again.
     #[command(
@@ -131,7 +136,7 @@ enum Command {
     Settle(maintain::Settle),
     /// Take rows out of the tables that are past their retention. `vacuum` frees their space.
     #[command(
-        after_help = "A file goes when its date and every receipt in it are further back than given.\n\nExamples:\n  tracewell expire --spans 90d --contents 30d\n  tracewell expire --data s3://bucket/traces --logs 2weeks"
+        after_help = "A file goes when its date and every receipt in it are further back than given.\n\nExamples:\n  tracewell expire --spans 90d --contents 30d --dry-run\n  tracewell expire --data s3://bucket/traces --logs 2weeks"
     )]
     Expire(maintain::Expire),
     /// Write a checkpoint of each table, so that readers need not go through every commit. Commits do so now and then.
@@ -145,8 +150,12 @@ enum Command {
     )]
     Vacuum(maintain::Vacuum),
     /// Print the published schema: every column of every table with its meaning.
+    #[command(after_help = "Example:\n  tracewell schema > schema.md")]
     Schema(schema::Schema),
     /// Show the configuration in force and where each value comes from.
+    #[command(
+        after_help = "Passwords are not shown. A file with a mistake is refused with the setting that is wrong.\n\nExample:\n  tracewell config --config tracewell.toml"
+    )]
     Config(configuration::Configuration),
     /// Print what makes a shell complete these commands.
     #[command(
@@ -286,5 +295,34 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
             clap_complete::generate(shell, &mut Cli::command(), "tracewell", &mut script);
             Ok(std::io::stdout().write_all(&script)?)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns that help is written for where no terminal says how many it has.
+    const COLUMNS: usize = 100;
+
+    fn look(command: &clap::Command, path: &str, wrong: &mut Vec<String>) {
+        for one in command.get_subcommands() {
+            let path = format!("{path} {}", one.get_name());
+            look(one, &path, wrong);
+            let help = one.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<&str> = help.lines().filter(|line| line.trim_start().starts_with(&path)).collect();
+            if examples.is_empty() && !one.has_subcommands() {
+                wrong.push(format!("`{path}` shows no example"));
+            }
+            let long = examples.iter().filter(|line| line.chars().count() > COLUMNS);
+            wrong.extend(long.map(|line| format!("this would be broken, and cannot be copied: {line}")));
+        }
+    }
+
+    #[test]
+    fn every_command_shows_examples_that_can_be_copied() {
+        let mut wrong = Vec::new();
+        look(&Cli::command(), "tracewell", &mut wrong);
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }

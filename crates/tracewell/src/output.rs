@@ -133,6 +133,19 @@ pub(crate) fn write(
     Ok(out.flush()?)
 }
 
+/// Prints rows; below a table without any it says why that may be.
+pub(crate) fn print_or_say(
+    format: Format,
+    (schema, rows): &(SchemaRef, Vec<RecordBatch>),
+    why: &str,
+) -> anyhow::Result<()> {
+    write(&mut std::io::stdout().lock(), format, schema, rows)?;
+    if format == Format::Table && rows.iter().all(|rows| rows.num_rows() == 0) {
+        eprintln!("{why}");
+    }
+    Ok(())
+}
+
 fn encode(out: &mut dyn Write, encoding: Encoding, schema: &SchemaRef, rows: &[RecordBatch]) -> anyhow::Result<()> {
     let mut encoder = encoding.encoder(schema)?;
     for batch in rows {

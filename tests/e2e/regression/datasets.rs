@@ -212,6 +212,21 @@ fn an_exported_folder_of_parquet_is_imported_as_it_is() {
 }
 
 #[test]
+fn an_export_tells_of_tests_that_hold_nothing_against_an_output() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let asked = json!([{"role": "user", "content": "Who pays?"}]);
+    let lines =
+        [json!({"id": "a", "messages": asked, "expected": {"text": "We do."}}), json!({"id": "b", "messages": asked})];
+    let lines = write(folder, "cases.jsonl", &lines.map(|line| line.to_string()).join("\n"));
+    done(tracewell(&data, &["dataset", "import", "refunds", lines.to_str().unwrap()]));
+    let told = |format| said(&tracewell(&data, &["dataset", "export", "refunds", "--to", format]));
+    let unasserted = "1 test has no expected answer";
+    assert!(told("promptfoo-yaml").contains(unasserted), "{}", told("promptfoo-yaml"));
+    assert!(!told("jsonl").contains(unasserted), "{}", told("jsonl"));
+}
+
+#[test]
 fn a_dataset_without_examples_passes_no_gate_and_wipes_no_export() {
     let temporary = tempfile::tempdir().unwrap();
     let (data, folder) = (temporary.path().join("data"), temporary.path());

@@ -1,12 +1,14 @@
 //! OTLP over HTTP, and the paths of Langfuse and LangSmith for those who only change the host.
 
+use std::sync::Once;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use prost::Message;
 use tracewell_otlp::json::Converted;
 use tracewell_proto::v1::AddScoresResponse;
@@ -33,11 +35,22 @@ pub fn router(collector: Collector) -> Router {
             let message = "an export is sent by POST";
             refusal(&headers, StatusCode::METHOD_NOT_ALLOWED, tonic::Code::Unimplemented, message)
         })
-        .fallback(async |headers: HeaderMap| {
+        .fallback(async |uri: Uri, headers: HeaderMap| {
+            warn_of_other_requests(uri.path());
             let message = "no such path; OTLP/HTTP is at /v1/traces, /v1/logs and /v1/metrics, scores go to /v1/scores";
             refusal(&headers, StatusCode::NOT_FOUND, tonic::Code::NotFound, message)
         })
         .with_state(collector)
+}
+
+/// What Langfuse's SDKs send beside traces is lost, and their users are not told of it: the log says so once.
+fn warn_of_other_requests(path: &str) {
+    static SAID: Once = Once::new();
+    if path.starts_with("/api/public/") {
+        SAID.call_once(|| {
+            tracing::warn!(path, "a Langfuse SDK sends more than traces, and that is refused; scores go to /v1/scores");
+        });
+    }
 }
 
 async fn traces(State(collector): State<Collector>, request: Request<Body>) -> Response {

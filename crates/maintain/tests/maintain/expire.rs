@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tracewell_maintain::expire;
+use tracewell_maintain::{expire, expiring};
 use tracewell_model::schema::{CONTENTS, SPANS};
 use tracewell_model::time::{Day, NANOS_PER_DAY};
 
@@ -30,7 +30,10 @@ async fn a_file_goes_when_its_date_and_every_receipt_are_past() {
     let ten = Duration::from_secs(10 * DAYS);
     let none = expire(&open, ten, at(11) - 1, &|_| {}).await.unwrap();
     assert_eq!((none.files, none.files_left), (0, 3), "the day ended less than ten days ago");
+    let foretold = expiring(&open, ten, at(11));
+    assert_eq!(ints(&open, "seq").await, [1, 2, 3, 4], "asking takes nothing");
     let one = expire(&open, ten, at(11), &|_| {}).await.unwrap();
+    assert_eq!(foretold, one);
     assert_eq!((one.files, one.rows, one.days.into_iter().collect::<Vec<_>>()), (1, 1, vec![DAY]));
     assert_eq!(ints(&open, "seq").await, [2, 3, 4]);
     expire(&open, ten, at(12), &|_| {}).await.unwrap();

@@ -17,6 +17,9 @@ pub fn page(verdict: &Verdict) -> Vec<Block> {
     blocks.extend([heading("What has to hold"), findings(&verdict.findings)]);
     if verdict.findings.iter().any(|finding| finding.measured.is_some()) {
         blocks.extend([heading("Compared with the baseline"), comparisons(&verdict.findings)]);
+        if verdict.findings.iter().any(|finding| finding.measured.is_some() && finding.missing > 0) {
+            blocks.push(Block::Note("What is missing counts here as it would serve the candidate best.".to_owned()));
+        }
     }
     let (broke, mended): (Vec<&Change>, Vec<&Change>) = verdict.changes.iter().partition(|change| change.broke());
     for (title, changed) in [("Worse than before", &broke), ("Better than before", &mended)] {

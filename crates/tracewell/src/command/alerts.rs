@@ -1,8 +1,9 @@
 //! `tracewell alerts`.
 
 use anyhow::{Context, bail};
-use chrono::TimeDelta;
+use chrono::{SecondsFormat, TimeDelta};
 use clap::{Args, Subcommand};
+use tracewell_blocks::counted;
 use tracewell_lake::Lake;
 use tracewell_model::schema::KEPT_TABLES;
 use tracewell_serve::Answers;
@@ -11,6 +12,8 @@ use super::author::Who;
 use super::source::Asked;
 use crate::alerts::{Watch, silence};
 use crate::output::{self, Format};
+
+const NO_RULES: &str = "there are no rules: alerts.rules of the configuration has them (--config)";
 
 #[derive(Debug, Args)]
 pub(crate) struct Alerts {
@@ -21,8 +24,10 @@ pub(crate) struct Alerts {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// How each alert stands that ever fired or was silenced.
+    #[command(after_help = "Example:\n  tracewell alerts list --config tracewell.toml")]
     List(List),
     /// Ask every rule of the configuration now, keep and send what changed. For CronJobs, where no server runs.
+    #[command(after_help = "Example:\n  tracewell alerts check --config tracewell.toml")]
     Check(List),
     /// Keep a rule's changes without sending them, for a while.
     #[command(
@@ -78,12 +83,19 @@ impl List {
             FROM alerts
             GROUP BY rule
             ORDER BY rule";
-        let (schema, rows) = self.asked.open().await?.sql(sql).await?;
-        output::write(&mut std::io::stdout().lock(), Format::or_usual(self.format), &schema, &rows)
+        let rows = self.asked.open().await?.sql(sql).await?;
+        let why = match self.asked.config()?.alerts.rules.len() {
+            0 => NO_RULES.to_owned(),
+            rules => format!("none of the {} ever fired", counted(rules as u64, "rule", "rules")),
+        };
+        output::print_or_say(Format::or_usual(self.format), &rows, &why)
     }
 
     async fn check(&self) -> anyhow::Result<()> {
         let config = self.asked.config()?;
+        if config.alerts.rules.is_empty() {
+            eprintln!("{NO_RULES}");
+        }
         let lake = lake(&self.asked).await?;
         let watch = Watch::new(Answers(self.asked.open().await?), lake, config.alerts, config.report)?;
         let (mut found, mut failed) = (Vec::new(), 0);
@@ -120,14 +132,15 @@ impl Silence {
     async fn run(&self) -> anyhow::Result<()> {
         let rules = self.asked.config()?.alerts.rules;
         if !rules.iter().any(|rule| rule.name == self.rule) {
-            let known: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
-            bail!("there is no rule `{}` in the configuration; there are: {}", self.rule, known.join(", "));
+            let known: Vec<String> = rules.iter().map(|rule| format!("`{}`", rule.name)).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            bail!("there is no rule `{}` in alerts.rules of the configuration; there is {known}", self.rule);
         }
         let length = TimeDelta::from_std(self.length).context("that is too long")?;
         let until = super::moment().checked_add_signed(length).context("that is too long")?;
         let author = self.who.known()?;
         silence(&lake(&self.asked).await?, &self.rule, until, &author, &self.why).await?;
-        super::say!("{} is silenced until {}", self.rule, until.to_rfc3339());
+        super::say!("{} is silenced until {}", self.rule, until.to_rfc3339_opts(SecondsFormat::Secs, true));
         Ok(())
     }
 }

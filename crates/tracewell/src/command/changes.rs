@@ -4,6 +4,7 @@ use clap::Args;
 use tracewell_runs::changes::{self, Question};
 
 use super::source::Asked;
+use super::when;
 use crate::output::{self, Form};
 
 #[derive(Debug, Args)]
@@ -14,13 +15,13 @@ pub(crate) struct Changes {
     #[arg(long, value_name = "NAME")]
     prompt: String,
     /// Calls that began then or later: 2026-11-20, 2026-11-20T14:00:00Z, or how long ago: 2h, 7d
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     since: Option<String>,
     /// Calls that began earlier
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     until: Option<String>,
     /// Instead: the instructions that the model received on this date (UTC)
-    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["since", "until"])]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = when::day, conflicts_with_all = ["since", "until"])]
     on: Option<String>,
     /// Of this service
     #[arg(long, value_name = "NAME")]

@@ -30,6 +30,7 @@ pub(crate) struct Dataset {
 #[derive(Debug, Subcommand)]
 enum What {
     /// All datasets.
+    #[command(after_help = "Example:\n  tracewell dataset list --format json")]
     List(List),
     /// The examples of a dataset, or all of one.
     #[command(
@@ -37,13 +38,14 @@ enum What {
     )]
     Show(Show),
     /// Who changed what, and why.
+    #[command(after_help = "Example:\n  tracewell dataset log refunds")]
     Log(Log),
     /// What differs between two versions: a row for each member that changed, with what it was and what it is.
     #[command(after_help = "Example:\n  tracewell dataset diff refunds@v3 refunds")]
     Diff(Diff),
     /// Write examples for another tool. Personal data and secrets are masked first, but for ids of examples and spans.
     #[command(
-        after_help = "Examples:\n  tracewell dataset export refunds@v3 --to promptfoo-yaml > tests.yaml\n  tracewell dataset export refunds --to parquet --output refunds-hf --report masked.json\n  tracewell dataset export refunds --to csv --split test --policy privacy.toml > refunds.csv"
+        after_help = "Tests of promptfoo hold whole conversations; its configuration takes them by `prompts: [\"{{messages}}\"]` and `tests: file://tests.yaml`.\n\nExamples:\n  tracewell dataset export refunds@v3 --to promptfoo-yaml > tests.yaml\n  tracewell dataset export refunds --to parquet --output refunds-hf --report masked.json\n  tracewell dataset export refunds --to csv --split test --policy privacy.toml > refunds.csv"
     )]
     Export(export::Export),
     /// Read examples from a file: new ones are added, known ones get a revision. What a line does not name stays as it was.
@@ -57,10 +59,17 @@ enum What {
     )]
     Patch(patch::Patch),
     /// Take examples out. What they were stays in the versions before.
+    #[command(
+        after_help = "Example:\n  tracewell dataset archive refunds ex-1f0c22a09b7e6d11 --note \"the same as ex-7d02\""
+    )]
     Archive(Members),
     /// Put examples back that were taken out, as they were.
+    #[command(after_help = "Example:\n  tracewell dataset restore refunds ex-1f0c22a09b7e6d11")]
     Restore(Members),
     /// Say what a dataset is for, and what its examples have to look like.
+    #[command(
+        after_help = "Example:\n  tracewell dataset describe refunds --description \"Refunds gone wrong\" --schema schema.json"
+    )]
     Describe(Describe),
 }
 
@@ -183,8 +192,9 @@ impl Dataset {
 
 /// Prints the answer to a query.
 async fn rows(asked: &Asked, query: &str, format: Option<Format>) -> anyhow::Result<()> {
-    let (schema, rows) = asked.open().await?.sql(query).await?;
-    output::write(&mut std::io::stdout().lock(), Format::or_usual(format), &schema, &rows)
+    let rows = asked.open().await?.sql(query).await?;
+    let why = "there is no dataset yet; `tracewell examples capture` and `tracewell dataset import` make one";
+    output::print_or_say(Format::or_usual(format), &rows, why)
 }
 
 impl Choice {

@@ -8,6 +8,7 @@ use tracewell_query::named::NamedQuery;
 
 use super::query::{catalogue, parameter};
 use super::source::Asked;
+use super::when;
 use crate::evaluate::{self, GROUP};
 use crate::output::{self, Format};
 
@@ -19,10 +20,10 @@ pub(crate) struct Evaluate {
     #[arg(long = "param", short = 'p', value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
     /// Judge what began here or later: 2026-11-20, a time with its offset, or how long ago [default: one day ago]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     since: Option<String>,
     /// Judge what began before this
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     until: Option<String>,
     /// Judge this part of the runs, always the same: 0.1 or 10%
     #[arg(long, value_name = "SHARE", default_value = "100%", value_parser = share)]

@@ -15,6 +15,7 @@ use tracewell_regression::dataset::{At, Pin};
 use super::author::Author;
 use super::query::{catalogue, parameter};
 use super::source::Asked;
+use super::when;
 use crate::capture::{Choice, GROUP, edits, rule, rules};
 use crate::output::{self, Format};
 
@@ -28,10 +29,11 @@ pub(crate) struct Examples {
 enum What {
     /// Take calls that a rule catches into a dataset: without duplicates, and as many as asked for.
     #[command(
-        after_help = "A rule is a named query of the group `capture`, or an .sql file, whose rows have `trace_id` and may have `span_id`, `reason`, `stratum`, `expected`. The same calls and the same --seed give the same examples.\n\nExamples:\n  tracewell examples capture thumbs_down --dataset refunds --since 7d --dry-run\n  tracewell examples capture bad_score -p score=faithfulness -p below=0.4 --dataset refunds --limit 20\n  tracewell examples capture ./rules/late_refunds.sql --dataset refunds --split test"
+        after_help = "A rule is a named query of the group `capture`, or an .sql file, whose rows have `trace_id` and may have `span_id`, `reason`, `stratum`, `expected`. The same calls and the same --seed give the same examples.\n\nExamples:\n  tracewell examples capture thumbs_down --dataset refunds --since 7d --dry-run\n  tracewell examples capture bad_score -p score=faithfulness -p below=0.4 --dataset refunds\n  tracewell examples capture ./rules/late_refunds.sql --dataset refunds --split test"
     )]
     Capture(Box<Capture>),
     /// The rules there are.
+    #[command(after_help = "Example:\n  tracewell examples rules")]
     Rules(Rules),
 }
 
@@ -60,7 +62,7 @@ struct Capture {
     #[arg(long)]
     dry_run: bool,
     /// What happened since: 2026-11-20, 2026-11-20T14:00:00Z, or how long ago: 2h, 7d
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     since: Option<String>,
     /// Value of a parameter of the rule; may be given several times
     #[arg(long = "param", short = 'p', value_name = "NAME=VALUE", value_parser = parameter)]
@@ -191,6 +193,9 @@ impl Capture {
                 "{} texts were compared with too few others to be sure that they are not near duplicates",
                 chosen.cut_short
             );
+        }
+        if chosen.examples.is_empty() && chosen.left_out.is_empty() {
+            eprintln!("`{}` caught nothing; another --since looks further back", self.rule);
         }
         output::print(Format::or_usual(self.format), &rows)
     }

@@ -10,7 +10,7 @@ use tracewell_blocks::counted;
 use tracewell_ingest::Ingest;
 use tracewell_lake::{FactTable, Lake};
 use tracewell_maintain::{
-    Compactor, Maintainer, Options, Retention, Schedule, Settler, derived, expire, expire_derived, vacuum,
+    Compactor, Maintainer, Options, Retention, Schedule, Settler, derived, expire, expire_derived, expiring, vacuum,
 };
 use tracewell_model::schema::{CALLS, CONTENTS, DERIVED_TABLES, LOGS, SCORES, SPANS, TABLES, TRACES};
 use tracewell_model::time::Day;
@@ -55,6 +55,9 @@ pub(crate) struct Expire {
     /// Keep scores this long
     #[arg(long, value_name = "DURATION")]
     scores: Option<String>,
+    /// Only say what would expire
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -160,10 +163,15 @@ impl Expire {
                 continue;
             };
             eprintln!("{name}: looking for rows older than {}", written(*keep));
-            let done = if DERIVED_TABLES.iter().any(|table| table.name == name) {
-                expire_derived(&lake, &table, *keep, super::now()).await?
-            } else {
-                expire(&table, *keep, super::now(), &|_| {}).await?
+            let is_derived = DERIVED_TABLES.iter().any(|table| table.name == name);
+            let done = match (is_derived, self.dry_run) {
+                (true, true) => {
+                    say!("{name}: leaves with what it was worked out from");
+                    continue;
+                }
+                (true, false) => expire_derived(&lake, &table, *keep, super::now()).await?,
+                (false, true) => expiring(&table, *keep, super::now()),
+                (false, false) => expire(&table, *keep, super::now(), &|_| {}).await?,
             };
             let left = sized(done.files_left, done.bytes_left);
             let days = match (done.days.first(), done.days.last()) {
@@ -175,7 +183,8 @@ impl Expire {
                 }
             };
             let gone = sized(done.files, done.bytes);
-            say!("{name}: {gone} with {} of {days} expired; {left} left", counted(done.rows, "row", "rows"));
+            let expired = if self.dry_run { "would expire" } else { "expired" };
+            say!("{name}: {gone} with {} of {days} {expired}; {left} left", counted(done.rows, "row", "rows"));
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! `tracewell prices`.
 
 use anyhow::ensure;
+use chrono::{NaiveDateTime, SecondsFormat};
 use clap::{Args, Subcommand};
 use tracewell_pricing::catalogue::Rule;
-use tracewell_pricing::{Catalogue, Rate, Unit, UnixNanos, moment_text, read_moment};
+use tracewell_pricing::{Catalogue, Rate, Unit, UnixNanos, moment_text};
 use tracewell_query::prices::recorded;
 
 use super::Place;
@@ -34,7 +35,7 @@ enum Command {
     Show(Show),
     /// Price one call, and say by which rule. Ends with 1 where it has no price.
     #[command(
-        after_help = "Examples:\n  tracewell prices test gpt-4.1-mini --input 2000 --cache-read 500 --output 40\n  tracewell prices test claude-sonnet-4-5 --provider anthropic --at 2026-11-16 --input 5000 --output 300"
+        after_help = "Examples:\n  tracewell prices test gpt-4.1-mini --input 2000 --cache-read 500 --output 40\n  tracewell prices test claude-sonnet-4-5 --at 2026-11-16 --input 5000 --output 300"
     )]
     Test(Box<test::Test>),
     /// Check a price file and put it where the server reads it: rules of your own in TOML or CSV, LiteLLM's
@@ -94,14 +95,20 @@ impl Versions {
         let config = self.place.load(Vec::new())?.config;
         let kept = recorded(&super::location(&config)?).await?;
         let rows = output::table(&["since", "version", "catalogue_versions"], kept, |kept| {
-            [Some(kept.since), Some(kept.version), Some(kept.catalogues.join(", "))]
+            [Some(time(kept.since)), Some(kept.version), Some(kept.catalogues.join(", "))]
         })?;
         output::print(Format::or_usual(self.format), &rows)
     }
 }
 
+/// A time as files are named by it, as everywhere else.
+fn time(name: String) -> String {
+    let read = NaiveDateTime::parse_from_str(&name, "%Y%m%dT%H%M%SZ");
+    read.map_or(name, |time| time.and_utc().to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
 fn moment(text: &str) -> Result<UnixNanos, String> {
-    read_moment(text).ok_or_else(|| "give a date such as 2026-11-01, or a date and time with its offset".to_owned())
+    super::when::point(text)?.timestamp_nanos_opt().ok_or_else(|| format!("`{text}` is too far away"))
 }
 
 impl Prices {

@@ -27,10 +27,11 @@ pub(crate) struct Prompt {
 enum What {
     /// Record a prompt: a new revision, where it says something new.
     #[command(
-        after_help = "A prompt is a TOML file:\n\n  name = \"refund-helper\"\n  owner = \"ann\"\n  reviewers = [\"bob\"]\n  approvals = 1\n  purpose = \"Answers questions about refunds.\"\n  [routing]\n  provider = \"openai\"\n  model = \"gpt-4.1-mini\"\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ customer }}.\"\n\nor a text, which is the instructions alone. With `kind = \"workflow\"` it is a workflow, whose name and version are what is\nreleased; it needs no messages.\n\nExamples:\n  tracewell prompt add prompts/refund-helper.toml --note \"kinder\"\n  tracewell prompt add helper.md --name refund-helper"
+        after_help = "A prompt is a TOML file:\n\n  name = \"refund-helper\"\n  owner = \"ann\"\n  reviewers = [\"bob\"]\n  approvals = 1\n  purpose = \"Answers questions about refunds.\"\n  [routing]\n  provider = \"openai\"\n  model = \"gpt-4.1-mini\"\n  [parameters]\n  temperature = 0\n  [[message]]\n  role = \"system\"\n  content = \"You help {{ customer }}.\"\n\nor a text, which is the instructions alone. With `kind = \"workflow\"` it is a workflow, whose name and version are what is released; it needs no messages.\n\nExamples:\n  tracewell prompt add prompts/refund-helper.toml --note \"kinder\"\n  tracewell prompt add helper.md --name refund-helper"
     )]
     Add(Add),
     /// All prompts, or those in traffic that nobody recorded.
+    #[command(after_help = "Examples:\n  tracewell prompt list\n  tracewell prompt list --unregistered")]
     List(List),
     /// A prompt as a revision has it, or its history.
     #[command(
@@ -126,7 +127,11 @@ impl Prompt {
             What::Add(add) => add.run().await,
             What::List(list) => {
                 let query = if list.unregistered { prompts::UNREGISTERED } else { prompts::LIST };
-                print(&list.asked.open().await?, query, list.format).await
+                let why = match list.unregistered {
+                    true => "all prompts in traffic are on record",
+                    false => "no prompt is on record; `tracewell prompt add` and `tracewell prompt sync` record them",
+                };
+                print(&list.asked.open().await?, query, list.format, why).await
             }
             What::Show(show) => show.run().await,
             What::Diff(diff) => diff.run().await,
@@ -135,9 +140,8 @@ impl Prompt {
     }
 }
 
-async fn print(source: &Source, query: &str, format: Option<Format>) -> anyhow::Result<()> {
-    let (schema, rows) = source.sql(query).await?;
-    output::write(&mut std::io::stdout().lock(), Format::or_usual(format), &schema, &rows)
+async fn print(source: &Source, query: &str, format: Option<Format>, why: &str) -> anyhow::Result<()> {
+    output::print_or_say(Format::or_usual(format), &source.sql(query).await?, why)
 }
 
 impl Add {
@@ -173,7 +177,7 @@ impl Show {
         let source = self.asked.open().await?;
         let prompt = prompts::get(&source, &self.prompt).await?;
         if self.history {
-            return print(&source, &prompts::history(&prompt.name), self.format).await;
+            return print(&source, &prompts::history(&prompt.name), self.format, "it has no revisions").await;
         }
         let form = if Format::or_usual(self.format) == Format::Table { Form::Text } else { Form::Json };
         let title = format!("{}@{}", prompt.name, prompt.revision);

@@ -54,8 +54,8 @@ impl Query {
         if self.sql {
             return Ok(writeln!(std::io::stdout(), "{}", sql.trim_end())?);
         }
-        let (schema, rows) = self.asked.open().await?.sql(&sql).await?;
-        output::write(&mut std::io::stdout().lock(), format, &schema, &rows)
+        let rows = self.asked.open().await?.sql(&sql).await?;
+        output::print_or_say(format, &rows, &nothing(query, &self.parameters))
     }
 }
 
@@ -76,6 +76,18 @@ fn unknown(catalogue: &Catalogue, name: &str) -> String {
     format!("there is no query `{name}`{hint} `tracewell query` lists all")
 }
 
+/// What is said where there are no rows: since when was looked, where the caller did not say it.
+fn nothing(query: &NamedQuery, given: &[(String, String)]) -> String {
+    let since = query.parameters.iter().find(|parameter| parameter.name == "since");
+    let since = since.filter(|_| given.iter().all(|(name, _)| name != "since"));
+    let usual =
+        since.and_then(|since| since.default.as_deref()?.strip_prefix("now() - INTERVAL '")?.strip_suffix('\''));
+    match usual {
+        Some(usual) => format!("nothing fits in the last {usual}; -p since=30d looks further back"),
+        None => "nothing fits".to_owned(),
+    }
+}
+
 fn list(catalogue: &Catalogue) -> anyhow::Result<RecordBatch> {
     let mut queries: Vec<&NamedQuery> = catalogue.iter().collect();
     queries.sort_by_key(|query| (&query.group, &query.name));
@@ -90,4 +102,18 @@ fn describe(query: &NamedQuery) -> anyhow::Result<RecordBatch> {
         let (kind, default) = (parameter.kind.sql().to_owned(), parameter.default.clone());
         [Some(parameter.name.clone()), Some(kind), default, Some(parameter.doc.clone())]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_answer_says_how_far_back_was_looked() {
+        let catalogue = Catalogue::built_in();
+        let query = catalogue.get("find_messages").unwrap();
+        let given = |name: &str| vec![("words".to_owned(), "x".to_owned()), (name.to_owned(), "1d".to_owned())];
+        assert_eq!(nothing(query, &given("role")), "nothing fits in the last 7 days; -p since=30d looks further back");
+        assert_eq!(nothing(query, &given("since")), "nothing fits");
+    }
 }

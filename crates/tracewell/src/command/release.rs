@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tracewell_ledger::releases::{self, Request};
-use tracewell_regression::prompt::Prompt;
 use tracewell_regression::release::{Entry, Step};
 
 use super::author::Author;
 use super::source::Asked;
+use super::when;
 use crate::output::{self, Form, Format};
 
 mod import;
@@ -24,28 +24,39 @@ pub(crate) struct Release {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Put a revision on record as a draft.
+    #[command(after_help = "Example:\n  tracewell release draft refund-helper@13 --in staging")]
     Draft(Taken),
     /// Ask for the review of a revision.
     #[command(
-        after_help = "Example:\n  tracewell release propose refund-helper@13 --in production --verdict 019f --note \"asks before it refunds\""
+        after_help = "The gate prints the id of its verdict; `tracewell gate --list` lists those before.\n\nExample:\n  tracewell release propose refund-helper@13 --verdict 019f2c41-8a07 --note \"asks first\""
     )]
     Propose(Taken),
     /// Approve what somebody else proposed.
+    #[command(after_help = "Example:\n  tracewell release approve refund-helper@13 --author bob")]
     Approve(Taken),
     /// Send a proposal back.
+    #[command(after_help = "Example:\n  tracewell release reject refund-helper@13 --note \"still promises refunds\"")]
     Reject(Taken),
     /// Say that a revision is ready where it is to be live.
+    #[command(after_help = "Example:\n  tracewell release stage refund-helper@13")]
     Stage(Taken),
     /// Say that a revision is live: it needs its approvals, and a gate's verdict that passed.
+    #[command(
+        after_help = "What was live before there was a record comes first, so that one can go back to it.\n\nExamples:\n  tracewell release live refund-helper@12 --force --note \"live before\" --at 2026-11-01\n  tracewell release live refund-helper@13"
+    )]
     Live(Taken),
     /// Go back to what was live before: prints that revision, and tells a webhook.
     #[command(
-        after_help = "The webhook gets a POST with JSON: prompt, environment, author, why, `rolled_back` and `live`, the latter whole.\n\nExample:\n  tracewell release rollback refund-helper --in production --note \"refunds above the limit\" --webhook https://deploy.example/prompts"
+        after_help = "The webhook gets a POST with JSON: prompt, environment, author, why, `rolled_back` and `live`, the latter whole.\n\nExamples:\n  tracewell release rollback refund-helper --note \"refunds above the limit\"\n  tracewell release rollback refund-helper --webhook https://deploy.example/prompts"
     )]
     Rollback(Rollback),
     /// What is live where, by the ledger and by the traffic.
+    #[command(
+        after_help = "Examples:\n  tracewell release status\n  tracewell release status refund-helper --since 7d"
+    )]
     Status(Status),
     /// Every step: who, when, why.
+    #[command(after_help = "Example:\n  tracewell release log refund-helper")]
     Log(Log),
     /// Record what was live before there was a record, as a git history tells it.
     #[command(
@@ -69,8 +80,8 @@ struct Taken {
     /// The id of the gate's verdict that it rests on, or its first characters
     #[arg(long, value_name = "ID")]
     verdict: Option<String>,
-    /// Since when it holds, where it is recorded afterwards: 2026-11-20T14:00:00Z
-    #[arg(long, value_name = "TIME")]
+    /// Since when it holds, where it is recorded afterwards: 2026-11-20T14:00:00Z, 2026-11-20, or how long ago: 2h
+    #[arg(long, value_name = "TIME", value_parser = when::point)]
     at: Option<DateTime<Utc>>,
     /// Without the approvals and the verdict that it needs; --note has to say why
     #[arg(long)]
@@ -137,8 +148,8 @@ impl Release {
             What::Status(status) => status.run().await,
             What::Import(import) => import.run().await,
             What::Log(log) => {
-                let (schema, rows) = log.asked.open().await?.sql(&releases::log(log.prompt.as_deref())).await?;
-                output::write(&mut std::io::stdout().lock(), Format::or_usual(log.format), &schema, &rows)
+                let rows = log.asked.open().await?.sql(&releases::log(log.prompt.as_deref())).await?;
+                output::print_or_say(Format::or_usual(log.format), &rows, "no step is on record")
             }
         }
     }
@@ -157,18 +168,25 @@ impl Taken {
             verdict: self.verdict.as_deref(),
             forced: self.force,
         };
-        let (entries, prompt) = ledger.step(&request).await?;
-        entries.iter().for_each(|entry| tell(entry, &prompt));
+        let (entries, _) = ledger.step(&request).await?;
+        entries.iter().for_each(tell);
         Ok(())
     }
 }
 
-fn tell(entry: &Entry, prompt: &Prompt) {
+/// Which revision an entry is of, and its version where that is another number.
+fn named(entry: &Entry) -> String {
+    let Entry { prompt, revision, version, .. } = entry;
+    let version = if *version == revision.to_string() { String::new() } else { format!(" (version {version})") };
+    format!("{prompt}@{revision}{version} in {}", entry.environment)
+}
+
+fn tell(entry: &Entry) {
     let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
     let change =
         if entry.change.is_empty() { String::new() } else { format!(" (changes {})", entry.change.join(", ")) };
     let forced = if entry.forced == Some(true) { ", forced" } else { "" };
-    super::say!("{}@{} in {}: {state}{forced}{change}", prompt.name, entry.revision, entry.environment);
+    super::say!("{}: {state}{forced}{change}", named(entry));
 }
 
 impl Rollback {
@@ -189,7 +207,7 @@ impl Rollback {
         output::page(form, &prompt.name, &super::prompt::story(&prompt), &prompt.whole())?;
         entries.iter().for_each(|entry| {
             let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
-            eprintln!("{}@{} in {}: {state}", prompt.name, entry.revision, entry.environment);
+            eprintln!("{}: {state}", named(entry));
         });
         let usual = self.asked.config()?.release.webhook;
         let webhook = self.webhook.unwrap_or(usual);
@@ -235,5 +253,25 @@ impl Status {
             ]
         })?;
         output::print(Format::or_usual(self.format), &table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracewell_regression::release::State;
+
+    use super::*;
+
+    #[test]
+    fn a_revision_is_told_with_the_version_that_it_was_asked_for_by() {
+        let entry = |version: &str| -> Entry {
+            let entry = json!({
+                "prompt": "helper", "entry": 1, "environment": "production", "revision": 2, "version": version,
+                "step": Step::Live, "state": State::Live, "effective_at": "", "author": "ann"
+            });
+            serde_json::from_value(entry).unwrap()
+        };
+        assert_eq!(named(&entry("14")), "helper@2 (version 14) in production");
+        assert_eq!(named(&entry("2")), "helper@2 in production");
     }
 }

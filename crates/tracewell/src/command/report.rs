@@ -18,9 +18,12 @@ use tracewell_runs::render::{markdown, terminal};
 use tracewell_serve::Answers;
 
 use super::source::{Asked, Source};
+use super::when;
 use crate::output::{self, Format, look};
 use crate::prices;
 use crate::reports::Desk;
+
+const NO_SCHEDULES: &str = "there are no schedules: report.schedules of the configuration has them (--config)";
 
 #[derive(Debug, Args)]
 pub(crate) struct Reports {
@@ -44,6 +47,7 @@ enum Command {
     )]
     Leadership(Make),
     /// What was published, the newest first.
+    #[command(after_help = "Example:\n  tracewell report list --format csv > published.csv")]
     List(List),
     /// A report as it was published.
     #[command(after_help = "Example:\n  tracewell report show weekly 2026-W46 --format html > week.html")]
@@ -91,14 +95,15 @@ struct Make {
     #[command(flatten)]
     asked: Asked,
     /// Over what: 2026-11-20, 2026-W46, 2026-11, 2026-Q4, 2026, today, yesterday, this-week, last-month, …
-    #[arg(long, value_name = "PERIOD", default_value = "last-week")]
+    #[arg(long, value_name = "PERIOD", default_value = "last-week", value_parser = when::period)]
     period: String,
     /// Time zone whose midnights bound the period, by its name in the tz database [default: report.time_zone]
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, value_name = "ZONE", value_parser = when::zone_name)]
     tz: Option<String>,
     /// What costs are broken down by: team, prompt, prompt_version, model, provider, service, environment, release,
     /// agent, workflow, user, session, tenant
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "team,prompt,model")]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = when::dimension)]
+    #[arg(default_value = "team,prompt,model")]
     by: Vec<String>,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Form::Text)]
@@ -206,8 +211,10 @@ impl List {
     async fn run(&self) -> anyhow::Result<()> {
         let sql = "SELECT name, report, period, time_zone, recorded_at, calls, unpriced_calls, cost_usd
             FROM reports WHERE event = 'published' ORDER BY recorded_at DESC";
-        let (schema, rows) = self.asked.open().await?.sql(sql).await?;
-        output::write(&mut std::io::stdout().lock(), Format::or_usual(self.format), &schema, &rows)
+        let rows = self.asked.open().await?.sql(sql).await?;
+        let why =
+            "nothing is published yet: what report.schedules of the configuration name, and reports with --publish";
+        output::print_or_say(Format::or_usual(self.format), &rows, why)
     }
 }
 
@@ -229,7 +236,12 @@ impl Run {
     async fn run(&self) -> anyhow::Result<()> {
         let answers = Answers(self.asked.open().await?);
         let mut failed = 0;
-        for told in desk(&self.asked, answers).await?.run_due(super::moment()).await {
+        let told = desk(&self.asked, answers).await?.run_due(super::moment()).await;
+        if told.is_empty() {
+            let scheduled = !self.asked.config()?.report.schedules.is_empty();
+            eprintln!("{}", if scheduled { "nothing is due" } else { NO_SCHEDULES });
+        }
+        for told in told {
             match told {
                 Ok(told) => super::say!("{told}"),
                 Err(error) => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use tracewell_blocks::tidy;
 use tracewell_ledger::reviews::{self, Filled, Filling, Judgement, examples, existing};
@@ -55,17 +56,23 @@ enum What {
     )]
     Add(Add),
     /// All queues, or the items of one.
+    #[command(after_help = "Examples:\n  tracewell review list\n  tracewell review list refunds --format csv")]
     List(List),
     /// Give an item to a reviewer.
+    #[command(after_help = "Example:\n  tracewell review assign refunds ex-1f0c22a09b7e6d11 --to bob")]
     Assign(Assign),
     /// Judge one item without looking at it here.
     #[command(
-        after_help = "Example:\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 correct --expected \"Ten days.\" --answer tone=kind"
+        after_help = "Examples:\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 accept --answer tone=kind\n  tracewell review answer refunds ex-1f0c22a09b7e6d11 correct --expected \"Ten days.\""
     )]
     Answer(Answered),
     /// Write a queue as CSV, to be filled in and imported again. Personal data and secrets are masked first.
+    #[command(after_help = "Example:\n  tracewell review export refunds > sheet.csv")]
     Export(Export),
     /// Read a filled-in CSV: rows with an `outcome` are judged.
+    #[command(
+        after_help = "An outcome is accept, correct or decline; `expected` is what it should have been.\n\nExample:\n  tracewell review import refunds sheet.csv --author bob"
+    )]
     Import(Import),
 }
 
@@ -245,8 +252,9 @@ impl List {
     async fn run(self) -> anyhow::Result<()> {
         let source = self.asked.open().await?;
         let Some(name) = &self.queue else {
-            let (schema, rows) = source.sql(reviews::LIST).await?;
-            return output::write(&mut std::io::stdout().lock(), Format::or_usual(self.format), &schema, &rows);
+            let rows = source.sql(reviews::LIST).await?;
+            let why = "there is no queue yet; `tracewell review add QUEUE --dataset NAME` makes one";
+            return output::print_or_say(Format::or_usual(self.format), &rows, why);
         };
         let queue = existing(&source, name).await?;
         let examples = examples(&source, &queue).await?;
@@ -326,7 +334,11 @@ impl Import {
             _ => Ok(()),
         };
         let (mut judged, mut wrong) = (0, 0);
-        for (line, row) in sheet::read(&self.file, &queue)? {
+        let rows = sheet::read(&self.file, &queue)?;
+        // Each row is kept by itself, so that a sheet of a thousand takes minutes.
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left").expect("the template is valid");
+        let bar = ProgressBar::new(rows.len() as u64).with_style(style);
+        for (line, row) in rows {
             let done = match row.and_then(|row| unmasked(&row).map(|()| row)) {
                 Ok(sheet::Row { item, judgement }) => {
                     judge(&self.asked, &ledger, &self.queue, &item, &signed, &judgement).await
@@ -337,10 +349,13 @@ impl Import {
                 Ok(()) => judged += 1,
                 Err(error) => {
                     wrong += 1;
-                    eprintln!("tracewell: `{}`, line {line}: {}", self.file.display(), tidy(&format!("{error:#}")));
+                    let told = tidy(&format!("{error:#}"));
+                    bar.suspend(|| eprintln!("tracewell: `{}`, line {line}: {told}", self.file.display()));
                 }
             }
+            bar.inc(1);
         }
+        bar.finish_and_clear();
         let told = super::score::wrong_rows(wrong);
         anyhow::ensure!(wrong == 0 || judged > 0, "{told}, and nothing was judged");
         eprintln!("{judged} judged, {told}");

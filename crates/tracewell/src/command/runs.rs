@@ -6,10 +6,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use clap::{Args, Subcommand};
+use tracewell_blocks::tidy;
 use tracewell_runs::render::{Block, Detail, count, duration, story};
-use tracewell_runs::{Filter, RunRow, RunScore, diff};
+use tracewell_runs::{Filter, RunRow, RunScore, RunsError, diff};
 
 use super::source::Asked;
+use super::when;
 use crate::output::{self, Form, Format};
 
 #[derive(Debug, Args)]
@@ -42,10 +44,10 @@ struct List {
     #[command(flatten)]
     asked: Asked,
     /// Runs that began then or later: 2026-11-20, 2026-11-20T14:00:00Z, or how long ago: 2h, 7d
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     since: Option<String>,
     /// Runs that began earlier
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = when::moment)]
     until: Option<String>,
     /// Of this service
     #[arg(long, value_name = "NAME")]
@@ -157,7 +159,7 @@ impl List {
         let format = self.format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json });
         let source = self.asked.open().await?;
         let (costs, scores) = (self.costs, self.scores);
-        let page = tracewell_runs::list(&source, &self.filter(), super::now() / 1_000).await?;
+        let page = tracewell_runs::list(&source, &self.filter(), super::now() / 1_000).await.map_err(misread)?;
         let written = match format {
             Format::Table => output::page(Form::Text, "runs", &[table(&page.runs, costs, scores)], &()),
             _ => {
@@ -231,7 +233,7 @@ impl List {
 impl Show {
     async fn run(self) -> anyhow::Result<()> {
         let source = self.asked.open().await?;
-        let record = tracewell_runs::open(&source, &self.id).await?;
+        let record = tracewell_runs::open(&source, &self.id).await.map_err(misread)?;
         let short = self.format == Form::Text && !self.full;
         let blocks = story(&record, if short { Detail::SHORT } else { Detail::ALL });
         let title = format!("Run {}", record.trace_id);
@@ -242,12 +244,21 @@ impl Show {
 impl Diff {
     async fn run(self) -> anyhow::Result<()> {
         let source = self.asked.open().await?;
-        let a = tracewell_runs::open(&source, &self.a).await?;
-        let b = tracewell_runs::open(&source, &self.b).await?;
+        let a = tracewell_runs::open(&source, &self.a).await.map_err(misread)?;
+        let b = tracewell_runs::open(&source, &self.b).await.map_err(misread)?;
         let found = diff::diff(&a, &b);
         let title = format!("Runs {} and {}", found.a, found.b);
         output::until_broken(output::page(self.format, &title, &diff::story(&found), &found))
     }
+}
+
+/// An argument that cannot be read ends with 2, as those do that are told before anything is asked.
+fn misread(error: RunsError) -> anyhow::Error {
+    if !matches!(error, RunsError::NoId(_) | RunsError::Moment(_) | RunsError::Filter(_)) {
+        return error.into();
+    }
+    eprintln!("tracewell: {}", tidy(&error.to_string()));
+    super::Ended(2).into()
 }
 
 fn table(runs: &[RunRow], costs: bool, scores: bool) -> Block {
@@ -258,7 +269,7 @@ fn table(runs: &[RunRow], costs: bool, scores: bool) -> Block {
     let row = |run: &RunRow| {
         let number = |number: Option<i64>| number.map(count).unwrap_or_default();
         let mut row = vec![
-            run.start_time.get(..19).unwrap_or(&run.start_time).replace('T', " "),
+            run.start_time.get(..16).unwrap_or(&run.start_time).replace('T', " "),
             run.trace_id.get(..12).unwrap_or(&run.trace_id).to_owned(),
             run.root_name.clone().unwrap_or_else(|| "(root missing)".to_owned()),
             run.status.clone().unwrap_or_default(),

@@ -15,9 +15,12 @@ use tracewell_model::schema::TABLES;
 use super::Place;
 use super::author::Who;
 use super::source::{otlp_server, send};
+use super::when;
 use crate::evaluate::REQUEST_SCORES;
 
 mod read;
+
+const SOURCES: [&str; 4] = ["human", "model", "code", "user"];
 
 #[derive(Debug, Args)]
 pub(crate) struct Score {
@@ -47,6 +50,7 @@ struct Add {
     /// What is judged
     name: String,
     /// A number, true or false, or a word that is a category
+    #[arg(required_unless_present_any = ["text", "correction"])]
     value: Option<String>,
     /// A word beside the number
     #[arg(long, requires = "value")]
@@ -58,10 +62,10 @@ struct Add {
     #[arg(long, conflicts_with = "value")]
     correction: Option<String>,
     /// The run, or the run of the span
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", required_unless_present_any = ["session", "document"])]
     trace: Option<String>,
     /// The span
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", requires = "trace")]
     span: Option<String>,
     /// The session
     #[arg(long, value_name = "ID", conflicts_with = "trace")]
@@ -72,13 +76,13 @@ struct Add {
     /// Why
     #[arg(long, value_name = "TEXT")]
     explanation: Option<String>,
-    /// human, model, code or user
-    #[arg(long, default_value = "human")]
+    /// Who or what gave it; `user` is an end user of the application
+    #[arg(long, default_value = "human", value_parser = SOURCES)]
     source: String,
     #[command(flatten)]
     who: Who,
-    /// When it was given, with its offset; now by default
-    #[arg(long)]
+    /// When it was given: 2026-11-20T14:00:00Z, 2026-11-20, or how long ago: 2h [default: now]
+    #[arg(long, value_name = "TIME", value_parser = when::point)]
     time: Option<DateTime<Utc>>,
     /// Whatever else is known
     #[arg(long, value_name = "KEY=VALUE", value_parser = member)]
@@ -92,8 +96,8 @@ struct Import {
     /// The files: .csv, or JSON lines
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where a row says nothing: human, model, code or user
-    #[arg(long)]
+    /// Who or what gave the scores of rows that say nothing
+    #[arg(long, value_parser = SOURCES)]
     source: Option<String>,
     /// Who gave the scores of rows that say nothing
     #[arg(long)]

@@ -19,8 +19,8 @@ use tracewell_model::schema::{CONTENTS, SPANS, every_table};
 use tracewell_query::{Engine, Limits};
 use tracewell_serve::guard::{ask_password, refuse_other_hosts, refuse_other_origins};
 use tracewell_serve::{
-    Answers, Records, Remarks, Usual, health_router, ledger_router, queries_router, reports_router, reviews_router,
-    runs_router, sql_router,
+    Answers, Records, Remarks, Usual, health_router, ledger_router, queries_router, refuse_as_json, reports_router,
+    reviews_router, runs_router, sql_router,
 };
 
 use super::{Place, flight, maintain, postgres};
@@ -186,7 +186,7 @@ impl Serve {
             .merge(reviews_router(ledger(), Kept(collector.clone())));
         let loopback = api.local_addr()?.ip().is_loopback();
         let questions = guarded(questions, &settings.http.password, loopback);
-        let questions = questions.merge(health.clone());
+        let questions = questions.merge(health.clone()).layer(from_fn(refuse_as_json));
         // Who may send spans may not say what is live.
         let may_record = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
         let records = may_record.then_some(records);

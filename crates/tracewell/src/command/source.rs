@@ -29,7 +29,7 @@ pub(crate) struct Asked {
     #[command(flatten)]
     place: Place,
     /// Ask this server instead of looking for one beside the write-ahead log.
-    #[arg(long, value_name = "URL", env = "TRACEWELL_SERVER")]
+    #[arg(long, value_name = "URL", env = "TRACEWELL_SERVER", value_parser = server)]
     server: Option<String>,
     /// Work costs out by the prices of this version, or those that this version of a catalogue was among.
     #[arg(long, value_name = "VERSION")]
@@ -48,6 +48,13 @@ pub(crate) struct TimeZone {
 
 fn time_zone(text: &str) -> Result<String, String> {
     known_zone(text).map(str::to_owned)
+}
+
+fn server(text: &str) -> Result<String, String> {
+    match text.starts_with("http://") || text.starts_with("https://") {
+        true => Ok(text.to_owned()),
+        false => Err(format!("write http://{text}, or https://")),
+    }
 }
 
 /// What answers SQL.

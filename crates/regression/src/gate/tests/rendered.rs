@@ -59,6 +59,7 @@ fn every_form_tells_every_finding_and_no_text_is_markup() {
     for finding in &verdict.findings {
         assert!(text.contains(&finding.about), "{text}");
     }
+    assert!(!text.contains("serve the candidate best"), "nothing is missing: {text}");
     for form in [&text, &markdown(&blocks), &page] {
         assert!(form.contains("case-96") && form.contains("not enough evidence") && !form.contains('\u{1b}'), "{form}");
     }
@@ -86,6 +87,7 @@ fn a_side_without_results_has_no_mean() {
         let row =
             text.split("Compared with the baseline").nth(1).unwrap().lines().find(|line| line.contains("max_pass"));
         assert!(row.unwrap().contains("no results") && row.unwrap().contains("1.000"), "{text}");
+        assert!(text.contains("serve the candidate best"), "{text}");
         assert_eq!(serde_json::from_value::<Finding>(json).unwrap(), *finding);
     }
 }

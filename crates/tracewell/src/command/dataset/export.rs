@@ -107,6 +107,11 @@ impl Export {
         for (id, reason) in &skipped {
             eprintln!("tracewell: `{}` was left out: {reason}", tidy(id));
         }
+        let unasserted = examples.iter().filter(|example| example.expected.is_none()).count();
+        if unasserted > 0 && matches!(self.to, Target::PromptfooYaml | Target::PromptfooJson) {
+            let they = counted(unasserted as u64, "test has", "tests have");
+            eprintln!("{they} no expected answer to hold an output against");
+        }
         let count = counted((examples.len() - skipped.len()) as u64, "example", "examples");
         eprintln!("{count} of `{}@v{}`; {masked}", dataset.name, dataset.version);
         Ok(())

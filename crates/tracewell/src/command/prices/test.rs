@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 use tracewell_pricing::pricer::NamedBy;
-use tracewell_pricing::{Kind, Pricer, Route, UnixNanos, Usage};
+use tracewell_pricing::{Kind, Pricer, Route, UnixNanos, Unpriced, Usage};
 
 use crate::command::{Place, now};
 use crate::output::{self, Format};
@@ -103,7 +103,14 @@ impl Test {
         let plan = pricer.plan(&route);
         let quote = match plan.price(self.at.unwrap_or_else(now), &usage) {
             Ok(quote) => quote,
-            Err(why) => bail!("this call has no price: {why}"),
+            Err(why) => {
+                let hint = match why {
+                    Unpriced::UnknownModel => "; `tracewell prices list` shows the models that have one",
+                    Unpriced::NoUsage => "; say what it used: --input, --output",
+                    _ => "",
+                };
+                bail!("this call has no price: {why}{hint}")
+            }
         };
         let from = plan.provenance(&quote);
         let parts = Kind::ALL.into_iter().filter(|kind| quote.charge.part(*kind).units() != 0);

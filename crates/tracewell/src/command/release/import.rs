@@ -67,8 +67,8 @@ impl Import {
                 // No approvals and no verdicts are known of what was live before there was a record.
                 forced: true,
             };
-            let (entries, prompt) = ledger.step(&request).await?;
-            entries.iter().for_each(|entry| super::tell(entry, &prompt));
+            let (entries, _) = ledger.step(&request).await?;
+            entries.iter().for_each(super::tell);
             recorded += 1;
         }
         let told = counted(recorded, "release was", "releases were");
