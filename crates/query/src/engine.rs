@@ -1,17 +1,17 @@
 //! Running queries: read-only, bounded, on a runtime of their own.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use datafusion::arrow::datatypes::Schema;
-use datafusion::catalog::TableProvider;
+use datafusion::catalog::{MemoryCatalogProviderList, TableProvider};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -36,6 +36,7 @@ use crate::running::{Clock, Places, Rows, Running, Sent, stopping};
 use crate::session::{Dialect, Session, Settings};
 use crate::source::Source;
 use crate::texts::{FewerTexts, Planner};
+use crate::vacant::Vacant;
 use crate::view::{ReadView, TableView};
 use crate::yielding::YIELDING;
 use crate::{ahead, described, exact, functions, length, memory, newest, stop, views, warm, zone};
@@ -321,23 +322,39 @@ pub(crate) fn session(
     let options = config.options_mut();
     options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
     options.sql_parser.collect_spans = true;
+    options.sql_parser.parse_float_as_decimal = true;
     options.execution.time_zone = Some(time_zone.to_owned());
+    let state = SessionStateBuilder::new_from_existing(common()?)
+        .with_config(config)
+        .with_runtime_env(Arc::clone(environment))
+        .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
+        .build();
+    Ok(SessionContext::new_with_state(state))
+}
+
+/// The rules and functions that all sessions have in common: putting them together takes longer than many a lookup,
+/// which has several sessions.
+fn common() -> Result<SessionState, DataFusionError> {
+    static COMMON: OnceLock<SessionState> = OnceLock::new();
+    if let Some(common) = COMMON.get() {
+        return Ok(common.clone());
+    }
     let mut rules = PhysicalOptimizer::new().rules;
     for rule in [YIELDING, IN_PIECES, COMPACTING] {
         rules.push(Arc::new(rule));
     }
+    let mut optimizer = FewerTexts::among_others();
+    optimizer.insert(0, Arc::new(Vacant));
     let state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(Arc::clone(environment))
         .with_default_features()
-        .with_optimizer_rules(FewerTexts::among_others())
+        .with_optimizer_rules(optimizer)
         .with_query_planner(Arc::new(Planner))
         .with_physical_optimizer_rules(rules)
         .build();
     let context = SessionContext::new_with_state(state);
     functions::register(&context)?;
     exact::register(&context)?;
-    Ok(context)
+    Ok(COMMON.get_or_init(|| context.state()).clone())
 }
 
 /// Makes a table of facts known to `context`.

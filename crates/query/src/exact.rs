@@ -24,7 +24,6 @@ pub(crate) use unions::unions;
 pub(crate) fn register(context: &SessionContext) -> Result<()> {
     let state = context.state_ref();
     let mut state = state.write();
-    state.config_mut().options_mut().sql_parser.parse_float_as_decimal = true;
     state.register_function_rewrite(Arc::new(checked::Exact))?;
     state.register_expr_planner(Arc::new(planner::Decimals))?;
     state.register_udf(Arc::new(numeric::function()))?;

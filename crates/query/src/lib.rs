@@ -48,6 +48,7 @@ mod stop;
 mod texts;
 mod through;
 mod unasked;
+mod vacant;
 mod view;
 mod views;
 mod warm;

@@ -33,28 +33,32 @@ pub(crate) async fn neighbours(source: &impl Ask, place: &Place) -> Result<Vec<S
     }
     let query = format!(
         "WITH seen AS (
-            SELECT trace_id, span_id, coalesce(service, '') AS service, scope_name, response_id, input_tokens, is_record,
-                CASE WHEN kind = 'tool' THEN tool_call_id END AS tool_call_id,
-                start_unix_nano AS from_ns, start_unix_nano + coalesce(duration_ns, 0) AS to_ns,
-                coalesce(array_has(flags, 'streaming_record'), false) AS tail
+            SELECT trace_id, coalesce(service, '') AS of_service, is_record, start_unix_nano AS from_ns,
+                start_unix_nano + coalesce(duration_ns, 0) AS to_ns,
+                coalesce(array_has(flags, 'streaming_record'), false) AS tail,
+                unnest(make_array('response', 'input', 'tool', 'stream')) AS what,
+                unnest(make_array(
+                    response_id,
+                    CASE WHEN input_tokens > 0 THEN CAST(input_tokens AS text) END,
+                    CASE WHEN kind = 'tool' THEN tool_call_id END,
+                    -- Logfire alone writes a stream as two spans.
+                    CASE WHEN scope_name LIKE 'logfire%' THEN scope_name END)) AS sign
             FROM span_records
             WHERE {tenant} AND {days} AND kind IN ('chat', 'completion', 'embedding', 'rerank', 'tool')
                 AND start_unix_nano BETWEEN {earliest} AND {latest}
-        ),
-        mine AS (SELECT * FROM seen WHERE trace_id = '{id}'),
-        others AS (SELECT * FROM seen WHERE trace_id <> '{id}')
-        SELECT o.trace_id FROM mine AS m JOIN others AS o ON o.service = m.service AND o.response_id = m.response_id
-        WHERE o.from_ns <= m.to_ns + {tolerance} AND m.from_ns <= o.to_ns + {tolerance}
-        UNION
-        SELECT o.trace_id FROM mine AS m JOIN others AS o ON o.service = m.service AND o.input_tokens = m.input_tokens
-        WHERE o.input_tokens > 0 AND o.from_ns <= m.to_ns + {tolerance} AND m.from_ns <= o.to_ns + {tolerance}
-        UNION
-        SELECT o.trace_id FROM mine AS m JOIN others AS o ON o.service = m.service AND o.tool_call_id = m.tool_call_id
-        WHERE (o.is_record OR m.is_record) AND o.from_ns <= m.to_ns + {tolerance} AND m.from_ns <= o.to_ns + {tolerance}
-        UNION
-        SELECT o.trace_id FROM mine AS m JOIN others AS o ON o.service = m.service AND o.scope_name = m.scope_name
-        WHERE (o.tail AND NOT m.tail AND o.from_ns BETWEEN m.to_ns - {tolerance} AND m.to_ns + {stream})
-            OR (m.tail AND NOT o.tail AND m.from_ns BETWEEN o.to_ns - {tolerance} AND o.to_ns + {stream})
+        )
+        SELECT o.trace_id
+        FROM (SELECT * FROM seen WHERE trace_id = '{id}') AS m
+        JOIN (SELECT * FROM seen WHERE trace_id <> '{id}') AS o
+            ON o.of_service = m.of_service AND o.what = m.what AND o.sign = m.sign
+        WHERE CASE
+            WHEN o.what = 'stream' AND o.tail THEN NOT m.tail
+                AND o.from_ns BETWEEN m.to_ns - {tolerance} AND m.to_ns + {stream}
+            WHEN o.what = 'stream' THEN m.tail AND m.from_ns BETWEEN o.to_ns - {tolerance} AND o.to_ns + {stream}
+            ELSE (o.what <> 'tool' OR o.is_record OR m.is_record)
+                AND o.from_ns <= m.to_ns + {tolerance} AND m.from_ns <= o.to_ns + {tolerance}
+        END
+        GROUP BY o.trace_id
         LIMIT {limit}",
         tenant = place.of_tenant(),
         days = place.days.beside().condition(),
