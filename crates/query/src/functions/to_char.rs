@@ -120,7 +120,8 @@ fn numbers(values: &ArrayRef) -> Result<Int64Array> {
 
 /// A column of times, or of spans of time.
 enum Times {
-    Moments(Int64Array, TimeUnit, Option<Tz>),
+    /// With the zone, and where it has one its entry in the tz database, which knows what its clocks are called.
+    Moments(Int64Array, TimeUnit, Option<Tz>, Option<chrono_tz::Tz>),
     Lengths(Int64Array, TimeUnit),
     Intervals(IntervalMonthDayNanoArray),
 }
@@ -129,7 +130,8 @@ impl Times {
     fn of(values: &ArrayRef) -> Result<Self> {
         Ok(match values.data_type() {
             DataType::Timestamp(unit, zone) => {
-                Self::Moments(numbers(values)?, *unit, zone.as_deref().map(read).transpose()?)
+                let named = zone.as_deref().and_then(|zone| zone.parse().ok());
+                Self::Moments(numbers(values)?, *unit, zone.as_deref().map(read).transpose()?, named)
             }
             DataType::Duration(unit) => Self::Lengths(numbers(values)?, *unit),
             DataType::Time32(_) | DataType::Time64(_) => {
@@ -142,7 +144,7 @@ impl Times {
             }
             _ => {
                 let seconds = cast(values, &DataType::Timestamp(TimeUnit::Second, None))?;
-                Self::Moments(numbers(&seconds)?, TimeUnit::Second, None)
+                Self::Moments(numbers(&seconds)?, TimeUnit::Second, None, None)
             }
         })
     }
@@ -150,13 +152,13 @@ impl Times {
     /// `None` where it is NULL, or beyond the calendar.
     fn shown(&self, row: usize) -> Option<Shown> {
         match self {
-            Self::Moments(values, unit, zone) => {
+            Self::Moments(values, unit, zone, named) => {
                 let value = values.is_valid(row).then(|| values.value(row))?;
                 let utc = naive(value, *unit)?;
                 let offset = zone.map(|zone| zone.offset_from_utc_datetime(&utc).fix().local_minus_utc());
                 let local = utc.checked_add_signed(TimeDelta::seconds(offset.unwrap_or(0).into()))?;
                 let nanos = value.rem_euclid(of_second(*unit)) * (1_000_000_000 / of_second(*unit));
-                Some(Shown::at(local, nanos, offset))
+                Some(Shown::at(local, nanos, offset, named.map(|zone| zone.offset_from_utc_datetime(&utc))))
             }
             Self::Lengths(values, unit) => {
                 let value = values.is_valid(row).then(|| values.value(row))?;

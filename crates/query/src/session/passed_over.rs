@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Statement, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Join, JoinConstraint, JoinOperator, Select, Statement, TableFactor, TableWithJoins, Visit, Visitor,
+};
 
 use crate::error::{QueryError, SqlError, SqlErrorKind};
 use crate::zone::literal;
@@ -24,11 +26,16 @@ impl Visitor for PassedOver {
     /// What it is, and what can be asked instead.
     type Break = (&'static str, &'static str);
 
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
+        select.from.iter().try_for_each(joined)
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
         match factor {
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
                 ControlFlow::Break(("TABLESAMPLE", "`WHERE random() < 0.01` takes about one row of a hundred"))
             }
+            TableFactor::NestedJoin { table_with_joins, .. } => joined(table_with_joins),
             TableFactor::Table { with_ordinality: true, .. } => {
                 ControlFlow::Break(("WITH ORDINALITY", "`row_number() OVER ()` counts rows"))
             }
@@ -44,9 +51,32 @@ impl Visitor for PassedOver {
                     "`~` takes regular expressions",
                 ))
             }
+            Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("regexp_matches") => {
+                ControlFlow::Break((
+                    "regexp_matches, which gives a row for each match,",
+                    "`regexp_match` gives the parts of the first match as a list, or NULL; `regexp_count` counts them",
+                ))
+            }
             _ => ControlFlow::Continue(()),
         }
     }
+}
+
+/// The column that such a join has in common would be that of the left side, and NULL where that has no row.
+fn joined(tables: &TableWithJoins) -> ControlFlow<(&'static str, &'static str)> {
+    let of_one_side = |join: &Join| match &join.join_operator {
+        JoinOperator::Right(by) | JoinOperator::RightOuter(by) | JoinOperator::FullOuter(by) => {
+            matches!(by, JoinConstraint::Using(_) | JoinConstraint::Natural)
+        }
+        _ => false,
+    };
+    if tables.joins.iter().any(of_one_side) {
+        return ControlFlow::Break((
+            "a RIGHT or FULL JOIN with USING, or a NATURAL one,",
+            "join `ON a.x = b.x` and select `coalesce(a.x, b.x) AS x`",
+        ));
+    }
+    ControlFlow::Continue(())
 }
 
 #[cfg(test)]
@@ -68,6 +98,12 @@ mod tests {
         assert!(refused(numbered).unwrap().starts_with("WITH ORDINALITY is not supported"));
         assert!(refused("SELECT 1 WHERE a SIMILAR TO b").unwrap().starts_with("SIMILAR TO with"));
         assert!(refused("SELECT a SIMILAR TO 'x' ESCAPE '!'").unwrap().starts_with("SIMILAR TO with"));
+        for joined in ["a RIGHT JOIN b USING (x)", "c, a FULL JOIN b USING (x)", "(a NATURAL FULL JOIN b)"] {
+            let told = refused(&format!("SELECT x FROM {joined}"));
+            assert!(told.unwrap().starts_with("a RIGHT or FULL JOIN with USING"), "{joined}");
+        }
+        assert_eq!(refused("SELECT 1 FROM a JOIN b USING (x) LEFT JOIN c USING (x) RIGHT JOIN d ON c.x = d.x"), None);
+        assert!(refused("SELECT (regexp_matches(a, 'b'))[1]").unwrap().contains("`regexp_match` gives"));
         assert_eq!(refused("SELECT a SIMILAR TO 'x' FROM generate_series(1, 3), (SELECT 1) AS s"), None);
     }
 }

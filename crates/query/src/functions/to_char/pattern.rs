@@ -1,10 +1,12 @@
 //! PostgreSQL's patterns, as its documentation has them under *Template Patterns for Date/Time Formatting*.
 //!
-//! What is no pattern is copied, and so is what stands in double quotes. `TZ` is `UTC` or an offset such as `+01`.
+//! What is no pattern is copied, and so is what stands in double quotes. `TZ` is what the clocks of the zone are called,
+//! such as `CET`, or an offset such as `+01`.
 
 use std::fmt::Write;
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
+use chrono_tz::{OffsetName, TzOffset};
 use datafusion::common::{Result, exec_err};
 
 /// What clocks and a calendar show, or how long a span of time is.
@@ -19,10 +21,12 @@ pub(super) struct Shown {
     nanos: i64,
     /// Seconds that the zone is ahead of UTC.
     offset: Option<i32>,
+    /// What the clocks of the zone go by then.
+    clocks: Option<TzOffset>,
 }
 
 impl Shown {
-    pub(super) fn at(local: NaiveDateTime, nanos: i64, offset: Option<i32>) -> Self {
+    pub(super) fn at(local: NaiveDateTime, nanos: i64, offset: Option<i32>, clocks: Option<TzOffset>) -> Self {
         let date = local.date();
         // There is no year 0 between those before Christ and after.
         let year = if date.year() > 0 { date.year() } else { 1 - date.year() };
@@ -34,11 +38,12 @@ impl Shown {
             second: local.num_seconds_from_midnight().into(),
             nanos,
             offset,
+            clocks,
         }
     }
 
     pub(super) fn span(months: i64, day: i64, second: i64, nanos: i64) -> Self {
-        Self { date: None, year: months / 12, month: months % 12, day, second, nanos, offset: None }
+        Self { date: None, year: months / 12, month: months % 12, day, second, nanos, offset: None, clocks: None }
     }
 }
 
@@ -244,6 +249,11 @@ impl Field {
         let name = |names: &[&str], position: u32| names[position as usize].to_owned();
         let either = |first: bool, one: &str, other: &str| String::from(if first { one } else { other });
         let offset = shown.offset.unwrap_or(0);
+        let clocks = shown.clocks.as_ref().and_then(OffsetName::abbreviation);
+        // In some zones they go by their offset alone.
+        if let Some(name) = clocks.filter(|name| self.word == "TZ" && !name.starts_with(['+', '-'])) {
+            return Ok(name.to_owned());
+        }
         let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs() / 60);
         Ok(match self.word {
             "AM" | "PM" => either(hour.rem_euclid(24) < 12, "AM", "PM"),
@@ -311,6 +321,8 @@ impl Field {
 
 #[cfg(test)]
 mod tests {
+    use chrono::{Offset, TimeZone};
+
     use super::*;
 
     fn written(pattern: &str, shown: &Shown) -> String {
@@ -320,7 +332,7 @@ mod tests {
     /// The third of February 2026 was a Tuesday of the sixth week.
     fn morning() -> Shown {
         let date = NaiveDate::from_ymd_opt(2026, 2, 3).expect("it is a date");
-        Shown::at(date.and_hms_opt(0, 7, 5).expect("it is a time"), 12_345_678, Some(5 * 3600 + 45 * 60))
+        Shown::at(date.and_hms_opt(0, 7, 5).expect("it is a time"), 12_345_678, Some(5 * 3600 + 45 * 60), None)
     }
 
     #[test]
@@ -343,11 +355,28 @@ mod tests {
         }
     }
 
+    /// Berlin changes its clocks; in London they show UTC in winter; in São Paulo they have no name.
+    #[test]
+    fn a_zone_is_told_by_what_its_clocks_are_called_then() {
+        let told = |zone: &str, month| {
+            let zone: chrono_tz::Tz = zone.parse().expect("it is a zone");
+            let utc = NaiveDate::from_ymd_opt(2026, month, 1).and_then(|date| date.and_hms_opt(10, 0, 0));
+            let clocks = zone.offset_from_utc_datetime(&utc.expect("it is a time"));
+            let offset = clocks.fix().local_minus_utc();
+            written("TZ tz OF", &Shown::at(utc.expect("it is a time"), 0, Some(offset), Some(clocks)))
+        };
+        assert_eq!(told("Europe/Berlin", 1), "CET cet +01");
+        assert_eq!(told("Europe/Berlin", 7), "CEST cest +02");
+        assert_eq!(told("Europe/London", 1), "GMT gmt +00");
+        assert_eq!(told("Etc/UTC", 1), "UTC utc +00");
+        assert_eq!(told("America/Sao_Paulo", 1), "-03 -03 -03");
+    }
+
     #[test]
     fn ordinals_end_as_english_has_them() {
         let ends = |day| {
             let date = NaiveDate::from_ymd_opt(2026, 3, day).expect("it is a date");
-            written("FMDDth", &Shown::at(date.and_hms_opt(0, 0, 0).expect("it is a time"), 0, None))
+            written("FMDDth", &Shown::at(date.and_hms_opt(0, 0, 0).expect("it is a time"), 0, None, None))
         };
         assert_eq!(
             [1, 2, 3, 11, 12, 13, 21, 22].map(ends),

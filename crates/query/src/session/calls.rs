@@ -1,0 +1,164 @@
+//! Functions and operators that PostgreSQL takes for something else than DataFusion does.
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectName, TimezoneInfo, Value,
+};
+
+use crate::functions::AT_TIME_ZONE;
+use crate::zone::{call, value};
+
+/// What a regular expression begins with whose points are of any letter, also of the end of a line.
+const ANY_LETTER: &str = "(?s)";
+
+const REGEXPS: [&str; 5] = ["regexp_count", "regexp_instr", "regexp_like", "regexp_match", "regexp_replace"];
+
+/// The arguments of `make_interval`.
+const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
+
+/// Says what PostgreSQL means by an expression. `time_zone` is the session's.
+pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
+    match expression {
+        // By its name, it is the function of ours.
+        Expr::Extract { field, expr, .. } => {
+            let part = text(field.to_string());
+            *expression = Expr::Function(call("date_part", [part, expr.as_ref().clone()]));
+        }
+        Expr::BinaryOp {
+            op:
+                BinaryOperator::PGRegexMatch
+                | BinaryOperator::PGRegexIMatch
+                | BinaryOperator::PGRegexNotMatch
+                | BinaryOperator::PGRegexNotIMatch,
+            right,
+            ..
+        } => of_any_letter(right),
+        Expr::Function(function) => {
+            let name = function.name.to_string().to_ascii_lowercase();
+            match name.as_str() {
+                "localtimestamp" if has_no_arguments(function) => *expression = local(time_zone),
+                "localtime" if has_no_arguments(function) => *expression = time_of(local(time_zone)),
+                "array_remove" | "array_replace" => {
+                    function.name = ObjectName::from(vec![Ident::new(format!("{name}_all"))]);
+                }
+                "make_interval" => by_position(function),
+                name if REGEXPS.contains(&name) => regexp(function, name == "regexp_replace"),
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+}
+
+fn text(text: String) -> Expr {
+    Expr::Value(Value::SingleQuotedString(text).into())
+}
+
+fn has_no_arguments(function: &Function) -> bool {
+    match &function.args {
+        FunctionArguments::None => true,
+        FunctionArguments::List(list) => list.args.is_empty(),
+        FunctionArguments::Subquery(_) => false,
+    }
+}
+
+/// What the clocks of the zone show.
+fn local(time_zone: &str) -> Expr {
+    Expr::Function(call(AT_TIME_ZONE, [Expr::Function(call("now", [])), text(time_zone.to_owned())]))
+}
+
+fn time_of(time: Expr) -> Expr {
+    let data_type = DataType::Time(None, TimezoneInfo::None);
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(time), data_type, array: false, format: None }
+}
+
+fn regexp(function: &mut Function, replaces: bool) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    if let Some(pattern) = list.args.get_mut(1).and_then(value) {
+        of_any_letter(pattern);
+    }
+    // To the library it is a group; the groups of PostgreSQL have a backslash.
+    if let Some(Expr::Value(by)) = list.args.get_mut(2).filter(|_| replaces).and_then(value)
+        && let Value::SingleQuotedString(by) | Value::EscapedStringLiteral(by) = &mut by.value
+    {
+        *by = by.replace('$', "$$");
+    }
+}
+
+fn of_any_letter(pattern: &mut Expr) {
+    let Expr::Value(known) = pattern else { return };
+    match &mut known.value {
+        Value::SingleQuotedString(regexp) | Value::EscapedStringLiteral(regexp) => {
+            if !regexp.starts_with(ANY_LETTER) {
+                regexp.insert_str(0, ANY_LETTER);
+            }
+        }
+        Value::Placeholder(_) => {
+            let (left, right) = (Box::new(text(ANY_LETTER.to_owned())), Box::new(pattern.clone()));
+            *pattern = Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right };
+        }
+        _ => {}
+    }
+}
+
+/// `make_interval(days => 3)` as `make_interval(0, 0, 0, 3)`.
+fn by_position(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    let mut parts: Vec<Option<Expr>> = vec![None; PARTS.len()];
+    for (position, argument) in list.args.iter().enumerate() {
+        let (name, given) = match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(given)) => (None, given),
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(given), .. }
+            | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(given), .. } => {
+                (Some(name), given)
+            }
+            _ => return,
+        };
+        let position = match name {
+            Some(name) => PARTS.iter().position(|part| part.eq_ignore_ascii_case(&name.value)),
+            None => Some(position),
+        };
+        match position.and_then(|position| parts.get_mut(position)) {
+            Some(part) if part.is_none() => *part = Some(given.clone()),
+            // What is not known, or given twice, is told of by the planner.
+            _ => return,
+        }
+    }
+    let last = parts.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    let zero = || Expr::Value(Value::Number("0".into(), false).into());
+    let given = parts.into_iter().take(last).map(|part| part.unwrap_or_else(zero));
+    list.args = given.map(|part| FunctionArg::Unnamed(FunctionArgExpr::Expr(part))).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forms::tests::rewritten;
+
+    #[test]
+    fn expressions_mean_what_postgresql_means_by_them() {
+        for (sql, expected) in [
+            ("SELECT EXTRACT(SECOND FROM a)", "SELECT date_part('SECOND', a)"),
+            ("SELECT localtimestamp", "SELECT tracewell_at_time_zone(now(), 'Europe/Berlin')"),
+            ("SELECT localtime", "SELECT CAST(tracewell_at_time_zone(now(), 'Europe/Berlin') AS TIME)"),
+            (
+                "SELECT array_remove(a, 1), array_replace(a, 1, 2)",
+                "SELECT array_remove_all(a, 1), array_replace_all(a, 1, 2)",
+            ),
+            ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
+            ("SELECT make_interval(1, secs => b)", "SELECT make_interval(1, 0, 0, 0, 0, 0, b)"),
+            ("SELECT a ~ 'x.y', a !~* $1", "SELECT a ~ '(?s)x.y', a !~* '(?s)' || $1"),
+            ("SELECT regexp_like(a, '.', 'i')", "SELECT regexp_like(a, '(?s).', 'i')"),
+            ("SELECT regexp_replace(a, '(b)', '$1\\1')", "SELECT regexp_replace(a, '(?s)(b)', '$$1\\1')"),
+        ] {
+            assert_eq!(rewritten(sql), expected);
+        }
+        for same in [
+            "SELECT a ~ b",
+            "SELECT localtimestamp(0)",
+            "SELECT make_interval(ages => 3)",
+            "SELECT replace(a, '$', 'x')",
+        ] {
+            assert_eq!(rewritten(same), same);
+        }
+    }
+}
