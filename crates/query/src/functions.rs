@@ -3,8 +3,10 @@
 mod age;
 mod answers;
 mod bounded;
+mod buckets;
 mod calls;
 mod date_part;
+mod format;
 mod json;
 mod model_cost;
 mod ordered;
@@ -39,7 +41,9 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
     context.register_udwf(calls::function());
     context.register_udaf(percentile::function(context.udaf("approx_percentile_cont")?));
     ordered::functions().into_iter().for_each(|function| context.register_udaf(function));
-    context.register_udf(age::function());
+    for function in [age::function(), buckets::function(), format::function()] {
+        context.register_udf(function);
+    }
     scalars::functions()
         .into_iter()
         .chain(texts::functions())

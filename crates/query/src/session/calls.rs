@@ -13,6 +13,24 @@ const ANY_LETTER: &str = "(?s)";
 
 const REGEXPS: [&str; 5] = ["regexp_count", "regexp_instr", "regexp_like", "regexp_match", "regexp_replace"];
 
+/// Functions that go by another name here.
+const RENAMED: [(&str, &str); 14] = [
+    ("array_remove", "array_remove_all"),
+    ("array_replace", "array_replace_all"),
+    ("every", "bool_and"),
+    ("gen_random_uuid", "uuid"),
+    ("json_array_length", "json_length"),
+    ("json_extract_path", "json_get_json"),
+    ("json_extract_path_text", "json_as_text"),
+    ("jsonb_array_length", "json_length"),
+    ("jsonb_extract_path", "json_get_json"),
+    ("jsonb_extract_path_text", "json_as_text"),
+    ("sign", "signum"),
+    ("statement_timestamp", "now"),
+    ("transaction_timestamp", "now"),
+    ("variance", "var_samp"),
+];
+
 /// The arguments of `make_interval`.
 const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
 
@@ -38,16 +56,49 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
             match name.as_str() {
                 "localtimestamp" if has_no_arguments(function) => *expression = local(time_zone),
                 "localtime" if has_no_arguments(function) => *expression = time_of(local(time_zone)),
-                "array_remove" | "array_replace" => {
-                    function.name = ObjectName::from(vec![Ident::new(format!("{name}_all"))]);
+                "json_agg" | "jsonb_agg" => *expression = gathered(function, "to_json", "tracewell_json_items"),
+                "json_object_agg" | "jsonb_object_agg" => {
+                    *expression = gathered(function, "tracewell_json_pair", "tracewell_json_pairs");
                 }
                 "make_interval" => by_position(function),
+                "mod" => {
+                    if let Some(remainder) = remainder(function) {
+                        *expression = remainder;
+                    }
+                }
                 name if REGEXPS.contains(&name) => regexp(function, name == "regexp_replace"),
-                _ => {}
+                name => {
+                    if let Some((_, ours)) = RENAMED.iter().find(|(known, _)| *known == name) {
+                        function.name = ObjectName::from(vec![Ident::new(*ours)]);
+                    }
+                }
             }
         }
         _ => {}
     }
+}
+
+/// `json_agg(x …)` as `whole(array_agg(each(x) …))`, with all that may stand there.
+fn gathered(function: &Function, each: &str, whole: &str) -> Expr {
+    let (mut list, mut one) = (function.clone(), call(each, []));
+    list.name = ObjectName::from(vec![Ident::new("array_agg")]);
+    if let (FunctionArguments::List(outer), FunctionArguments::List(inner)) = (&mut list.args, &mut one.args) {
+        inner.args = std::mem::take(&mut outer.args);
+        outer.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(one)))];
+    }
+    Expr::Function(call(whole, [Expr::Function(list)]))
+}
+
+/// `mod(a, b)` as `(a) % (b)`.
+fn remainder(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(left)), FunctionArg::Unnamed(FunctionArgExpr::Expr(right))] =
+        list.args.as_slice()
+    else {
+        return None;
+    };
+    let [left, right] = [left, right].map(|side| Box::new(Expr::Nested(Box::new(side.clone()))));
+    Some(Expr::BinaryOp { left, op: BinaryOperator::Modulo, right })
 }
 
 fn text(text: String) -> Expr {
@@ -144,6 +195,12 @@ mod tests {
                 "SELECT array_remove(a, 1), array_replace(a, 1, 2)",
                 "SELECT array_remove_all(a, 1), array_replace_all(a, 1, 2)",
             ),
+            ("SELECT every(a), mod(a, b + 1)", "SELECT bool_and(a), (a) % (b + 1)"),
+            (
+                "SELECT json_agg(a ORDER BY b) FILTER (WHERE c)",
+                "SELECT tracewell_json_items(array_agg(to_json(a) ORDER BY b) FILTER (WHERE c))",
+            ),
+            ("SELECT jsonb_object_agg(a, b)", "SELECT tracewell_json_pairs(array_agg(tracewell_json_pair(a, b)))"),
             ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
             ("SELECT make_interval(1, secs => b)", "SELECT make_interval(1, 0, 0, 0, 0, 0, b)"),
             ("SELECT a ~ 'x.y', a !~* $1", "SELECT a ~ '(?s)x.y', a !~* '(?s)' || $1"),
