@@ -1,7 +1,7 @@
-//! Lists as PostgreSQL writes them in a text: `x = ANY('{1,2}')` and `'{a,b}'::text[]`. DataFusion takes such a text for
-//! one item.
+//! Lists: `x = ANY('{1,2}')` and `'{a,b}'::text[]`, where DataFusion takes a text of PostgreSQL for one item, and
+//! `x = ANY(ARRAY[1, NULL])`, which it answers as if no item were NULL.
 
-use datafusion::sql::sqlparser::ast::{Array, BinaryOperator, DataType, Expr, Value};
+use datafusion::sql::sqlparser::ast::{Array, BinaryOperator, DataType, Expr, UnaryOperator, Value};
 use tracewell_requests::postgres::parameters::list;
 
 use crate::zone::literal;
@@ -15,16 +15,29 @@ pub(super) fn rewrite(expression: &mut Expr) {
             }
         }
         Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
-            if let Some(list) = items(right) {
+            if let Some(list) = listed(right) {
                 *expression = one_of(left.clone(), list, false);
             }
         }
         Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => {
-            if let Some(list) = items(right) {
+            if let Some(list) = listed(right) {
                 *expression = one_of(left.clone(), list, true);
             }
         }
         _ => {}
+    }
+}
+
+/// The items of a list that is written in the statement.
+fn listed(list: &Expr) -> Option<Vec<Expr>> {
+    let is_plain = |item: &Expr| match item {
+        Expr::Value(_) => true,
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => matches!(expr.as_ref(), Expr::Value(_)),
+        _ => false,
+    };
+    match list {
+        Expr::Array(Array { elem, .. }) => elem.iter().all(is_plain).then(|| elem.clone()),
+        text => items(text),
     }
 }
 
@@ -50,13 +63,20 @@ mod tests {
         for (sql, expected) in [
             ("SELECT 1 = ANY('{1, 2}')", "SELECT 1 IN ('1', '2')"),
             ("SELECT a <> ALL('{x,\"y z\",NULL}')", "SELECT a NOT IN ('x', 'y z', NULL)"),
+            ("SELECT a = ANY(ARRAY[-1, NULL, $1]), b <> ALL(ARRAY['x'])", "SELECT a IN (-1, NULL, $1), b NOT IN ('x')"),
             ("SELECT a = ANY('{}'), a <> ALL('{}')", "SELECT false, true"),
             ("SELECT a = ANY('{a,b}'::TEXT[])", "SELECT a = ANY(ARRAY['a', 'b']::TEXT[])"),
             ("SELECT '{}'::INT[]", "SELECT ARRAY[]::INT[]"),
         ] {
             assert_eq!(rewritten(sql), expected);
         }
-        for same in ["SELECT a = ANY('x')", "SELECT a > ANY('{1}')", "SELECT '{a'::TEXT[]", "SELECT a = ANY(b)"] {
+        for same in [
+            "SELECT a = ANY('x')",
+            "SELECT a > ANY('{1}')",
+            "SELECT '{a'::TEXT[]",
+            "SELECT a = ANY(b)",
+            "SELECT a = ANY(ARRAY[b])",
+        ] {
             assert_eq!(rewritten(same), same);
         }
     }

@@ -1,7 +1,7 @@
 //! PostgreSQL's patterns, as its documentation has them under *Template Patterns for Date/Time Formatting*.
 //!
-//! What is no pattern is copied, and so is what stands in double quotes. `TZ` is what the clocks of the zone are called,
-//! such as `CET`, or an offset such as `+01`.
+//! What is no pattern is copied, and so is what stands in double quotes. `TZ` is what the clocks of the zone are
+//! called, such as `CET`, or an offset such as `+01`.
 
 use std::fmt::Write;
 
