@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    ObjectName, TimezoneInfo, Value,
+    ObjectName, Select, SelectItem, TimezoneInfo, Value,
 };
 
 use crate::functions::AT_TIME_ZONE;
@@ -33,6 +33,33 @@ const RENAMED: [(&str, &str); 14] = [
 
 /// The arguments of `make_interval`.
 const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
+
+/// What is read as something with a long name, and shown under its own.
+const SHOWN: [&str; 6] =
+    ["json_agg", "json_object_agg", "jsonb_agg", "jsonb_object_agg", "localtime", "localtimestamp"];
+
+/// Gives columns the names of their functions, as PostgreSQL does, where no other one has it.
+pub(super) fn show(select: &mut Select) {
+    let names: Vec<Option<String>> = select.projection.iter().map(shown).collect();
+    for (item, name) in select.projection.iter_mut().zip(&names) {
+        let (SelectItem::UnnamedExpr(expression @ Expr::Function(_)), Some(name)) = (&*item, name) else { continue };
+        let alike = names.iter().flatten().filter(|other| *other == name).count();
+        if alike == 1 && SHOWN.contains(&name.as_str()) {
+            *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias: Ident::new(name.as_str()) };
+        }
+    }
+}
+
+/// The name that a column would be shown under.
+fn shown(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Function(function)) => Some(function.name.to_string().to_ascii_lowercase()),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) | SelectItem::ExprWithAlias { alias: name, .. } => {
+            Some(name.value.to_ascii_lowercase())
+        }
+        _ => None,
+    }
+}
 
 /// Says what PostgreSQL means by an expression. `time_zone` is the session's.
 pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
@@ -189,8 +216,8 @@ mod tests {
     fn expressions_mean_what_postgresql_means_by_them() {
         for (sql, expected) in [
             ("SELECT EXTRACT(SECOND FROM a)", "SELECT date_part('SECOND', a)"),
-            ("SELECT localtimestamp", "SELECT tracewell_at_time_zone(now(), 'Europe/Berlin')"),
-            ("SELECT localtime", "SELECT CAST(tracewell_at_time_zone(now(), 'Europe/Berlin') AS TIME)"),
+            ("SELECT localtimestamp", "SELECT tracewell_at_time_zone(now(), 'Europe/Berlin') AS localtimestamp"),
+            ("SELECT 1 < localtime", "SELECT 1 < CAST(tracewell_at_time_zone(now(), 'Europe/Berlin') AS TIME)"),
             (
                 "SELECT array_remove(a, 1), array_replace(a, 1, 2)",
                 "SELECT array_remove_all(a, 1), array_replace_all(a, 1, 2)",
@@ -198,9 +225,13 @@ mod tests {
             ("SELECT every(a), mod(a, b + 1)", "SELECT bool_and(a), (a) % (b + 1)"),
             (
                 "SELECT json_agg(a ORDER BY b) FILTER (WHERE c)",
-                "SELECT tracewell_json_items(array_agg(to_json(a) ORDER BY b) FILTER (WHERE c))",
+                "SELECT tracewell_json_items(array_agg(to_json(a) ORDER BY b) FILTER (WHERE c)) AS json_agg",
             ),
-            ("SELECT jsonb_object_agg(a, b)", "SELECT tracewell_json_pairs(array_agg(tracewell_json_pair(a, b)))"),
+            (
+                "SELECT jsonb_object_agg(a, b), jsonb_agg(a), b AS jsonb_agg",
+                "SELECT tracewell_json_pairs(array_agg(tracewell_json_pair(a, b))) AS jsonb_object_agg, \
+                 tracewell_json_items(array_agg(to_json(a))), b AS jsonb_agg",
+            ),
             ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
             ("SELECT make_interval(1, secs => b)", "SELECT make_interval(1, 0, 0, 0, 0, 0, b)"),
             ("SELECT a ~ 'x.y', a !~* $1", "SELECT a ~ '(?s)x.y', a !~* '(?s)' || $1"),

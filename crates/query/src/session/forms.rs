@@ -43,6 +43,7 @@ impl VisitorMut for Forms<'_> {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         series::rows(select);
+        calls::show(select);
         ControlFlow::Continue(())
     }
 
