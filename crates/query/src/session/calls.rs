@@ -34,6 +34,22 @@ const RENAMED: [(&str, &str); 14] = [
 /// The arguments of `make_interval`.
 const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
 
+/// Functions that make JSON of values.
+const JSON: [&str; 12] = [
+    "array_to_json",
+    "json_agg",
+    "json_build_array",
+    "json_build_object",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "jsonb_object_agg",
+    "row_to_json",
+    "to_json",
+    "to_jsonb",
+];
+
 /// What is read as something with a long name, and shown under its own.
 const SHOWN: [&str; 6] =
     ["json_agg", "json_object_agg", "jsonb_agg", "jsonb_object_agg", "localtime", "localtimestamp"];
@@ -80,6 +96,9 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
         } => of_any_letter(right),
         Expr::Function(function) => {
             let name = function.name.to_string().to_ascii_lowercase();
+            if JSON.contains(&name.as_str()) {
+                keep_json(function);
+            }
             match name.as_str() {
                 "localtimestamp" if has_no_arguments(function) => *expression = local(time_zone),
                 "localtime" if has_no_arguments(function) => *expression = time_of(local(time_zone)),
@@ -105,13 +124,26 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
     }
 }
 
+/// Tells that what is cast to JSON is JSON: to all else it is text.
+fn keep_json(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    for argument in list.args.iter_mut().filter_map(value) {
+        if let Expr::Cast { data_type: DataType::JSON | DataType::JSONB, .. } = argument {
+            *argument = Expr::Function(call("tracewell_json", [argument.clone()]));
+        }
+    }
+}
+
 /// `json_agg(x …)` as `whole(array_agg(each(x) …))`, with all that may stand there.
 fn gathered(function: &Function, each: &str, whole: &str) -> Expr {
-    let (mut list, mut one) = (function.clone(), call(each, []));
+    let mut list = function.clone();
     list.name = ObjectName::from(vec![Ident::new("array_agg")]);
-    if let (FunctionArguments::List(outer), FunctionArguments::List(inner)) = (&mut list.args, &mut one.args) {
-        inner.args = std::mem::take(&mut outer.args);
-        outer.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(one)))];
+    if let FunctionArguments::List(arguments) = &mut list.args {
+        let mut one = call(each, []);
+        if let FunctionArguments::List(of_one) = &mut one.args {
+            of_one.args = std::mem::take(&mut arguments.args);
+        }
+        arguments.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(one)))];
     }
     Expr::Function(call(whole, [Expr::Function(list)]))
 }
@@ -231,6 +263,10 @@ mod tests {
                 "SELECT jsonb_object_agg(a, b), jsonb_agg(a), b AS jsonb_agg",
                 "SELECT tracewell_json_pairs(array_agg(tracewell_json_pair(a, b))) AS jsonb_object_agg, \
                  tracewell_json_items(array_agg(to_json(a))), b AS jsonb_agg",
+            ),
+            (
+                "SELECT to_json(a::JSONB), to_json(a::TEXT)",
+                "SELECT to_json(tracewell_json(a::JSONB)), to_json(a::TEXT)",
             ),
             ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
             ("SELECT make_interval(1, secs => b)", "SELECT make_interval(1, 0, 0, 0, 0, 0, b)"),

@@ -14,8 +14,8 @@ use datafusion::logical_expr::{
 };
 use datafusion_functions_json::json_field_metadata;
 
-pub(super) fn functions() -> [ScalarUDF; 6] {
-    [Work::Value, Work::Object, Work::Array, Work::Pair, Work::Items, Work::Pairs].map(|work| {
+pub(super) fn functions() -> [ScalarUDF; 7] {
+    [Work::Value, Work::Object, Work::Array, Work::Pair, Work::Items, Work::Pairs, Work::Json].map(|work| {
         let signature = Signature::variadic_any(Volatility::Immutable);
         ScalarUDF::from(Build { work, signature }).with_aliases(work.aliases().iter().copied())
     })
@@ -37,6 +37,8 @@ enum Work {
     Items,
     /// An object of a list of pairs.
     Pairs,
+    /// A text that is JSON.
+    Json,
 }
 
 impl Work {
@@ -45,7 +47,7 @@ impl Work {
             Self::Value => &["to_jsonb", "row_to_json", "array_to_json"],
             Self::Object => &["jsonb_build_object"],
             Self::Array => &["jsonb_build_array"],
-            Self::Pair | Self::Items | Self::Pairs => &[],
+            Self::Pair | Self::Items | Self::Pairs | Self::Json => &[],
         }
     }
 }
@@ -65,6 +67,7 @@ impl ScalarUDFImpl for Build {
             Work::Pair => "tracewell_json_pair",
             Work::Items => "tracewell_json_items",
             Work::Pairs => "tracewell_json_pairs",
+            Work::Json => "tracewell_json",
         }
     }
 
@@ -77,7 +80,9 @@ impl ScalarUDFImpl for Build {
         match self.work {
             Work::Object if types.len() % 2 == 1 => plan_err!("{name} takes keys and values in turn"),
             Work::Pair if types.len() != 2 => plan_err!("json_object_agg takes a key and a value"),
-            Work::Value | Work::Items | Work::Pairs if types.len() != 1 => plan_err!("{name} takes one value"),
+            Work::Value | Work::Items | Work::Pairs | Work::Json if types.len() != 1 => {
+                plan_err!("{name} takes one value")
+            }
             _ => Ok(DataType::Utf8View),
         }
     }
@@ -94,6 +99,7 @@ impl ScalarUDFImpl for Build {
         let texts = match self.work {
             Work::Items => gathered(&values, b'[', b']')?,
             Work::Pairs => gathered(&values, b'{', b'}')?,
+            Work::Json => json(&values)?,
             _ => self.built(&values, &arguments.arg_fields, rows)?,
         };
         Ok(ColumnarValue::Array(Arc::new(texts)))
@@ -221,4 +227,16 @@ fn gathered(lists: &[ArrayRef], open: u8, close: u8) -> Result<StringViewArray> 
         text.push(close);
         Ok(true)
     })
+}
+
+/// The texts, all of which are JSON.
+fn json(values: &[ArrayRef]) -> Result<StringViewArray> {
+    let Some(values) = values.first() else { return internal_err!("JSON is read from a text") };
+    let texts = texts_of(values)?;
+    for text in texts.iter().flatten() {
+        if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+            return exec_err!("a text is no JSON: {}", text.chars().take(100).collect::<String>());
+        }
+    }
+    Ok(texts)
 }
