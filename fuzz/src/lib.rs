@@ -14,6 +14,9 @@ mod normalize;
 #[path = "../../crates/otlp/tests/it/oracle.rs"]
 #[allow(dead_code, reason = "the crate's tests use all of it")]
 mod oracle;
+// It is read by the engine, which is no crate to build here.
+#[path = "../../crates/query/src/functions/to_char/pattern.rs"]
+mod pattern;
 mod postgres;
 mod regression;
 mod requests;
@@ -21,6 +24,7 @@ mod requests;
 mod scramble;
 mod seeds;
 mod telemetry;
+mod to_char;
 mod wal;
 mod walk;
 
@@ -52,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "postgres_sql", check: postgres::check_text, seeds: postgres::text_seeds },
     Target { name: "sql_body", check: requests::check_body, seeds: requests::body_seeds },
     Target { name: "flight", check: requests::check_flight, seeds: requests::flight_seeds },
+    Target { name: "to_char", check: to_char::check, seeds: to_char::seeds },
 ];
 
 /// Runs the target called `name`.

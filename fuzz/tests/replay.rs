@@ -129,3 +129,8 @@ fn sql_body() {
 fn flight() {
     replay("flight");
 }
+
+#[test]
+fn to_char() {
+    replay("to_char");
+}

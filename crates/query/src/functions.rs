@@ -3,13 +3,17 @@
 mod age;
 mod answers;
 mod bounded;
+mod buckets;
 mod calls;
+mod date_part;
+mod format;
 mod json;
 mod model_cost;
 mod ordered;
 mod percentile;
 mod price;
 mod scalars;
+mod spans;
 mod texts;
 mod to_char;
 mod words;
@@ -32,10 +36,14 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
     json::register(context)?;
     zones::register(context);
     to_char::register(context);
+    date_part::register(context);
+    spans::register(context)?;
     context.register_udwf(calls::function());
     context.register_udaf(percentile::function(context.udaf("approx_percentile_cont")?));
     ordered::functions().into_iter().for_each(|function| context.register_udaf(function));
-    context.register_udf(age::function());
+    for function in [age::function(), buckets::function(), format::function()] {
+        context.register_udf(function);
+    }
     scalars::functions()
         .into_iter()
         .chain(texts::functions())

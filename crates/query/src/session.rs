@@ -1,6 +1,8 @@
 //! What one client asks, one query after the other: its settings, its parameters, its forms of SQL.
 
+mod calls;
 mod forms;
+mod lists;
 mod names;
 mod parameters;
 mod passed_over;
@@ -257,7 +259,7 @@ impl Session {
         let names = number_parameters(&mut statement)?;
         if let Some(statement) = explained(&mut statement) {
             passed_over::refuse(statement)?;
-            forms::rewrite(statement);
+            forms::rewrite(statement, &self.settings.time_zone);
             if self.dialect.is_none() {
                 forms::texts(statement);
             }

@@ -97,7 +97,8 @@ fn in_zone(function: &mut ast::Function) {
     list.args.pop();
 }
 
-fn value(argument: &mut ast::FunctionArg) -> Option<&mut ast::Expr> {
+/// The value of an argument without a name.
+pub(crate) fn value(argument: &mut ast::FunctionArg) -> Option<&mut ast::Expr> {
     match argument {
         ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(value)) => Some(value),
         _ => None,

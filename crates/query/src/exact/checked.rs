@@ -177,10 +177,9 @@ fn agree<'a>(expressions: impl IntoIterator<Item = &'a mut Expr>, schema: &DFSch
 /// The arithmetic of two integers, with an error where its result does not fit.
 fn checked(left: &mut Expr, op: Operator, right: &mut Expr, schema: &DFSchema) -> Option<Expr> {
     let function = arithmetic(op)?;
-    let (left_type, right_type) = (type_of(left, schema)?, type_of(right, schema)?);
-    if !left_type.is_integer() || !right_type.is_integer() {
-        return None;
-    }
+    // The left one can be a long sum, whose type takes long.
+    let right_type = type_of(right, schema).filter(DataType::is_integer)?;
+    let left_type = type_of(left, schema).filter(DataType::is_integer)?;
     let result = BinaryTypeCoercer::new(&left_type, &op, &right_type).get_result_type().ok()?;
     if !result.is_integer() {
         return None;

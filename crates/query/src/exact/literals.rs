@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    self, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, SetExpr, Value, VisitMut, VisitorMut, visit_expressions_mut,
+    self, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, SetExpr, Value, VisitMut, VisitorMut,
+    visit_expressions_mut,
 };
 
 use super::numeric;
@@ -12,7 +13,7 @@ use super::numeric;
 /// Reads numbers with an exponent as binary, `numeric` without digits as what keeps those of the value, and bytes in
 /// hexadecimal digits.
 pub(crate) fn rewrite(statement: &mut ast::Statement) {
-    let _ = statement.visit(&mut BinaryColumns);
+    let _ = statement.visit(&mut Numbers);
     let _ = visit_expressions_mut(statement, |expression: &mut Expr| {
         if let Some(exact) = rewritten(expression) {
             *expression = exact;
@@ -22,15 +23,57 @@ pub(crate) fn rewrite(statement: &mut ast::Statement) {
 }
 
 /// Makes the numbers of a column of `VALUES` binary where one of them is: DataFusion would make all of them decimals.
-struct BinaryColumns;
+/// Makes a long sum one of two halves: for each level of it DataFusion asks for the types of all levels below.
+struct Numbers;
 
-impl VisitorMut for BinaryColumns {
+impl VisitorMut for Numbers {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
         binary_columns(&mut query.body);
         ControlFlow::Continue(())
     }
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if let Some(terms) = terms(expression) {
+            *expression = sum(&terms);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Shorter sums stay as they are.
+const LONG: usize = 64;
+
+/// The terms of a long sum of numbers, all of which are written with a point or all without.
+fn terms(mut sum: &Expr) -> Option<Vec<Expr>> {
+    let mut terms = Vec::new();
+    while let Expr::BinaryOp { left, op: BinaryOperator::Plus, right } = sum {
+        terms.push(right.as_ref());
+        sum = left;
+    }
+    if terms.len() < LONG {
+        return None;
+    }
+    terms.push(sum);
+    let has_point = |term: &Expr| match term {
+        Expr::Value(value) => match &value.value {
+            Value::Number(number, _) if !number.contains(['e', 'E']) => Some(number.contains('.')),
+            _ => None,
+        },
+        _ => None,
+    };
+    let first = has_point(sum)?;
+    let alike = terms.iter().all(|term| has_point(term) == Some(first));
+    alike.then(|| terms.into_iter().rev().cloned().collect())
+}
+
+fn sum(terms: &[Expr]) -> Expr {
+    if let [term] = terms {
+        return term.clone();
+    }
+    let (left, right) = terms.split_at(terms.len() / 2);
+    Expr::BinaryOp { left: Box::new(sum(left)), op: BinaryOperator::Plus, right: Box::new(sum(right)) }
 }
 
 fn binary_columns(body: &mut SetExpr) {
@@ -160,5 +203,40 @@ pub(crate) fn takes_numeric(expression: &Expr) -> Option<&Expr> {
             Some(argument)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    use super::*;
+
+    /// How deep a query goes, and its text, without signs of how its terms are put together.
+    fn read(sql: &str) -> (usize, String) {
+        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("it is SQL");
+        rewrite(&mut statements[0]);
+        let ast::Statement::Query(query) = &statements[0] else { panic!("it is a query") };
+        let SetExpr::Select(select) = query.body.as_ref() else { panic!("it is a selection") };
+        let ast::SelectItem::UnnamedExpr(mut expression) = select.projection[0].clone() else { panic!("no name") };
+        let mut depth = 0;
+        while let Expr::BinaryOp { left, .. } = expression {
+            depth += 1;
+            expression = *left;
+        }
+        (depth, statements[0].to_string())
+    }
+
+    #[test]
+    fn a_long_sum_of_numbers_is_one_of_halves() {
+        for number in ["1.1", "7"] {
+            let sql = format!("SELECT {}", vec![number; 1024].join(" + "));
+            assert_eq!(read(&sql), (10, sql));
+        }
+        for other in ["SELECT 1.5 + 2.5".to_owned(), format!("SELECT a + {}", vec!["1.1"; 100].join(" + "))] {
+            let depth = other.matches('+').count();
+            assert_eq!(read(&other), (depth, other.clone()));
+        }
     }
 }

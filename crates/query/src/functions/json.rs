@@ -1,8 +1,11 @@
 //! JSON: PostgreSQL's operators, and the functions of `datafusion-functions-json` beside our own `json_get`.
 //!
 //! JSON is text here. `->` gives the text of a member, `->>` what a text member says, `#>` and `#>>` the same along a
-//! path such as `'{messages,0,role}'`, `?` whether there is a member. Attributes are maps of texts; the operators take
-//! them as objects.
+//! path such as `'{messages,0,role}'`, `?` whether there is a member, `@>` and `<@` whether one is part of the other.
+//! Attributes are maps of texts; the operators take them as objects.
+
+mod build;
+mod contained;
 
 use std::sync::Arc;
 
@@ -33,7 +36,8 @@ pub(super) fn register(context: &SessionContext) -> Result<()> {
     ];
     let state = context.state_ref();
     let mut state = state.write();
-    for function in functions {
+    let ours = build::functions().into_iter().chain([contained::function()]).map(Arc::new);
+    for function in functions.into_iter().chain(ours) {
         state.register_udf(function)?;
     }
     state.register_expr_planner(Arc::new(Operators))
@@ -44,6 +48,9 @@ struct Operators;
 
 impl ExprPlanner for Operators {
     fn plan_binary_op(&self, raw: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        if matches!(raw.op, BinaryOperator::AtArrow | BinaryOperator::ArrowAt) {
+            return Ok(contained(raw, schema));
+        }
         let Some(function) = function(&raw.op) else { return Ok(PlannerResult::Original(raw)) };
         let name = format!("{} {} {}", raw.left.schema_name(), raw.op, raw.right.schema_name());
         let of_map = raw.left.get_type(schema).is_ok_and(|data_type| matches!(data_type, DataType::Map(..)));
@@ -57,6 +64,22 @@ impl ExprPlanner for Operators {
         };
         Ok(PlannerResult::Planned(found.alias(name)))
     }
+}
+
+/// `@>` and `<@` of texts and maps. Those of lists are DataFusion's.
+fn contained(raw: RawBinaryExpr, schema: &DFSchema) -> PlannerResult<RawBinaryExpr> {
+    let types = [&raw.left, &raw.right].map(|side| side.get_type(schema).unwrap_or(DataType::Null));
+    let is_json = |given: &DataType| given.is_string() || matches!(given, DataType::Map(..));
+    if !types.iter().any(is_json) || !types.iter().all(|given| is_json(given) || given.is_null()) {
+        return PlannerResult::Original(raw);
+    }
+    let name = format!("{} {} {}", raw.left.schema_name(), raw.op, raw.right.schema_name());
+    let [left, right] = [raw.left, raw.right].map(|side| match side.get_type(schema) {
+        Ok(DataType::Map(..)) => build::to_json().call(vec![side]),
+        _ => side,
+    });
+    let (whole, part) = if raw.op == BinaryOperator::AtArrow { (left, right) } else { (right, left) };
+    PlannerResult::Planned(contained::function().call(vec![whole, part]).alias(name))
 }
 
 fn function(op: &BinaryOperator) -> Option<Arc<ScalarUDF>> {

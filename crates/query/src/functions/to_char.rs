@@ -5,12 +5,14 @@ mod pattern;
 use std::sync::Arc;
 
 use arrow::array::timezone::Tz;
-use chrono::{Offset, TimeDelta, TimeZone};
+use chrono::{NaiveDateTime, Offset, TimeDelta, TimeZone};
+use chrono_tz::OffsetName;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, IntervalMonthDayNanoArray, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
 use datafusion::common::utils::take_function_args;
 use datafusion::common::{Result, ScalarValue, plan_err};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -88,9 +90,9 @@ impl ScalarUDFImpl for ToChar {
                         Some((same, pattern)) if same == text => pattern,
                         _ => Pattern::read(text),
                     };
-                    let shown = times.shown(row).map(|shown| pattern.write(&shown)).transpose()?;
+                    let shown = times.shown(row).map(|shown| pattern.write(&shown)).transpose();
                     known = Some((text, pattern));
-                    shown
+                    shown.map_err(DataFusionError::Execution)?
                 }
             });
         }
@@ -120,7 +122,8 @@ fn numbers(values: &ArrayRef) -> Result<Int64Array> {
 
 /// A column of times, or of spans of time.
 enum Times {
-    Moments(Int64Array, TimeUnit, Option<Tz>),
+    /// With the zone, and where it has one its entry in the tz database, which knows what its clocks are called.
+    Moments(Int64Array, TimeUnit, Option<Tz>, Option<chrono_tz::Tz>),
     Lengths(Int64Array, TimeUnit),
     Intervals(IntervalMonthDayNanoArray),
 }
@@ -129,7 +132,8 @@ impl Times {
     fn of(values: &ArrayRef) -> Result<Self> {
         Ok(match values.data_type() {
             DataType::Timestamp(unit, zone) => {
-                Self::Moments(numbers(values)?, *unit, zone.as_deref().map(read).transpose()?)
+                let named = zone.as_deref().and_then(|zone| zone.parse().ok());
+                Self::Moments(numbers(values)?, *unit, zone.as_deref().map(read).transpose()?, named)
             }
             DataType::Duration(unit) => Self::Lengths(numbers(values)?, *unit),
             DataType::Time32(_) | DataType::Time64(_) => {
@@ -142,7 +146,7 @@ impl Times {
             }
             _ => {
                 let seconds = cast(values, &DataType::Timestamp(TimeUnit::Second, None))?;
-                Self::Moments(numbers(&seconds)?, TimeUnit::Second, None)
+                Self::Moments(numbers(&seconds)?, TimeUnit::Second, None, None)
             }
         })
     }
@@ -150,13 +154,13 @@ impl Times {
     /// `None` where it is NULL, or beyond the calendar.
     fn shown(&self, row: usize) -> Option<Shown> {
         match self {
-            Self::Moments(values, unit, zone) => {
+            Self::Moments(values, unit, zone, named) => {
                 let value = values.is_valid(row).then(|| values.value(row))?;
                 let utc = naive(value, *unit)?;
                 let offset = zone.map(|zone| zone.offset_from_utc_datetime(&utc).fix().local_minus_utc());
                 let local = utc.checked_add_signed(TimeDelta::seconds(offset.unwrap_or(0).into()))?;
                 let nanos = value.rem_euclid(of_second(*unit)) * (1_000_000_000 / of_second(*unit));
-                Some(Shown::at(local, nanos, offset))
+                Some(Shown::at(local, nanos, offset, named.and_then(|zone| clocks(zone, utc))))
             }
             Self::Lengths(values, unit) => {
                 let value = values.is_valid(row).then(|| values.value(row))?;
@@ -170,5 +174,30 @@ impl Times {
                 Some(Shown::span(value.months.into(), value.days.into(), second, nanos))
             }
         }
+    }
+}
+
+/// What the clocks of a zone go by at a moment; `None` where that is their offset.
+fn clocks(zone: chrono_tz::Tz, utc: NaiveDateTime) -> Option<String> {
+    let offset = zone.offset_from_utc_datetime(&utc);
+    offset.abbreviation().filter(|name| !name.starts_with(['+', '-'])).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Berlin changes its clocks; in London they show UTC in winter; in São Paulo they have no name.
+    #[test]
+    fn a_zone_is_told_by_what_its_clocks_are_called_then() {
+        let named = |zone: &str, month| {
+            let utc = chrono::NaiveDate::from_ymd_opt(2026, month, 1).and_then(|date| date.and_hms_opt(10, 0, 0));
+            clocks(zone.parse().expect("it is a zone"), utc.expect("it is a time"))
+        };
+        assert_eq!(named("Europe/Berlin", 1).as_deref(), Some("CET"));
+        assert_eq!(named("Europe/Berlin", 7).as_deref(), Some("CEST"));
+        assert_eq!(named("Europe/London", 1).as_deref(), Some("GMT"));
+        assert_eq!(named("Etc/UTC", 1).as_deref(), Some("UTC"));
+        assert_eq!(named("America/Sao_Paulo", 1), None);
     }
 }

@@ -22,11 +22,15 @@ const DATE_BIN: &str = "date_bin";
 
 /// Makes both known to `context`.
 pub(super) fn register(context: &SessionContext) {
-    context.register_udf(ScalarUDF::from(AtTimeZone(Signature::any(2, Volatility::Immutable))));
+    context.register_udf(at_time_zone());
     let inner = context.state().scalar_functions().get(DATE_BIN).cloned();
     if let Some(inner) = inner {
         context.register_udf(ScalarUDF::from(DateBin { inner }));
     }
+}
+
+pub(super) fn at_time_zone() -> ScalarUDF {
+    ScalarUDF::from(AtTimeZone(Signature::any(2, Volatility::Immutable)))
 }
 
 /// `tracewell_at_time_zone(time, zone)`: of a moment what the clocks of the zone show then, as a time without a zone; of

@@ -3,16 +3,16 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, Query,
+    BinaryOperator, DataType, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, Query, Select,
     Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
-use super::{names, series};
+use super::{calls, lists, names, series};
 use crate::zone::{call, literal};
 
-/// Translates a statement.
-pub(super) fn rewrite(statement: &mut Statement) {
-    let _ = statement.visit(&mut Forms);
+/// Translates a statement of a session in `time_zone`.
+pub(super) fn rewrite(statement: &mut Statement, time_zone: &str) {
+    let _ = statement.visit(&mut Forms { time_zone });
 }
 
 /// Reads what PostgreSQL has types of its own for as the text that it is here. Its protocol knows them by itself.
@@ -27,9 +27,11 @@ pub(super) fn texts(statement: &mut Statement) {
     });
 }
 
-struct Forms;
+struct Forms<'a> {
+    time_zone: &'a str,
+}
 
-impl VisitorMut for Forms {
+impl VisitorMut for Forms<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
@@ -39,9 +41,17 @@ impl VisitorMut for Forms {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        series::rows(select);
+        calls::show(select);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
         aged(expression);
         similar(expression);
+        lists::rewrite(expression);
+        calls::rewrite(expression, self.time_zone);
         ControlFlow::Continue(())
     }
 }
@@ -110,9 +120,10 @@ pub(super) mod tests {
 
     use super::*;
 
-    fn rewritten(sql: &str) -> String {
+    /// A statement as a session in Berlin reads it.
+    pub(in super::super) fn rewritten(sql: &str) -> String {
         let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("it is SQL");
-        rewrite(&mut statements[0]);
+        rewrite(&mut statements[0], "Europe/Berlin");
         statements[0].to_string()
     }
 

@@ -7,6 +7,8 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Ident, OrderBy, Query, Select, SelectItem, SetExpr, TableAliasColumnDef, TableFactor, visit_expressions_mut,
 };
 
+use crate::zone::call;
+
 const SERIES: [&str; 2] = ["generate_series", "range"];
 const COLUMN: &str = "value";
 
@@ -14,6 +16,25 @@ const COLUMN: &str = "value";
 pub(super) fn rewrite(query: &mut Query) {
     let Query { body, order_by, .. } = query;
     selects(body, order_by.as_mut());
+}
+
+/// `SELECT generate_series(1, 3)` has a row for each number; to DataFusion it is one list.
+pub(super) fn rows(select: &mut Select) {
+    for item in &mut select.projection {
+        let expression = match item {
+            SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => expression,
+            _ => continue,
+        };
+        if !matches!(expression, Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case(SERIES[0]))
+        {
+            continue;
+        }
+        let rows = Expr::Function(call("unnest", [expression.clone()]));
+        match item {
+            SelectItem::ExprWithAlias { expr, .. } => *expr = rows,
+            _ => *item = SelectItem::ExprWithAlias { expr: rows, alias: Ident::new(SERIES[0]) },
+        }
+    }
 }
 
 fn selects(body: &mut SetExpr, order_by: Option<&mut OrderBy>) {
@@ -87,8 +108,17 @@ fn of_series(table: &mut TableFactor) -> Option<Ident> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::forms::tests::rewritten_by;
+    use super::super::forms::tests::{rewritten, rewritten_by};
     use super::*;
+
+    #[test]
+    fn a_series_that_is_selected_has_rows() {
+        assert_eq!(
+            rewritten("SELECT generate_series(1, 3), generate_series(1, 2) AS n, cardinality(generate_series(1, 2))"),
+            "SELECT unnest(generate_series(1, 3)) AS generate_series, unnest(generate_series(1, 2)) AS n, \
+             cardinality(generate_series(1, 2))"
+        );
+    }
 
     #[test]
     fn the_name_of_a_series_is_that_of_its_column() {

@@ -48,7 +48,8 @@ fn text(bytes: &[u8], wanted: &DataType) -> Result<ScalarValue, Failure> {
 }
 
 /// The items of an array in text: `{a,"b c",NULL}`. Arrays of arrays are not taken.
-fn list(text: &str) -> Option<Vec<Option<String>>> {
+#[must_use]
+pub fn list(text: &str) -> Option<Vec<Option<String>>> {
     let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut items = Vec::new();
     if inner.trim().is_empty() {

@@ -1,11 +1,14 @@
 //! PostgreSQL's patterns, as its documentation has them under *Template Patterns for Date/Time Formatting*.
 //!
-//! What is no pattern is copied, and so is what stands in double quotes. `TZ` is `UTC` or an offset such as `+01`.
+//! What is no pattern is copied, and so is what stands in double quotes. `TZ` is what the clocks of the zone are
+//! called, such as `CET`, or an offset such as `+01`.
 
 use std::fmt::Write;
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
-use datafusion::common::{Result, exec_err};
+
+/// Why a pattern cannot be written, if it cannot.
+type Result<T> = std::result::Result<T, String>;
 
 /// What clocks and a calendar show, or how long a span of time is.
 pub(super) struct Shown {
@@ -19,10 +22,12 @@ pub(super) struct Shown {
     nanos: i64,
     /// Seconds that the zone is ahead of UTC.
     offset: Option<i32>,
+    /// What the clocks of the zone go by then, where that is known.
+    clocks: Option<String>,
 }
 
 impl Shown {
-    pub(super) fn at(local: NaiveDateTime, nanos: i64, offset: Option<i32>) -> Self {
+    pub(super) fn at(local: NaiveDateTime, nanos: i64, offset: Option<i32>, clocks: Option<String>) -> Self {
         let date = local.date();
         // There is no year 0 between those before Christ and after.
         let year = if date.year() > 0 { date.year() } else { 1 - date.year() };
@@ -34,11 +39,12 @@ impl Shown {
             second: local.num_seconds_from_midnight().into(),
             nanos,
             offset,
+            clocks,
         }
     }
 
     pub(super) fn span(months: i64, day: i64, second: i64, nanos: i64) -> Self {
-        Self { date: None, year: months / 12, month: months % 12, day, second, nanos, offset: None }
+        Self { date: None, year: months / 12, month: months % 12, day, second, nanos, offset: None, clocks: None }
     }
 }
 
@@ -190,7 +196,7 @@ impl Field {
     fn date(self, shown: &Shown) -> Result<NaiveDate> {
         match shown.date {
             Some(date) => Ok(date),
-            None => exec_err!("to_char: {} is of a date, and a span of time has none", self.word),
+            None => Err(format!("to_char: {} is of a date, and a span of time has none", self.word)),
         }
     }
 
@@ -244,6 +250,9 @@ impl Field {
         let name = |names: &[&str], position: u32| names[position as usize].to_owned();
         let either = |first: bool, one: &str, other: &str| String::from(if first { one } else { other });
         let offset = shown.offset.unwrap_or(0);
+        if let Some(clocks) = shown.clocks.as_ref().filter(|_| self.word == "TZ") {
+            return Ok(clocks.clone());
+        }
         let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs() / 60);
         Ok(match self.word {
             "AM" | "PM" => either(hour.rem_euclid(24) < 12, "AM", "PM"),
@@ -258,7 +267,7 @@ impl Field {
             "Y,YYY" => format!("{},{:03}", shown.year / 1000, shown.year % 1000),
             "FX" => String::new(),
             _ if shown.date.is_none() => {
-                return exec_err!("to_char: a span of time has no zone, and so no {}", self.word);
+                return Err(format!("to_char: a span of time has no zone, and so no {}", self.word));
             }
             "TZ" if shown.offset.is_none() => String::new(),
             "TZ" if offset == 0 => "UTC".to_owned(),
@@ -320,7 +329,7 @@ mod tests {
     /// The third of February 2026 was a Tuesday of the sixth week.
     fn morning() -> Shown {
         let date = NaiveDate::from_ymd_opt(2026, 2, 3).expect("it is a date");
-        Shown::at(date.and_hms_opt(0, 7, 5).expect("it is a time"), 12_345_678, Some(5 * 3600 + 45 * 60))
+        Shown::at(date.and_hms_opt(0, 7, 5).expect("it is a time"), 12_345_678, Some(5 * 3600 + 45 * 60), None)
     }
 
     #[test]
@@ -347,7 +356,7 @@ mod tests {
     fn ordinals_end_as_english_has_them() {
         let ends = |day| {
             let date = NaiveDate::from_ymd_opt(2026, 3, day).expect("it is a date");
-            written("FMDDth", &Shown::at(date.and_hms_opt(0, 0, 0).expect("it is a time"), 0, None))
+            written("FMDDth", &Shown::at(date.and_hms_opt(0, 0, 0).expect("it is a time"), 0, None, None))
         };
         assert_eq!(
             [1, 2, 3, 11, 12, 13, 21, 22].map(ends),

@@ -1,0 +1,288 @@
+//! Functions and operators that PostgreSQL takes for something else than DataFusion does.
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    ObjectName, Select, SelectItem, TimezoneInfo, Value,
+};
+
+use crate::functions::AT_TIME_ZONE;
+use crate::zone::{call, value};
+
+/// What a regular expression begins with whose points are of any letter, also of the end of a line.
+const ANY_LETTER: &str = "(?s)";
+
+const REGEXPS: [&str; 5] = ["regexp_count", "regexp_instr", "regexp_like", "regexp_match", "regexp_replace"];
+
+/// Functions that go by another name here.
+const RENAMED: [(&str, &str); 14] = [
+    ("array_remove", "array_remove_all"),
+    ("array_replace", "array_replace_all"),
+    ("every", "bool_and"),
+    ("gen_random_uuid", "uuid"),
+    ("json_array_length", "json_length"),
+    ("json_extract_path", "json_get_json"),
+    ("json_extract_path_text", "json_as_text"),
+    ("jsonb_array_length", "json_length"),
+    ("jsonb_extract_path", "json_get_json"),
+    ("jsonb_extract_path_text", "json_as_text"),
+    ("sign", "signum"),
+    ("statement_timestamp", "now"),
+    ("transaction_timestamp", "now"),
+    ("variance", "var_samp"),
+];
+
+/// The arguments of `make_interval`.
+const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
+
+/// Functions that make JSON of values.
+const JSON: [&str; 12] = [
+    "array_to_json",
+    "json_agg",
+    "json_build_array",
+    "json_build_object",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "jsonb_object_agg",
+    "row_to_json",
+    "to_json",
+    "to_jsonb",
+];
+
+/// What is read as something with a long name, and shown under its own.
+const SHOWN: [&str; 6] =
+    ["json_agg", "json_object_agg", "jsonb_agg", "jsonb_object_agg", "localtime", "localtimestamp"];
+
+/// Gives columns the names of their functions, as PostgreSQL does, where no other one has it.
+pub(super) fn show(select: &mut Select) {
+    let names: Vec<Option<String>> = select.projection.iter().map(shown).collect();
+    for (item, name) in select.projection.iter_mut().zip(&names) {
+        let (SelectItem::UnnamedExpr(expression @ Expr::Function(_)), Some(name)) = (&*item, name) else { continue };
+        let alike = names.iter().flatten().filter(|other| *other == name).count();
+        if alike == 1 && SHOWN.contains(&name.as_str()) {
+            *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias: Ident::new(name.as_str()) };
+        }
+    }
+}
+
+/// The name that a column would be shown under.
+fn shown(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Function(function)) => Some(function.name.to_string().to_ascii_lowercase()),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) | SelectItem::ExprWithAlias { alias: name, .. } => {
+            Some(name.value.to_ascii_lowercase())
+        }
+        _ => None,
+    }
+}
+
+/// Says what PostgreSQL means by an expression. `time_zone` is the session's.
+pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
+    match expression {
+        // By its name, it is the function of ours.
+        Expr::Extract { field, expr, .. } => {
+            let part = text(field.to_string());
+            *expression = Expr::Function(call("date_part", [part, expr.as_ref().clone()]));
+        }
+        Expr::BinaryOp {
+            op:
+                BinaryOperator::PGRegexMatch
+                | BinaryOperator::PGRegexIMatch
+                | BinaryOperator::PGRegexNotMatch
+                | BinaryOperator::PGRegexNotIMatch,
+            right,
+            ..
+        } => of_any_letter(right),
+        Expr::Function(function) => {
+            let name = function.name.to_string().to_ascii_lowercase();
+            if JSON.contains(&name.as_str()) {
+                keep_json(function);
+            }
+            match name.as_str() {
+                "localtimestamp" if has_no_arguments(function) => *expression = local(time_zone),
+                "localtime" if has_no_arguments(function) => *expression = time_of(local(time_zone)),
+                "json_agg" | "jsonb_agg" => *expression = gathered(function, "to_json", "tracewell_json_items"),
+                "json_object_agg" | "jsonb_object_agg" => {
+                    *expression = gathered(function, "tracewell_json_pair", "tracewell_json_pairs");
+                }
+                "make_interval" => by_position(function),
+                "mod" => {
+                    if let Some(remainder) = remainder(function) {
+                        *expression = remainder;
+                    }
+                }
+                name if REGEXPS.contains(&name) => regexp(function, name == "regexp_replace"),
+                name => {
+                    if let Some((_, ours)) = RENAMED.iter().find(|(known, _)| *known == name) {
+                        function.name = ObjectName::from(vec![Ident::new(*ours)]);
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Tells that what is cast to JSON is JSON: to all else it is text.
+fn keep_json(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    for argument in list.args.iter_mut().filter_map(value) {
+        if let Expr::Cast { data_type: DataType::JSON | DataType::JSONB, .. } = argument {
+            *argument = Expr::Function(call("tracewell_json", [argument.clone()]));
+        }
+    }
+}
+
+/// `json_agg(x …)` as `whole(array_agg(each(x) …))`, with all that may stand there.
+fn gathered(function: &Function, each: &str, whole: &str) -> Expr {
+    let mut list = function.clone();
+    list.name = ObjectName::from(vec![Ident::new("array_agg")]);
+    if let FunctionArguments::List(arguments) = &mut list.args {
+        let mut one = call(each, []);
+        if let FunctionArguments::List(of_one) = &mut one.args {
+            of_one.args = std::mem::take(&mut arguments.args);
+        }
+        arguments.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(one)))];
+    }
+    Expr::Function(call(whole, [Expr::Function(list)]))
+}
+
+/// `mod(a, b)` as `(a) % (b)`.
+fn remainder(function: &Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(left)), FunctionArg::Unnamed(FunctionArgExpr::Expr(right))] =
+        list.args.as_slice()
+    else {
+        return None;
+    };
+    let [left, right] = [left, right].map(|side| Box::new(Expr::Nested(Box::new(side.clone()))));
+    Some(Expr::BinaryOp { left, op: BinaryOperator::Modulo, right })
+}
+
+fn text(text: String) -> Expr {
+    Expr::Value(Value::SingleQuotedString(text).into())
+}
+
+fn has_no_arguments(function: &Function) -> bool {
+    match &function.args {
+        FunctionArguments::None => true,
+        FunctionArguments::List(list) => list.args.is_empty(),
+        FunctionArguments::Subquery(_) => false,
+    }
+}
+
+/// What the clocks of the zone show.
+fn local(time_zone: &str) -> Expr {
+    Expr::Function(call(AT_TIME_ZONE, [Expr::Function(call("now", [])), text(time_zone.to_owned())]))
+}
+
+fn time_of(time: Expr) -> Expr {
+    let data_type = DataType::Time(None, TimezoneInfo::None);
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(time), data_type, array: false, format: None }
+}
+
+fn regexp(function: &mut Function, replaces: bool) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    if let Some(pattern) = list.args.get_mut(1).and_then(value) {
+        of_any_letter(pattern);
+    }
+    // To the library it is a group; the groups of PostgreSQL have a backslash.
+    if let Some(Expr::Value(by)) = list.args.get_mut(2).filter(|_| replaces).and_then(value)
+        && let Value::SingleQuotedString(by) | Value::EscapedStringLiteral(by) = &mut by.value
+    {
+        *by = by.replace('$', "$$");
+    }
+}
+
+fn of_any_letter(pattern: &mut Expr) {
+    let Expr::Value(known) = pattern else { return };
+    match &mut known.value {
+        Value::SingleQuotedString(regexp) | Value::EscapedStringLiteral(regexp) => {
+            if !regexp.starts_with(ANY_LETTER) {
+                regexp.insert_str(0, ANY_LETTER);
+            }
+        }
+        Value::Placeholder(_) => {
+            let (left, right) = (Box::new(text(ANY_LETTER.to_owned())), Box::new(pattern.clone()));
+            *pattern = Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right };
+        }
+        _ => {}
+    }
+}
+
+/// `make_interval(days => 3)` as `make_interval(0, 0, 0, 3)`.
+fn by_position(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    let mut parts: Vec<Option<Expr>> = vec![None; PARTS.len()];
+    for (position, argument) in list.args.iter().enumerate() {
+        let (name, given) = match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(given)) => (None, given),
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(given), .. }
+            | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(given), .. } => {
+                (Some(name), given)
+            }
+            _ => return,
+        };
+        let position = match name {
+            Some(name) => PARTS.iter().position(|part| part.eq_ignore_ascii_case(&name.value)),
+            None => Some(position),
+        };
+        match position.and_then(|position| parts.get_mut(position)) {
+            Some(part) if part.is_none() => *part = Some(given.clone()),
+            // What is not known, or given twice, is told of by the planner.
+            _ => return,
+        }
+    }
+    let last = parts.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    let zero = || Expr::Value(Value::Number("0".into(), false).into());
+    let given = parts.into_iter().take(last).map(|part| part.unwrap_or_else(zero));
+    list.args = given.map(|part| FunctionArg::Unnamed(FunctionArgExpr::Expr(part))).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forms::tests::rewritten;
+
+    #[test]
+    fn expressions_mean_what_postgresql_means_by_them() {
+        for (sql, expected) in [
+            ("SELECT EXTRACT(SECOND FROM a)", "SELECT date_part('SECOND', a)"),
+            ("SELECT localtimestamp", "SELECT tracewell_at_time_zone(now(), 'Europe/Berlin') AS localtimestamp"),
+            ("SELECT 1 < localtime", "SELECT 1 < CAST(tracewell_at_time_zone(now(), 'Europe/Berlin') AS TIME)"),
+            (
+                "SELECT array_remove(a, 1), array_replace(a, 1, 2)",
+                "SELECT array_remove_all(a, 1), array_replace_all(a, 1, 2)",
+            ),
+            ("SELECT every(a), mod(a, b + 1)", "SELECT bool_and(a), (a) % (b + 1)"),
+            (
+                "SELECT json_agg(a ORDER BY b) FILTER (WHERE c)",
+                "SELECT tracewell_json_items(array_agg(to_json(a) ORDER BY b) FILTER (WHERE c)) AS json_agg",
+            ),
+            (
+                "SELECT jsonb_object_agg(a, b), jsonb_agg(a), b AS jsonb_agg",
+                "SELECT tracewell_json_pairs(array_agg(tracewell_json_pair(a, b))) AS jsonb_object_agg, \
+                 tracewell_json_items(array_agg(to_json(a))), b AS jsonb_agg",
+            ),
+            (
+                "SELECT to_json(a::JSONB), to_json(a::TEXT)",
+                "SELECT to_json(tracewell_json(a::JSONB)), to_json(a::TEXT)",
+            ),
+            ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
+            ("SELECT make_interval(1, secs => b)", "SELECT make_interval(1, 0, 0, 0, 0, 0, b)"),
+            ("SELECT a ~ 'x.y', a !~* $1", "SELECT a ~ '(?s)x.y', a !~* '(?s)' || $1"),
+            ("SELECT regexp_like(a, '.', 'i')", "SELECT regexp_like(a, '(?s).', 'i')"),
+            ("SELECT regexp_replace(a, '(b)', '$1\\1')", "SELECT regexp_replace(a, '(?s)(b)', '$$1\\1')"),
+        ] {
+            assert_eq!(rewritten(sql), expected);
+        }
+        for same in [
+            "SELECT a ~ b",
+            "SELECT localtimestamp(0)",
+            "SELECT make_interval(ages => 3)",
+            "SELECT replace(a, '$', 'x')",
+        ] {
+            assert_eq!(rewritten(same), same);
+        }
+    }
+}
