@@ -52,3 +52,39 @@ fn is_vacant(scan: &TableScan) -> bool {
 fn is_nothing(plan: &LogicalPlan) -> bool {
     matches!(plan, LogicalPlan::EmptyRelation(nothing) if !nothing.produce_one_row)
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::engine::session;
+
+    #[tokio::test]
+    async fn branches_that_read_an_empty_table_go_and_the_rows_stay() {
+        let context = session(1, &Arc::default(), "UTC").unwrap();
+        let list = DataType::new_list(DataType::Int64, true);
+        let columns = vec![Field::new("id", DataType::Int64, true), Field::new("list", list, true)];
+        context.register_table("nothing", Arc::new(EmptyTable::new(Arc::new(Schema::new(columns))))).unwrap();
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        context.register_batch("rows", RecordBatch::try_from_iter([("id", ids)]).unwrap()).unwrap();
+        for (sql, rows) in [
+            (
+                "SELECT r.id, n.item FROM rows r LEFT JOIN (SELECT id, unnest(list) AS item FROM nothing) n ON n.id = r.id",
+                2,
+            ),
+            ("SELECT id FROM rows UNION ALL SELECT DISTINCT id FROM nothing WHERE id > 1", 2),
+            ("SELECT id FROM rows WHERE NOT EXISTS (SELECT 1 FROM nothing n WHERE n.id = rows.id)", 2),
+            ("SELECT r.id FROM rows r JOIN nothing n ON n.id = r.id", 0),
+            ("SELECT id, count(*) FROM nothing GROUP BY id", 0),
+        ] {
+            let frame = context.sql(sql).await.unwrap();
+            let plan = frame.clone().into_optimized_plan().unwrap().display_indent().to_string();
+            assert!(!plan.contains("nothing"), "{sql}\n{plan}");
+            assert_eq!(frame.count().await.unwrap(), rows, "{sql}");
+        }
+        // One row tells that there is none.
+        assert_eq!(context.sql("SELECT count(*) FROM nothing").await.unwrap().count().await.unwrap(), 1);
+    }
+}
