@@ -11,7 +11,7 @@ WITH runs AS (
         AND start_time >= $since AND start_time < $until
         AND is_trial IS NOT TRUE
         AND ($team IS NULL OR team = $team)
-        AND NOT only_duplicates
+        AND span_count > 0 AND NOT only_duplicates
 ),
 parts AS (
     SELECT tenant, trace_id, 'model' AS part, duration_ns

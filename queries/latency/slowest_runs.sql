@@ -14,6 +14,6 @@ WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TI
     AND start_time >= $since AND start_time < $until
     AND is_trial IS NOT TRUE
     AND ($team IS NULL OR team = $team)
-    AND NOT only_duplicates
+    AND span_count > 0 AND NOT only_duplicates
 ORDER BY duration_ns DESC, trace_id
 LIMIT $most

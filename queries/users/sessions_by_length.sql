@@ -23,5 +23,5 @@ WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TI
     AND ($team IS NULL OR team = $team)
     AND conversation_id IS NOT NULL AND NOT only_duplicates
 GROUP BY tenant, conversation_id
-ORDER BY runs DESC, calls DESC, conversation_id
+ORDER BY runs DESC, calls DESC, conversation_id, tenant
 LIMIT $most

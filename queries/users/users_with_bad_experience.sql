@@ -69,5 +69,5 @@ SELECT
 FROM known
 GROUP BY of_tenant, user_id
 HAVING bad_runs > 0
-ORDER BY bad_runs DESC, bad_share DESC, user_id
+ORDER BY bad_runs DESC, bad_share DESC, user_id, of_tenant
 LIMIT $most

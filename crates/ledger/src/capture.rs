@@ -16,7 +16,11 @@ use crate::LedgerError;
 use tracewell_runs::sql::ids;
 
 /// What a rule may catch at once.
-const MOST: usize = 20_000;
+const MOST: usize = 200_000;
+/// Of that, so much is looked at first: whole cases are read for it. Then as much again and again, while too few of them
+/// are worth an example.
+const FIRST: usize = 200;
+const MOST_LOOKED_AT: usize = 20_000;
 
 /// Days before the rule's beginning in which a run that was judged later may lie.
 const JUDGED_LATER: &str = "366";
@@ -45,29 +49,75 @@ pub struct Catch {
     pub without_calls: Vec<String>,
     /// How many of the hits are trials, which are no traffic.
     pub trials: usize,
-    /// Whether the rule catches more than is looked at.
+    /// How many of the hits were looked at.
+    pub looked_at: usize,
+    /// How many were not: there were enough without them.
+    pub left: usize,
+    /// Whether the rule catches more than may be caught at once.
     pub cut: bool,
 }
 
 /// Asks a rule: SQL whose rows name `trace_id`, and if they like `span_id`, `day`, `reason`, `stratum` and `expected`.
 /// A run, or a span that is no model call, stands for the last call of the run, which has been told all before.
 ///
+/// Hits are looked at in an order that `seed` makes, strata in turn, until what was caught is `enough`.
+///
 /// # Errors
-/// When a query fails.
-pub async fn ask(source: &impl Ask, rule: &str) -> Result<Catch, LedgerError> {
+/// When a query fails, or `enough` does.
+pub async fn ask(
+    source: &impl Ask,
+    rule: &str,
+    seed: u64,
+    enough: impl Fn(&Catch) -> Result<bool, LedgerError>,
+) -> Result<Catch, LedgerError> {
     let query = format!("SELECT * FROM (\n{rule}\n) AS caught LIMIT {}", MOST + 1);
     let mut hits: Vec<Hit> = rows(source, &query).await?;
     let cut = hits.len() > MOST;
     hits.truncate(MOST);
     let mut catch = Catch { cut, ..Catch::default() };
-    if hits.is_empty() {
-        return Ok(catch);
+    let mut hits = in_turn(hits, seed).into_iter();
+    loop {
+        let some: Vec<Hit> = hits.by_ref().take(catch.looked_at.max(FIRST)).collect();
+        if some.is_empty() {
+            return Ok(catch);
+        }
+        catch.looked_at += some.len();
+        catch.left = hits.len();
+        look_at(source, some, &mut catch).await?;
+        if catch.looked_at >= MOST_LOOKED_AT || enough(&catch)? {
+            return Ok(catch);
+        }
     }
+}
+
+/// One hit of each stratum, another of each, and so on; those of a stratum in the order of a keyed hash of what they
+/// name, so that it is the same in whichever order they come.
+fn in_turn(hits: Vec<Hit>, seed: u64) -> Vec<Hit> {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut strata: BTreeMap<Option<String>, Vec<Hit>> = BTreeMap::new();
+    for hit in hits {
+        strata.entry(hit.stratum.clone()).or_default().push(hit);
+    }
+    let mut turns = Vec::new();
+    for mut stratum in strata.into_values() {
+        stratum.sort_by_cached_key(|hit| {
+            let named = [&hit.trace_id, &hit.span_id].map(|id| id.as_deref().unwrap_or_default());
+            (*blake3::keyed_hash(&key, named.concat().as_bytes()).as_bytes(), hit.reason.clone(), hit.expected.clone())
+        });
+        turns.extend(stratum.into_iter().enumerate());
+    }
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, hit)| hit).collect()
+}
+
+/// Adds what `hits` are to what was caught.
+async fn look_at(source: &impl Ask, mut hits: Vec<Hit>, catch: &mut Catch) -> Result<(), LedgerError> {
     let days = days(source, &hits).await?;
     let trials = trials(source, &days).await?;
     let before = hits.len();
     hits.retain(|hit| hit.trace_id.as_ref().is_none_or(|id| !trials.contains(id)));
-    catch.trials = before - hits.len();
+    catch.trials += before - hits.len();
 
     let runs: Vec<RunDay> = hits
         .iter()
@@ -89,7 +139,7 @@ pub async fn ask(source: &impl Ask, rule: &str) -> Result<Catch, LedgerError> {
             None => catch.without_texts.push(id),
         }
     }
-    Ok(catch)
+    Ok(())
 }
 
 /// On which days the runs began.
@@ -291,6 +341,22 @@ mod tests {
             kept.iter().map(|one| (one.id.as_deref(), one.text.as_deref())).collect();
         assert_eq!(told, [(Some("doc-11"), None), (None, Some("Ten days."))]);
         assert_eq!(example(&case("How long?", vec![of(Some("doc-11"), None), of(None, None)]), &hit()), None);
+    }
+
+    #[test]
+    fn strata_take_turns_and_the_order_of_the_hits_makes_no_difference() {
+        let hit = |stratum: &str, span: &str| Hit {
+            stratum: Some(stratum.to_owned()),
+            span_id: Some(span.to_owned()),
+            ..hit()
+        };
+        let hits = || vec![hit("many", "1"), hit("many", "2"), hit("many", "3"), hit("rare", "4")];
+        let spans = |hits: Vec<Hit>| hits.into_iter().filter_map(|hit| hit.span_id).collect::<Vec<_>>();
+        let first = spans(in_turn(hits(), 7));
+        assert_eq!(first[1], "4", "a rare one is not crowded out");
+        assert_eq!(spans(in_turn(hits().into_iter().rev().collect(), 7)), first);
+        let orders: HashSet<Vec<String>> = (0..20).map(|seed| spans(in_turn(hits(), seed))).collect();
+        assert!(orders.len() > 1, "another seed makes another order");
     }
 
     #[test]

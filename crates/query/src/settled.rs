@@ -158,7 +158,7 @@ impl Settled {
             by_day.entry(file.day).or_default().push(file);
         }
         for (day, files) in by_day {
-            // Facts that have all expired cannot be asked again: what was worked out from them stays.
+            // Facts that have all expired cannot be asked again: what was worked out stays until its own retention takes it.
             let gone = sources.is_empty(day) && !sources.fresh.contains(&day);
             let [file] = files.as_slice() else { continue };
             let Some(made_from) = file.mark().and_then(Facts::parse) else { continue };

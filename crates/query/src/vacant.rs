@@ -5,15 +5,18 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Result;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::datasource::source_as_provider;
-use datafusion::logical_expr::{EmptyRelation, LogicalPlan, TableScan};
+use datafusion::logical_expr::expr::{Exists, InSubquery, SetQuantifier};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, Projection, TableScan, lit};
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::propagate_empty_relation::PropagateEmptyRelation;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
+use crate::newest::is_subquery;
 use crate::provider::FactProvider;
 
 /// The rule that does so.
@@ -30,18 +33,70 @@ impl OptimizerRule for Vacant {
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let has_rows = match &plan {
-            LogicalPlan::TableScan(scan) => !is_vacant(scan),
-            // These the planner's own rule passes over.
-            LogicalPlan::Unnest(_) | LogicalPlan::Distinct(_) => !plan.inputs().into_iter().all(is_nothing),
-            _ => return PropagateEmptyRelation::new().rewrite(plan, config),
-        };
-        if has_rows {
-            return Ok(Transformed::no(plan));
-        }
-        let schema = Arc::clone(plan.schema());
-        Ok(Transformed::yes(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })))
+        answered(plan)?.transform_data(|plan| {
+            let has_rows = match &plan {
+                LogicalPlan::TableScan(scan) => !is_vacant(scan),
+                // These the planner's own rule passes over.
+                LogicalPlan::Unnest(_) | LogicalPlan::Distinct(_) => !plan.inputs().into_iter().all(is_nothing),
+                _ => return PropagateEmptyRelation::new().rewrite(named(plan)?, config),
+            };
+            if has_rows {
+                return Ok(Transformed::no(plan));
+            }
+            let schema = Arc::clone(plan.schema());
+            Ok(Transformed::yes(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })))
+        })
     }
+}
+
+/// Says what a subquery without rows says: other rules take it for one without columns.
+fn answered(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let mut asks = false;
+    plan.apply_expressions(|expression| {
+        asks |= expression.exists(|part| Ok(is_subquery(part)))?;
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if !asks {
+        return Ok(Transformed::no(plan));
+    }
+    let names = NamePreserver::new(&plan);
+    plan.map_expressions(|expression| {
+        let name = names.save(&expression);
+        let answered = expression.transform_up(|part| {
+            let known = match &part {
+                Expr::InSubquery(InSubquery { subquery, negated, .. }) | Expr::Exists(Exists { subquery, negated })
+                    if is_nothing(&subquery.subquery) =>
+                {
+                    lit(*negated)
+                }
+                Expr::SetComparison(compared) if is_nothing(&compared.subquery.subquery) => {
+                    lit(compared.quantifier == SetQuantifier::All)
+                }
+                Expr::ScalarSubquery(subquery) if is_nothing(&subquery.subquery) => {
+                    lit(ScalarValue::try_from(subquery.subquery.schema().field(0).data_type())?)
+                }
+                _ => return Ok(Transformed::no(part)),
+            };
+            Ok(Transformed::yes(known))
+        })?;
+        Ok(answered.update_data(|expression| name.restore(expression)))
+    })
+}
+
+/// Gives what is left of a union the names of its columns, which are those of its first part.
+fn named(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let LogicalPlan::Union(mut union) = plan else { return Ok(plan) };
+    if union.inputs.iter().any(|input| is_nothing(input)) {
+        for input in union.inputs.iter_mut().filter(|input| !is_nothing(input)) {
+            let pairs = || input.schema().iter().zip(union.schema.fields());
+            if pairs().any(|((_, own), wanted)| own.name() != wanted.name()) {
+                let columns = pairs().map(|(own, wanted)| Expr::from(own).alias(wanted.name())).collect();
+                let renamed = Projection::try_new(columns, Arc::clone(input))?;
+                *input = Arc::new(LogicalPlan::Projection(renamed));
+            }
+        }
+    }
+    Ok(LogicalPlan::Union(union))
 }
 
 fn is_vacant(scan: &TableScan) -> bool {
@@ -76,6 +131,13 @@ mod tests {
             ),
             ("SELECT id FROM rows UNION ALL SELECT DISTINCT id FROM nothing WHERE id > 1", 2),
             ("SELECT id FROM rows WHERE NOT EXISTS (SELECT 1 FROM nothing n WHERE n.id = rows.id)", 2),
+            ("SELECT id FROM rows WHERE id IN (SELECT id FROM nothing)", 0),
+            ("SELECT id FROM rows WHERE id NOT IN (SELECT id FROM nothing)", 2),
+            ("SELECT id FROM rows WHERE id = 1 OR id IN (SELECT id FROM nothing)", 1),
+            ("SELECT id FROM rows WHERE id > ALL (SELECT id FROM nothing)", 2),
+            ("SELECT (SELECT max(n.id) FROM nothing n WHERE n.id = r.id GROUP BY n.id) FROM rows r", 2),
+            ("SELECT id FROM nothing UNION ALL SELECT DISTINCT other FROM (SELECT id AS other FROM rows) AS t", 2),
+            ("SELECT id FROM nothing UNION ALL VALUES (1) UNION ALL SELECT id + 1 FROM rows", 3),
             ("SELECT r.id FROM rows r JOIN nothing n ON n.id = r.id", 0),
             ("SELECT id, count(*) FROM nothing GROUP BY id", 0),
         ] {

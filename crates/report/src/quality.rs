@@ -217,8 +217,12 @@ LIMIT {MOST_ERRORS}",
             request.run(example),
         ]
     });
+    let most = match answer.rows.len() {
+        MOST_ERRORS => format!(", the {MOST_ERRORS} most frequent kinds"),
+        _ => String::new(),
+    };
     Ok(Item::Table(Table {
-        caption: format!("Failed calls, the {MOST_ERRORS} most frequent kinds"),
+        caption: format!("Failed calls{most}"),
         heads: vec![head("error"), head("provider"), head("model"), number("calls"), head("a run of them")],
         rows: rows.collect(),
         queries: vec![answer.number],

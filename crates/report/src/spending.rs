@@ -46,7 +46,9 @@ impl Spending {
 
     /// All that was paid: of traffic and of trials.
     fn paid(&self) -> Option<Amount> {
-        [self.now, self.trials.now.cost_usd].into_iter().flatten().reduce(|sum, amount| sum + amount)
+        let paid = [self.now, self.trials.now.cost_usd].into_iter().flatten().reduce(|sum, amount| sum + amount);
+        // Without a call nothing was paid; of calls without a price it is not known.
+        paid.or((self.calls == 0 && self.trials.now.calls == 0).then_some(Amount::ZERO))
     }
 
     fn difference(&self) -> Option<Amount> {

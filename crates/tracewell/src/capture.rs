@@ -12,13 +12,14 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use tokio_util::sync::CancellationToken;
 use tracewell_ledger::capture::{self, Catch};
-use tracewell_ledger::{Ledger, LedgerError};
+use tracewell_ledger::{Ledger, LedgerError, datasets};
 use tracewell_query::Engine;
 use tracewell_query::named::{Catalogue, NamedQuery};
 use tracewell_regression::capture::{Caught, Chosen, Sampling, Why, choose};
-use tracewell_regression::dataset::{Dataset, Edit, Signed};
+use tracewell_regression::dataset::{At, Dataset, Edit, Pin, Signed};
 use tracewell_regression::near_duplicates::NearDuplicates;
 use tracewell_report::schedule::Moments;
+use tracewell_runs::Ask;
 
 use crate::config::{CaptureSchedule, CaptureSettings};
 
@@ -68,6 +69,14 @@ impl Choice {
             example.tags.clone_from(&self.tags);
         }
         choose(dataset, caught, &sampling).map_err(LedgerError::Refused)
+    }
+
+    /// What the rule catches, as far as it takes for a dataset that is as it is now.
+    pub(crate) async fn catch(&self, source: &impl Ask, dataset: &str, rule: &str) -> Result<Catch, LedgerError> {
+        let pin = Pin { dataset: dataset.to_owned(), at: At::Latest };
+        let dataset = datasets::at(source, &pin).await?;
+        let enough = |catch: &Catch| Ok(self.choose(&dataset, catch)?.examples.len() >= self.limit);
+        capture::ask(source, rule, self.seed, enough).await
     }
 }
 
@@ -160,7 +169,8 @@ async fn take(
         split: schedule.split.clone(),
         tags: schedule.tags.clone(),
     };
-    let catch = capture::ask(&ledger.source, &rule(catalogue, &schedule.rule, &values)?).await?;
+    let rule = rule(catalogue, &schedule.rule, &values)?;
+    let catch = choice.catch(&ledger.source, &schedule.dataset, &rule).await?;
     let mut misfits = 0;
     let changed = ledger
         .change_once(&schedule.dataset, &signed, |dataset| {
@@ -173,7 +183,7 @@ async fn take(
         None => format!("what was due at {due_at} was taken before"),
         Some(changed) => {
             let unfit = if misfits == 0 { String::new() } else { format!("; {misfits} are not as its schema wants") };
-            let (count, of) = (changed.rows.len(), catch.caught.len());
+            let (count, of) = (changed.rows.len(), catch.caught.len() + catch.left);
             format!(
                 "{count} of {of} that were caught are new examples: `{}@v{}`{unfit}",
                 schedule.dataset, changed.version

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::common::{Result, exec_err, plan_err, resources_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 /// Letters that one value may be filled up to.
 const MOST_WIDTH: usize = 10_000;
+
+/// Bytes that one batch of texts may have.
+const MOST: usize = 256 << 20;
 
 /// Words that are no names without quotes.
 const RESERVED: [&str; 44] = [
@@ -46,7 +49,7 @@ impl ScalarUDFImpl for Format {
             |value: &ColumnarValue| -> Result<ArrayRef> { Ok(cast(&value.to_array(rows)?, &DataType::Utf8View)?) };
         let columns = arguments.args.iter().map(texts).collect::<Result<Vec<_>>>()?;
         let Some((patterns, values)) = columns.split_first() else { return plan_err!("format takes a pattern") };
-        let mut written = StringViewBuilder::new();
+        let (mut written, mut left) = (StringViewBuilder::new(), MOST);
         for row in 0..rows {
             let given = |values: &ArrayRef| values.is_valid(row);
             if !given(patterns) {
@@ -55,14 +58,16 @@ impl ScalarUDFImpl for Format {
             }
             let values: Vec<Option<&str>> =
                 values.iter().map(|values| given(values).then(|| values.as_string_view().value(row))).collect();
-            written.append_value(filled(patterns.as_string_view().value(row), &values)?);
+            let text = filled(patterns.as_string_view().value(row), &values, left)?;
+            left = left.saturating_sub(text.len());
+            written.append_value(text);
         }
         Ok(ColumnarValue::Array(Arc::new(written.finish())))
     }
 }
 
-/// The pattern with the values in their places: `%[position$][-][width]` and `s`, `I` or `L`.
-fn filled(pattern: &str, values: &[Option<&str>]) -> Result<String> {
+/// The pattern with the values in their places: `%[position$][-][width]` and `s`, `I` or `L`; of `most` bytes.
+fn filled(pattern: &str, values: &[Option<&str>], most: usize) -> Result<String> {
     let (mut filled, mut rest, mut last) = (String::new(), pattern, 0);
     while let Some((before, place)) = rest.split_once('%') {
         filled.push_str(before);
@@ -97,6 +102,9 @@ fn filled(pattern: &str, values: &[Option<&str>]) -> Result<String> {
             return exec_err!("format: a width is {MOST_WIDTH} at most");
         }
         let blanks = width.saturating_sub(text.chars().count());
+        if filled.len() + blanks + text.len() + rest.len() > most {
+            return resources_err!("format would make more than {MOST} bytes at once; ask for less, or for fewer rows");
+        }
         let (before, behind) = if to_the_left { (0, blanks) } else { (blanks, 0) };
         filled.extend(std::iter::repeat_n(' ', before));
         filled.push_str(&text);
@@ -137,7 +145,7 @@ mod tests {
     #[test]
     fn values_stand_in_their_places_with_their_quotes() {
         let filled =
-            |pattern: &str, values: &[Option<&str>]| filled(pattern, values).map_err(|error| error.to_string());
+            |pattern: &str, values: &[Option<&str>]| filled(pattern, values, 64).map_err(|error| error.to_string());
         let abc = [Some("a"), Some("b"), Some("c"), Some("Ab")];
         assert_eq!(filled("%s|%5s|%-5s|%%|%2$s|%4$I", &abc).as_deref(), Ok("a|    b|c    |%|b|\"Ab\""));
         assert_eq!(filled("%I %I", &[Some("a_1"), Some("select")]).as_deref(), Ok("a_1 \"select\""));
@@ -150,6 +158,7 @@ mod tests {
             ("%", "s, I or L"),
             ("%0$s", "no value 0"),
             ("%99999s", "10000 at most"),
+            ("%1$30s%1$40s", "at once"),
         ] {
             assert!(filled(pattern, &[Some("a")]).unwrap_err().contains(told), "{pattern}");
         }

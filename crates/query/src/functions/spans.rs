@@ -166,7 +166,7 @@ fn made(values: &[ArrayRef], rows: usize) -> Result<IntervalMonthDayNanoArray> {
         if !micros.is_finite() {
             return exec_err!("interval out of range");
         }
-        let nanos = (hours * 60 + minutes) * 60 * SECOND_NANOS + micros as i128 * 1_000;
+        let nanos = ((hours * 60 + minutes) * 60 * SECOND_NANOS).saturating_add(nanos(micros));
         interval(years * 12 + months, weeks * 7 + days, nanos).map(Some)
     };
     (0..rows).map(of_row).collect()
@@ -187,7 +187,11 @@ fn scaled(span: IntervalMonthDayNano, number: f64, divided: bool) -> Result<Inte
     if ![months, days, micros].iter().all(|part| part.is_finite()) {
         return exec_err!("interval out of range");
     }
-    interval(months.trunc() as i128, days as i128, micros as i128 * 1_000)
+    interval(months.trunc() as i128, days as i128, nanos(micros))
+}
+
+fn nanos(micros: f64) -> i128 {
+    (micros as i128).saturating_mul(1_000)
 }
 
 fn justified(span: IntervalMonthDayNano, work: Work) -> Result<IntervalMonthDayNano> {
@@ -257,6 +261,7 @@ mod tests {
         assert!(scaled(span(0, 1, 0), 0.0, true).unwrap_err().to_string().contains("division by zero"));
         assert!(scaled(span(1, 0, 0), 1e12, false).unwrap_err().to_string().contains("out of range"));
         assert!(scaled(span(1, 0, 0), f64::NAN, false).is_err());
+        assert!(scaled(span(0, 0, HOUR), 1e290, false).is_err());
     }
 
     #[test]

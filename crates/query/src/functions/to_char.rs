@@ -44,6 +44,10 @@ impl ScalarUDFImpl for ToChar {
         NAME
     }
 
+    fn aliases(&self) -> &[String] {
+        self.inner.aliases()
+    }
+
     fn signature(&self) -> &Signature {
         &self.signature
     }
@@ -90,7 +94,7 @@ impl ScalarUDFImpl for ToChar {
                         Some((same, pattern)) if same == text => pattern,
                         _ => Pattern::read(text),
                     };
-                    let shown = times.shown(row).map(|shown| pattern.write(&shown)).transpose();
+                    let shown = times.shown(row, text).map(|shown| pattern.write(&shown)).transpose();
                     known = Some((text, pattern));
                     shown.map_err(DataFusionError::Execution)?
                 }
@@ -151,8 +155,8 @@ impl Times {
         })
     }
 
-    /// `None` where it is NULL, or beyond the calendar.
-    fn shown(&self, row: usize) -> Option<Shown> {
+    /// What `pattern` may ask of a value; `None` where it is NULL, or beyond the calendar.
+    fn shown(&self, row: usize, pattern: &str) -> Option<Shown> {
         match self {
             Self::Moments(values, unit, zone, named) => {
                 let value = values.is_valid(row).then(|| values.value(row))?;
@@ -160,6 +164,7 @@ impl Times {
                 let offset = zone.map(|zone| zone.offset_from_utc_datetime(&utc).fix().local_minus_utc());
                 let local = utc.checked_add_signed(TimeDelta::seconds(offset.unwrap_or(0).into()))?;
                 let nanos = value.rem_euclid(of_second(*unit)) * (1_000_000_000 / of_second(*unit));
+                let named = named.filter(|_| pattern.contains(['T', 't']));
                 Some(Shown::at(local, nanos, offset, named.and_then(|zone| clocks(zone, utc))))
             }
             Self::Lengths(values, unit) => {

@@ -128,7 +128,11 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
 fn keep_json(function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else { return };
     for argument in list.args.iter_mut().filter_map(value) {
-        if let Expr::Cast { data_type: DataType::JSON | DataType::JSONB, .. } = argument {
+        let mut inner = &*argument;
+        while let Expr::Nested(within) = inner {
+            inner = within;
+        }
+        if let Expr::Cast { data_type: DataType::JSON | DataType::JSONB, .. } = inner {
             *argument = Expr::Function(call("tracewell_json", [argument.clone()]));
         }
     }
@@ -198,10 +202,8 @@ fn regexp(function: &mut Function, replaces: bool) {
 fn of_any_letter(pattern: &mut Expr) {
     let Expr::Value(known) = pattern else { return };
     match &mut known.value {
-        Value::SingleQuotedString(regexp) | Value::EscapedStringLiteral(regexp) => {
-            if !regexp.starts_with(ANY_LETTER) {
-                regexp.insert_str(0, ANY_LETTER);
-            }
+        Value::SingleQuotedString(regexp) | Value::EscapedStringLiteral(regexp) if !regexp.starts_with(ANY_LETTER) => {
+            regexp.insert_str(0, ANY_LETTER);
         }
         Value::Placeholder(_) => {
             let (left, right) = (Box::new(text(ANY_LETTER.to_owned())), Box::new(pattern.clone()));

@@ -86,7 +86,7 @@ impl List {
         let rows = self.asked.open().await?.sql(sql).await?;
         let why = match self.asked.config()?.alerts.rules.len() {
             0 => NO_RULES.to_owned(),
-            rules => format!("none of the {} ever fired", counted(rules as u64, "rule", "rules")),
+            rules => format!("no alert of {} ever fired or was silenced", counted(rules as u64, "rule", "rules")),
         };
         output::print_or_say(Format::or_usual(self.format), &rows, &why)
     }

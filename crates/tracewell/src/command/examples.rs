@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tracewell_blocks::counted;
-use tracewell_ledger::capture::{self, Catch};
+use tracewell_blocks::{count, counted};
+use tracewell_ledger::capture::Catch;
 use tracewell_ledger::datasets;
 use tracewell_regression::capture::{Chosen, Why};
 use tracewell_regression::dataset::{At, Pin};
@@ -127,7 +127,7 @@ impl Capture {
         };
         if self.dry_run {
             let source = self.asked.open().await?;
-            let catch = capture::ask(&source, &rule).await?;
+            let catch = choice.catch(&source, &self.dataset, &rule).await?;
             tell(&catch);
             let chosen = choice.choose(&datasets::at(&source, &pin).await?, &catch)?;
             self.show(&chosen)?;
@@ -136,7 +136,7 @@ impl Capture {
             return Ok(());
         }
         let ledger = self.asked.ledger().await?;
-        let catch = capture::ask(&ledger.source, &rule).await?;
+        let catch = choice.catch(&ledger.source, &self.dataset, &rule).await?;
         tell(&catch);
         let mut chosen = Chosen::default();
         let changed = ledger
@@ -204,7 +204,11 @@ impl Capture {
 /// What was caught and is no example, and why.
 fn tell(catch: &Catch) {
     if catch.cut {
-        eprintln!("the rule catches more calls than are looked at at once; narrow it with --since");
+        eprintln!("the rule catches more calls than may be caught at once; narrow it with --since");
+    }
+    if catch.left > 0 {
+        let (looked, all) = (count(catch.looked_at as i64), count((catch.looked_at + catch.left) as i64));
+        eprintln!("{looked} of {all} that the rule catches were looked at, which --seed chose");
     }
     for (count, words) in [
         (catch.without_texts.len(), "have no texts: they were not sent, or have expired"),

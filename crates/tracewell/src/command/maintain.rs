@@ -256,15 +256,19 @@ pub(super) fn start(
 
 /// How long the rows of each table stay.
 pub(super) fn retention(settings: &MaintenanceSettings) -> Retention {
+    let never = TimeSpan::seconds(0);
+    // What was worked out leaves with what leaves first; a date whose other facts stay is worked out again.
+    let facts = [settings.keep_spans, settings.keep_logs].into_iter().filter(|keep| *keep != never);
+    let derived = facts.min_by_key(|keep| keep.get()).unwrap_or(never);
     let tables = [
         (&SPANS, settings.keep_spans),
         (&LOGS, settings.keep_logs),
         (&CONTENTS, settings.keep_contents),
         (&SCORES, settings.keep_scores),
-        (&CALLS, settings.keep_spans),
-        (&TRACES, settings.keep_spans),
+        (&CALLS, derived),
+        (&TRACES, derived),
     ];
-    let limited = tables.into_iter().filter(|(_, keep)| *keep != TimeSpan::seconds(0));
+    let limited = tables.into_iter().filter(|(_, keep)| *keep != never);
     limited.map(|(table, keep)| (table.name, keep.get())).collect()
 }
 

@@ -10,13 +10,18 @@ use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, exec_err, internal_err, plan_err};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use datafusion_functions_json::json_field_metadata;
 
 pub(super) fn functions() -> [ScalarUDF; 7] {
     [Work::Value, Work::Object, Work::Array, Work::Pair, Work::Items, Work::Pairs, Work::Json].map(|work| {
-        let signature = Signature::variadic_any(Volatility::Immutable);
+        let signature = match work {
+            Work::Object | Work::Array => {
+                Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::VariadicAny], Volatility::Immutable)
+            }
+            _ => Signature::variadic_any(Volatility::Immutable),
+        };
         ScalarUDF::from(Build { work, signature }).with_aliases(work.aliases().iter().copied())
     })
 }

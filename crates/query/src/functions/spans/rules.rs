@@ -2,7 +2,8 @@
 //!
 //! DataFusion knows no interval times a number. It compares intervals by their months, then days, then hours, so that
 //! 36 hours are less than a day; adds to a day no hours; and takes a time without a zone for one of UTC where it is
-//! subtracted from one with a zone. A number that becomes an integer is cut off, where PostgreSQL rounds it.
+//! subtracted from one with a zone. A number that becomes an integer is cut off, where PostgreSQL rounds it; halves of
+//! binary numbers go away from zero here, and to the even number there.
 
 use std::sync::Arc;
 
