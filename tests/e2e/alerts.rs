@@ -14,7 +14,7 @@ mod measures;
 fn tracewell(data: &Path, config: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command.args(arguments).args(["--data", data.to_str().unwrap(), "--config", config.to_str().unwrap()]);
-    command.output().unwrap()
+    command.env("TRACEWELL_AUTHOR", "ann").output().unwrap()
 }
 
 fn text(output: Output) {

@@ -83,17 +83,17 @@ fn answered(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     })
 }
 
-/// Gives what is left of a union the names of its columns, which are those of its first part.
+/// Gives what is left of a union the names of its columns: they have none of a table, and are those of its first part.
 fn named(plan: LogicalPlan) -> Result<LogicalPlan> {
     let LogicalPlan::Union(mut union) = plan else { return Ok(plan) };
     if union.inputs.iter().any(|input| is_nothing(input)) {
         for input in union.inputs.iter_mut().filter(|input| !is_nothing(input)) {
-            let pairs = || input.schema().iter().zip(union.schema.fields());
-            if pairs().any(|((_, own), wanted)| own.name() != wanted.name()) {
-                let columns = pairs().map(|(own, wanted)| Expr::from(own).alias(wanted.name())).collect();
-                let renamed = Projection::try_new(columns, Arc::clone(input))?;
-                *input = Arc::new(LogicalPlan::Projection(renamed));
-            }
+            let columns = input
+                .schema()
+                .iter()
+                .zip(union.schema.iter())
+                .map(|(own, (table, wanted))| Expr::from(own).alias_qualified(table.cloned(), wanted.name()));
+            *input = Arc::new(LogicalPlan::Projection(Projection::try_new(columns.collect(), Arc::clone(input))?));
         }
     }
     Ok(LogicalPlan::Union(union))
