@@ -326,7 +326,7 @@ async fn a_gate_decides_on_the_runs_of_a_harness_of_ones_own() {
     let path = file.to_str().unwrap();
     not_asked(&["gate", path, "--formt", "md"], "--formt");
     std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("refunds@v1", "refund@v1")).unwrap();
-    not_asked(&["gate", path], "there is no `refund@v1`");
+    not_asked(&["gate", path], "there is no dataset `refund`; there is `refunds`");
     std::fs::write(&file, "modell = 1\n").unwrap();
     not_asked(&["gate", path], "is no gate");
     assert_eq!(tracewell(&data, &["gate", "--help"]).status.code(), Some(0));
