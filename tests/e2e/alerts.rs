@@ -127,7 +127,7 @@ async fn an_alert_fires_once_is_silenced_and_is_resolved() {
     let silenced = tracewell(&data, &config, &["alerts", "silence", "failures", "--for", "1h"]);
     assert!(silenced.status.success(), "{}", String::from_utf8_lossy(&silenced.stderr));
     let unknown = tracewell(&data, &config, &["alerts", "silence", "failure", "--for", "1h"]);
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("there are: failures"));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("there is `failures`"));
     settings(0.9);
     let server = start().await;
     crate::reports::until("it is not resolved", || events() == ["firing", "silenced", "resolved"]);

@@ -36,7 +36,6 @@ use crate::running::{Clock, Places, Rows, Running, Sent, stopping};
 use crate::session::{Dialect, Session, Settings};
 use crate::source::Source;
 use crate::texts::{FewerTexts, Planner};
-use crate::vacant::Vacant;
 use crate::view::{ReadView, TableView};
 use crate::yielding::YIELDING;
 use crate::{ahead, described, exact, functions, length, memory, newest, stop, views, warm, zone};
@@ -343,11 +342,9 @@ fn common() -> Result<SessionState, DataFusionError> {
     for rule in [YIELDING, IN_PIECES, COMPACTING] {
         rules.push(Arc::new(rule));
     }
-    let mut optimizer = FewerTexts::among_others();
-    optimizer.insert(0, Arc::new(Vacant));
     let state = SessionStateBuilder::new()
         .with_default_features()
-        .with_optimizer_rules(optimizer)
+        .with_optimizer_rules(FewerTexts::among_others())
         .with_query_planner(Arc::new(Planner))
         .with_physical_optimizer_rules(rules)
         .build();

@@ -48,7 +48,6 @@ mod stop;
 mod texts;
 mod through;
 mod unasked;
-mod vacant;
 mod view;
 mod views;
 mod warm;

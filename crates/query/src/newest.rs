@@ -323,6 +323,6 @@ fn of(scan: &TableScan, column: &str) -> Expr {
     Expr::Column(Column::new(Some(scan.table_name.clone()), column))
 }
 
-pub(crate) fn is_subquery(expression: &Expr) -> bool {
+fn is_subquery(expression: &Expr) -> bool {
     matches!(expression, Expr::InSubquery(_) | Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_))
 }

@@ -40,11 +40,6 @@ impl FactProvider {
         Self { view: self.view.of(days), ..self.clone() }
     }
 
-    /// Whether it has no rows.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.view.is_empty()
-    }
-
     /// A plan of the rows that may satisfy what `request` asks for.
     pub(crate) async fn plan(&self, request: &ScanRequest) -> Result<Arc<dyn ExecutionPlan>> {
         let (projection, partitions) = (request.projection.as_ref(), request.partitions);
