@@ -8,7 +8,7 @@ use tracewell_model::time::Day;
 use tracewell_regression::capture::Caught;
 use tracewell_regression::example::{Document, Message, Source};
 use tracewell_regression::{Answer, Example, sent};
-use tracewell_runs::cases::{Case, RunDay, Texts, cases};
+use tracewell_runs::cases::{self, Case, RunDay};
 use tracewell_runs::record::{self, ModelCall};
 use tracewell_runs::{Ask, rows};
 
@@ -17,9 +17,7 @@ use tracewell_runs::sql::ids;
 
 /// What a rule may catch at once.
 const MOST: usize = 200_000;
-/// Of that, so much is looked at first: whole cases are read for it. Then as much again and again, while too few of them
-/// are worth an example.
-const FIRST: usize = 200;
+/// Of that, so much is looked at: whole cases are read for it.
 const MOST_LOOKED_AT: usize = 20_000;
 
 /// Days before the rule's beginning in which a run that was judged later may lie.
@@ -60,7 +58,8 @@ pub struct Catch {
 /// Asks a rule: SQL whose rows name `trace_id`, and if they like `span_id`, `day`, `reason`, `stratum` and `expected`.
 /// A run, or a span that is no model call, stands for the last call of the run, which has been told all before.
 ///
-/// Hits are looked at in an order that `seed` makes, strata in turn, until what was caught is `enough`.
+/// Hits are looked at in an order that `seed` makes, strata in turn: as many as examples are `wanted`, and then as many
+/// again and again, until what was caught is `enough`.
 ///
 /// # Errors
 /// When a query fails, or `enough` does.
@@ -68,6 +67,7 @@ pub async fn ask(
     source: &impl Ask,
     rule: &str,
     seed: u64,
+    wanted: usize,
     enough: impl Fn(&Catch) -> Result<bool, LedgerError>,
 ) -> Result<Catch, LedgerError> {
     let query = format!("SELECT * FROM (\n{rule}\n) AS caught LIMIT {}", MOST + 1);
@@ -77,14 +77,11 @@ pub async fn ask(
     let mut catch = Catch { cut, ..Catch::default() };
     let mut hits = in_turn(hits, seed).into_iter();
     loop {
-        let some: Vec<Hit> = hits.by_ref().take(catch.looked_at.max(FIRST)).collect();
-        if some.is_empty() {
-            return Ok(catch);
-        }
+        let some: Vec<Hit> = hits.by_ref().take(catch.looked_at.max(wanted)).collect();
         catch.looked_at += some.len();
         catch.left = hits.len();
         look_at(source, some, &mut catch).await?;
-        if catch.looked_at >= MOST_LOOKED_AT || enough(&catch)? {
+        if catch.left == 0 || catch.looked_at >= MOST_LOOKED_AT || enough(&catch)? {
             return Ok(catch);
         }
     }
@@ -112,31 +109,37 @@ fn in_turn(hits: Vec<Hit>, seed: u64) -> Vec<Hit> {
 }
 
 /// Adds what `hits` are to what was caught.
-async fn look_at(source: &impl Ask, mut hits: Vec<Hit>, catch: &mut Catch) -> Result<(), LedgerError> {
+async fn look_at(source: &impl Ask, hits: Vec<Hit>, catch: &mut Catch) -> Result<(), LedgerError> {
     let days = days(source, &hits).await?;
-    let trials = trials(source, &days).await?;
-    let before = hits.len();
-    hits.retain(|hit| hit.trace_id.as_ref().is_none_or(|id| !trials.contains(id)));
-    catch.trials += before - hits.len();
-
     let runs: Vec<RunDay> = hits
         .iter()
         .filter_map(|hit| hit.trace_id.as_ref())
         .filter_map(|id| Some(RunDay { trace_id: id.clone(), day: *days.get(id)? }))
         .collect();
     let mut by_run: HashMap<String, Vec<Case>> = HashMap::new();
-    for case in cases(source, &runs, Texts::All).await? {
+    for case in cases::calls(source, &runs).await? {
         by_run.entry(case.trace_id.clone()).or_default().push(case);
     }
+    let mut meant = BTreeMap::new();
+    let mut named = Vec::new();
     for hit in hits {
         let id = hit.trace_id.clone().unwrap_or_default();
-        let Some(case) = by_run.get(&id).and_then(|calls| called(calls, hit.span_id.as_deref())) else {
-            catch.without_calls.push(id);
-            continue;
-        };
-        match example(case, &hit) {
+        match by_run.get(&id).and_then(|calls| called(calls, hit.span_id.as_deref())) {
+            None => catch.without_calls.push(id),
+            Some(case) if case.is_trial => catch.trials += 1,
+            Some(case) => {
+                let name = (id, case.call.span_id.clone());
+                meant.entry(name.clone()).or_insert_with(|| case.clone());
+                named.push((name, hit));
+            }
+        }
+    }
+    let told = cases::tell(source, meant.into_values().collect()).await?.into_iter();
+    let told: HashMap<_, Case> = told.map(|case| ((case.trace_id.clone(), case.call.span_id.clone()), case)).collect();
+    for (name, hit) in named {
+        match told.get(&name).and_then(|case| example(case, &hit)) {
             Some(caught) => catch.caught.push(caught),
-            None => catch.without_texts.push(id),
+            None => catch.without_texts.push(name.0),
         }
     }
     Ok(())
@@ -164,29 +167,6 @@ async fn days(source: &impl Ask, hits: &[Hit]) -> Result<HashMap<String, i32>, L
     }
     days.extend(found.into_iter().map(|row| (row.trace_id, row.day)));
     Ok(days)
-}
-
-/// Which of the runs are trials.
-async fn trials(source: &impl Ask, days: &HashMap<String, i32>) -> Result<HashSet<String>, LedgerError> {
-    #[derive(Deserialize)]
-    struct Row {
-        trace_id: String,
-    }
-    let mut runs: Vec<(&String, &i32)> = days.iter().collect();
-    runs.sort_by_key(|(_, day)| **day);
-    let mut found = HashSet::new();
-    for some in runs.chunks(2_000) {
-        let (Some((_, first)), Some((_, last))) = (some.first(), some.last()) else { continue };
-        let query = format!(
-            "SELECT DISTINCT trace_id FROM spans WHERE date BETWEEN DATE '{}' AND DATE '{}' AND trace_id IN ({})
-                AND attributes['tracewell.example.id'] IS NOT NULL",
-            Day(**first),
-            Day(**last + 1),
-            ids(some.iter().map(|(id, _)| id.as_str()))
-        );
-        found.extend(rows::<Row>(source, &query).await?.into_iter().map(|row| row.trace_id));
-    }
-    Ok(found)
 }
 
 /// The call that a span is, or is told by, or else the last of the run.

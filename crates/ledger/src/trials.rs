@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tracewell_model::time::Day;
 use tracewell_pricing::Amount;
 use tracewell_regression::Answer;
-use tracewell_runs::cases::{Case, RunDay, Texts, cases};
+use tracewell_runs::cases::{self, Case, RunDay};
 use tracewell_runs::{Ask, rows};
 
 use crate::LedgerError;
@@ -231,7 +231,7 @@ pub async fn results(source: &impl Ask, trials: Vec<Place>) -> std::result::Resu
     runs.dedup();
     let shared = runs.len() < trials.len();
     let (calls, scores, texts, parents) = futures::try_join!(
-        async { Ok::<_, LedgerError>(cases(source, &runs, Texts::Outputs).await?) },
+        async { Ok::<_, LedgerError>(cases::answers(source, &runs).await?) },
         scores(source, &runs),
         outputs(source, &trials),
         async { if shared { parents(source, &runs).await } else { Ok(Parents::new()) } },

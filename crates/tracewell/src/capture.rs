@@ -76,7 +76,7 @@ impl Choice {
         let pin = Pin { dataset: dataset.to_owned(), at: At::Latest };
         let dataset = datasets::at(source, &pin).await?;
         let enough = |catch: &Catch| Ok(self.choose(&dataset, catch)?.examples.len() >= self.limit);
-        capture::ask(source, rule, self.seed, enough).await
+        capture::ask(source, rule, self.seed, self.limit.max(1), enough).await
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::amount::Amount;
 use crate::catalogue::Source;
 use crate::names;
 use crate::pricer::tariff::{Charge, Tariff};
@@ -123,11 +124,12 @@ pub struct Plan {
 pub struct Quote {
     /// The amounts.
     pub charge: Charge,
-    step: usize,
+    /// The number of the step.
+    pub step: usize,
 }
 
 /// How the counts of a call were read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CountReading {
     /// Kinds in use that have no rate of their own and were charged as what they are part of.
     pub at_parents_rate: Kinds,
@@ -163,6 +165,13 @@ impl Plan {
     pub fn price(&self, at: UnixNanos, usage: &Usage) -> Result<Quote, Unpriced> {
         let step = self.steps.iter().position(|step| step.period.covers(at)).ok_or(self.otherwise)?;
         Ok(Quote { charge: self.steps[step].tariff.charge(usage)?, step })
+    }
+
+    /// The total of the [`price`](Self::price) alone, which takes less, and where it comes from.
+    #[inline]
+    pub fn total(&self, at: UnixNanos, usage: &Usage) -> Result<(Amount, &Provenance), Unpriced> {
+        let step = self.steps.iter().find(|step| step.period.covers(at)).ok_or(self.otherwise)?;
+        Ok((step.tariff.total(usage)?, &step.provenance))
     }
 
     /// Where a quote of this plan comes from.

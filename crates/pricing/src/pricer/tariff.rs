@@ -96,20 +96,21 @@ impl Tariff {
     #[inline]
     pub(crate) fn charge(&self, usage: &Usage) -> Result<Charge, Unpriced> {
         let tier = self.tier(count(usage.input_tokens));
-        tier.check_presence(usage)?;
-        let counts = tier.counts(usage)?;
-        if let Some(unit) = tier.only_fee {
-            return Err(Unpriced::UncountedPart(unit));
-        }
+        let counts = tier.charged(usage)?;
         let mut charge = Charge { context_over: tier.over, ..Charge::default() };
-        let mut total = 0;
         for ((part, each), count) in charge.parts.iter_mut().zip(&tier.each).zip(counts) {
-            let amount = each * i128::from(count);
-            *part = Amount::from_units(amount);
-            total += amount;
+            *part = Amount::from_units(each * i128::from(count));
         }
-        charge.total = Amount::from_units(total);
+        charge.total = charge.parts.into_iter().sum();
         Ok(charge)
+    }
+
+    /// The total of its [`charge`](Self::charge).
+    #[inline]
+    pub(crate) fn total(&self, usage: &Usage) -> Result<Amount, Unpriced> {
+        let tier = self.tier(count(usage.input_tokens));
+        let counts = tier.charged(usage)?;
+        Ok(Amount::from_units(tier.each.iter().zip(counts).map(|(each, count)| each * i128::from(count)).sum()))
     }
 
     /// Kinds in use that were charged at their parent's rate.
@@ -206,6 +207,14 @@ impl Tier {
             own,
             missing,
         }
+    }
+
+    /// How many of each kind are charged as such, where that is known.
+    #[inline]
+    fn charged(&self, usage: &Usage) -> Result<[i64; KINDS], Unpriced> {
+        self.check_presence(usage)?;
+        let counts = self.counts(usage)?;
+        self.only_fee.map_or(Ok(counts), |unit| Err(Unpriced::UncountedPart(unit)))
     }
 
     /// Refuses where the price hangs on a count that was not reported.

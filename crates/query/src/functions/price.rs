@@ -4,19 +4,20 @@
 //! `call` is a struct with members named as columns of `llm_calls`: those of [`TEXTS`] and [`COUNTS`], of which any may
 //! be left out, and `start_unix_nano`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Builder, Int64Array, Int64Builder, StringViewArray, StringViewBuilder,
-    StructArray,
+    StructArray, UInt32Array,
 };
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Int64Type};
 use datafusion::common::utils::take_function_args;
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
-use tracewell_pricing::pricer::NamedBy;
-use tracewell_pricing::{Amount, Kind, Plan, Pricer, Provenance, Quote, Route, UnixNanos, Usage};
+use tracewell_pricing::pricer::{CountReading, NamedBy};
+use tracewell_pricing::{Amount, Kind, Plan, Pricer, Provenance, Quote, Route, UnixNanos, Unpriced, Usage};
 
 use crate::prices::Prices;
 
@@ -131,7 +132,7 @@ impl ScalarUDFImpl for Price {
         Ok(ColumnarValue::Array(match self.answer {
             Answer::Cost => costs(&calls, pricer)?,
             Answer::Parts => parts(&calls, pricer)?,
-            Answer::Price => origins(&calls, &self.prices),
+            Answer::Price => origins(&calls, &self.prices)?,
         }))
     }
 }
@@ -162,87 +163,111 @@ pub(super) fn costs_of(calls: &StructArray, prices: &Prices) -> Result<ArrayRef>
 /// In US dollars; NULL in other currencies, which nothing here converts.
 fn costs(calls: &Calls, pricer: &Pricer) -> Result<ArrayRef> {
     let mut costs = Decimal128Builder::with_capacity(calls.rows).with_data_type(amount_type());
-    each(calls, pricer, |priced| {
-        let dollars = priced.ok().filter(|priced| priced.provenance().currency == DOLLAR);
-        costs.append_option(dollars.map(|priced| priced.quote.charge.total.units()));
+    each(calls, pricer, |call| {
+        let total = call.at.and_then(|at| call.plan.total(at, &call.usage).ok());
+        let dollars = total.filter(|(_, from)| from.currency == DOLLAR);
+        costs.append_option(dollars.map(|(total, _)| total.units()));
     });
     Ok(Arc::new(costs.finish()))
 }
 
 fn parts(calls: &Calls, pricer: &Pricer) -> Result<ArrayRef> {
     let mut columns = Kind::ALL.map(|_| amounts());
-    each(calls, pricer, |priced| {
+    each(calls, pricer, |call| {
+        let quote = call.quote().ok();
         for (column, kind) in columns.iter_mut().zip(Kind::ALL) {
-            let priced = priced.as_ref().ok();
-            column.append_option(priced.map(|priced| priced.quote.charge.part(kind).units()));
+            column.append_option(quote.map(|quote| quote.charge.part(kind).units()));
         }
     });
     let columns = columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef);
     Ok(Arc::new(StructArray::new(part_fields(), columns.collect(), None)))
 }
 
-fn origins(calls: &Calls, prices: &Prices) -> ArrayRef {
-    let mut said = SAID.map(|_| StringViewBuilder::new().with_deduplicate_strings());
-    let mut over = Int64Builder::new();
-    let version = || Some(prices.version().to_owned());
-    each(calls, prices.pricer(), |priced| {
-        let mut texts = match &priced {
-            Ok(priced) => priced.said(),
-            Err(reason) => {
-                let mut texts = [const { None }; SAID.len()];
-                texts[SAID.len() - 1] = Some(reason.clone());
-                texts
-            }
+/// Calls are many and origins few: each is told once.
+fn origins(calls: &Calls, prices: &Prices) -> Result<ArrayRef> {
+    let mut said = SAID.map(|_| StringViewBuilder::new());
+    let mut numbers = HashMap::new();
+    let mut last = None;
+    let mut number_of = Vec::with_capacity(calls.rows);
+    let mut over = Int64Builder::with_capacity(calls.rows);
+    each(calls, prices.pricer(), |call| {
+        let quote = call.quote();
+        over.append_option(quote.ok().map(|quote| quote.charge.context_over));
+        let counts = quote.map(|quote| (quote.step, call.plan.reading(&quote, &call.usage)));
+        let sort = (*call.key, counts);
+        let number = match last {
+            // Neighbours are mostly of one sort.
+            Some((number, like)) if like == sort => number,
+            _ => *numbers.entry(sort).or_insert_with_key(|(_, counts)| {
+                let mut texts = match (quote, counts) {
+                    (Ok(quote), Ok((_, counts))) => origin(call.plan.provenance(&quote), *counts),
+                    (Err(reason), _) | (_, Err(reason)) => without_price(reason),
+                };
+                texts[SAID.len() - 2] = Some(prices.version().to_owned());
+                said.iter_mut().zip(texts).for_each(|(column, text)| column.append_option(text));
+                said[0].len() as u32 - 1
+            }),
         };
-        texts[SAID.len() - 2] = version();
-        said.iter_mut().zip(texts).for_each(|(column, text)| column.append_option(text));
-        over.append_option(priced.ok().map(|priced| priced.quote.charge.context_over));
+        last = Some((number, sort));
+        number_of.push(number);
     });
-    let said = said.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef);
-    let columns = said.chain([Arc::new(over.finish()) as ArrayRef]).collect();
-    Arc::new(StructArray::new(price_fields(), columns, None))
+    let number_of = UInt32Array::from(number_of);
+    let said = said.iter_mut().map(|column| take(&column.finish(), &number_of, None));
+    let mut columns = said.collect::<Result<Vec<_>, _>>()?;
+    columns.push(Arc::new(over.finish()));
+    Ok(Arc::new(StructArray::new(price_fields(), columns, None)))
 }
 
-/// A call with its price.
-struct Priced<'p> {
+/// The texts of [`SAID`] for a call with a price, without the version of the prices.
+fn origin(from: &Provenance, counts: CountReading) -> [Option<String>; SAID.len()] {
+    let tier = from.service_tier.as_deref().unwrap_or("standard");
+    let tier = if from.batch == Some(true) { format!("{tier}, batch") } else { tier.to_owned() };
+    let model = match from.model {
+        NamedBy::Response => format!("response model {}", from.reading),
+        NamedBy::Request => format!("request model {}", from.reading),
+    };
+    let counts = counts.to_string();
+    let other = (from.currency != DOLLAR).then(|| format!("other_currency: {}", from.currency));
+    [
+        Some(from.rule.clone()),
+        Some(from.source.name().to_owned()),
+        Some(from.catalogue.clone()),
+        Some(from.version.clone()),
+        Some(from.currency.clone()),
+        Some(tier),
+        Some(model),
+        Some(counts).filter(|counts| !counts.is_empty()),
+        None,
+        other,
+    ]
+}
+
+/// The same for a call without one.
+fn without_price(reason: NoPrice) -> [Option<String>; SAID.len()] {
+    let mut texts = [const { None }; SAID.len()];
+    texts[SAID.len() - 1] = Some(reason.map_or_else(|| "no_time".to_owned(), |reason| reason.to_string()));
+    texts
+}
+
+/// Why a call has no price; `None` where it has no time.
+type NoPrice = Option<Unpriced>;
+
+/// A call with the rules for calls of its sort.
+struct Call<'p> {
+    key: &'p Key,
     plan: &'p Plan,
-    quote: Quote,
+    at: Option<UnixNanos>,
     usage: Usage,
 }
 
-impl Priced<'_> {
-    fn provenance(&self) -> &Provenance {
-        self.plan.provenance(&self.quote)
-    }
-
-    /// The texts of [`SAID`], without the version of the prices.
-    fn said(&self) -> [Option<String>; SAID.len()] {
-        let from = self.provenance();
-        let tier = from.service_tier.as_deref().unwrap_or("standard");
-        let tier = if from.batch == Some(true) { format!("{tier}, batch") } else { tier.to_owned() };
-        let model = match from.model {
-            NamedBy::Response => format!("response model {}", from.reading),
-            NamedBy::Request => format!("request model {}", from.reading),
-        };
-        let counts = self.plan.reading(&self.quote, &self.usage).to_string();
-        let other = (from.currency != DOLLAR).then(|| format!("other_currency: {}", from.currency));
-        [
-            Some(from.rule.clone()),
-            Some(from.source.name().to_owned()),
-            Some(from.catalogue.clone()),
-            Some(from.version.clone()),
-            Some(from.currency.clone()),
-            Some(tier),
-            Some(model),
-            Some(counts).filter(|counts| !counts.is_empty()),
-            None,
-            other,
-        ]
+impl Call<'_> {
+    fn quote(&self) -> Result<Quote, NoPrice> {
+        self.plan.price(self.at.ok_or(None)?, &self.usage).map_err(Some)
     }
 }
 
-/// Calls `then` with each call's price, or why it has none.
-fn each(calls: &Calls, pricer: &Pricer, mut then: impl FnMut(Result<Priced<'_>, String>)) {
+/// Calls `then` with each call.
+fn each(calls: &Calls, pricer: &Pricer, mut then: impl FnMut(Call<'_>)) {
     if calls.rows == 0 {
         return;
     }
@@ -254,15 +279,7 @@ fn each(calls: &Calls, pricer: &Pricer, mut then: impl FnMut(Result<Priced<'_>, 
         if place.0 != key {
             *place = (key, pricer.plan(&calls.route(row)));
         }
-        let Some(at) = calls.time(row) else {
-            then(Err("no_time".to_owned()));
-            continue;
-        };
-        let (plan, usage) = (&*place.1, calls.usage(row));
-        match plan.price(at, &usage) {
-            Ok(quote) => then(Ok(Priced { plan, quote, usage })),
-            Err(why) => then(Err(why.to_string())),
-        }
+        then(Call { key: &place.0, plan: &place.1, at: calls.time(row), usage: calls.usage(row) });
     }
 }
 
@@ -283,7 +300,8 @@ struct Calls {
     rows: usize,
     texts: [StringViewArray; TEXTS.len()],
     start: Int64Array,
-    counts: [Int64Array; COUNTS.len()],
+    /// Those that any row has.
+    counts: [Option<Int64Array>; COUNTS.len()],
 }
 
 impl Calls {
@@ -303,9 +321,9 @@ impl Calls {
         };
         let [a, b, c, d, e, f] = TEXTS;
         let texts = [text(a)?, text(b)?, text(c)?, text(d)?, text(e)?, text(f)?];
-        let mut counts = COUNTS.map(|_| Int64Array::new_null(0));
+        let mut counts = [const { None }; COUNTS.len()];
         for (column, name) in counts.iter_mut().zip(COUNTS) {
-            *column = count(name)?;
+            *column = Some(count(name)?).filter(|counts| counts.null_count() < rows);
         }
         Ok(Self { rows, texts, start: count(TIME)?, counts })
     }
@@ -338,7 +356,10 @@ impl Calls {
     }
 
     fn usage(&self, row: usize) -> Usage {
-        let count = |at: usize| self.counts[at].is_valid(row).then(|| self.counts[at].value(row));
+        let count = |at: usize| {
+            let counts = self.counts[at].as_ref()?;
+            counts.is_valid(row).then(|| counts.value(row))
+        };
         Usage {
             input_tokens: count(0),
             output_tokens: count(1),
