@@ -194,18 +194,18 @@ fn origins(calls: &Calls, prices: &Prices) -> Result<ArrayRef> {
         let quote = call.quote();
         over.append_option(quote.ok().map(|quote| quote.charge.context_over));
         let counts = quote.map(|quote| (quote.step, call.plan.reading(&quote, &call.usage)));
-        let sort = (*call.key, counts);
+        let (sort, next) = ((*call.key, counts), numbers.len() as u32);
         let number = match last {
             // Neighbours are mostly of one sort.
             Some((number, like)) if like == sort => number,
-            _ => *numbers.entry(sort).or_insert_with_key(|(_, counts)| {
-                let mut texts = match (quote, counts) {
-                    (Ok(quote), Ok((_, counts))) => origin(call.plan.provenance(&quote), *counts),
-                    (Err(reason), _) | (_, Err(reason)) => without_price(reason),
+            _ => *numbers.entry(sort).or_insert_with(|| {
+                let mut texts = match quote {
+                    Ok(quote) => origin(call.plan.provenance(&quote), call.plan.reading(&quote, &call.usage)),
+                    Err(reason) => without_price(reason),
                 };
                 texts[SAID.len() - 2] = Some(prices.version().to_owned());
                 said.iter_mut().zip(texts).for_each(|(column, text)| column.append_option(text));
-                said[0].len() as u32 - 1
+                next
             }),
         };
         last = Some((number, sort));
