@@ -37,6 +37,7 @@ mod scores;
 mod senders;
 mod server;
 mod settled;
+#[path = "../skipped.rs"]
 mod skipped;
 mod spans;
 mod sqllogic;

@@ -18,6 +18,7 @@ use tracewell_ingest::{Admission, Config, Ingest, Refused, Signal};
 use tracewell_lake::{Commit, Fresh, FreshChunk, Lake, Location, Replaced, Transaction};
 use tracewell_model::schema::FACT_TABLES;
 
+use crate::skipped::skipped;
 use crate::store::FaultyStore;
 
 /// 2026-11-21, and a millisecond later at each look.
@@ -284,7 +285,8 @@ fn a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_acknowledged() {
         .output()
         .is_ok_and(|output| output.status.success());
     if !mounted {
-        println!("SKIPPED a_full_disk_refuses_what_it_cannot_keep: mounting a small disk needs root");
+        let test = "a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_acknowledged";
+        skipped(test, "mounting a small disk needs Linux and root");
         return;
     }
     let data = folder.path().join("data");
