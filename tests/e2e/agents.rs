@@ -9,10 +9,10 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 use serde_json::{Value, json};
 
+use crate::sent::{Sent, base, int, span};
 use crate::server::{Server, sql};
 use crate::settled::{is_settled, run};
 use crate::spans::text;
-use crate::views::{Sent, base, int, span};
 
 const PROTOBUF: &str = "application/x-protobuf";
 

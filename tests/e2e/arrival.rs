@@ -5,10 +5,12 @@ use serde_json::Value;
 use crate::agents::{claude, record, request, within};
 use crate::fixtures::Capture;
 use crate::lookups::rows;
+use crate::sent::{Sent, span};
 use crate::server::Server;
 use crate::settled::run;
 use crate::spans::text;
-use crate::views::{Sent, rules, span, without_receipt};
+use crate::views::rules::rules;
+use crate::views::without_receipt;
 
 const PROTOBUF: &str = "application/x-protobuf";
 

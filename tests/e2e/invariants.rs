@@ -9,11 +9,11 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
+use crate::sent::{Sent, int, requests, span};
 use crate::server::Server;
 use crate::settled;
 use crate::spans::text;
 use crate::states::ask;
-use crate::views::{Sent, int, requests, span};
 
 const RUNS: usize = 60;
 /// Nothing is written until the server stops.

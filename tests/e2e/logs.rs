@@ -6,10 +6,10 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use crate::agents::{claude, record, request, within};
+use crate::sent::{Sent, base, span};
 use crate::server::{Server, sql};
 use crate::settled::run;
 use crate::spans::text;
-use crate::views::{Sent, base, span};
 
 const PROTOBUF: &str = "application/x-protobuf";
 const SCOPE: &str = "opentelemetry.instrumentation.genai.openai";

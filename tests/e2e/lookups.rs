@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::fixtures::Capture;
+use crate::sent::{Sent, requests, span};
 use crate::server::Server;
 use crate::states::ask;
-use crate::views::{Sent, requests, rules, span};
+use crate::views::rules::rules;
 
 const PROTOBUF: &str = "application/x-protobuf";
 

@@ -33,8 +33,10 @@ mod regression;
 mod reports;
 mod resent;
 mod runs;
+mod schema;
 mod scores;
 mod senders;
+mod sent;
 mod server;
 mod settled;
 #[path = "../skipped.rs"]

@@ -7,9 +7,9 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::agents::{claude, request, within};
+use crate::sent::{Sent, int, span};
 use crate::server::{BINARY, Server, client};
 use crate::spans::text;
-use crate::views::{Sent, int, span};
 
 mod bad;
 mod captures;
@@ -368,7 +368,7 @@ async fn a_run_of_ten_thousand_spans_opens_whole() {
     let server = start(&folder).await;
     let spans = long_run(1, 10_000);
     for some in spans.chunks(1_000) {
-        let request = crate::views::requests(some);
+        let request = crate::sent::requests(some);
         assert_eq!(server.post("/v1/traces", PROTOBUF, request).await.unwrap().status(), 200);
     }
     let found = record(&server, &hex(1)).await;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::sent::{Sent, span};
 use crate::server::{Server, sql};
 use crate::spans::text;
-use crate::views::{Sent, span};
 
 const PROTOBUF: &str = "application/x-protobuf";
 

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::{PROTOBUF, hex, printed, said, send, start};
 use crate::agents::{record, request, within};
 use crate::fixtures::Capture;
+use crate::sent::{Sent, int, span};
 use crate::server::Server;
 use crate::spans::text;
-use crate::views::{Sent, int, span};
 
 const HOUR: u64 = 3_600_000;
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{PROTOBUF, hex, printed, record, said, send, start};
 use crate::agents;
+use crate::sent::{Sent, span};
 use crate::server::Server;
 use crate::spans::text;
-use crate::views::{Sent, span};
 
 /// A run that asks a model once; it answers with the wrong number of days.
 fn refund(trace: u128) -> Vec<Sent> {
