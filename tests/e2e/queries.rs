@@ -80,7 +80,7 @@ fn named_queries_give_the_answers_worked_out_by_hand() {
     tracewell(&["compact"]);
     tracewell(&["settle"]);
     check(&data, "compacted and settled");
-    // As the README has their runs and calls; a trial of the same session is none.
+    // As `tests/queries/README.md` has their runs and calls; a trial of the same session is none.
     let sessions = "SELECT conversation_id, run_count, call_count, input_tokens, output_tokens FROM sessions
         WHERE conversation_id IN ('c2', 'd2') ORDER BY conversation_id";
     assert_eq!(
