@@ -23,7 +23,7 @@ use tracewell_serve::{
     reviews_router, runs_router, sql_router,
 };
 
-use super::{Place, flight, maintain, postgres};
+use super::{Place, maintain};
 use crate::alerts::{self, Watch};
 use crate::capture::Net;
 use crate::config::{Address, Config as Settings, Flag, QuerySettings, Source};
@@ -33,15 +33,16 @@ use crate::reports::{self, Desk};
 use crate::webhook;
 
 mod endpoint;
+mod flight;
 mod grpc;
 mod listen;
+mod postgres;
 mod status;
 
 use self::endpoint::Endpoint;
 use self::status::Status;
 
 pub(super) use endpoint::ENDPOINT_FILE;
-pub(super) use listen::{PING_EVERY, PING_PATIENCE};
 
 /// How long a stop waits for the store.
 const PATIENCE: Duration = Duration::from_secs(24);

@@ -36,8 +36,8 @@ struct Patience {
 /// The second is longer than exporters pause between two exports.
 const PATIENCE: Patience = Patience { first: Duration::from_secs(10), next: Duration::from_secs(75) };
 /// Whether the other side of an HTTP/2 connection is there is asked this often, and waited for this long.
-pub(crate) const PING_EVERY: Duration = Duration::from_secs(20);
-pub(crate) const PING_PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PING_EVERY: Duration = Duration::from_secs(20);
+pub(super) const PING_PATIENCE: Duration = Duration::from_secs(20);
 /// Connections where the system does not say how many files may be open.
 const CONNECTIONS: usize = 256;
 
