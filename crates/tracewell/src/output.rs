@@ -69,13 +69,19 @@ pub(crate) fn page(form: Form, title: &str, blocks: &[Block], value: &impl Seria
 }
 
 /// Colours on a terminal alone, and not where `NO_COLOR` is set to anything (<https://no-color.org>).
-pub(crate) fn look() -> Look {
-    let is_terminal = std::io::stdout().is_terminal();
+pub(crate) fn has_colors(stream: &impl IsTerminal) -> bool {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    stream.is_terminal() && !plain
+}
+
+/// How a page looks on standard output.
+pub(crate) fn look() -> Look {
+    let stdout = std::io::stdout();
+    let is_terminal = stdout.is_terminal();
     let told = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let width = terminal_size::terminal_size().filter(|_| is_terminal).map(|(width, _)| usize::from(width.0));
-    Look { width: width.or_else(told).unwrap_or(COLUMNS), color: is_terminal && !plain }
+    Look { width: width.or_else(told).unwrap_or(COLUMNS), color: has_colors(&stdout) }
 }
 
 /// Blocks as text for a file.

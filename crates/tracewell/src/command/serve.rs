@@ -1,6 +1,5 @@
 //! `tracewell serve`.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +27,7 @@ use crate::alerts::{self, Watch};
 use crate::capture::Net;
 use crate::config::{Address, Config as Settings, Flag, QuerySettings, Source};
 use crate::evaluate::Judge;
+use crate::output;
 use crate::prices;
 use crate::reports::{self, Desk};
 use crate::webhook;
@@ -243,8 +243,8 @@ impl Serve {
 fn tell_on_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TRACEWELL_LOG")
         .unwrap_or_else(|_| "info,deltalake_core=warn,delta_kernel=warn,buoyant_kernel=warn".into());
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    let colors = output::has_colors(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).init();
 }
 
 /// Waits for the thread of maintenance, which may be in the middle of a merge.
