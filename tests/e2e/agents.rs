@@ -14,8 +14,6 @@ use crate::server::{Server, sql};
 use crate::settled::{is_settled, run};
 use crate::spans::text;
 
-const PROTOBUF: &str = "application/x-protobuf";
-
 /// One record of `service`, written `millis` after [`base`]: a body that names the event, as Claude Code sends it, and
 /// the attribute.
 pub(crate) fn record(
@@ -57,10 +55,10 @@ pub(crate) fn request((service, scope, record): (String, String, LogRecord)) -> 
 async fn server(folder: &tempfile::TempDir, spans: Vec<Sent>, records: Vec<(String, String, LogRecord)>) -> Server {
     let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
     for span in spans {
-        assert_eq!(server.post("/v1/traces", PROTOBUF, span.request()).await.unwrap().status(), 200);
+        server.takes("/v1/traces", span.request()).await;
     }
     for record in records {
-        assert_eq!(server.post("/v1/logs", PROTOBUF, request(record)).await.unwrap().status(), 200);
+        server.takes("/v1/logs", request(record)).await;
     }
     server
 }

@@ -16,10 +16,9 @@ use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::server::{Server, client};
+use crate::server::{PROTOBUF, Server, client};
 use crate::spans::{now, request, span};
 
-const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 /// `grpc.health.v1.HealthCheckResponse.ServingStatus`.
 const SERVING: i32 = 1;

@@ -12,8 +12,6 @@ use crate::spans::text;
 use crate::views::rules::rules;
 use crate::views::without_receipt;
 
-const PROTOBUF: &str = "application/x-protobuf";
-
 /// Spans that were sent twice, equally long and with as many attributes each time, and say something else.
 fn two_versions() -> Vec<Sent> {
     let s = "two-versions";
@@ -113,7 +111,7 @@ async fn every_view_answers_the_same_in_whatever_order_all_arrived() {
             let server =
                 Server::start(&data, &["--commit-interval", "1h", "--shards", &shards, "--no-maintenance"]).await;
             for (path, body) in part {
-                assert_eq!(server.post(path, PROTOBUF, body.clone()).await.unwrap().status(), 200);
+                server.takes(path, body.clone()).await;
             }
             server.stop();
             // What is settled then becomes stale.

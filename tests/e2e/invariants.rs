@@ -275,8 +275,7 @@ async fn filters(server: &Server) {
 }
 
 async fn post(server: &Server, spans: &[Sent]) {
-    let answer = server.post("/v1/traces", "application/x-protobuf", requests(spans)).await.unwrap();
-    assert_eq!(answer.status(), 200);
+    server.takes("/v1/traces", requests(spans)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

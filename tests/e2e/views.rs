@@ -10,8 +10,6 @@ pub(crate) mod rules;
 
 use rules::{Rule, rules};
 
-const PROTOBUF: &str = "application/x-protobuf";
-
 const CALLS: &str = "SELECT * FROM llm_calls ORDER BY service, trace_id, span_id";
 const TRACES: &str = "SELECT * FROM traces ORDER BY trace_id";
 
@@ -61,7 +59,7 @@ async fn a_call_is_counted_once_in_whatever_order_its_spans_arrive() {
         for part in [&requests[..half], &requests[half..]] {
             let server = Server::start(&data, &["--commit-interval", "1h"]).await;
             for request in part {
-                assert_eq!(server.post("/v1/traces", PROTOBUF, request.clone()).await.unwrap().status(), 200);
+                server.takes("/v1/traces", request.clone()).await;
             }
             server.stop();
         }
@@ -159,7 +157,7 @@ async fn tools_documents_and_messages_are_rows() {
             .with(text("gen_ai.retrieval.query.text", "nothing")),
     ];
     for sent in spans {
-        assert_eq!(server.post("/v1/traces", PROTOBUF, sent.request()).await.unwrap().status(), 200);
+        server.takes("/v1/traces", sent.request()).await;
     }
     server.stop();
     let rows = |query| Value::from(sql(&data, query));
@@ -195,7 +193,7 @@ async fn tools_documents_and_messages_are_rows() {
     // A message that a length limit cut off.
     let cut = span("cut", "b", (2, 1), 0, (0, 9)).chat().with(text("gen_ai.input.messages", "[{\"role\": \"us"));
     let server = Server::start(&data, &[]).await;
-    assert_eq!(server.post("/v1/traces", PROTOBUF, cut.request()).await.unwrap().status(), 200);
+    server.takes("/v1/traces", cut.request()).await;
     let coverage = "SELECT key, scope_name, state, spans, unreadable_spans FROM mapping_coverage
         WHERE key LIKE 'gen_ai.tool.%' OR key LIKE 'shop.%' OR key = 'gen_ai.input.messages' ORDER BY key, scope_name";
     let row = |key: &str, scope: &str, state: &str, spans: u64, unreadable: u64| json!({"key": key, "scope_name": scope, "state": state, "spans": spans, "unreadable_spans": unreadable});

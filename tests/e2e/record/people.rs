@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use serde_json::{Value, json};
 
-use super::{PROTOBUF, hex, printed, record, said, send, start};
+use super::{hex, printed, record, said, send, start};
 use crate::agents;
 use crate::sent::{Sent, span};
 use crate::server::Server;
@@ -25,7 +25,7 @@ async fn score(server: &Server, score: Value) {
 }
 
 async fn event(server: &Server, record: (String, String, LogRecord)) {
-    assert_eq!(server.post("/v1/logs", PROTOBUF, agents::request(record)).await.unwrap().status(), 200);
+    server.takes("/v1/logs", agents::request(record)).await;
 }
 
 /// The text behind a hash of the record.
