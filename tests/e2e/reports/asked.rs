@@ -41,6 +41,7 @@ fn every_number_can_be_asked_again_by_the_query_on_the_page() {
     for kind in ["cost", "quality", "leadership"] {
         let page = report(&data, kind, "2026-11-18", &["--tz", "Europe/Berlin"]);
         let queries = page["queries"].as_array().unwrap();
+        assert!(!queries.is_empty(), "{kind}");
         let is_there = |piece: &Value| {
             let numbers = piece["queries"].as_array().unwrap();
             assert!(!numbers.is_empty(), "{piece} names no query");
