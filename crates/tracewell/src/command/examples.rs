@@ -116,7 +116,6 @@ impl Capture {
         let rule = self.rule()?;
         let pin = Pin { dataset: self.dataset.clone(), at: At::Latest };
         self.dataset.parse::<Pin>()?;
-        let signed = self.author.signed()?;
         let choice = Choice {
             limit: self.limit,
             per_prompt_version: self.per_prompt_version,
@@ -135,6 +134,7 @@ impl Capture {
             eprintln!("{} would be taken; nothing was", counted(count as u64, "example", "examples"));
             return Ok(());
         }
+        let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
         let catch = choice.catch(&ledger.source, &self.dataset, &rule).await?;
         tell(&catch);
