@@ -369,13 +369,12 @@ async fn a_workflow_is_released_as_a_prompt_is_and_spans_of_its_runs_are_joined_
     assert_eq!(json!(joined), json!([of(1), of(2), of(3), named]));
 
     let status = rows(tracewell(&data, &["release", "status", "refund-flow", "--format", "json"]));
-    let told = json!({"kind": "workflow", "live": "1.5", "seen": "1.4", "verdict": "the traffic says 1.4"});
-    let of =
-        |row: &Value| json!({"kind": row["kind"], "live": row["live"], "seen": row["seen"], "verdict": row["verdict"]});
+    let told = json!({"kind": "workflow", "live": "1.5", "seen": "1.4", "agreement": "the traffic says 1.4"});
+    let of = |row: &Value| json!({"kind": row["kind"], "live": row["live"], "seen": row["seen"], "agreement": row["agreement"]});
     assert_eq!(status.iter().map(of).collect::<Vec<_>>(), [told]);
     let back = done(by("ann", &data, &["release", "rollback", "refund-flow", "--format", "json"]));
     let back: Value = serde_json::from_str(&back).unwrap();
     assert_eq!((&back["kind"], &back["version"]), (&json!("workflow"), &json!("1.4")));
     let status = rows(tracewell(&data, &["release", "status", "refund-flow", "--format", "json"]));
-    assert_eq!(status[0]["verdict"], "agrees");
+    assert_eq!(status[0]["agreement"], "agrees");
 }

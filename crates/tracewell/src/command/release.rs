@@ -235,7 +235,7 @@ impl Status {
             "last_seen",
             "calls",
             "other_calls",
-            "verdict",
+            "agreement",
         ];
         let table = output::table(&names, found, |one| {
             [
@@ -249,7 +249,7 @@ impl Status {
                 one.last_seen,
                 Some(one.calls.to_string()),
                 Some(one.other_calls.to_string()),
-                Some(one.verdict),
+                Some(one.agreement),
             ]
         })?;
         output::print(Format::or_usual(self.format), &table)
