@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::agents::{claude, record, request, within};
 use crate::fixtures::Capture;
 use crate::lookups::rows;
+use crate::records::{Record, claude, record, request, within};
 use crate::sent::{Sent, span};
 use crate::server::Server;
 use crate::settled::run;
@@ -48,7 +48,7 @@ fn two_versions() -> Vec<Sent> {
 }
 
 /// Records that tell of one thing, at one time, and do not agree.
-fn two_words() -> Vec<(String, String, opentelemetry_proto::tonic::logs::v1::LogRecord)> {
+fn two_words() -> Vec<Record> {
     let judged = |value: &str| {
         let attributes = [("gen_ai.evaluation.name", "Relevance"), ("gen_ai.evaluation.score.value", value)];
         within(record("two-versions", "judge", "gen_ai.evaluation.result", 60, &attributes), 70, 1)

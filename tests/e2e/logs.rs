@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::agents::{claude, record, request, within};
+use crate::records::{Record, claude, record, request, within};
 use crate::sent::{Sent, base, span};
 use crate::server::{Server, sql};
 use crate::settled::run;
@@ -14,7 +14,7 @@ use crate::spans::text;
 const SCOPE: &str = "opentelemetry.instrumentation.genai.openai";
 
 /// A record whose event has a field of its own, as newer SDKs send it.
-fn event(name: &str, millis: u64, attributes: &[(&str, &str)]) -> (String, String, LogRecord) {
+fn event(name: &str, millis: u64, attributes: &[(&str, &str)]) -> Record {
     let (service, scope, mut sent) = record("shop", SCOPE, name, millis, attributes);
     sent.attributes.retain(|attribute| attribute.key != "event.name");
     (sent.event_name, sent.body) = (name.to_owned(), None);
@@ -128,7 +128,7 @@ async fn the_team_is_named_by_the_keys_of_the_configuration() {
 }
 
 /// The request of a record whose resource has one more attribute.
-fn with_resource(sent: (String, String, LogRecord), key: &str, value: &str) -> Vec<u8> {
+fn with_resource(sent: Record, key: &str, value: &str) -> Vec<u8> {
     let mut decoded = ExportLogsServiceRequest::decode(request(sent).as_slice()).unwrap();
     decoded.resource_logs[0].resource.as_mut().unwrap().attributes.push(text(key, value));
     decoded.encode_to_vec()

@@ -29,6 +29,7 @@ mod readers;
 mod rebuild;
 mod receive;
 mod record;
+mod records;
 mod regression;
 mod reports;
 mod resent;

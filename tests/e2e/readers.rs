@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::agents;
 use crate::fixtures::Capture;
+use crate::records;
 use crate::sent::int;
 use crate::server::Server;
 use crate::settled;
@@ -127,9 +127,9 @@ async fn other_programs_agree_on_every_table_whatever_maintenance_did() {
     let mut tried = span(1, 100_001, "try");
     tried.attributes = vec![text("tracewell.example.id", "example-1")];
     let (name, value) = (("gen_ai.evaluation.name", "tone"), ("gen_ai.evaluation.score.value", "1"));
-    let mut judged = agents::record("shop", "judge", "gen_ai.evaluation.result", 0, &[name, value]);
+    let mut judged = records::record("shop", "judge", "gen_ai.evaluation.result", 0, &[name, value]);
     judged.2.time_unix_nano = now();
-    let judged = agents::request(agents::within(judged, 1, 100_000));
+    let judged = records::request(records::within(judged, 1, 100_000));
     for (path, body) in [("/v1/traces", request(vec![asked, tried])), ("/v1/logs", judged)] {
         server.takes(path, body).await;
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::agents::{claude, request, within};
+use crate::records::{claude, request, within};
 use crate::sent::{Sent, int, span};
 use crate::server::{BINARY, Server, client};
 use crate::spans::text;
@@ -205,7 +205,7 @@ async fn a_record_tells_the_whole_story_of_a_run() {
         // What the user typed is no intervention.
         within(claude("claude_code.user_prompt", 50, &[("prompt", "Blue lantern?")]), 1, 1),
         within(
-            crate::agents::record(
+            crate::records::record(
                 s,
                 "judge",
                 "gen_ai.evaluation.result",

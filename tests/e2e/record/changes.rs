@@ -4,8 +4,8 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValueList, any_value};
 use serde_json::{Value, json};
 
 use super::{hex, printed, said, send, start};
-use crate::agents::{record, request, within};
 use crate::fixtures::Capture;
+use crate::records::{record, request, within};
 use crate::sent::{Sent, int, span};
 use crate::server::Server;
 use crate::spans::text;
