@@ -1,45 +1,16 @@
 //! What was published of a period, and how that differs from what is known now.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tracewell_pricing::Amount;
 
 use crate::ask::{Ask, Questions};
 use crate::error::ReportError;
 use crate::figures::{Both, Totals};
-use crate::money::{self, dollars, minus, signed};
-use crate::page::Page;
+use crate::money::{dollars, minus, signed};
+use crate::page::{Outcome, Page, Published};
 use crate::request::Request;
 use crate::sql::{moment, quoted};
 use crate::words::counted;
-
-/// The totals of a page, as they are published.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
-    /// Model calls.
-    pub calls: i64,
-    /// Of which without a price.
-    pub unpriced_calls: i64,
-    /// What the others cost, in US dollars.
-    #[serde(default, serialize_with = "money::maybe_text", deserialize_with = "money::read")]
-    pub cost_usd: Option<Amount>,
-    /// The prices it was worked out by.
-    #[serde(default)]
-    pub prices_version: Option<String>,
-    /// What runs came to, on pages that tell of them.
-    #[serde(flatten)]
-    pub outcome: Option<Outcome>,
-}
-
-/// What is published of runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// Runs.
-    pub runs: i64,
-    /// Of which failed.
-    pub failed_runs: i64,
-    /// Scores of calls and runs.
-    pub scores: i64,
-}
 
 /// The page as it was published under a name, if it was.
 ///

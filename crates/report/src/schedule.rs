@@ -12,10 +12,10 @@ use chrono_tz::Tz;
 use croner::Cron;
 use serde::{Deserialize, Serialize};
 
+use crate::dimension::Dimension;
 use crate::error::ReportError;
 use crate::period::{Period, zone};
 use crate::request::Report;
-use crate::sql::Dimension;
 
 /// A report that is produced by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
