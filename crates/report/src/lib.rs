@@ -54,10 +54,10 @@ mod uncounted;
 mod units;
 mod words;
 
-pub use ask::{Ask, NoAnswer, Query, Row};
+pub use ask::{Ask, Query, Row};
 pub use budget::{Budget, Per};
 pub use dimension::Dimension;
-pub use error::ReportError;
+pub use error::{NoAnswer, ReportError};
 pub use good::GoodOutcome;
 pub use page::{Page, Published};
 pub use period::{Period, Window, zone};
