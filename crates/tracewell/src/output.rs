@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tracewell_blocks::spreadsheet;
 use tracewell_runs::render::{Block, Look, html, markdown, terminal};
@@ -30,13 +30,6 @@ pub(crate) enum Format {
     Parquet,
 }
 
-impl Format {
-    /// The format asked for, else a table on a terminal and JSON elsewhere.
-    pub(crate) fn or_usual(asked: Option<Self>) -> Self {
-        asked.unwrap_or(if std::io::stdout().is_terminal() { Self::Table } else { Self::Json })
-    }
-}
-
 /// How a page is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
@@ -48,6 +41,26 @@ pub(crate) enum Form {
     Md,
     /// One page of HTML that needs nothing else.
     Html,
+}
+
+/// How an answer is shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Shown {
+    /// Format; for reading on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+impl Shown {
+    /// That of rows: the one asked for, else a table on a terminal and JSON elsewhere.
+    pub(crate) fn format(self) -> Format {
+        self.format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json })
+    }
+
+    /// That of a page: text where rows are a table.
+    pub(crate) fn form(self) -> Form {
+        if self.format() == Format::Table { Form::Text } else { Form::Json }
+    }
 }
 
 /// Columns where nothing tells how many there are.

@@ -11,7 +11,7 @@ use tracewell_regression::release::{Entry, Step};
 use super::author::Author;
 use super::source::Asked;
 use super::when;
-use crate::output::{self, Form, Format};
+use crate::output::{self, Shown};
 
 mod import;
 
@@ -103,9 +103,8 @@ struct Rollback {
     /// Told of it; `release.webhook` of the configuration by default
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
-    /// Format; for reading on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -118,9 +117,8 @@ struct Status {
     /// How far back the traffic is looked at
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = humantime::parse_duration)]
     since: Duration,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -130,9 +128,8 @@ struct Log {
     /// Only this prompt
     #[arg(value_name = "NAME")]
     prompt: Option<String>,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 impl Release {
@@ -149,7 +146,7 @@ impl Release {
             What::Import(import) => import.run().await,
             What::Log(log) => {
                 let rows = log.asked.open().await?.sql(&releases::log(log.prompt.as_deref())).await?;
-                output::print_or_say(Format::or_usual(log.format), &rows, "no step is on record")
+                output::print_or_say(log.shown.format(), &rows, "no step is on record")
             }
         }
     }
@@ -203,7 +200,7 @@ impl Rollback {
             forced: false,
         };
         let (entries, prompt) = ledger.step(&request).await?;
-        let form = if Format::or_usual(self.format) == Format::Table { Form::Text } else { Form::Json };
+        let form = self.shown.form();
         output::page(form, &prompt.name, &super::prompt::story(&prompt), &prompt.whole())?;
         entries.iter().for_each(|entry| {
             let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
@@ -252,7 +249,7 @@ impl Status {
                 Some(one.agreement),
             ]
         })?;
-        output::print(Format::or_usual(self.format), &table)
+        output::print(self.shown.format(), &table)
     }
 }
 

@@ -19,7 +19,7 @@ use tracewell_serve::Answers;
 
 use super::source::{Asked, Source};
 use super::when;
-use crate::output::{self, Format, look};
+use crate::output::{self, Format, Shown, look};
 use crate::prices;
 use crate::reports::Desk;
 
@@ -63,9 +63,8 @@ enum Command {
 struct List {
     #[command(flatten)]
     asked: Asked,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -214,7 +213,7 @@ impl List {
         let rows = self.asked.open().await?.sql(sql).await?;
         let why =
             "nothing is published yet: what report.schedules of the configuration name, and reports with --publish";
-        output::print_or_say(Format::or_usual(self.format), &rows, why)
+        output::print_or_say(self.shown.format(), &rows, why)
     }
 }
 

@@ -15,7 +15,7 @@ use super::answer::expected;
 use super::author::Author;
 use super::masking::Masking;
 use super::source::Asked;
-use crate::output::{self, Format};
+use crate::output::{self, Shown};
 
 mod judge;
 mod next;
@@ -123,9 +123,8 @@ struct List {
     /// The queue
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -254,7 +253,7 @@ impl List {
         let Some(name) = &self.queue else {
             let rows = source.sql(reviews::LIST).await?;
             let why = "there is no queue yet; `tracewell review add QUEUE --dataset NAME` makes one";
-            return output::print_or_say(Format::or_usual(self.format), &rows, why);
+            return output::print_or_say(self.shown.format(), &rows, why);
         };
         let queue = existing(&source, name).await?;
         let examples = examples(&source, &queue).await?;
@@ -270,7 +269,7 @@ impl List {
                 item.trace_id.clone(),
             ]
         })?;
-        output::print(Format::or_usual(self.format), &table)?;
+        output::print(self.shown.format(), &table)?;
         if queue.reviewers > 1 {
             let shown =
                 |agreement: Option<f64>| agreement.map_or("cannot be told yet".to_owned(), |of| format!("{of:.2}"));
