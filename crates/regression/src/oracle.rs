@@ -7,7 +7,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::Value;
 
-use skipped::skipped;
+pub(crate) use skipped::skipped;
 
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
