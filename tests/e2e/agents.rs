@@ -5,10 +5,10 @@
 use serde_json::{Value, json};
 
 use crate::records::{Record, claude, record, request, within};
-use crate::sent::{Sent, int, span};
+use crate::sent::{Sent, hex, span};
 use crate::server::{Server, sql};
 use crate::settled::{is_settled, run};
-use crate::spans::text;
+use crate::spans::{int, text};
 
 async fn server(folder: &tempfile::TempDir, spans: Vec<Sent>, records: Vec<Record>) -> Server {
     let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
@@ -23,10 +23,6 @@ async fn server(folder: &tempfile::TempDir, spans: Vec<Sent>, records: Vec<Recor
 
 fn rows(server: &Server, query: &str) -> Value {
     Value::from(server.sql(query))
-}
-
-fn hex(id: u128) -> String {
-    format!("{id:032x}")
 }
 
 /// A request that took 1.5 s, its counts as text: 531 + 2013 + 317 = 2861 in.

@@ -13,7 +13,7 @@ use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, En
 use tonic::{Code, Status};
 
 use crate::server::{PROTOBUF, Server, client};
-use crate::spans::{now, request, span, text};
+use crate::spans::{field, now, request, span, text};
 
 const JSON: &str = "application/json";
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -76,15 +76,6 @@ async fn call(mut grpc: Grpc, message: Vec<u8>) -> Result<Vec<u8>, Status> {
 
 fn http_path(path: &'static str) -> axum::http::uri::PathAndQuery {
     axum::http::uri::PathAndQuery::from_static(path)
-}
-
-/// `bytes` as the field `tag` of a message.
-fn field(tag: u32, bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + 12);
-    prost::encoding::encode_key(tag, prost::encoding::WireType::LengthDelimited, &mut out);
-    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
-    out.extend_from_slice(bytes);
-    out
 }
 
 fn gzip_of(bytes: &[u8]) -> Vec<u8> {

@@ -9,10 +9,10 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::sent::{Sent, int, requests, span};
+use crate::sent::{Sent, requests, span};
 use crate::server::Server;
 use crate::settled;
-use crate::spans::text;
+use crate::spans::{int, text};
 use crate::states::ask;
 
 const RUNS: usize = 60;

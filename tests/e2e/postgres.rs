@@ -9,10 +9,9 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
 use crate::readers::{python, run, script};
-use crate::sent::int;
 use crate::server::Server;
 use crate::skipped::skipped;
-use crate::spans::{request, span, text};
+use crate::spans::{int, request, span, text};
 
 mod hostile;
 mod limits;

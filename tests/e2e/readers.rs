@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 
 use crate::fixtures::Capture;
 use crate::records;
-use crate::sent::int;
 use crate::server::Server;
 use crate::settled;
 use crate::skipped::skipped;
-use crate::spans::{now, request, span, text};
+use crate::spans::{int, now, request, span, text};
 
 /// The Python that has `tests/python/requirements.txt`, or a word that the test is skipped.
 pub(crate) fn python(test: &str) -> Option<String> {

@@ -7,9 +7,9 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use crate::records::{claude, request, within};
-use crate::sent::{Sent, int, span};
+use crate::sent::{Sent, hex, said, span};
 use crate::server::{BINARY, Server, client};
-use crate::spans::text;
+use crate::spans::{int, text};
 
 mod bad;
 mod captures;
@@ -58,14 +58,6 @@ async fn send(server: &Server, spans: impl IntoIterator<Item = Sent>) {
 
 async fn start(folder: &tempfile::TempDir) -> Server {
     Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await
-}
-
-fn hex(id: u128) -> String {
-    format!("{id:032x}")
-}
-
-fn said(role: &str, words: &str) -> String {
-    json!([{"role": role, "parts": [{"type": "text", "content": words}]}]).to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,13 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::sent::{Sent, span};
+use crate::sent::{Sent, said, span};
 use crate::server::{Server, sql};
 use crate::spans::text;
-
-fn said(role: &str, words: &str) -> String {
-    json!([{"role": role, "parts": [{"type": "text", "content": words}]}]).to_string()
-}
 
 fn chat(ids: (u128, u64), parent: u64, times: (u64, u64), asked: &str, answered: &str) -> Sent {
     span("shop", "a", ids, parent, times)

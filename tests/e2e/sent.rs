@@ -1,10 +1,11 @@
 //! Spans written by hand, each sent by a service and an instrumentation of its own.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
+use serde_json::json;
 
 use crate::spans::{now, text};
 
@@ -14,11 +15,6 @@ pub(crate) struct Sent {
     service: &'static str,
     scope: &'static str,
     span: Span,
-}
-
-pub(crate) fn int(key: &str, value: i64) -> KeyValue {
-    let value = Some(AnyValue { value: Some(any_value::Value::IntValue(value)) });
-    KeyValue { key: key.into(), value, ..KeyValue::default() }
 }
 
 /// An hour ago, to the second.
@@ -90,4 +86,14 @@ impl Sent {
 /// Several spans in one request: what protobuf repeats may be written one behind the other.
 pub(crate) fn requests(spans: &[Sent]) -> Vec<u8> {
     spans.iter().flat_map(|sent| sent.clone().request()).collect()
+}
+
+/// One message of text, as `gen_ai.input.messages` has it.
+pub(crate) fn said(role: &str, words: &str) -> String {
+    json!([{"role": role, "parts": [{"type": "text", "content": words}]}]).to_string()
+}
+
+/// The id of a run as the tables have it.
+pub(crate) fn hex(id: u128) -> String {
+    format!("{id:032x}")
 }

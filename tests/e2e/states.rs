@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
-use crate::sent::int;
 use crate::server::{BINARY, Server, client};
-use crate::spans::{request, span, text};
+use crate::spans::{int, request, span, text};
 
 /// 2026-05-04 00:00 UTC.
 const MIDNIGHT: u64 = 1_777_852_800_000_000_000;

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::{hex, printed, said, send, start};
 use crate::fixtures::Capture;
 use crate::records::{record, request, within};
-use crate::sent::{Sent, int, span};
+use crate::sent::{Sent, span};
 use crate::server::Server;
-use crate::spans::text;
+use crate::spans::{int, text};
 
 const HOUR: u64 = 3_600_000;
 

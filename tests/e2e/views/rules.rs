@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::sent::{Sent, int, span};
-use crate::spans::text;
+use crate::sent::{Sent, span};
+use crate::spans::{int, text};
 
 /// One rule: the spans of a service of its own, and the calls they are:
 /// `[span, tokens in, tokens out, others merged in]`.
