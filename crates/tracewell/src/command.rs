@@ -17,6 +17,7 @@ mod changes;
 mod check;
 mod configuration;
 mod dataset;
+mod endpoint;
 mod evaluate;
 mod examples;
 mod gate;

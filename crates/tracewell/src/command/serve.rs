@@ -22,6 +22,7 @@ use tracewell_serve::{
     reviews_router, runs_router, sql_router,
 };
 
+use super::endpoint::Endpoint;
 use super::{Place, maintain};
 use crate::alerts::{self, Watch};
 use crate::capture::Net;
@@ -32,17 +33,13 @@ use crate::prices;
 use crate::reports::{self, Desk};
 use crate::webhook;
 
-mod endpoint;
 mod flight;
 mod grpc;
 mod listen;
 mod postgres;
 mod status;
 
-use self::endpoint::Endpoint;
 use self::status::Status;
-
-pub(super) use endpoint::ENDPOINT_FILE;
 
 /// How long a stop waits for the store.
 const PATIENCE: Duration = Duration::from_secs(24);
