@@ -10,7 +10,7 @@ use tracewell_model::time::Day;
 use tracewell_wal::{Item, Record, WalError};
 
 use crate::rows::{Outcome, Receipt, Rows, TakenRows};
-use crate::seal::Generation;
+use crate::seal::{Generation, transaction_id};
 use crate::shard::Signal;
 
 /// Begins with no rows.
@@ -90,6 +90,7 @@ impl Memory {
     /// Everything of `table` in memory.
     pub(crate) fn chunks(&mut self, table: &str) -> Vec<FreshChunk> {
         self.take();
+        let app = transaction_id(&self.app, table);
         let of_table = |rows: &TakenRows| {
             rows.iter()
                 .filter(|(name, ..)| *name == table)
@@ -100,7 +101,7 @@ impl Memory {
         sealing
             .chain([(self.last_seq, of_table(&self.taken))])
             .filter(|(_, days)| !days.is_empty())
-            .map(|(seq, days)| FreshChunk { app: Arc::clone(&self.app), seq: seq as i64, days })
+            .map(|(seq, days)| FreshChunk { app: Arc::clone(&app), seq: seq as i64, days })
             .collect()
     }
 
