@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
@@ -47,20 +48,42 @@ pub(super) enum Export {
 }
 
 /// The protobuf bytes of an export, and what could not be read when they were JSON.
+#[derive(Default)]
 pub(super) struct Request {
     body: Bytes,
     unreadable: Vec<Unreadable>,
+    /// What tells a retry of the client, where that is not the body.
+    identity: Option<[u8; 32]>,
+    /// How many scores it holds.
+    scores: u64,
+}
+
+/// The header with which a client tells that it sends the same again, as the draft `httpapi-idempotency-key-header` of the
+/// IETF has it.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+impl Request {
+    /// Scores with a key are told from others by what was `sent`, not by what that is kept as: those that say no time have
+    /// that of their receipt. Without a key they may be what another user says too.
+    pub(super) fn keyed(mut self, headers: &HeaderMap, sent: &[u8]) -> Self {
+        if let (1.., Some(key)) = (self.scores, headers.get(IDEMPOTENCY_KEY)) {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(key.as_bytes()).update(b"\n").update(sent);
+            self.identity = Some(hasher.finalize().into());
+        }
+        self
+    }
 }
 
 impl From<Bytes> for Request {
     fn from(body: Bytes) -> Self {
-        Self { body, unreadable: Vec::new() }
+        Self { body, ..Self::default() }
     }
 }
 
 impl From<Converted> for Request {
     fn from(converted: Converted) -> Self {
-        Self { body: converted.body.into(), unreadable: converted.unreadable }
+        Self { body: converted.body.into(), unreadable: converted.unreadable, ..Self::default() }
     }
 }
 
@@ -144,7 +167,7 @@ impl Collector {
     pub(super) async fn export(
         &self,
         export: Export,
-        Request { body, unreadable }: Request,
+        Request { body, unreadable, identity, scores }: Request,
         mut admitted: Admitted,
     ) -> Result<Vec<u8>, Failure> {
         let size = body.len() as u64;
@@ -152,7 +175,7 @@ impl Collector {
             Export::Traces => {
                 let extent = tracewell_otlp::measure_traces(&body).map_err(|error| self.malformed(&error))?;
                 self.admit_rows(extent, body.len(), &mut admitted)?;
-                let mut outcome = self.submit(Signal::Traces, body, admitted).await?;
+                let mut outcome = self.submit(Signal::Traces, body, None, admitted).await?;
                 outcome.explain(&unreadable);
                 self.counters.spans.fetch_add(outcome.accepted, Ordering::Relaxed);
                 let partial_success = rejections(&outcome, "spans")
@@ -160,7 +183,7 @@ impl Collector {
                 ExportTraceServiceResponse { partial_success }.encode_to_vec()
             }
             Export::Logs => {
-                let mut outcome = self.logs(body, admitted).await?;
+                let mut outcome = self.logs(body, None, admitted).await?;
                 outcome.explain(&unreadable);
                 let partial_success =
                     rejections(&outcome, "log records").map(|(rejected_log_records, error_message)| {
@@ -169,8 +192,8 @@ impl Collector {
                 ExportLogsServiceResponse { partial_success }.encode_to_vec()
             }
             Export::Scores => {
-                let outcome = self.logs(body, admitted).await?;
-                AddScoresResponse { accepted: outcome.accepted }.encode_to_vec()
+                self.logs(body, identity, admitted).await?;
+                AddScoresResponse { accepted: scores }.encode_to_vec()
             }
             Export::Metrics => {
                 let points = tracewell_otlp::count_metric_points(&body).map_err(|error| self.malformed(&error))?;
@@ -188,10 +211,10 @@ impl Collector {
         Ok(answer)
     }
 
-    async fn logs(&self, body: Bytes, mut admitted: Admitted) -> Result<Outcome, Failure> {
+    async fn logs(&self, body: Bytes, identity: Option<[u8; 32]>, mut admitted: Admitted) -> Result<Outcome, Failure> {
         let extent = tracewell_otlp::measure_logs(&body).map_err(|error| self.malformed(&error))?;
         self.admit_rows(extent, body.len(), &mut admitted)?;
-        let outcome = self.submit(Signal::Logs, body, admitted).await?;
+        let outcome = self.submit(Signal::Logs, body, identity, admitted).await?;
         self.counters.logs.fetch_add(outcome.accepted, Ordering::Relaxed);
         Ok(outcome)
     }
@@ -208,13 +231,21 @@ impl Collector {
         fits.map_err(|failure| self.refused(failure))
     }
 
-    async fn submit(&self, signal: Signal, body: Bytes, admitted: Admitted) -> Result<Outcome, Failure> {
+    async fn submit(
+        &self,
+        signal: Signal,
+        body: Bytes,
+        identity: Option<[u8; 32]>,
+        admitted: Admitted,
+    ) -> Result<Outcome, Failure> {
         if body.is_empty() {
             return Ok(Outcome::default());
         }
+        let sent = body.clone();
+        let identity = identity.as_ref().map_or(&sent[..], |identity| &identity[..]);
         let outcome = self
             .ingest
-            .submit(signal, &self.tenant, body, admitted)
+            .submit_known_by(identity, signal, &self.tenant, body, admitted)
             .await
             .map_err(|refused| self.refused(refused.into()))?;
         self.counters.reject(&outcome.rejected_by);
@@ -237,7 +268,7 @@ impl Collector {
     pub(super) fn scores(&self, scores: &[Score]) -> Result<Request, Failure> {
         let now = u64::try_from(self.ingest.now()).unwrap_or(0);
         let body = scores::export(scores, now).map_err(|error| Failure::Malformed(error.to_string()))?;
-        Ok(Bytes::from(body).into())
+        Ok(Request { body: body.into(), scores: scores.len() as u64, ..Request::default() })
     }
 
     /// An export as its message in protobuf says it.

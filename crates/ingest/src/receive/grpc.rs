@@ -61,17 +61,17 @@ async fn take(collector: &Collector, export: Export, request: Request<Body>) -> 
     collector.ingest.check_room().map_err(|refused| collector.refused(refused.into()))?;
     let limit = collector.limits.request_bytes;
     let mut admitted = collector.admission.enter();
+    let (head, body) = request.into_parts();
     let message = async {
-        let compression = body::compression("grpc-encoding", request.headers())?;
-        let frame =
-            body::read(request.into_body(), limit + PREFIX, &mut admitted).await.map_err(|failure| match failure {
-                // The limit is the message's.
-                Failure::TooLarge(_) => Failure::TooLarge(limit),
-                other => other,
-            });
+        let compression = body::compression("grpc-encoding", &head.headers)?;
+        let frame = body::read(body, limit + PREFIX, &mut admitted).await.map_err(|failure| match failure {
+            // The limit is the message's.
+            Failure::TooLarge(_) => Failure::TooLarge(limit),
+            other => other,
+        });
         let (compressed, message) = message(frame?)?;
         let message = body::inflate(compression.filter(|_| compressed), message, limit, &mut admitted)?;
-        collector.message(export, message)
+        collector.message(export, message.clone()).map(|request| request.keyed(&head.headers, &message))
     }
     .await
     .map_err(|failure| collector.refused(failure))?;

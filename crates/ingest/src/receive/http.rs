@@ -156,10 +156,11 @@ async fn take(
     let read = async {
         let raw = body::read(body, limit, &mut admitted).await?;
         let inflated = body::inflate(compression, raw, limit, &mut admitted)?;
-        match media {
-            Media::Protobuf => collector.message(export, inflated),
+        let request = match media {
+            Media::Protobuf => collector.message(export, inflated.clone()),
             Media::Json => from_json(collector, export, &inflated),
-        }
+        };
+        request.map(|request| request.keyed(headers, &inflated))
     }
     .await
     .map_err(|failure| collector.refused(failure))?;
