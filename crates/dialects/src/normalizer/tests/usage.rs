@@ -360,6 +360,31 @@ fn a_call_without_usage_stays_without() {
 }
 
 #[test]
+fn langfuse_adds_input_and_output_up_where_no_total_is_given() {
+    let cost = |details: &str| {
+        let attributes =
+            [text("langfuse.observation.type", "generation"), text("langfuse.observation.cost_details", details)];
+        of("langfuse-sdk", "x", &attributes).reported_cost_usd.map(std::borrow::Cow::into_owned)
+    };
+    for (details, total) in [
+        (r#"{"input": 0.1, "output": 0.2}"#, Some("0.3")),
+        (r#"{"input": 3.6e-07, "output": 0.002, "total": null}"#, Some("0.00200036")),
+        (r#"{"input": 1, "output": null}"#, Some("1")),
+        (r#"{"input": 0.0, "output": 0.25}"#, Some("0.25")),
+        (r#"{"input": 0.1, "output": 0.2, "total": 0.25}"#, Some("0.25")),
+        // The third may be part of the first.
+        (r#"{"input": 0.1, "output": 0.2, "cache_read_input_tokens": 0.01}"#, None),
+        (r#"{"input": 0, "output": 0}"#, None),
+        (r#"{"input": -0.1, "output": 0.2}"#, None),
+        (r#"{"input": "free", "output": 0.2}"#, None),
+        (r#"{"input": 1e300, "output": 1e300}"#, None),
+        ("{}", None),
+    ] {
+        assert_eq!(cost(details).as_deref(), total, "{details}");
+    }
+}
+
+#[test]
 fn a_reported_cost_is_exact_and_zero_is_none() {
     let cost = |key, value| chat("app", &[KeyValue { key, value }]).reported_cost_usd.map(std::borrow::Cow::into_owned);
     assert_eq!(cost("gen_ai.cost.total_cost", AnyValue::Double(3.6e-7)).as_deref(), Some("0.00000036"));
