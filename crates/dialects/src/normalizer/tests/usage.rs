@@ -359,6 +359,29 @@ fn a_call_without_usage_stays_without() {
     assert_eq!((tokens(&out), out.usage_flags), ([None; 5], vec!["zero_usage"]));
 }
 
+/// What Mastra's exporter and Sentry's conventions called the parts before OpenTelemetry had names for them.
+#[test]
+fn parts_are_known_by_the_names_they_had_before_the_standard_s() {
+    let all = [int("gen_ai.usage.input_tokens", 1101), int("gen_ai.usage.output_tokens", 207)];
+    let mastra = [
+        int("gen_ai.usage.cached_input_tokens", 13),
+        int("gen_ai.usage.reasoning_tokens", 21),
+        int("gen_ai.usage.audio_input_tokens", 3),
+        int("gen_ai.usage.audio_output_tokens", 4),
+    ];
+    let out = chat("@mastra/otel", &[&all[..], &mastra].concat());
+    assert_eq!(tokens(&out), [Some(1101), Some(207), Some(13), None, Some(21)]);
+    assert_eq!((out.usage.audio_input_tokens, out.usage.audio_output_tokens), (Some(3), Some(4)));
+    let sentry = [
+        int("gen_ai.usage.input_tokens.cached", 13),
+        int("gen_ai.usage.input_tokens.cache_write", 5),
+        int("gen_ai.usage.output_tokens.reasoning", 21),
+    ];
+    let out = chat("app", &[&all[..], &sentry].concat());
+    assert_eq!(tokens(&out), [Some(1101), Some(207), Some(13), Some(5), Some(21)]);
+    assert!(out.usage_flags.is_empty(), "{:?}", out.usage_flags);
+}
+
 #[test]
 fn langfuse_adds_input_and_output_up_where_no_total_is_given() {
     let cost = |details: &str| {
