@@ -60,6 +60,9 @@ async fn scores_come_by_grpc_http_and_commands_before_what_they_are_about() {
     let status = client.add(request).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::InvalidArgument);
     assert!(status.message().contains("score 2: `trace_id` is 32 hexadecimal digits"), "{status:?}");
+    let many = v1::AddScoresRequest { scores: vec![v1::Score::default(); 10_001] };
+    let status = client.add(many).await.unwrap_err();
+    assert!(status.message().contains("at most 10000 scores"), "{status:?}");
     let answer = client.add(v1::AddScoresRequest { scores: vec![given] }).await.unwrap().into_inner();
     assert_eq!(answer.accepted, 1);
 
@@ -89,6 +92,7 @@ async fn scores_come_by_grpc_http_and_commands_before_what_they_are_about() {
             "`metadata`",
         ),
         (json!(7), "no score"),
+        (json!(vec![json!({}); 10_001]), "at most 10000 scores"),
     ] {
         let (status, answer) = post(body.clone()).await;
         assert_eq!(status, 400, "{body}");

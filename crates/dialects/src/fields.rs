@@ -236,11 +236,13 @@ fields! {
         "=reasoning_token_count", "=thoughts_token_count", "gen_ai.usage.experimental.reasoning_tokens",
         "gen_ai.aggregated_usage.details.reasoning_tokens";
     AudioInput: "gen_ai.usage.audio.input_tokens", "gen_ai.usage.audio_input_tokens",
-        "llm.token_count.prompt_details.audio", "gen_ai.usage.details.input_audio_tokens", "usage*prompt_tokens_details.audio_tokens",
+        "llm.token_count.prompt_details.audio", "gen_ai.usage.details.input_audio_tokens",
+        "usage*prompt_tokens_details.audio_tokens",
         "usage*input_token_details.audio", "usage*input_audio_tokens", "usage*input_audio",
         "gen_ai.usage.input_token_details#audio";
     AudioOutput: "gen_ai.usage.audio.output_tokens", "gen_ai.usage.audio_output_tokens",
-        "llm.token_count.completion_details.audio", "gen_ai.usage.details.output_audio_tokens", "usage*completion_tokens_details.audio_tokens",
+        "llm.token_count.completion_details.audio", "gen_ai.usage.details.output_audio_tokens",
+        "usage*completion_tokens_details.audio_tokens",
         "usage*output_token_details.audio", "usage*output_audio_tokens", "usage*output_audio",
         "gen_ai.usage.output_token_details#audio";
     ImageInput: "gen_ai.usage.image.input_tokens", "usage*prompt_tokens_details.image_tokens",

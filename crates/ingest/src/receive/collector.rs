@@ -1,6 +1,7 @@
 //! What both transports do with a request once its bytes are there.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,7 +21,7 @@ use super::body;
 use crate::admission::{Admission, Admitted};
 use crate::ingest::Ingest;
 use crate::rows::Outcome;
-use crate::scores::{self, Score};
+use crate::scores::{self, MOST_SCORES, Score};
 use crate::shard::Signal;
 
 /// What a request may bring.
@@ -134,6 +135,11 @@ pub struct Collector {
     tenant: Arc<str>,
 }
 
+/// Bytes of a request of scores, inflated, at most; and how many times as much reading it takes: metadata of short keys
+/// grow so.
+const SCORES_BYTES: usize = 16 << 20;
+const SCORES_GROWTH: usize = 12;
+
 /// What a row takes beside its text, about: measured with spans that have nothing but ids.
 const ROW_BYTES: u64 = 256;
 
@@ -151,6 +157,17 @@ impl Collector {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// How many bytes a request may have, inflated.
+    pub(super) fn limit(&self, export: Export) -> usize {
+        let limit = self.limits.request_bytes;
+        if export == Export::Scores { limit.min(SCORES_BYTES) } else { limit }
+    }
+
+    /// Makes room for what reading an export of so many bytes takes beside them.
+    pub(super) fn admit_reading(export: Export, bytes: usize, admitted: &mut Admitted) -> Result<(), Failure> {
+        if export == Export::Scores { body::admit(admitted, bytes * SCORES_GROWTH) } else { Ok(()) }
     }
 
     /// Keeps scores that were found in this process; they are durable afterwards.
@@ -276,9 +293,14 @@ impl Collector {
         if export != Export::Scores {
             return Ok(message.into());
         }
-        let request = AddScoresRequest::decode(message).map_err(|error| {
-            Failure::Malformed(format!("the request is not tracewell.v1.AddScoresRequest: {error}"))
-        })?;
+        let malformed = |reason: &dyn Display| {
+            Failure::Malformed(format!("the request is not tracewell.v1.AddScoresRequest: {reason}"))
+        };
+        let count = tracewell_otlp::count_messages(&message, "AddScoresRequest").map_err(|error| malformed(&error))?;
+        if count > MOST_SCORES as u64 {
+            return Err(Failure::Malformed(scores::too_many()));
+        }
+        let request = AddScoresRequest::decode(message).map_err(|error| malformed(&error))?;
         self.scores(&request.scores.into_iter().map(Score::from).collect::<Vec<_>>())
     }
 

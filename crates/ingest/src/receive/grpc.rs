@@ -59,7 +59,7 @@ async fn answer(collector: &Collector, export: Export, request: Request<Body>) -
 async fn take(collector: &Collector, export: Export, request: Request<Body>) -> Result<Vec<u8>, Failure> {
     // Refuse before reading: what does not fit is not even received.
     collector.ingest.check_room().map_err(|refused| collector.refused(refused.into()))?;
-    let limit = collector.limits.request_bytes;
+    let limit = collector.limit(export);
     let mut admitted = collector.admission.enter();
     let (head, body) = request.into_parts();
     let message = async {
@@ -71,6 +71,7 @@ async fn take(collector: &Collector, export: Export, request: Request<Body>) -> 
         });
         let (compressed, message) = message(frame?)?;
         let message = body::inflate(compression.filter(|_| compressed), message, limit, &mut admitted)?;
+        Collector::admit_reading(export, message.len(), &mut admitted)?;
         collector.message(export, message.clone()).map(|request| request.keyed(&head.headers, &message))
     }
     .await
