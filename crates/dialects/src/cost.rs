@@ -30,7 +30,7 @@ fn decimal<'a>(value: &Scalar<'a>) -> Option<Cow<'a, str>> {
 /// costs of input and output, and nothing where there are others, for those may be parts of these.
 fn of_parts(facts: &Facts<'_, '_>) -> Option<String> {
     let details = Scalar::Any(facts.attribute("langfuse.observation.cost_details")?).json()?;
-    let mut sum = None;
+    let mut sum: Option<String> = None;
     for (name, raw) in json::members(&details) {
         let part = Scalar::Json(Cow::Borrowed(raw));
         if part.is_empty() {

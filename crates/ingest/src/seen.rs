@@ -53,10 +53,7 @@ impl SeenContents {
             self.days.clear();
         }
         let seen = self.days.entry(day).or_insert_with(|| SeenDay { since: received_at, tenants: HashMap::new() });
-        if !seen.tenants.contains_key(tenant) {
-            seen.tenants.insert(tenant.into(), HashSet::new());
-        }
-        seen.tenants.get_mut(tenant).expect("it is there by now")
+        seen.tenants.entry(tenant.into()).or_default()
     }
 
     /// Forgets `day`: it loses contents.
