@@ -13,6 +13,9 @@ use crate::rows::{Outcome, Receipt, Rows, TakenRows};
 use crate::seal::{Generation, transaction_id};
 use crate::shard::Signal;
 
+/// Rows of about so many bytes become a batch: no column may hold 2 GiB of text.
+const BATCH_BYTES: usize = 256 << 20;
+
 /// Begins with no rows.
 pub(crate) type NoRows = Box<dyn Fn() -> Rows + Send>;
 
@@ -126,6 +129,9 @@ impl Memory {
         match catch_unwind(AssertUnwindSafe(|| reading(rows, signal, body, receipt))) {
             Ok(outcome) => {
                 self.last_seq = receipt.seq;
+                if self.rows.bytes() >= BATCH_BYTES {
+                    self.take();
+                }
                 Ok(outcome)
             }
             Err(panic) => {
