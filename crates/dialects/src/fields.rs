@@ -161,7 +161,7 @@ fields! {
     Streaming: "gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming", "litellm.request.streaming",
         "langsmith.request.streaming", "gen_ai.request.is_stream", "params*stream", "=stream",
         "spring.ai.chat.client.stream";
-    TopK: "gen_ai.request.top_k", "llm.top_k", "ai.settings.topK", "params*top_k", "=top_k";
+    TopK: "gen_ai.request.top_k", "gen_ai.retrieval.top_k", "llm.top_k", "ai.settings.topK", "params*top_k", "=top_k";
     Stop: "gen_ai.request.stop_sequences", "llm.chat.stop_sequences", "ai.settings.stopSequences",
         "params*stop_sequences", "params*stop", "=stop_sequences", "=stop";
     FrequencyPenalty: "gen_ai.request.frequency_penalty", "llm.frequency_penalty", "ai.settings.frequencyPenalty",

@@ -20,6 +20,16 @@ fn a_framework_is_no_provider() {
 }
 
 #[test]
+fn a_workflow_is_named_as_an_agent_since_the_conventions_stand_alone() {
+    let named = |operation| {
+        let attributes = [text("gen_ai.operation.name", operation), text("gen_ai.agent.name", "multi_agent_rag")];
+        of("app", "x", &attributes).workflow_name
+    };
+    assert_eq!(named("invoke_workflow").as_deref(), Some("multi_agent_rag"));
+    assert_eq!(named("invoke_agent"), None);
+}
+
+#[test]
 fn a_conversation_made_up_per_run_gives_way() {
     let generated = text("gen_ai.conversation.id", "01a1fcb3");
     let set = text("session.id", "sess-7f3a");

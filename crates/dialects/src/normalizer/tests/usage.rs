@@ -33,6 +33,13 @@ fn openlit_leaves_anthropic_s_cache_out() {
 }
 
 #[test]
+fn anthropic_s_api_counts_the_cache_as_its_sdk_does() {
+    let out = anthropic("com.anthropic.claude-platform", &[int("gen_ai.usage.cache_read.input_tokens", 200)]);
+    assert_eq!(tokens(&out), [Some(531), Some(159), Some(200), None, None]);
+    assert_eq!((out.input_semantics, out.streaming), (Some(InputSemantics::Inclusive), None));
+}
+
+#[test]
 fn zeros_of_openlit_are_no_facts() {
     let zeros = [int("gen_ai.usage.cache_read.input_tokens", 0), int("gen_ai.usage.cache_creation.input_tokens", 0)];
     let out = anthropic("openlit.instrumentation.anthropic", &zeros);
