@@ -17,8 +17,8 @@ pub(crate) fn reported<'a>(facts: &Facts<'_, 'a>) -> Option<Cow<'a, str>> {
     cost.filter(|cost| cost.bytes().any(|byte| matches!(byte, b'1'..=b'9')))
 }
 
-/// An amount that is not below zero. A decimal is as sent; what has an exponent is written out in the shortest form that
-/// reads back the same.
+/// An amount that is not below zero. A decimal is as sent; what has an exponent is written out in the shortest form
+/// that reads back the same.
 fn decimal<'a>(value: &Scalar<'a>) -> Option<Cow<'a, str>> {
     let number = value.float().filter(|number| *number >= 0.0)?;
     let text = value.text();

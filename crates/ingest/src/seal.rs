@@ -38,8 +38,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// The transaction id of the log `app` in `table`.
 ///
-/// That of `contents` names the mapping too. After a crash between the commits of a seal `contents` is ahead of `spans`;
-/// another version cuts other pieces out of the records that it reads again, and none of them may pass for stored.
+/// That of `contents` names the mapping too. After a crash between the commits of a seal `contents` is ahead of
+/// `spans`; another version cuts other pieces out of the records that it reads again, and none may pass for stored.
 pub(crate) fn transaction_id(app: &str, table: &str) -> Arc<str> {
     if table == CONTENTS.name { format!("{app}#{MAPPING_VERSION}").into() } else { app.into() }
 }

@@ -8,8 +8,8 @@ use tracewell_model::time::{Day, NANOS_PER_DAY, NANOS_PER_SECOND};
 
 /// Hashes remembered at most. Forgetting is harmless: a content is then stored twice, and compaction drops one.
 const MOST: usize = 1 << 20;
-/// Where contents expire, those that come for a day after its end are known for so long: what is not stored again expires
-/// by the receipt of what is, so at most this much too soon.
+/// Where contents expire, those that come for a day after its end are known for so long: what is not stored again
+/// expires by the receipt of what is, so at most this much too soon.
 const LATE_NANOS: i64 = 3600 * NANOS_PER_SECOND;
 
 /// The contents stored so far, day by day.

@@ -151,8 +151,8 @@ fn stop_the_process(error: &dyn std::fmt::Display) -> ! {
     std::process::abort()
 }
 
-/// The rows, to take more in or to let them go. A panic among them, as of a query that looked at them, may have cost some
-/// that are acknowledged: the log has them, and the next start reads it.
+/// The rows, to take more in or to let them go. A panic among them, as of a query that looked at them, may have cost
+/// some that are acknowledged: the log has them, and the next start reads it.
 fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
     memory.lock().unwrap_or_else(|poisoned| stop_the_process(&poisoned))
 }

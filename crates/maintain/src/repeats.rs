@@ -31,8 +31,8 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// A content is told by its hash, and stays as long as what came with it last. Of all else only rows equal in all but
-    /// their receipt, and their place in the request, are the same; views tell the receipt with the least `seq`.
+    /// A content is told by its hash, and stays as long as what came with it last. Of all else only rows equal in all
+    /// but their receipt, and their place in the request, are the same; views tell the receipt with the least `seq`.
     pub(crate) fn of(table: &'static Table) -> Self {
         if table.name == CONTENTS.name {
             return Self { same: vec!["tenant", "hash"], first: ["received_at", "seq"], last: true };

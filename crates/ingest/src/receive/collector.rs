@@ -59,13 +59,13 @@ pub(super) struct Request {
     scores: u64,
 }
 
-/// The header with which a client tells that it sends the same again, as the draft `httpapi-idempotency-key-header` of the
-/// IETF has it.
+/// The header with which a client tells that it sends the same again, as the IETF's draft
+/// `httpapi-idempotency-key-header` has it.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 impl Request {
-    /// Scores with a key are told from others by what was `sent`, not by what that is kept as: those that say no time have
-    /// that of their receipt. Without a key they may be what another user says too.
+    /// Scores with a key are told from others by what was `sent`, not by what that is kept as: those that say no time
+    /// have that of their receipt. Without a key they may be what another user says too.
     pub(super) fn keyed(mut self, headers: &HeaderMap, sent: &[u8]) -> Self {
         if let (1.., Some(key)) = (self.scores, headers.get(IDEMPOTENCY_KEY)) {
             let mut hasher = blake3::Hasher::new();
