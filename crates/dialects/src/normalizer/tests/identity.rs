@@ -21,12 +21,10 @@ fn a_framework_is_no_provider() {
 
 #[test]
 fn a_workflow_is_named_as_an_agent_since_the_conventions_stand_alone() {
-    let named = |operation| {
-        let attributes = [text("gen_ai.operation.name", operation), text("gen_ai.agent.name", "multi_agent_rag")];
-        of("app", "x", &attributes).workflow_name
-    };
-    assert_eq!(named("invoke_workflow").as_deref(), Some("multi_agent_rag"));
-    assert_eq!(named("invoke_agent"), None);
+    for (operation, workflow, agent) in [("invoke_workflow", Some("rag"), None), ("invoke_agent", None, Some("rag"))] {
+        let out = of("app", "x", &[text("gen_ai.operation.name", operation), text("gen_ai.agent.name", "rag")]);
+        assert_eq!((out.workflow_name.as_deref(), out.agent_name.as_deref()), (workflow, agent), "{operation}");
+    }
 }
 
 #[test]
