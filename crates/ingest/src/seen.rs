@@ -16,6 +16,8 @@ const LATE_NANOS: i64 = 3600 * NANOS_PER_SECOND;
 #[derive(Debug)]
 pub(crate) struct SeenContents {
     days: HashMap<Day, SeenDay>,
+    /// Their numbers.
+    tenants: HashMap<Box<str>, u32>,
     /// Contents of a day may be gone so many nanoseconds after its end.
     retention: Option<i64>,
 }
@@ -24,15 +26,27 @@ pub(crate) struct SeenContents {
 struct SeenDay {
     /// When the first of them came.
     since: i64,
-    /// Those of each tenant: what one has stored is not there for another.
-    tenants: HashMap<Box<str>, HashSet<ContentHash>>,
+    hashes: HashSet<(u32, ContentHash)>,
+}
+
+/// What a day is known to hold of one tenant: what another has stored is not there for it.
+pub(crate) struct Seen<'a> {
+    tenant: u32,
+    hashes: &'a mut HashSet<(u32, ContentHash)>,
+}
+
+impl Seen<'_> {
+    /// Whether the content was not known; now it is.
+    pub(crate) fn insert(&mut self, hash: ContentHash) -> bool {
+        self.hashes.insert((self.tenant, hash))
+    }
 }
 
 impl SeenContents {
     /// Nothing seen yet; contents expire after `retention`, never when `None`.
     pub(crate) fn new(retention: Option<Duration>) -> Self {
         let retention = retention.and_then(|retention| retention.as_nanos().try_into().ok());
-        Self { days: HashMap::new(), retention }
+        Self { days: HashMap::new(), tenants: HashMap::new(), retention }
     }
 
     /// What `day` is known to hold of `tenant`, for a row received at `received_at`.
@@ -40,7 +54,7 @@ impl SeenContents {
     /// Of a day past the retention nothing is known: another process may expire its contents (`tracewell expire`)
     /// and nobody tells this one. The row's receipt counts as now, so that a replay of the log decides as the first
     /// reading did.
-    pub(crate) fn of(&mut self, day: Day, tenant: &str, received_at: i64) -> &mut HashSet<ContentHash> {
+    pub(crate) fn of(&mut self, day: Day, tenant: &str, received_at: i64) -> Seen<'_> {
         if let Some(retention) = self.retention {
             let end = (i64::from(day.0) + 1).saturating_mul(NANOS_PER_DAY);
             let since = self.days.get(&day).map_or(end, |seen| seen.since.max(end));
@@ -48,12 +62,13 @@ impl SeenContents {
                 self.days.remove(&day);
             }
         }
-        let all = self.days.values().flat_map(|seen| seen.tenants.values());
-        if all.map(HashSet::len).sum::<usize>() >= MOST {
+        if self.days.values().map(|seen| seen.hashes.len()).sum::<usize>() >= MOST {
             self.days.clear();
         }
-        let seen = self.days.entry(day).or_insert_with(|| SeenDay { since: received_at, tenants: HashMap::new() });
-        seen.tenants.entry(tenant.into()).or_default()
+        let next = self.tenants.len() as u32;
+        let tenant = *self.tenants.entry(tenant.into()).or_insert(next);
+        let seen = self.days.entry(day).or_insert_with(|| SeenDay { since: received_at, hashes: HashSet::new() });
+        Seen { tenant, hashes: &mut seen.hashes }
     }
 
     /// Forgets `day`: it loses contents.
