@@ -209,7 +209,10 @@ pub const CONTENTS: Table = Table {
         column("role", Text, "system, user, assistant, tool, … where the carrier says it.").dict(),
         column("bytes", Int64, "Length in bytes.").required(),
         column("content", Text, "The bytes, exactly as sent.").required(),
-        column("received_at", Timestamp, "When the collector first received it.").required().stats().dict(),
+        column("received_at", Timestamp, "When the collector received it, the last time that it was stored.")
+            .required()
+            .stats()
+            .dict(),
         column("seq", Int64, "Position in the receiving shard's write-ahead log.").required().dict(),
     ],
 };
