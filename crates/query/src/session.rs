@@ -2,6 +2,7 @@
 
 mod calls;
 mod forms;
+mod json;
 mod lists;
 mod names;
 mod parameters;
