@@ -1,12 +1,12 @@
 //! Functions and operators that PostgreSQL takes for something else than DataFusion does.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    ObjectName, Select, SelectItem, TimezoneInfo, Value,
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Ident, ObjectName, Select, SelectItem, Subscript, TimezoneInfo, Value,
 };
 
 use crate::functions::AT_TIME_ZONE;
-use crate::zone::{call, value};
+use crate::zone::{call, literal, value};
 
 /// What a regular expression begins with whose points are of any letter, also of the end of a line.
 const ANY_LETTER: &str = "(?s)";
@@ -94,6 +94,12 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
             right,
             ..
         } => of_any_letter(right),
+        // What the expression, or its first group, takes of a text.
+        Expr::Substring { expr, substring_from: Some(pattern), substring_for: None, .. }
+            if literal(pattern).is_some() =>
+        {
+            *expression = matched(expr.as_ref().clone(), pattern.as_ref().clone());
+        }
         Expr::Function(function) => {
             let name = function.name.to_string().to_ascii_lowercase();
             if JSON.contains(&name.as_str()) {
@@ -136,6 +142,15 @@ fn keep_json(function: &mut Function) {
             *argument = Expr::Function(call("tracewell_json", [argument.clone()]));
         }
     }
+}
+
+/// `substring(text, 'pattern')` as `(regexp_match(text, 'pattern'))[1]`.
+fn matched(text: Expr, mut pattern: Expr) -> Expr {
+    of_any_letter(&mut pattern);
+    let parts = Expr::Function(call("regexp_match", [text, pattern]));
+    let first = Subscript::Index { index: Expr::Value(Value::Number("1".into(), false).into()) };
+    let access_chain = vec![AccessExpr::Subscript(first)];
+    Expr::CompoundFieldAccess { root: Box::new(Expr::Nested(Box::new(parts))), access_chain }
 }
 
 /// `json_agg(x …)` as `whole(array_agg(each(x) …))`, with all that may stand there.
@@ -274,12 +289,18 @@ mod tests {
             ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
             ("SELECT make_interval(1, secs => b)", "SELECT make_interval(1, 0, 0, 0, 0, 0, b)"),
             ("SELECT a ~ 'x.y', a !~* $1", "SELECT a ~ '(?s)x.y', a !~* '(?s)' || $1"),
+            ("SELECT substring(a from 'b(.)')", "SELECT (regexp_match(a, '(?s)b(.)'))[1]"),
             ("SELECT regexp_like(a, '.', 'i')", "SELECT regexp_like(a, '(?s).', 'i')"),
             ("SELECT regexp_replace(a, '(b)', '$1\\1')", "SELECT regexp_replace(a, '(?s)(b)', '$$1\\1')"),
         ] {
             assert_eq!(rewritten(sql), expected);
         }
-        for same in ["SELECT a ~ b", "SELECT make_interval(ages => 3)", "SELECT replace(a, '$', 'x')"] {
+        for same in [
+            "SELECT a ~ b",
+            "SELECT SUBSTRING(a FROM 2)",
+            "SELECT make_interval(ages => 3)",
+            "SELECT replace(a, '$', 'x')",
+        ] {
             assert_eq!(rewritten(same), same);
         }
     }

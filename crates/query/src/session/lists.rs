@@ -1,10 +1,13 @@
-//! Lists: `x = ANY('{1,2}')` and `'{a,b}'::text[]`, where DataFusion takes a text of PostgreSQL for one item, and
-//! `x = ANY(ARRAY[1, NULL])`, which it answers as if no item were NULL.
+//! Lists: `x = ANY('{1,2}')` and `'{a,b}'::text[]`, where DataFusion takes a text of PostgreSQL for one item,
+//! `x = ANY(ARRAY[1, NULL])`, which it answers as if no item were NULL, and what it does not know: `x LIKE ANY (ARRAY[…])`
+//! and `x && y`.
 
-use datafusion::sql::sqlparser::ast::{Array, BinaryOperator, DataType, Expr, UnaryOperator, Value};
+use datafusion::sql::sqlparser::ast::{
+    Array, BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
+};
 use tracewell_requests::postgres::parameters::list;
 
-use crate::zone::literal;
+use crate::zone::{call, literal};
 
 /// Reads the list that an expression is cast from or compared with.
 pub(super) fn rewrite(expression: &mut Expr) {
@@ -24,7 +27,58 @@ pub(super) fn rewrite(expression: &mut Expr) {
                 *expression = one_of(left.clone(), list, true);
             }
         }
+        Expr::BinaryOp { left, op: BinaryOperator::PGOverlap, right } => {
+            let sides = [left, right].map(|side| match items(side) {
+                Some(elem) => Expr::Array(Array { elem, named: true }),
+                None => side.as_ref().clone(),
+            });
+            *expression = Expr::Function(call("array_has_any", sides));
+        }
+        Expr::Like { .. } | Expr::ILike { .. } => {
+            if let Some(each) = like_each(expression) {
+                *expression = each;
+            }
+        }
         _ => {}
+    }
+}
+
+/// `x LIKE ANY (ARRAY['a', 'b'])` as `(x LIKE 'a' OR x LIKE 'b')`, and `x LIKE ALL …` with `AND`.
+fn like_each(expression: &Expr) -> Option<Expr> {
+    let (Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. }) = expression else { return None };
+    let (patterns, op) = match pattern.as_ref() {
+        list if *any => (patterns(list)?, BinaryOperator::Or),
+        Expr::Function(all) => {
+            let op = match all.name.to_string().to_ascii_lowercase().as_str() {
+                "all" => BinaryOperator::And,
+                "some" => BinaryOperator::Or,
+                _ => return None,
+            };
+            let FunctionArguments::List(given) = &all.args else { return None };
+            let [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] = given.args.as_slice() else { return None };
+            (patterns(list)?, op)
+        }
+        _ => return None,
+    };
+    let one = |of: Expr| {
+        let mut one = expression.clone();
+        if let Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. } = &mut one {
+            (*any, **pattern) = (false, of);
+        }
+        one
+    };
+    let join =
+        |left: Expr, right: Expr| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) };
+    // Of none, not any is like it, and all are.
+    let none = || Expr::Value(Value::Boolean(op == BinaryOperator::And).into());
+    Some(Expr::Nested(Box::new(patterns.into_iter().map(one).reduce(join).unwrap_or_else(none))))
+}
+
+fn patterns(list: &Expr) -> Option<Vec<Expr>> {
+    match list {
+        Expr::Nested(list) | Expr::Cast { expr: list, data_type: DataType::Array(_), .. } => patterns(list),
+        Expr::Array(Array { elem, .. }) => Some(elem.clone()),
+        text => items(text),
     }
 }
 
@@ -67,6 +121,13 @@ mod tests {
             ("SELECT a = ANY('{}'), a <> ALL('{}')", "SELECT false, true"),
             ("SELECT a = ANY('{a,b}'::TEXT[])", "SELECT a = ANY(ARRAY['a', 'b']::TEXT[])"),
             ("SELECT '{}'::INT[]", "SELECT ARRAY[]::INT[]"),
+            (
+                "SELECT a && ARRAY['x'], a && '{x,y}'",
+                "SELECT array_has_any(a, ARRAY['x']), array_has_any(a, ARRAY['x', 'y'])",
+            ),
+            ("SELECT a LIKE ANY (ARRAY['x%', b])", "SELECT (a LIKE 'x%' OR a LIKE b)"),
+            ("SELECT a NOT ILIKE ALL ('{x%,y}'::text[])", "SELECT (a NOT ILIKE 'x%' AND a NOT ILIKE 'y')"),
+            ("SELECT a LIKE ANY ('{}'), a LIKE ALL (ARRAY[])", "SELECT (false), (true)"),
         ] {
             assert_eq!(rewritten(sql), expected);
         }
@@ -76,6 +137,7 @@ mod tests {
             "SELECT '{a'::TEXT[]",
             "SELECT a = ANY(b)",
             "SELECT a = ANY(ARRAY[b])",
+            "SELECT a LIKE lower('B%')",
         ] {
             assert_eq!(rewritten(same), same);
         }
