@@ -206,12 +206,26 @@ fn regexp(function: &mut Function, replaces: bool) {
     if let Some(pattern) = list.args.get_mut(1).and_then(value) {
         of_any_letter(pattern);
     }
-    // To the library it is a group; the groups of PostgreSQL have a backslash.
     if let Some(Expr::Value(by)) = list.args.get_mut(2).filter(|_| replaces).and_then(value)
         && let Value::SingleQuotedString(by) | Value::EscapedStringLiteral(by) = &mut by.value
     {
-        *by = by.replace('$', "$$");
+        *by = replacement(by);
     }
+}
+
+/// What matches are replaced by, as the library writes it: a group of PostgreSQL has a backslash, and `\&` is the whole.
+fn replacement(by: &str) -> String {
+    let (mut read, mut letters) = (String::new(), by.chars().peekable());
+    while let Some(letter) = letters.next() {
+        let escaped = letters.next_if(|next| letter == '\\' && matches!(next, '1'..='9' | '&' | '\\'));
+        match (letter, escaped) {
+            ('$', _) => read.push_str("$$"),
+            (_, Some('&')) => read.push_str("${0}"),
+            (_, Some(digit @ '1'..='9')) => read.extend(['$', '{', digit, '}']),
+            _ => read.push(letter),
+        }
+    }
+    read
 }
 
 fn of_any_letter(pattern: &mut Expr) {
@@ -291,7 +305,10 @@ mod tests {
             ("SELECT a ~ 'x.y', a !~* $1", "SELECT a ~ '(?s)x.y', a !~* '(?s)' || $1"),
             ("SELECT substring(a from 'b(.)')", "SELECT (regexp_match(a, '(?s)b(.)'))[1]"),
             ("SELECT regexp_like(a, '.', 'i')", "SELECT regexp_like(a, '(?s).', 'i')"),
-            ("SELECT regexp_replace(a, '(b)', '$1\\1')", "SELECT regexp_replace(a, '(?s)(b)', '$$1\\1')"),
+            (
+                "SELECT regexp_replace(a, '(b)', '$1\\10\\&\\x\\\\')",
+                "SELECT regexp_replace(a, '(?s)(b)', '$$1${1}0${0}\\x\\')",
+            ),
         ] {
             assert_eq!(rewritten(sql), expected);
         }
