@@ -106,6 +106,11 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
                 keep_json(function);
             }
             match name.as_str() {
+                // Of a list without items there is none.
+                "array_length" if matches!(&function.args, FunctionArguments::List(list) if list.args.len() == 2) => {
+                    let length = call("nullif", [Expr::Function(function.clone()), number("0")]);
+                    *expression = cast(Expr::Function(length), DataType::BigInt(None));
+                }
                 "localtimestamp" if has_no_arguments(function) => *expression = local(time_zone),
                 "localtime" if has_no_arguments(function) => *expression = time_of(local(time_zone)),
                 "json_agg" | "jsonb_agg" => *expression = gathered(function, "to_json", "tracewell_json_items"),
@@ -148,7 +153,7 @@ fn keep_json(function: &mut Function) {
 fn matched(text: Expr, mut pattern: Expr) -> Expr {
     of_any_letter(&mut pattern);
     let parts = Expr::Function(call("regexp_match", [text, pattern]));
-    let first = Subscript::Index { index: Expr::Value(Value::Number("1".into(), false).into()) };
+    let first = Subscript::Index { index: number("1") };
     let access_chain = vec![AccessExpr::Subscript(first)];
     Expr::CompoundFieldAccess { root: Box::new(Expr::Nested(Box::new(parts))), access_chain }
 }
@@ -197,8 +202,15 @@ fn local(time_zone: &str) -> Expr {
 }
 
 fn time_of(time: Expr) -> Expr {
-    let data_type = DataType::Time(None, TimezoneInfo::None);
-    Expr::Cast { kind: CastKind::Cast, expr: Box::new(time), data_type, array: false, format: None }
+    cast(time, DataType::Time(None, TimezoneInfo::None))
+}
+
+fn cast(value: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(value), data_type, array: false, format: None }
+}
+
+fn number(number: &str) -> Expr {
+    Expr::Value(Value::Number(number.into(), false).into())
 }
 
 fn regexp(function: &mut Function, replaces: bool) {
@@ -266,8 +278,7 @@ fn by_position(function: &mut Function) {
         }
     }
     let last = parts.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-    let zero = || Expr::Value(Value::Number("0".into(), false).into());
-    let given = parts.into_iter().take(last).map(|part| part.unwrap_or_else(zero));
+    let given = parts.into_iter().take(last).map(|part| part.unwrap_or_else(|| number("0")));
     list.args = given.map(|part| FunctionArg::Unnamed(FunctionArgExpr::Expr(part))).collect();
 }
 
@@ -299,6 +310,7 @@ mod tests {
                 "SELECT to_json(a::JSONB), to_json(a::TEXT)",
                 "SELECT to_json(tracewell_json(a::JSONB)), to_json(a::TEXT)",
             ),
+            ("SELECT array_length(a, 1)", "SELECT CAST(nullif(array_length(a, 1), 0) AS BIGINT)"),
             ("SELECT localtimestamp(0)", "SELECT localtimestamp(0) AS localtimestamp"),
             ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
             ("SELECT make_interval(1, secs => b)", "SELECT make_interval(1, 0, 0, 0, 0, 0, b)"),

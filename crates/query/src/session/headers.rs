@@ -100,7 +100,9 @@ fn is_written(one: &Expr, other: &Expr) -> bool {
 /// Whether an item gives several rows for one.
 fn gives_rows(item: &SelectItem) -> bool {
     let item = item.to_string().to_ascii_lowercase();
-    ["unnest(", "generate_series("].iter().any(|function| item.contains(function))
+    ["unnest(", "generate_series(", "_array_elements(", "jsonb_object_keys("]
+        .iter()
+        .any(|function| item.contains(function))
 }
 
 /// The columns that rows are ordered by within expressions. There they are those of the tables, unless an item has such
