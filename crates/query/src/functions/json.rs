@@ -90,7 +90,7 @@ fn function(op: &BinaryOperator) -> Option<Arc<ScalarUDF>> {
     match op {
         BinaryOperator::Arrow | BinaryOperator::HashArrow => Some(udfs::json_get_json_udf()),
         BinaryOperator::LongArrow | BinaryOperator::HashLongArrow => Some(udfs::json_as_text_udf()),
-        BinaryOperator::Question => Some(udfs::json_contains_udf()),
+        BinaryOperator::Question => Some(Arc::new(values::has())),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Lists: `x = ANY('{1,2}')` and `'{a,b}'::text[]`, where DataFusion takes a text of PostgreSQL for one item,
-//! `x = ANY(ARRAY[1, NULL])`, which it answers as if no item were NULL, and what it does not know: `x LIKE ANY (ARRAY[…])`
-//! and `x && y`.
+//! `x = ANY(ARRAY[1, NULL])`, which it answers as if no item were NULL, and what it does not know: `x && y`,
+//! `x LIKE ANY (ARRAY[…])` and `x ?| ARRAY[…]`.
 
 use datafusion::sql::sqlparser::ast::{
     Array, BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
@@ -34,9 +34,20 @@ pub(super) fn rewrite(expression: &mut Expr) {
             });
             *expression = Expr::Function(call("array_has_any", sides));
         }
+        Expr::BinaryOp { left, op: op @ (BinaryOperator::QuestionPipe | BinaryOperator::QuestionAnd), right } => {
+            if let Some(keys) = patterns(right) {
+                let joint = if *op == BinaryOperator::QuestionPipe { BinaryOperator::Or } else { BinaryOperator::And };
+                let has = |key: Expr| Expr::BinaryOp {
+                    left: left.clone(),
+                    op: BinaryOperator::Question,
+                    right: Box::new(key),
+                };
+                *expression = each(keys.into_iter().map(has), &joint);
+            }
+        }
         Expr::Like { .. } | Expr::ILike { .. } => {
-            if let Some(each) = like_each(expression) {
-                *expression = each;
+            if let Some(all) = like_each(expression) {
+                *expression = all;
             }
         }
         _ => {}
@@ -67,11 +78,15 @@ fn like_each(expression: &Expr) -> Option<Expr> {
         }
         one
     };
+    Some(each(patterns.into_iter().map(one), &op))
+}
+
+/// Conditions with `AND` or `OR` between. Of none, not any is true, and all are.
+fn each(conditions: impl Iterator<Item = Expr>, op: &BinaryOperator) -> Expr {
     let join =
         |left: Expr, right: Expr| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) };
-    // Of none, not any is like it, and all are.
-    let none = || Expr::Value(Value::Boolean(op == BinaryOperator::And).into());
-    Some(Expr::Nested(Box::new(patterns.into_iter().map(one).reduce(join).unwrap_or_else(none))))
+    let none = || Expr::Value(Value::Boolean(*op == BinaryOperator::And).into());
+    Expr::Nested(Box::new(conditions.reduce(join).unwrap_or_else(none)))
 }
 
 fn patterns(list: &Expr) -> Option<Vec<Expr>> {
@@ -127,6 +142,7 @@ mod tests {
             ),
             ("SELECT a LIKE ANY (ARRAY['x%', b])", "SELECT (a LIKE 'x%' OR a LIKE b)"),
             ("SELECT a NOT ILIKE ALL ('{x%,y}'::text[])", "SELECT (a NOT ILIKE 'x%' AND a NOT ILIKE 'y')"),
+            ("SELECT a ?| ARRAY['x', 'y'], a ?& '{x}'", "SELECT (a ? 'x' OR a ? 'y'), (a ? 'x')"),
             ("SELECT a LIKE ANY ('{}'), a LIKE ALL (ARRAY[])", "SELECT (false), (true)"),
         ] {
             assert_eq!(rewritten(sql), expected);

@@ -1,4 +1,4 @@
-//! What PostgreSQL does with whole values of `jsonb`: `a || b`, `a = b` and `jsonb_typeof(a)`.
+//! What PostgreSQL does with whole values of `jsonb`: `a || b`, `a = b`, `a ? 'key'` and `jsonb_typeof(a)`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,17 +20,23 @@ use super::contained::is_number;
 pub(crate) const JOINED: &str = "tracewell_json_joined";
 pub(crate) const SAME: &str = "tracewell_same_json";
 
-pub(super) fn functions() -> [ScalarUDF; 3] {
-    [(Work::Joined, 2), (Work::Same, 2), (Work::Kind, 1)].map(|(work, arguments)| {
+pub(super) fn functions() -> [ScalarUDF; 4] {
+    [(Work::Joined, 2), (Work::Same, 2), (Work::Has, 2), (Work::Kind, 1)].map(|(work, arguments)| {
         let function = ScalarUDF::from(OfValues { work, signature: Signature::any(arguments, Volatility::Immutable) });
         if work == Work::Kind { function.with_aliases(["json_typeof"]) } else { function }
     })
+}
+
+/// `a ? 'key'`
+pub(super) fn has() -> ScalarUDF {
+    ScalarUDF::from(OfValues { work: Work::Has, signature: Signature::any(2, Volatility::Immutable) })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Work {
     Joined,
     Same,
+    Has,
     Kind,
 }
 
@@ -45,6 +51,7 @@ impl ScalarUDFImpl for OfValues {
         match self.work {
             Work::Joined => JOINED,
             Work::Same => SAME,
+            Work::Has => "tracewell_json_has",
             Work::Kind => "jsonb_typeof",
         }
     }
@@ -54,7 +61,10 @@ impl ScalarUDFImpl for OfValues {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(if self.work == Work::Same { DataType::Boolean } else { DataType::Utf8View })
+        Ok(match self.work {
+            Work::Same | Work::Has => DataType::Boolean,
+            Work::Joined | Work::Kind => DataType::Utf8View,
+        })
     }
 
     fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
@@ -75,6 +85,10 @@ impl ScalarUDFImpl for OfValues {
             (Work::Same, [left, right]) => {
                 let pairs = left.as_string_view().iter().zip(right.as_string_view());
                 Arc::new(pairs.map(|(left, right)| same(left?, right?)).collect::<BooleanArray>())
+            }
+            (Work::Has, [json, key]) => {
+                let pairs = json.as_string_view().iter().zip(key.as_string_view());
+                Arc::new(pairs.map(|(json, key)| Some(is_in(key?, json?))).collect::<BooleanArray>())
             }
             (Work::Kind, [json]) => {
                 Arc::new(json.as_string_view().iter().map(|json| kind(json?)).collect::<StringViewArray>())
@@ -121,6 +135,16 @@ fn is_same(left: &Value, right: &Value) -> bool {
         }
         (Value::Number(left), Value::Number(right)) => is_number(left, right),
         (left, right) => left == right,
+    }
+}
+
+/// Whether JSON is an object with this member, an array with this text, or this text.
+fn is_in(key: &str, json: &str) -> bool {
+    match read::<Value>(json) {
+        Ok(Value::Object(members)) => members.contains_key(key),
+        Ok(Value::Array(items)) => items.iter().any(|item| item.as_str() == Some(key)),
+        Ok(value) => value.as_str() == Some(key),
+        Err(_) => false,
     }
 }
 
@@ -176,6 +200,8 @@ mod tests {
         ] {
             assert_eq!(same(left, right), Some(expected), "{left} {right}");
         }
+        let found = [r#"{"a":1}"#, r#"["b","a"]"#, "\"a\"", r#"{"b":"a"}"#, "[1]", "a"].map(|json| is_in("a", json));
+        assert_eq!(found, [true, true, true, false, false, false]);
         let kinds = ["{}", " [1]", "\"x\"", "-1", "true", "null"].map(|json| kind(json).unwrap());
         assert_eq!(kinds, ["object", "array", "string", "number", "boolean", "null"]);
         assert_eq!((kind("nope"), same("nope", "1")), (None, None));
