@@ -2,6 +2,7 @@
 
 mod calls;
 mod forms;
+mod gathered;
 mod headers;
 mod json;
 mod lists;
