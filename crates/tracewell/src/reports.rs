@@ -267,7 +267,7 @@ impl<A: Ask> Desk<A> {
     }
 
     async fn keep(&self, entry: Entry<'_>, app: String, version: i64) -> anyhow::Result<bool> {
-        let once = Transaction { app, version };
+        let once = [Transaction { app, version }];
         Ok(matches!(keep(self.table()?, &[entry], &once, crate::command::now()).await?, Commit::Landed(_)))
     }
 
