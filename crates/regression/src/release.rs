@@ -296,10 +296,17 @@ impl Ledger {
             return Err(format!("nothing of `{}` is live in {environment}", step.prompt.name));
         };
         let Some(before) = self.before_live(environment) else {
+            let Entry { prompt: name, revision, .. } = live;
+            let is_other = |entry: &Entry| entry.state == State::Live && entry.revision != *revision;
+            let before = if self.of(environment).any(is_other) {
+                format!("all of `{name}` that was live in {environment} before `{name}@{revision}` was rolled back")
+            } else {
+                format!("nothing of `{name}` was live in {environment} before `{name}@{revision}`")
+            };
             return Err(format!(
-                "nothing of `{}` was live in {environment} before, so there is nothing to go back to; say what is to \
-                 be live instead",
-                step.prompt.name
+                "{before}, so there is nothing to go back to; what takes it out is another revision: \
+                 `tracewell release live {name}@REVISION --in {environment}`, with --force --note WHY where approvals and \
+                 a verdict cannot be waited for"
             ));
         };
         let ended = Entry {

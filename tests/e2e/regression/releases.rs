@@ -138,8 +138,12 @@ fn the_ledger_and_its_view_say_the_same_of_what_is_live() {
         done(add(&data, "helper", "", text));
     }
     done(live("helper@1", "2025-11-20T12:00:00Z"));
+    let first = by("bob", &data, &["release", "rollback", "helper", "--note", "it went bad"]);
+    refused(&first, "nothing of `helper` was live in production before `helper@1`, so there is nothing to go back to");
+    assert_eq!(first.status.code(), Some(1));
     refused(&live("helper@2", "2025-11-20T11:59:59Z"), "`helper@1` is live in production since 2025-11-20T12:00:00Z");
     done(live("helper@2", "2025-11-20T13:00:00Z"));
+    refused(&by("bob", &data, &["release", "rollback", "helper@1"]), "`helper@1` is not live in production, but");
     done(by("bob", &data, &["release", "rollback", "helper", "--note", "it went bad"]));
     // What is live again was forced when it went live, and not by who rolled back.
     let status = rows(tracewell(&data, &["release", "status", "--format", "json"]));

@@ -109,7 +109,9 @@ fn a_release_needs_others_and_a_gate_that_passed() {
     story.step(Step::Live, &one, "ann");
     assert_eq!((story.live(), story.ledger.state("production", 1)), (Some(1), Some(State::Live)));
     assert_eq!(story.ledger.live("staging"), None);
-    assert!(story.refused(Step::Rollback, &one, "ann", None).contains("nothing of `helper` was live"));
+    let first = story.refused(Step::Rollback, &one, "ann", None);
+    assert!(first.starts_with("nothing of `helper` was live in production before `helper@1`, so"), "{first}");
+    assert!(first.contains("`tracewell release live helper@REVISION --in production`"), "{first}");
 }
 
 #[test]
@@ -142,6 +144,11 @@ fn a_rollback_leads_to_what_was_live_and_was_not_withdrawn() {
     assert_eq!(last, [(13, State::Live, Some(3)), (13, State::RolledBack, None)]);
     story.step(Step::Rollback, &prompt(2), "ann");
     assert_eq!(story.live(), Some(1));
+    let last = story.refused(Step::Rollback, &prompt(1), "ann", None);
+    assert!(
+        last.starts_with("all of `helper` that was live in production before `helper@1` was rolled back"),
+        "{last}"
+    );
     story.release(4);
     story.step(Step::Rollback, &prompt(4), "ann");
     assert_eq!(story.live(), Some(1));
