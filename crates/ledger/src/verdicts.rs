@@ -7,13 +7,13 @@ use serde::Serialize;
 use serde_json::json;
 use tracewell_regression::candidate::Candidate;
 use tracewell_regression::dataset::{Dataset, Pin};
-use tracewell_regression::gate::{Case, Contender, Evidence, Gate, Scored, Side, Source, Trial, Verdict};
+use tracewell_regression::gate::{Case, Evidence, Gate, Scored, Side, Source, Trial, Verdict};
 use tracewell_regression::prompt::Prompt;
 use tracewell_regression::scorers::{Score, Scorer, Subject};
 use tracewell_runs::Ask;
 
 use crate::trials::{self, Found, Who};
-use crate::{Ledger, LedgerError, datasets, prompts};
+use crate::{Ledger, LedgerError, datasets};
 use tracewell_runs::sql::quoted;
 
 /// What a gate is run with.
@@ -35,7 +35,7 @@ pub struct Request<'a> {
     pub since: Option<NaiveDate>,
 }
 
-/// What a contender says, as far as the gate's file tells.
+/// What a contender says, as far as the gate's file or the record tells.
 #[derive(Clone, Debug, Default)]
 pub struct Said {
     /// Its file, where it is not on record.
@@ -173,12 +173,8 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     verdict.baseline_version = baseline.version.or_else(|| request.sides[0].and_then(Who::version));
     verdict.candidate_version = candidate.version.or_else(|| request.sides[1].and_then(Who::version));
     let [baseline_file, candidate_file] = request.said.map(|said| said.file.clone());
-    let prompt = match (&request.said[1].prompt, &gate.candidate) {
-        (Some(prompt), _) => Some(prompt.clone()),
-        (None, Contender::Version(version)) => prompts::of_version(source, version).await?,
-        _ => None,
-    };
-    let (prompt, prompt_revision) = prompt.map(|prompt| (prompt.name, prompt.revision)).unzip();
+    let prompt = request.said[1].prompt.as_ref();
+    let (prompt, prompt_revision) = prompt.map(|prompt| (prompt.name.clone(), prompt.revision)).unzip();
     let row = Row {
         verdict: id.clone(),
         gate: gate.name.clone(),

@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use super::story::{by, refused, webhook};
-use super::{CASES, chat, dataset, done, rows, send, tracewell};
+use super::{CASES, chat, dataset, done, rows, said, send, tracewell};
 use crate::server::Server;
 
 /// Records a revision of a prompt: its file, less the text.
@@ -96,6 +96,28 @@ fn gate(data: &Path, version: &str) -> Output {
 fn last_verdict(data: &Path) -> String {
     let query = "SELECT verdict FROM verdicts ORDER BY recorded_at DESC LIMIT 1";
     rows(tracewell(data, &["sql", "--format", "json", query]))[0]["verdict"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_on_record_is_not_judged_by_what_another_text_of_that_name_answered() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    dataset(&data, temporary.path());
+    let trial = |((id, asked, expected), number): (&(&str, &str, &str), u32)| {
+        let marks = [
+            ("tracewell.example.id", *id),
+            ("tracewell.candidate", "refund-helper@2"),
+            ("tracewell.candidate.hash", "of another text"),
+        ];
+        chat(number, asked, expected, false, &marks)
+    };
+    send(&server, CASES.iter().zip(1..).map(trial).collect()).await;
+    assert_eq!(gate(&data, "2").status.code(), Some(0), "nothing is on record");
+    done(add(&data, "refund-helper", "version = '2'", "Old."));
+    let decided = gate(&data, "2");
+    assert_eq!(decided.status.code(), Some(2), "{}", said(&decided));
+    assert!(said(&decided).contains("What was tried as the candidate is not what it says now"), "{}", said(&decided));
 }
 
 #[tokio::test(flavor = "multi_thread")]
