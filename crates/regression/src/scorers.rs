@@ -13,7 +13,7 @@ use tracewell_pricing::Amount;
 
 use crate::Answer;
 
-mod json;
+pub(crate) mod json;
 mod kinds;
 mod overlap;
 #[cfg(test)]

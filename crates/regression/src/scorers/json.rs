@@ -101,7 +101,7 @@ fn parse(text: &str, fenced: bool) -> Result<Value, String> {
 }
 
 /// What stands in the fence, where there is one.
-fn unfenced(text: &str) -> &str {
+pub(crate) fn unfenced(text: &str) -> &str {
     let inside = text.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     inside.and_then(|rest| rest.split_once('\n')).map_or(text, |(_, inside)| inside)
 }
