@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use tracewell_regression::candidate::Candidate;
 use tracewell_regression::dataset::{Dataset, Pin};
-use tracewell_regression::gate::{Case, Evidence, Gate, Scored, Side, Source, Trial, Verdict};
+use tracewell_regression::gate::{Case, Contender, Evidence, Gate, Scored, Side, Source, Trial, Verdict};
 use tracewell_regression::prompt::Prompt;
 use tracewell_regression::scorers::{Score, Scorer, Subject};
 use tracewell_runs::Ask;
@@ -130,10 +130,17 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
             && trials::candidate_hash(source, trial).await?.is_some_and(|tried| tried != hash)
         {
             found.trials.clear();
-            let side = json!(side).as_str().unwrap_or_default().to_owned();
-            notes.push(format!(
-                "What was tried as the {side} is not what it says now, and is left out; replay it again"
-            ));
+            let (side, contender) = match side {
+                Side::Baseline => ("baseline", gate.baseline.as_ref()),
+                Side::Candidate => ("candidate", Some(&gate.candidate)),
+            };
+            notes.push(match contender {
+                Some(Contender::Version(version)) => format!(
+                    "What was tried as the {side} is not what is on record as `{version}`, and is left out; give it a \
+                     version of its own"
+                ),
+                _ => format!("What was tried as the {side} is not what it says now, and is left out; replay it again"),
+            });
         }
         let before = found.trials.len();
         let holds = |trial: &trials::Place| match (trial.revision, dataset.get(&trial.example)) {
