@@ -1,13 +1,13 @@
 //! What the ledger of releases holds to, on the command line.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
 use super::story::{by, refused, webhook};
 use super::{CASES, chat, dataset, done, rows, said, send, tracewell};
-use crate::server::Server;
+use crate::server::{BINARY, Server};
 
 /// Records a revision of a prompt: its file, less the text.
 fn add(data: &Path, name: &str, head: &str, text: &str) -> Output {
@@ -179,6 +179,25 @@ fn the_ledger_and_its_view_say_the_same_of_what_is_live() {
     assert_eq!(of[..2], [(&json!(1), &one), (&json!(2), &two)]);
     assert_eq!((&kept[0]["live_until"], of[2].0), (&two, &json!(1)));
     assert_eq!((&kept[1]["live_until"], &kept[2]["live_until"]), (of[2].1, &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_is_told_of_a_rollback_that_nobody_reads() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    for (text, revision) in [("One.", "helper@1"), ("Two.", "helper@2")] {
+        done(add(&data, "helper", "", text));
+        done(by("ann", &data, &["release", "live", revision, "--force", "--note", "a test"]));
+    }
+    let (hook, told) = webhook().await;
+    let mut command = Command::new(BINARY);
+    command.args(["release", "rollback", "helper", "--author", "ann", "--webhook", &hook]);
+    command.args(["--data", data.to_str().unwrap()]).env_remove("TRACEWELL_CONFIG");
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(process.stdout.take());
+    let status = tokio::task::spawn_blocking(move || process.wait().unwrap()).await.unwrap();
+    assert!(status.success());
+    assert_eq!(told.lock().unwrap()[0]["live"]["revision"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
