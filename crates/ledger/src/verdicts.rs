@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::json;
+use tracewell_regression::Example;
 use tracewell_regression::candidate::Candidate;
 use tracewell_regression::dataset::{Dataset, Pin};
 use tracewell_regression::gate::{Case, Contender, Evidence, Gate, Scored, Side, Source, Trial, Verdict};
@@ -112,7 +113,7 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     let gate = request.gate;
     let pin: Pin = gate.dataset.to_string().parse().map_err(LedgerError::refused)?;
     let dataset = datasets::existing(source, &pin).await?;
-    let scorers = scorers(gate)?;
+    let scorers = scorers(gate, &dataset)?;
     let since = match request.since {
         Some(since) => since,
         None => trials::first_day(source, &dataset.name).await?,
@@ -213,13 +214,22 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
 /// A scorer by its name, made ready.
 type Ready<'a> = BTreeMap<&'a str, (&'a Scored, Option<Scorer>)>;
 
-fn scorers(gate: &Gate) -> Result<Ready<'_>, LedgerError> {
+fn scorers<'g>(gate: &'g Gate, dataset: &Dataset) -> Result<Ready<'g>, LedgerError> {
     let mut ready = Ready::new();
     for scored in &gate.scorers {
         let scorer = match &scored.source {
             Source::Rule(rule) => {
-                let wrong = |error| LedgerError::Refused(format!("scorer `{}`: {error}", scored.name));
-                Some(Scorer::new(rule.clone()).map_err(wrong)?)
+                let wrong = |reason: String| LedgerError::Refused(format!("scorer `{}`: {reason}", scored.name));
+                let scorer = Scorer::new(rule.clone()).map_err(|error| wrong(error.to_string()))?;
+                let is_wanted = |example: &&Example| {
+                    scored.tags.is_empty() || example.tags.iter().any(|tag| scored.tags.contains(tag))
+                };
+                let expected = dataset.examples().filter(is_wanted).filter_map(|example| example.expected.as_ref());
+                if let Some(absent) = scorer.absent(&expected.collect::<Vec<_>>()).first() {
+                    let reason = format!("no expected answer has `{absent}`, so that every answer would be as good");
+                    return Err(wrong(reason));
+                }
+                Some(scorer)
             }
             Source::Recorded(_) => None,
         };

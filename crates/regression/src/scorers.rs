@@ -238,6 +238,16 @@ impl Scorer {
         &self.rule
     }
 
+    /// What it compares and none of the expected answers has: where that is misspelt, every answer would be as good.
+    #[must_use]
+    pub fn absent(&self, expected: &[&Answer]) -> Vec<&str> {
+        match &self.rule {
+            Rule::JsonFields { pointers, fenced } => json::absent(pointers, *fenced, expected),
+            Rule::ToolCalls { arguments: Arguments::Named(names), .. } => tools::absent(names, expected),
+            _ => Vec::new(),
+        }
+    }
+
     /// Scores one answer.
     #[must_use]
     pub fn score(&self, subject: &Subject<'_>) -> Score {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::text::shown;
 use super::{RuleError, Score};
+use crate::Answer;
 
 /// How many violations of a schema are told.
 const MOST_TOLD: usize = 3;
@@ -71,6 +72,15 @@ pub(super) fn fields(answered: &str, expected: &str, pointers: &[String], fenced
         false => differing.iter().map(at).collect::<Vec<_>>().join("; "),
     };
     Ok(Score::share(share, Some(differing.is_empty()), explanation))
+}
+
+/// The pointers that lead nowhere in all of the expected answers that are JSON; none where none is.
+pub(super) fn absent<'p>(pointers: &'p [String], fenced: bool, expected: &[&Answer]) -> Vec<&'p str> {
+    let texts = expected.iter().filter_map(|answer| answer.text.as_deref());
+    let values: Vec<Value> = texts.filter_map(|text| parse(text, fenced).ok()).collect();
+    let leads_nowhere =
+        |pointer: &str| !values.is_empty() && values.iter().all(|value| value.pointer(pointer).is_none());
+    pointers.iter().map(String::as_str).filter(|pointer| leads_nowhere(pointer)).collect()
 }
 
 /// Whether both say the same: numbers by value (`1` is `1.0`), objects whatever the order of their members.
