@@ -171,8 +171,8 @@ async fn a_sheet_is_kept_at_once_and_a_wrong_row_keeps_no_other_from_being_judge
     done(tracewell(&data, &["dataset", "import", "refunds", file.to_str().unwrap()]));
     done(tracewell(&data, &["dataset", "describe", "refunds", "--schema", schema.to_str().unwrap()]));
     done(tracewell(&data, &["review", "add", "failures", "--dataset", "refunds"]));
-    let open =
-        json!({"step": "next", "author": "cleo", "skip": ["a", "b", "c", "d"].map(|id| format!("refunds/{id}"))});
+    let skip = ["a", "b", "c", "d"].map(|id| format!("refunds/{id}"));
+    let open = json!({"step": "next", "author": "cleo", "skip": skip});
     let open = client().post(format!("{}/v1/reviews/failures", server.api)).json(&open).send().await.unwrap();
     assert_eq!(open.json::<Value>().await.unwrap()["item"]["item"], "refunds/e");
 
@@ -182,7 +182,7 @@ async fn a_sheet_is_kept_at_once_and_a_wrong_row_keeps_no_other_from_being_judge
         refunds/g,correct,Somewhere over there.\nrefunds/h,accept,\n";
     std::fs::write(&sheet, filled).unwrap();
     let kept = || {
-        let versions = "SELECT version, count(*) AS rows, max(note) AS note FROM examples WHERE version > 2
+        let versions = "SELECT version, count(*) AS changes, max(note) AS note FROM examples WHERE version > 2
             GROUP BY version ORDER BY version";
         let answers = "SELECT count(*) AS answers, count(DISTINCT recorded_at) AS commits FROM reviews
             WHERE step = 'answer'";
@@ -191,8 +191,8 @@ async fn a_sheet_is_kept_at_once_and_a_wrong_row_keeps_no_other_from_being_judge
     };
     let all = json!([
         [
-            {"version": 3, "rows": 2, "note": "reviewed in `failures`: accept"},
-            {"version": 4, "rows": 2, "note": "reviewed in `failures`: correct"}
+            {"version": 3, "changes": 2, "note": "reviewed in `failures`: accept"},
+            {"version": 4, "changes": 2, "note": "reviewed in `failures`: correct"}
         ],
         [{"answers": 4, "commits": 1}],
         [{"label": null, "text": "Over there.", "author": "ann"}, {"label": "accept", "text": null, "author": "ann"}]
