@@ -55,10 +55,13 @@ impl Story {
         let signed = Signed { author: author.to_owned(), note: forced.then(|| "urgent".to_owned()) };
         self.prompts.push(prompt.clone());
         let live = self.live();
+        let sends_the_same = |other: &&Prompt| prompt.changes(Some(other)).is_empty();
+        let alike: Vec<i64> = self.prompts.iter().filter(sends_the_same).map(|other| other.revision).collect();
         let step = Move {
             step,
             prompt,
             live: self.prompts.iter().rev().find(|prompt| Some(prompt.revision) == live),
+            alike: &alike,
             environment: "production",
             signed: &signed,
             effective_at: self.now,
@@ -165,6 +168,7 @@ fn what_is_forced_says_why() {
             step: Step::Live,
             prompt: &prompt(2),
             live: None,
+            alike: &[],
             environment: "production",
             signed: &signed,
             effective_at: WHEN,
@@ -228,7 +232,15 @@ fn what_was_rolled_back_needs_new_approvals_and_a_new_verdict() {
     let mut story = Story::new();
     (1..=2).for_each(|revision| story.release(revision));
     let two = prompt(2);
+    // The fourth sends the same, and was approved and judged before that went bad.
+    let four = Prompt { revision: 4, owner: Some("bob".to_owned()), ..two.clone() };
+    story.step(Step::Propose, &four, "ann");
+    story.step(Step::Approve, &four, "bob");
     story.step(Step::Rollback, &two, "ann");
+    assert!(story.refused(Step::Live, &four, "ann", Some("pass")).contains("0 of 1 approvals"));
+    story.step(Step::Propose, &four, "ann");
+    story.step(Step::Approve, &four, "bob");
+    assert!(story.refused(Step::Live, &four, "ann", Some("pass")).contains("before it was rolled back"));
     assert!(story.refused(Step::Live, &two, "ann", Some("pass")).contains("0 of 1 approvals"));
     story.try_step(Step::Propose, &two, "ann", (None, false)).unwrap();
     story.try_step(Step::Approve, &two, "bob", (None, false)).unwrap();
