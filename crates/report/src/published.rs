@@ -8,17 +8,27 @@ use crate::error::ReportError;
 use crate::figures::{Both, Totals};
 use crate::money::{dollars, minus, signed};
 use crate::page::{Outcome, Page, Published};
+use crate::period::Window;
 use crate::request::Request;
 use crate::sql::{moment, quoted};
 use crate::words::counted;
 
-/// The page as it was published under a name, if it was.
+/// The page as it was published under a name, if it was; of several time zones the first, or that of `window`.
 ///
 /// # Errors
 /// When the table of reports cannot be read.
-pub async fn published_page<A: Ask>(source: &A, name: &str, period: &str) -> Result<Option<Page>, ReportError> {
+pub async fn published_page<A: Ask>(
+    source: &A,
+    name: &str,
+    period: &str,
+    window: Option<Window>,
+) -> Result<Option<Page>, ReportError> {
+    let within = window.map_or_else(String::new, |Window { since, until }| {
+        format!(" AND since = {} AND until = {}", moment(since), moment(until))
+    });
     let sql = format!(
-        "SELECT page FROM reports WHERE event = 'published' AND name = {} AND period = {} ORDER BY recorded_at LIMIT 1",
+        "SELECT page FROM reports WHERE event = 'published' AND name = {} AND period = {}{within}
+ORDER BY recorded_at LIMIT 1",
         quoted(name),
         quoted(period)
     );

@@ -129,6 +129,7 @@ async fn what_is_wrong_with_a_question_for_a_report_is_told() {
         ("/cost?perod=2026", 400, "expected one of `period`, `tz`, `by`"),
         ("/costs?period=2026", 404, "there are cost, quality and leadership"),
         ("/daily/2020", 404, "GET /v1/reports lists what was"),
+        ("/daily/2020?tz=Mars/Olympus", 400, "write a name of the tz database"),
     ];
     check(&server, &asked).await;
     server.stop();

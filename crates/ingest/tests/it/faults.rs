@@ -331,9 +331,9 @@ async fn a_commit_is_known_as_ones_own_though_its_answer_was_lost() {
     let transaction = |version| Transaction { app: "round".into(), version };
     for version in [1, 3] {
         faulty.lose_once();
-        let landed = ours.commit_once(Vec::new(), &transaction(version), 0).await;
+        let landed = ours.commit_once(Vec::new(), &[transaction(version)], 0).await;
         assert!(matches!(landed, Ok(Commit::Landed(_))), "{landed:?}");
-        let late = theirs.commit_once(Vec::new(), &transaction(version), 0).await;
+        let late = theirs.commit_once(Vec::new(), &[transaction(version)], 0).await;
         assert!(matches!(late, Ok(Commit::AlreadyIn)), "{late:?}");
         faulty.lose_once();
         let landed = ours.replace(Vec::new(), &[], true, &transaction(version + 1), 0).await;

@@ -199,19 +199,20 @@ impl Rollback {
             verdict: None,
             forced: false,
         };
+        let usual = self.asked.config()?.release.webhook;
+        let webhook = self.webhook.unwrap_or(usual);
         let (entries, prompt) = ledger.step(&request).await?;
         let form = self.shown.form();
-        output::page(form, &prompt.name, &super::prompt::story(&prompt), &prompt.whole())?;
+        // It is on record now: who stops reading keeps nobody from being told.
+        let printed = output::page(form, &prompt.name, &super::prompt::story(&prompt), &prompt.whole());
         entries.iter().for_each(|entry| {
             let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
             eprintln!("{}: {state}", named(entry));
         });
-        let usual = self.asked.config()?.release.webhook;
-        let webhook = self.webhook.unwrap_or(usual);
-        match releases::rollback_event(&entries, &prompt).filter(|_| !webhook.is_empty()) {
-            Some(event) => crate::webhook::tell(&webhook, &event).await,
-            None => Ok(()),
+        if let Some(event) = releases::rollback_event(&entries, &prompt).filter(|_| !webhook.is_empty()) {
+            crate::webhook::tell(&webhook, &event).await?;
         }
+        output::until_broken(printed)
     }
 }
 
