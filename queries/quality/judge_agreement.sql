@@ -5,8 +5,9 @@
 -- param: name text = NULL | Only this score
 -- param: most bigint = 50 | At most this many rows
 -- Cohen's kappa (J. Cohen, A coefficient of agreement for nominal scales, 1960) of every pair of judges over the things
--- both judged by the same name. A judge is a source and an author; people who are not named may be several, and are left
--- out. A category is the label, else the value. What is said of a response is said of the call that got it.
+-- both judged by the same name, in each tenant by itself. A judge is a source and an author; people who are not named
+-- may be several, and are left out. A category is the label, else the value. What is said of a response is said of the
+-- call that got it.
 WITH said AS (
     SELECT tenant, name, target, trace_id, span_id, session_id, document_id,
         CASE WHEN trace_id IS NULL THEN response_id END AS response_id,
@@ -39,7 +40,7 @@ words AS (
     LEFT JOIN calls AS c ON c.tenant = s.tenant AND c.response_id = s.response_id
 ),
 pairs AS (
-    SELECT a.name, a.judge AS first_judge, b.judge AS second_judge, a.category AS first, b.category AS second
+    SELECT a.tenant, a.name, a.judge AS first_judge, b.judge AS second_judge, a.category AS first, b.category AS second
     FROM words AS a
     INNER JOIN words AS b ON b.tenant = a.tenant AND b.name = a.name AND b.target = a.target
         AND (b.trace_id IS NOT DISTINCT FROM a.trace_id) AND (b.span_id IS NOT DISTINCT FROM a.span_id)
@@ -49,25 +50,25 @@ pairs AS (
     WHERE a.judge < b.judge
 ),
 agreed AS (
-    SELECT name, first_judge, second_judge, count(*) AS things,
+    SELECT tenant, name, first_judge, second_judge, count(*) AS things,
         avg(CASE WHEN first = second THEN 1.0 ELSE 0.0 END) AS agreement
     FROM pairs
-    GROUP BY name, first_judge, second_judge
+    GROUP BY tenant, name, first_judge, second_judge
 ),
 given AS (
-    SELECT name, first_judge, second_judge, category, sum(by_first) AS by_first, sum(by_second) AS by_second
+    SELECT tenant, name, first_judge, second_judge, category, sum(by_first) AS by_first, sum(by_second) AS by_second
     FROM (
-        SELECT name, first_judge, second_judge, first AS category, 1 AS by_first, 0 AS by_second FROM pairs
+        SELECT tenant, name, first_judge, second_judge, first AS category, 1 AS by_first, 0 AS by_second FROM pairs
         UNION ALL
-        SELECT name, first_judge, second_judge, second AS category, 0 AS by_first, 1 AS by_second FROM pairs
+        SELECT tenant, name, first_judge, second_judge, second AS category, 0 AS by_first, 1 AS by_second FROM pairs
     ) AS both
-    GROUP BY name, first_judge, second_judge, category
+    GROUP BY tenant, name, first_judge, second_judge, category
 ),
 chance AS (
-    SELECT name, first_judge, second_judge,
+    SELECT tenant, name, first_judge, second_judge,
         sum(CAST(by_first AS double) * by_second) / (CAST(sum(by_first) AS double) * sum(by_second)) AS by_chance
     FROM given
-    GROUP BY name, first_judge, second_judge
+    GROUP BY tenant, name, first_judge, second_judge
 )
 SELECT
     a.name, a.first_judge, a.second_judge, a.things,
@@ -75,6 +76,7 @@ SELECT
     round(c.by_chance, 4) AS by_chance,
     round((a.agreement - c.by_chance) / nullif(1 - c.by_chance, 0), 4) AS cohens_kappa
 FROM agreed AS a
-INNER JOIN chance AS c ON c.name = a.name AND c.first_judge = a.first_judge AND c.second_judge = a.second_judge
-ORDER BY a.name, a.things DESC, a.first_judge, a.second_judge
+INNER JOIN chance AS c ON c.tenant = a.tenant AND c.name = a.name AND c.first_judge = a.first_judge
+    AND c.second_judge = a.second_judge
+ORDER BY a.name, a.things DESC, a.first_judge, a.second_judge, a.tenant
 LIMIT $most

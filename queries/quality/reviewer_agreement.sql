@@ -4,10 +4,10 @@
 -- param: until timestamptz = now() | End of the period, not included
 -- param: name text = NULL | Only this score
 -- param: source text = 'human' | Whose scores: human, model, code or user
--- Fleiss' kappa over the last words of all reviewers (J. L. Fleiss, Measuring nominal scale agreement among many raters,
--- 1971) in its form for things judged by differing numbers of reviewers: the agreement on a thing is the share of its
--- pairs of reviewers who agree. A category is the label, else the value. Things judged by one reviewer tell nothing. What
--- is said of a response is said of the call that got it.
+-- Fleiss' kappa over the last words of all reviewers of a tenant (J. L. Fleiss, Measuring nominal scale agreement among
+-- many raters, 1971) in its form for things judged by differing numbers of reviewers: the agreement on a thing is the
+-- share of its pairs of reviewers who agree. A category is the label, else the value. Things judged by one reviewer tell
+-- nothing. What is said of a response is said of the call that got it.
 WITH said AS (
     SELECT tenant, name, target, trace_id, span_id, session_id, document_id, author,
         CASE WHEN trace_id IS NULL THEN response_id END AS response_id,
@@ -52,19 +52,19 @@ things AS (
     HAVING sum(votes) > 1
 ),
 shares AS (
-    SELECT name, sum(share * share) AS by_chance
+    SELECT tenant, name, sum(share * share) AS by_chance
     FROM (
-        SELECT g.name, g.category,
-            CAST(sum(g.votes) AS double) / sum(sum(g.votes)) OVER (PARTITION BY g.name) AS share
+        SELECT g.tenant, g.name, g.category,
+            CAST(sum(g.votes) AS double) / sum(sum(g.votes)) OVER (PARTITION BY g.tenant, g.name) AS share
         FROM given AS g
         INNER JOIN things AS t ON t.tenant = g.tenant AND t.name = g.name AND t.target = g.target
             AND (t.trace_id IS NOT DISTINCT FROM g.trace_id) AND (t.span_id IS NOT DISTINCT FROM g.span_id)
             AND (t.session_id IS NOT DISTINCT FROM g.session_id)
             AND (t.document_id IS NOT DISTINCT FROM g.document_id)
             AND (t.response_id IS NOT DISTINCT FROM g.response_id)
-        GROUP BY g.name, g.category
+        GROUP BY g.tenant, g.name, g.category
     ) AS categories
-    GROUP BY name
+    GROUP BY tenant, name
 )
 SELECT
     t.name,
@@ -75,6 +75,6 @@ SELECT
     -- Where everybody says the same of everything, agreement tells nothing of the reviewers.
     round((avg(t.agreement) - any_value(s.by_chance)) / nullif(1 - any_value(s.by_chance), 0), 4) AS fleiss_kappa
 FROM things AS t
-INNER JOIN shares AS s ON s.name = t.name
-GROUP BY t.name
-ORDER BY t.name
+INNER JOIN shares AS s ON s.tenant = t.tenant AND s.name = t.name
+GROUP BY t.tenant, t.name
+ORDER BY t.name, t.tenant

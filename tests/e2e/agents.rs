@@ -2,83 +2,27 @@
 //!
 //! The records are written from the agents' documented fields; every expected figure is computed by hand.
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, any_value};
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use prost::Message;
 use serde_json::{Value, json};
 
+use crate::records::{Record, claude, record, request, within};
+use crate::sent::{Sent, hex, span};
 use crate::server::{Server, sql};
 use crate::settled::{is_settled, run};
-use crate::spans::text;
-use crate::views::{Sent, base, int, span};
+use crate::spans::{int, text};
 
-const PROTOBUF: &str = "application/x-protobuf";
-
-/// One record of `service`, written `millis` after [`base`]: a body that names the event, as Claude Code sends it, and
-/// the attribute.
-pub(crate) fn record(
-    service: &str,
-    scope: &str,
-    event: &str,
-    millis: u64,
-    attributes: &[(&str, &str)],
-) -> (String, String, LogRecord) {
-    let short = event.rsplit_once('.').map_or(event, |(_, name)| name);
-    let name = if event.starts_with("claude_code.") { short } else { event };
-    let mut sent = vec![text("event.name", name)];
-    sent.extend(attributes.iter().map(|(key, value)| text(key, value)));
-    let body = AnyValue { value: Some(any_value::Value::StringValue(event.into())) };
-    let time_unix_nano = base() + millis * 1_000_000;
-    let record = LogRecord { time_unix_nano, body: Some(body), attributes: sent, ..LogRecord::default() };
-    (service.to_owned(), scope.to_owned(), record)
-}
-
-/// Puts a record within a span.
-pub(crate) fn within(
-    (service, scope, mut record): (String, String, LogRecord),
-    trace: u128,
-    span: u64,
-) -> (String, String, LogRecord) {
-    record.trace_id = trace.to_be_bytes().to_vec();
-    record.span_id = span.to_be_bytes().to_vec();
-    (service, scope, record)
-}
-
-pub(crate) fn request((service, scope, record): (String, String, LogRecord)) -> Vec<u8> {
-    let resource = Resource { attributes: vec![text("service.name", &service)], ..Resource::default() };
-    let scope = InstrumentationScope { name: scope, ..InstrumentationScope::default() };
-    let scope_logs = vec![ScopeLogs { scope: Some(scope), log_records: vec![record], ..ScopeLogs::default() }];
-    let resource_logs = vec![ResourceLogs { resource: Some(resource), scope_logs, ..ResourceLogs::default() }];
-    ExportLogsServiceRequest { resource_logs }.encode_to_vec()
-}
-
-async fn server(folder: &tempfile::TempDir, spans: Vec<Sent>, records: Vec<(String, String, LogRecord)>) -> Server {
+async fn server(folder: &tempfile::TempDir, spans: Vec<Sent>, records: Vec<Record>) -> Server {
     let server = Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await;
     for span in spans {
-        assert_eq!(server.post("/v1/traces", PROTOBUF, span.request()).await.unwrap().status(), 200);
+        server.takes("/v1/traces", span.request()).await;
     }
     for record in records {
-        assert_eq!(server.post("/v1/logs", PROTOBUF, request(record)).await.unwrap().status(), 200);
+        server.takes("/v1/logs", request(record)).await;
     }
     server
 }
 
 fn rows(server: &Server, query: &str) -> Value {
     Value::from(server.sql(query))
-}
-
-fn hex(id: u128) -> String {
-    format!("{id:032x}")
-}
-
-const CLAUDE: &str = "com.anthropic.claude_code.events";
-
-pub(crate) fn claude(event: &str, millis: u64, attributes: &[(&str, &str)]) -> (String, String, LogRecord) {
-    let common = [("session.id", "session-1"), ("user.id", "installation"), ("user.account_uuid", "user-042")];
-    let attributes: Vec<_> = common.iter().chain(attributes).copied().collect();
-    record("claude-code", CLAUDE, event, millis, &attributes)
 }
 
 /// A request that took 1.5 s, its counts as text: 531 + 2013 + 317 = 2861 in.

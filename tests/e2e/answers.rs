@@ -16,23 +16,13 @@ use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::server::{Server, client};
-use crate::spans::{now, request, span};
+use crate::server::{PROTOBUF, Server, client};
+use crate::spans::{field, now, request, span};
 
-const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 /// `grpc.health.v1.HealthCheckResponse.ServingStatus`.
 const SERVING: i32 = 1;
 const NOT_SERVING: i32 = 2;
-
-/// `bytes` as the field `tag` of a message.
-fn field(tag: u32, bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    prost::encoding::encode_key(tag, prost::encoding::WireType::LengthDelimited, &mut out);
-    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
-    out.extend_from_slice(bytes);
-    out
-}
 
 async fn metrics(server: &Server) -> String {
     client().get(format!("{}/metrics", server.http)).send().await.unwrap().text().await.unwrap()

@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use crate::agents::{claude, record, request, within};
 use crate::fixtures::Capture;
 use crate::lookups::rows;
+use crate::records::{Record, claude, record, request, within};
+use crate::sent::{Sent, span};
 use crate::server::Server;
 use crate::settled::run;
 use crate::spans::text;
-use crate::views::{Sent, rules, span, without_receipt};
-
-const PROTOBUF: &str = "application/x-protobuf";
+use crate::views::rules::rules;
+use crate::views::without_receipt;
 
 /// Spans that were sent twice, equally long and with as many attributes each time, and say something else.
 fn two_versions() -> Vec<Sent> {
@@ -48,7 +48,7 @@ fn two_versions() -> Vec<Sent> {
 }
 
 /// Records that tell of one thing, at one time, and do not agree.
-fn two_words() -> Vec<(String, String, opentelemetry_proto::tonic::logs::v1::LogRecord)> {
+fn two_words() -> Vec<Record> {
     let judged = |value: &str| {
         let attributes = [("gen_ai.evaluation.name", "Relevance"), ("gen_ai.evaluation.score.value", value)];
         within(record("two-versions", "judge", "gen_ai.evaluation.result", 60, &attributes), 70, 1)
@@ -111,7 +111,7 @@ async fn every_view_answers_the_same_in_whatever_order_all_arrived() {
             let server =
                 Server::start(&data, &["--commit-interval", "1h", "--shards", &shards, "--no-maintenance"]).await;
             for (path, body) in part {
-                assert_eq!(server.post(path, PROTOBUF, body.clone()).await.unwrap().status(), 200);
+                server.takes(path, body.clone()).await;
             }
             server.stop();
             // What is settled then becomes stale.

@@ -57,7 +57,7 @@ async fn an_empty_table_says_why_it_may_be_empty() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--commit-interval", "1h"]).await;
-    server.post("/v1/traces", "application/x-protobuf", request(vec![span(1, 1, "one")])).await.unwrap();
+    server.takes("/v1/traces", request(vec![span(1, 1, "one")])).await;
     for (wrong, told) in [("--min-cost", "US dollars"), ("--before", "is no cursor"), ("--limit", "invalid digit")] {
         let output = tracewell(&["runs", "list", "--data", data.to_str().unwrap(), wrong, "many"]);
         assert!(output.status.code() == Some(2) && text(&output.stderr).contains(told), "{output:?}");
@@ -117,7 +117,7 @@ async fn formats_are_what_they_say_and_sql_can_only_read() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--commit-interval", "1h"]).await;
-    server.post("/v1/traces", "application/x-protobuf", request(vec![span(1, 1, "one")])).await.unwrap();
+    server.takes("/v1/traces", request(vec![span(1, 1, "one")])).await;
     let data = data.to_str().unwrap();
     let ask = |format: &str, query: &str| tracewell(&["sql", "--data", data, "--format", format, query]);
     let query = "SELECT name, attributes FROM spans";
@@ -159,7 +159,7 @@ async fn sql_says_when_rows_may_be_where_it_does_not_look() {
     let wal = folder.path().join("elsewhere");
     let wal = wal.to_str().unwrap();
     let server = Server::start(&data, &["--commit-interval", "1h", "--wal", wal]).await;
-    server.post("/v1/traces", "application/x-protobuf", request(vec![span(1, 1, "one")])).await.unwrap();
+    server.takes("/v1/traces", request(vec![span(1, 1, "one")])).await;
     let count = "SELECT count(*) AS n FROM spans";
     let place = data.to_str().unwrap();
     let ask = |arguments: &[&str]| {
@@ -189,7 +189,7 @@ async fn check_finds_every_damaged_byte_and_names_the_file() {
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--no-maintenance"]).await;
     let spans = (1..200).map(|id| span(7, id, &format!("step {id}"))).collect();
-    server.post("/v1/traces", "application/x-protobuf", request(spans)).await.unwrap();
+    server.takes("/v1/traces", request(spans)).await;
     server.stop();
     let check = || tracewell(&["check", "--data", data.to_str().unwrap()]);
     assert!(text(&check().stdout).contains("all is well"));
@@ -231,7 +231,7 @@ async fn data_lives_in_a_folder_of_any_name_and_others_may_read_what_the_umask_l
     let data = folder.path().join("tr%20ail 100% é#?");
     let server = Server::start(&data, &["--no-maintenance"]).await;
     let one = span(1, 1, "one");
-    server.post("/v1/traces", "application/x-protobuf", request(vec![one.clone(), one])).await.unwrap();
+    server.takes("/v1/traces", request(vec![one.clone(), one])).await;
     server.stop();
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "the data, and the server's log: {names:?}");

@@ -16,7 +16,7 @@ use prost::Message;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::server::{BINARY, Server, client, sql};
+use crate::server::{BINARY, PROTOBUF, Server, client, sql};
 use crate::skipped::skipped;
 use crate::spans::{now, request, span, text};
 
@@ -106,7 +106,7 @@ impl Ledger {
             for (path, body) in requests {
                 loop {
                     let url = format!("{}{path}", self.address.lock().await);
-                    let request = client.post(url).header("content-type", "application/x-protobuf");
+                    let request = client.post(url).header("content-type", PROTOBUF);
                     if request.body(body.clone()).send().await.is_ok_and(|answer| answer.status().is_success()) {
                         break;
                     }

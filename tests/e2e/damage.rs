@@ -25,7 +25,7 @@ async fn damage_is_refused_and_what_quarantine_gives_up_is_told() {
     let server = Server::start(&data, &arguments).await;
     for id in 1..=3 {
         let body = request(vec![span(1, id, "one")]);
-        assert_eq!(server.post("/v1/traces", "application/x-protobuf", body).await.unwrap().status(), 200);
+        server.takes("/v1/traces", body).await;
     }
     server.kill();
     let segment = data.join("wal/shard-0/00000000000000000001.wal");

@@ -12,10 +12,9 @@ use serde_json::json;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Code, Status};
 
-use crate::server::{Server, client};
-use crate::spans::{now, request, span, text};
+use crate::server::{PROTOBUF, Server, client};
+use crate::spans::{field, now, request, span, text};
 
-const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
@@ -77,15 +76,6 @@ async fn call(mut grpc: Grpc, message: Vec<u8>) -> Result<Vec<u8>, Status> {
 
 fn http_path(path: &'static str) -> axum::http::uri::PathAndQuery {
     axum::http::uri::PathAndQuery::from_static(path)
-}
-
-/// `bytes` as the field `tag` of a message.
-fn field(tag: u32, bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + 12);
-    prost::encoding::encode_key(tag, prost::encoding::WireType::LengthDelimited, &mut out);
-    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
-    out.extend_from_slice(bytes);
-    out
 }
 
 fn gzip_of(bytes: &[u8]) -> Vec<u8> {
@@ -151,7 +141,7 @@ async fn a_message_of_16_mib_survives_whole() {
     };
     let messages = [message(1), message(2)];
     call(grpc(&server).await, body(1, &messages[0])).await.unwrap();
-    assert_eq!(server.post("/v1/traces", PROTOBUF, body(2, &messages[1])).await.unwrap().status(), 200);
+    server.takes("/v1/traces", body(2, &messages[1])).await;
     let found = server.sql("SELECT content, bytes FROM messages ORDER BY span_id");
     assert_eq!(found.len(), 2);
     for (row, message) in found.iter().zip(&messages) {

@@ -21,8 +21,7 @@ async fn filled(server: &Server, of: u64) {
     let spans: Vec<_> =
         (1..=of).map(|id| span(u128::from(id) << 64, id, &format!("the name of span number {id}"))).collect();
     for spans in spans.chunks(5_000) {
-        let answer = server.post("/v1/traces", "application/x-protobuf", request(spans.to_vec())).await.unwrap();
-        assert_eq!(answer.status(), 200);
+        server.takes("/v1/traces", request(spans.to_vec())).await;
     }
 }
 

@@ -5,21 +5,16 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::agents::{claude, record, request, within};
+use crate::records::{Record, claude, record, request, within};
+use crate::sent::{Sent, base, span};
 use crate::server::{Server, sql};
 use crate::settled::run;
 use crate::spans::text;
-use crate::views::{Sent, base, span};
 
-const PROTOBUF: &str = "application/x-protobuf";
 const SCOPE: &str = "opentelemetry.instrumentation.genai.openai";
 
-async fn post(server: &Server, path: &str, body: Vec<u8>) {
-    assert_eq!(server.post(path, PROTOBUF, body).await.unwrap().status(), 200);
-}
-
 /// A record whose event has a field of its own, as newer SDKs send it.
-fn event(name: &str, millis: u64, attributes: &[(&str, &str)]) -> (String, String, LogRecord) {
+fn event(name: &str, millis: u64, attributes: &[(&str, &str)]) -> Record {
     let (service, scope, mut sent) = record("shop", SCOPE, name, millis, attributes);
     sent.attributes.retain(|attribute| attribute.key != "event.name");
     (sent.event_name, sent.body) = (name.to_owned(), None);
@@ -35,9 +30,9 @@ async fn mapping_coverage_tells_of_log_records_by_their_event() {
     let details =
         [("gen_ai.operation.name", "chat"), ("gen_ai.output.messages", "[{\"role\":\"assist"), ("shop.shelf", "7")];
     for record in [sent.clone(), sent, event("gen_ai.client.inference.operation.details", 5, &details)] {
-        post(&server, "/v1/logs", request(record)).await;
+        server.takes("/v1/logs", request(record)).await;
     }
-    post(&server, "/v1/logs", request(record("shop", "app", "order.placed", 9, &[("shop.shelf", "7")]))).await;
+    server.takes("/v1/logs", request(record("shop", "app", "order.placed", 9, &[("shop.shelf", "7")]))).await;
     let query = "SELECT dialect, event_name, key, state, spans, unreadable_spans FROM mapping_coverage
         WHERE key NOT LIKE 'user.%' AND key <> 'session.id' ORDER BY dialect, event_name, key";
     let row = |dialect: &str, event: &str, key: &str, state: &str, unreadable: u64| json!({"dialect": dialect, "event_name": event, "key": key, "state": state, "spans": 1, "unreadable_spans": unreadable});
@@ -68,7 +63,7 @@ async fn an_exception_event_says_what_failed() {
         ("exception.stacktrace", "Traceback …"),
     ];
     let sent = within(event("gen_ai.client.operation.exception", 5, &attributes), 9, 2);
-    post(&server, "/v1/logs", request(sent)).await;
+    server.takes("/v1/logs", request(sent)).await;
     let query = "SELECT error_type, error_class, status, status_message, operation, kind, record_id,
             attributes['exception.stacktrace'] AS stack
         FROM logs WHERE span_id = '0000000000000002'";
@@ -90,7 +85,7 @@ async fn feedback_of_logfire_is_a_score_of_the_span_above_it() {
         .with(text("logfire.feedback.name", "tone"))
         .with(text("tone", "rude"))
         .with(text("logfire.feedback.comment", "no greeting"));
-    post(&server, "/v1/traces", feedback.request()).await;
+    server.takes("/v1/traces", feedback.request()).await;
     let query = "SELECT target, trace_id, span_id, name, label, explanation, source FROM evaluations";
     assert_eq!(
         Value::from(server.sql(query)),
@@ -112,12 +107,12 @@ async fn the_team_is_named_by_the_keys_of_the_configuration() {
         .chat()
         .with(text("langfuse.trace.metadata.cost-centre", "42"))
         .with(text("langfuse.trace.metadata.team", "not asked for"));
-    post(&server, "/v1/traces", of_span.request()).await;
+    server.takes("/v1/traces", of_span.request()).await;
     let mut of_log =
         record("claude-code", "com.anthropic.claude_code.events", "claude_code.api_request", 5, &[("model", "m")]);
     of_log.2.time_unix_nano = base();
     let bytes = with_resource(of_log, "cost-centre", "43");
-    post(&server, "/v1/logs", bytes).await;
+    server.takes("/v1/logs", bytes).await;
     let teams = "SELECT team FROM llm_calls ORDER BY team";
     let expected = json!([{"team": "42"}, {"team": "43"}]);
     assert_eq!(Value::from(server.sql(teams)), expected);
@@ -133,7 +128,7 @@ async fn the_team_is_named_by_the_keys_of_the_configuration() {
 }
 
 /// The request of a record whose resource has one more attribute.
-fn with_resource(sent: (String, String, LogRecord), key: &str, value: &str) -> Vec<u8> {
+fn with_resource(sent: Record, key: &str, value: &str) -> Vec<u8> {
     let mut decoded = ExportLogsServiceRequest::decode(request(sent).as_slice()).unwrap();
     decoded.resource_logs[0].resource.as_mut().unwrap().attributes.push(text(key, value));
     decoded.encode_to_vec()
@@ -154,7 +149,7 @@ async fn a_record_is_kept_as_it_was_sent() {
     logs.scope.as_mut().unwrap().attributes.push(text("build", "7"));
     let unobserved = LogRecord { time_unix_nano: base(), event_name: "shop.closed".to_owned(), ..LogRecord::default() };
     logs.log_records.push(unobserved);
-    post(&server, "/v1/logs", export.encode_to_vec()).await;
+    server.takes("/v1/logs", export.encode_to_vec()).await;
     let query =
         "SELECT event_name, sent_unix_nano, observed_unix_nano, position, severity, severity_number, trace_flags,
             dropped_attributes, scope_attributes['build'] AS build, schema_url, flags
@@ -193,8 +188,8 @@ async fn messages_of_one_time_stand_as_in_their_request() {
             None => export = one,
         }
     }
-    post(&server, "/v1/logs", export.encode_to_vec()).await;
-    post(&server, "/v1/traces", span("shop", SCOPE, (9, 2), 0, (0, 9)).chat().request()).await;
+    server.takes("/v1/logs", export.encode_to_vec()).await;
+    server.takes("/v1/traces", span("shop", SCOPE, (9, 2), 0, (0, 9)).chat().request()).await;
     let messages = "SELECT position, content FROM messages WHERE direction = 'input' ORDER BY position";
     let expected = json!([
         {"position": 1, "content": "where?"}, {"position": 2, "content": "there"}, {"position": 3, "content": "42"}
@@ -204,7 +199,7 @@ async fn messages_of_one_time_stand_as_in_their_request() {
     let other = ExportLogsServiceRequest::decode(request(event("shop.closed", 9, &[])).as_slice()).unwrap();
     let records = &mut export.resource_logs[0].scope_logs[0].log_records;
     records.insert(0, other.resource_logs[0].scope_logs[0].log_records[0].clone());
-    post(&server, "/v1/logs", export.encode_to_vec()).await;
+    server.takes("/v1/logs", export.encode_to_vec()).await;
     assert_eq!(Value::from(server.sql(messages)), expected);
     server.stop();
     run(&data, &["compact"]);

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::fixtures::Capture;
+use crate::sent::{Sent, requests, span};
 use crate::server::Server;
 use crate::states::ask;
-use crate::views::{Sent, requests, rules, span};
-
-const PROTOBUF: &str = "application/x-protobuf";
+use crate::views::rules::rules;
 
 /// Views put together from rows of several traces, and how many traces are looked up at once.
 const VIEWS: [(&str, usize); 4] = [("llm_calls", 1), ("tool_calls", 5), ("runs", 5), ("messages", 50)];
@@ -38,7 +37,7 @@ async fn a_trace_that_is_looked_up_is_what_it_is_among_all_others() {
         capture.over_http(&server).await;
     }
     for sent in rules().into_iter().flat_map(|rule| rule.spans) {
-        assert_eq!(server.post("/v1/traces", PROTOBUF, sent.request()).await.unwrap().status(), 200);
+        server.takes("/v1/traces", sent.request()).await;
     }
     for (view, at_once) in VIEWS {
         let mut traces: BTreeMap<String, Vec<Value>> = BTreeMap::new();
@@ -94,12 +93,12 @@ async fn a_day_that_does_not_fit_into_memory_at_once_is_worked_out_in_parts() {
     .await;
     let spans: Vec<Sent> = (0..TRACES).flat_map(run).collect();
     for some in spans.chunks(1_000) {
-        assert_eq!(server.post("/v1/traces", PROTOBUF, requests(some)).await.unwrap().status(), 200);
+        server.takes("/v1/traces", requests(some)).await;
     }
     // It ended before it began, and says nothing of when it ended.
     let broken = span("shop", "sdk", (1 << 70, 7), 0, (10_000, 10_010)).chat().response("broken").used(100, 10);
     let broken = broken.but(|span| span.end_time_unix_nano = 0);
-    assert_eq!(server.post("/v1/traces", PROTOBUF, requests(&[broken])).await.unwrap().status(), 200);
+    server.takes("/v1/traces", requests(&[broken])).await;
     let calls = "SELECT count(*) AS calls, count(DISTINCT response_id) AS responses, sum(input_tokens) AS tokens,
         sum(duplicate_spans) AS duplicates FROM llm_calls";
     let (all, twins) = (TRACES + 1, TRACES / 3);

@@ -29,14 +29,18 @@ mod readers;
 mod rebuild;
 mod receive;
 mod record;
+mod records;
 mod regression;
 mod reports;
 mod resent;
 mod runs;
+mod schema;
 mod scores;
 mod senders;
+mod sent;
 mod server;
 mod settled;
+#[path = "../skipped.rs"]
 mod skipped;
 mod spans;
 mod sqllogic;

@@ -6,10 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::server::{BINARY, Server, client, sql};
+use crate::server::{BINARY, PROTOBUF, Server, client, sql};
 use crate::spans::{now, request, span, text};
-
-const PROTOBUF: &str = "application/x-protobuf";
 
 fn run(data: &Path, arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).args(["--data", data.to_str().unwrap()]).output().unwrap()
@@ -28,7 +26,7 @@ fn tracewell(data: &Path, arguments: &[&str]) -> String {
 async fn files_of(data: &Path, requests: Vec<Vec<u8>>) {
     for body in requests {
         let server = Server::start(data, &["--no-maintenance"]).await;
-        assert_eq!(server.post("/v1/traces", PROTOBUF, body).await.unwrap().status(), 200);
+        server.takes("/v1/traces", body).await;
         server.stop();
     }
 }
@@ -158,7 +156,7 @@ async fn contents_expire_before_their_spans_and_come_back_when_sent_again() {
     let arguments = ["--config", environment.to_str().unwrap(), "--commit-interval", "50ms"];
     let server = Server::start(&data, &arguments).await;
     for (id, rows) in [(3, 1), (4, 2)] {
-        assert_eq!(server.post("/v1/traces", PROTOBUF, call(id, &message)).await.unwrap().status(), 200);
+        server.takes("/v1/traces", call(id, &message)).await;
         let found = server.sql("SELECT count(*) AS rows FROM contents WHERE role = 'user'");
         assert_eq!(found[0]["rows"], rows);
     }

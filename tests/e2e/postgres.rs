@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use crate::readers::{python, run, script};
 use crate::server::Server;
 use crate::skipped::skipped;
-use crate::spans::{request, span, text};
-use crate::views::int;
+use crate::spans::{int, request, span, text};
 
 mod hostile;
 mod limits;
@@ -64,8 +63,7 @@ pub(crate) async fn started(folder: &tempfile::TempDir, arguments: &[&str]) -> S
 }
 
 pub(crate) async fn filled(server: &Server) {
-    let sent = server.post("/v1/traces", "application/x-protobuf", request(calls())).await.unwrap();
-    assert_eq!(sent.status(), 200);
+    server.takes("/v1/traces", request(calls())).await;
 }
 
 /// What a client prints, as JSON; whole numbers may be written with a point.

@@ -232,7 +232,7 @@ async fn a_captured_run_is_priced_exactly() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/otel-genai");
     let server = Server::start(&data, &[]).await;
     let traces = std::fs::read(fixtures.join("run__span_and_event.traces.pb")).unwrap();
-    assert_eq!(server.post("/v1/traces", "application/x-protobuf", traces).await.unwrap().status(), 200);
+    server.takes("/v1/traces", traces).await;
     let calls = server
         .sql("SELECT CAST(cost_usd AS text) AS cost, price_rule, model_reading FROM span_costs ORDER BY start_time");
     let call = |cost: &str, rule: &str, reading: &str| {

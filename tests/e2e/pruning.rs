@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::server::{BINARY, Server, sql};
 use crate::spans::{now, request, span, text};
 
-const PROTOBUF: &str = "application/x-protobuf";
 const MINUTE: u64 = 60 * 1_000_000_000;
 const DAY: u64 = 24 * 60 * MINUTE;
 /// Dates with runs, two days apart: a view with a reach of a day needs no other's facts.
@@ -54,7 +53,7 @@ async fn a_filter_on_date_reaches_the_files_of_every_view_and_changes_no_row() {
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--commit-interval", "1h", "--no-maintenance"]).await;
     for number in 0..RUNS {
-        assert_eq!(server.post("/v1/traces", PROTOBUF, request(run(number))).await.unwrap().status(), 200);
+        server.takes("/v1/traces", request(run(number))).await;
     }
     server.stop();
     let place = data.to_str().unwrap();

@@ -1,16 +1,13 @@
 //! The named queries over the known set: each answer was worked out by hand, see `tests/queries/README.md`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
 
+use crate::fixtures::folder;
 use crate::server::{BINARY, Server, client, rows, sql};
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries")
-}
 
 /// An answer worked out by hand: the parameters, and the rows.
 struct Answer {
@@ -19,7 +16,7 @@ struct Answer {
 }
 
 fn answers() -> BTreeMap<String, Answer> {
-    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let files = std::fs::read_dir(folder("tests/queries")).unwrap().map(|entry| entry.unwrap().path());
     let answers = files.filter(|path| path.extension().is_some_and(|extension| extension == "csv"));
     answers
         .map(|path| {
@@ -74,13 +71,13 @@ fn named_queries_give_the_answers_worked_out_by_hand() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     for file in ["known.jsonl", "trials.jsonl"] {
-        tracewell(&["import", folder().join(file).to_str().unwrap()]);
+        tracewell(&["import", folder("tests/queries").join(file).to_str().unwrap()]);
     }
     check(&data, "as imported");
     tracewell(&["compact"]);
     tracewell(&["settle"]);
     check(&data, "compacted and settled");
-    // As the README has their runs and calls; a trial of the same session is none.
+    // As `tests/queries/README.md` has their runs and calls; a trial of the same session is none.
     let sessions = "SELECT conversation_id, run_count, call_count, input_tokens, output_tokens FROM sessions
         WHERE conversation_id IN ('c2', 'd2') ORDER BY conversation_id";
     assert_eq!(

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::agents;
 use crate::fixtures::Capture;
+use crate::records;
 use crate::server::Server;
 use crate::settled;
 use crate::skipped::skipped;
-use crate::spans::{now, request, span, text};
-use crate::views::int;
+use crate::spans::{int, now, request, span, text};
 
 /// The Python that has `tests/python/requirements.txt`, or a word that the test is skipped.
 pub(crate) fn python(test: &str) -> Option<String> {
@@ -106,7 +105,7 @@ async fn other_programs_agree_on_every_table_whatever_maintenance_did() {
     let checkpoint = data.join("spans/_delta_log/_last_checkpoint");
     for id in 1.. {
         let body = request(vec![span(u128::from(id), id, "work")]);
-        assert_eq!(server.post("/v1/traces", "application/x-protobuf", body).await.unwrap().status(), 200);
+        server.takes("/v1/traces", body).await;
         if checkpoint.exists() {
             break;
         }
@@ -127,11 +126,11 @@ async fn other_programs_agree_on_every_table_whatever_maintenance_did() {
     let mut tried = span(1, 100_001, "try");
     tried.attributes = vec![text("tracewell.example.id", "example-1")];
     let (name, value) = (("gen_ai.evaluation.name", "tone"), ("gen_ai.evaluation.score.value", "1"));
-    let mut judged = agents::record("shop", "judge", "gen_ai.evaluation.result", 0, &[name, value]);
+    let mut judged = records::record("shop", "judge", "gen_ai.evaluation.result", 0, &[name, value]);
     judged.2.time_unix_nano = now();
-    let judged = agents::request(agents::within(judged, 1, 100_000));
+    let judged = records::request(records::within(judged, 1, 100_000));
     for (path, body) in [("/v1/traces", request(vec![asked, tried])), ("/v1/logs", judged)] {
-        assert_eq!(server.post(path, "application/x-protobuf", body).await.unwrap().status(), 200);
+        server.takes(path, body).await;
     }
     server.stop();
     let prompt = folder.path().join("answer.toml");

@@ -1,4 +1,5 @@
-//! What was sent is put together again from the tables alone, by another program that follows the rule in README.
+//! What was sent is put together again from the tables alone, by another program that follows the rule in
+//! `docs/tables.md`.
 
 use std::process::Command;
 

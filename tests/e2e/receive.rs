@@ -7,10 +7,8 @@ use opentelemetry_proto::tonic::trace::v1::Status;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use prost::Message;
 
-use crate::server::{Server, client};
+use crate::server::{PROTOBUF, Server, client};
 use crate::spans::{request, span, text};
-
-const PROTOBUF: &str = "application/x-protobuf";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_span_is_visible_as_soon_as_it_is_acknowledged() {
@@ -37,7 +35,7 @@ async fn a_request_sent_twice_is_stored_once_and_rows_agree_before_and_after_the
     let server = Server::start(&data, &["--commit-interval", "1h"]).await;
     let body = request(vec![span(1, 1, "a"), span(1, 2, "b")]);
     for _ in 0..3 {
-        assert_eq!(server.post("/v1/traces", PROTOBUF, body.clone()).await.unwrap().status(), 200);
+        server.takes("/v1/traces", body.clone()).await;
     }
     let query = "SELECT * FROM spans ORDER BY span_id";
     let fresh = server.sql(query);
@@ -47,7 +45,7 @@ async fn a_request_sent_twice_is_stored_once_and_rows_agree_before_and_after_the
     assert_eq!(fresh, stored);
     // The retry is recognised after a restart too.
     let server = Server::start(&data, &[]).await;
-    assert_eq!(server.post("/v1/traces", PROTOBUF, body).await.unwrap().status(), 200);
+    server.takes("/v1/traces", body).await;
     assert_eq!(server.sql(query), stored);
 }
 
@@ -113,8 +111,7 @@ async fn what_is_stored_otherwise_than_sent_is_flagged() {
     twice.attributes = vec![text("key", "first"), text("key", "last")];
     twice.events = vec![Event { attributes: twice.attributes.clone(), ..Event::default() }];
     let plain = span(1, 5, "plain");
-    let answer = server.post("/v1/traces", PROTOBUF, request(vec![endless, event, odd, twice, plain])).await.unwrap();
-    assert_eq!(answer.status(), 200);
+    server.takes("/v1/traces", request(vec![endless, event, odd, twice, plain])).await;
     let rows = server.sql(
         "SELECT name, flags, attributes['key'] AS key, events[1]['time_unix_nano'] AS event_time, \
          cardinality(events[1]['attributes']) AS event_keys FROM spans ORDER BY span_id",
@@ -135,7 +132,7 @@ async fn what_is_stored_otherwise_than_sent_is_flagged() {
     let mut export = ExportTraceServiceRequest::decode(request(vec![span(2, 1, "two services")]).as_slice()).unwrap();
     let resource = export.resource_spans[0].resource.as_mut().unwrap();
     resource.attributes.push(text("service.name", "seed-shop"));
-    server.post("/v1/traces", PROTOBUF, export.encode_to_vec()).await.unwrap();
+    server.takes("/v1/traces", export.encode_to_vec()).await;
     let rows = server.sql(
         "SELECT service, resource_attributes['service.name'] AS stated, cardinality(resource_attributes) AS keys, flags \
          FROM spans WHERE name = 'two services'",

@@ -6,10 +6,10 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::agents::{claude, request, within};
+use crate::records::{claude, request, within};
+use crate::sent::{Sent, hex, said, span};
 use crate::server::{BINARY, Server, client};
-use crate::spans::text;
-use crate::views::{Sent, int, span};
+use crate::spans::{int, text};
 
 mod bad;
 mod captures;
@@ -17,8 +17,6 @@ mod changes;
 mod list;
 mod masked;
 mod people;
-
-const PROTOBUF: &str = "application/x-protobuf";
 
 /// `tracewell` over `data`.
 fn tracewell(data: &Path, arguments: &[&str]) -> Output {
@@ -54,20 +52,12 @@ async fn record(server: &Server, id: &str) -> Value {
 
 async fn send(server: &Server, spans: impl IntoIterator<Item = Sent>) {
     for sent in spans {
-        assert_eq!(server.post("/v1/traces", PROTOBUF, sent.request()).await.unwrap().status(), 200);
+        server.takes("/v1/traces", sent.request()).await;
     }
 }
 
 async fn start(folder: &tempfile::TempDir) -> Server {
     Server::start(&folder.path().join("data"), &["--commit-interval", "1h"]).await
-}
-
-fn hex(id: u128) -> String {
-    format!("{id:032x}")
-}
-
-fn said(role: &str, words: &str) -> String {
-    json!([{"role": role, "parts": [{"type": "text", "content": words}]}]).to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +197,7 @@ async fn a_record_tells_the_whole_story_of_a_run() {
         // What the user typed is no intervention.
         within(claude("claude_code.user_prompt", 50, &[("prompt", "Blue lantern?")]), 1, 1),
         within(
-            crate::agents::record(
+            crate::records::record(
                 s,
                 "judge",
                 "gen_ai.evaluation.result",
@@ -219,7 +209,7 @@ async fn a_record_tells_the_whole_story_of_a_run() {
         ),
     ];
     for one in records {
-        assert_eq!(server.post("/v1/logs", PROTOBUF, request(one)).await.unwrap().status(), 200);
+        server.takes("/v1/logs", request(one)).await;
     }
     let found = record(&server, &hex(1)).await;
     let told = |hash: &Value| found["contents"][hash.as_str().unwrap_or_default()].clone();
@@ -368,8 +358,8 @@ async fn a_run_of_ten_thousand_spans_opens_whole() {
     let server = start(&folder).await;
     let spans = long_run(1, 10_000);
     for some in spans.chunks(1_000) {
-        let request = crate::views::requests(some);
-        assert_eq!(server.post("/v1/traces", PROTOBUF, request).await.unwrap().status(), 200);
+        let request = crate::sent::requests(some);
+        server.takes("/v1/traces", request).await;
     }
     let found = record(&server, &hex(1)).await;
     let spans = found["spans"].as_array().unwrap();

@@ -249,6 +249,28 @@ fn dataset(data: &Path, folder: &Path) {
     done(tracewell(data, &["dataset", "import", "refunds", file.to_str().unwrap()]));
 }
 
+#[test]
+fn a_gate_that_would_compare_nothing_is_not_asked() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, file) = (temporary.path().join("data"), temporary.path().join("cases.jsonl"));
+    let line = json!({"id": "a", "input": "Which order?", "expected": {"text": "{\"order\": {\"id\": 7}}"}});
+    std::fs::write(&file, line.to_string()).unwrap();
+    done(tracewell(&data, &["dataset", "import", "refunds", file.to_str().unwrap()]));
+    let gate = temporary.path().join("gate.toml");
+    let decide = |pointer: &str| {
+        let text = format!(
+            "name = 'g'\ndataset = 'refunds@v1'\ncandidate = 'version:helper@1'\nminimum_sample = 1\n\
+             [[scorer]]\nname = 'same'\nkind = 'json-fields'\npointers = ['{pointer}']\nmin_pass_rate = 1.0\n"
+        );
+        std::fs::write(&gate, text).unwrap();
+        tracewell(&data, &["gate", gate.to_str().unwrap()])
+    };
+    assert_eq!(decide("/order/id").status.code(), Some(2), "nothing was tried");
+    let misspelt = decide("/ordr/id");
+    assert_eq!(misspelt.status.code(), Some(3), "{}", said(&misspelt));
+    assert!(said(&misspelt).contains("scorer `same`: no expected answer has `/ordr/id`"), "{}", said(&misspelt));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_decides_on_the_runs_of_a_harness_of_ones_own() {
     let temporary = tempfile::tempdir().unwrap();

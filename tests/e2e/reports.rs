@@ -147,4 +147,19 @@ fn what_was_published_stays_and_a_corrected_price_is_a_restatement() {
     assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["totals"]["cost_usd"], "0.02465");
     let none = tracewell(&data, &["report", "show", "cost", "2026-11-17"]);
     assert!(String::from_utf8_lossy(&none.stderr).contains("nothing was published"));
+
+    // What is published in another zone stands beside it, and goes by that.
+    let show =
+        |zone: &str| tracewell(&data, &["report", "show", "cost", "2026-11-18", "--tz", zone, "--format", "json"]);
+    let none = show("Europe/Berlin");
+    assert!(String::from_utf8_lossy(&none.stderr).contains("as `cost` in Europe/Berlin"));
+    let berlin = make(&["--publish", "--tz", "Europe/Berlin"]);
+    let zone_of = |zone: &str| serde_json::from_str::<Value>(&text(show(zone))).unwrap()["time_zone"].clone();
+    assert_eq!((zone_of("Europe/Berlin"), zone_of("Etc/UTC")), (json!("Europe/Berlin"), json!("UTC")));
+    assert_eq!(serde_json::from_str::<Value>(&text(show("Europe/Berlin"))).unwrap()["totals"], berlin["totals"]);
+    let listed: Value = serde_json::from_str(&text(tracewell(&data, &["report", "list", "--format", "json"]))).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    make(&["--publish", "--tz", "Etc/UTC"]);
+    let again: Value = serde_json::from_str(&text(tracewell(&data, &["report", "list", "--format", "json"]))).unwrap();
+    assert_eq!(again, listed, "the same moments by another name");
 }

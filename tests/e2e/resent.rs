@@ -13,8 +13,6 @@ use serde_json::{Value, json};
 use crate::server::{BINARY, Server, sql};
 use crate::spans::{now, request, span, text};
 
-const PROTOBUF: &str = "application/x-protobuf";
-
 /// The same rows in other bytes: a client that collects its batches anew.
 fn again(request: &[u8]) -> Vec<u8> {
     let resource = ResourceLogs { resource: Some(Resource::default()), ..ResourceLogs::default() };
@@ -46,7 +44,7 @@ async fn messages_stay_the_same_when_their_spans_and_records_are_sent_again() {
         ("/v1/logs", capture("otel-genai/run__span_and_event.logs.pb")),
     ];
     for (path, body) in &requests {
-        assert_eq!(server.post(path, PROTOBUF, body.clone()).await.unwrap().status(), 200);
+        server.takes(path, body.clone()).await;
     }
     let query = "SELECT * FROM messages ORDER BY trace_id, span_id, direction, position";
     let once = server.sql(query);
@@ -54,7 +52,7 @@ async fn messages_stay_the_same_when_their_spans_and_records_are_sent_again() {
     assert!(of_records > 0 && of_records < once.len(), "{of_records} of {}", once.len());
     let spans = server.sql("SELECT count(*) AS n FROM spans");
     for (path, body) in &requests {
-        assert_eq!(server.post(path, PROTOBUF, again(body)).await.unwrap().status(), 200);
+        server.takes(path, again(body)).await;
     }
     let doubled = server.sql("SELECT count(*) AS n FROM spans");
     assert_eq!(doubled[0]["n"].as_i64().unwrap(), 2 * spans[0]["n"].as_i64().unwrap());
@@ -92,7 +90,7 @@ async fn a_score_sent_again_weighs_once_in_evaluations_and_is_one_row_after_comp
     };
     let (bad, good) = (evaluation(0.25), evaluation(0.75));
     for batch in [vec![bad.clone()], vec![bad, good]] {
-        assert_eq!(server.post("/v1/logs", PROTOBUF, export(batch)).await.unwrap().status(), 200);
+        server.takes("/v1/logs", export(batch)).await;
     }
     let mean = "SELECT count(*) AS scores, avg(value) AS mean FROM evaluations";
     let expected: Vec<Value> = vec![json!({"scores": 2, "mean": 0.5})];
@@ -131,7 +129,7 @@ async fn versions_of_a_span_give_one_answer_in_any_order_before_and_after_compac
         let data = folder.path().join(number.to_string());
         let server = Server::start(&data, &["--commit-interval", "1h", "--no-maintenance"]).await;
         for version in order {
-            assert_eq!(server.post("/v1/traces", PROTOBUF, requests[version].clone()).await.unwrap().status(), 200);
+            server.takes("/v1/traces", requests[version].clone()).await;
         }
         assert_eq!(Value::from(server.sql(told)), expected, "{order:?}");
         server.stop();

@@ -2,15 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::sent::{Sent, said, span};
 use crate::server::{Server, sql};
 use crate::spans::text;
-use crate::views::{Sent, span};
-
-const PROTOBUF: &str = "application/x-protobuf";
-
-fn said(role: &str, words: &str) -> String {
-    json!([{"role": role, "parts": [{"type": "text", "content": words}]}]).to_string()
-}
 
 fn chat(ids: (u128, u64), parent: u64, times: (u64, u64), asked: &str, answered: &str) -> Sent {
     span("shop", "a", ids, parent, times)
@@ -137,7 +131,7 @@ async fn runs_sessions_and_prompts_say_the_same_before_and_after_they_are_stored
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--commit-interval", "1h"]).await;
     for sent in spans() {
-        assert_eq!(server.post("/v1/traces", PROTOBUF, sent.request()).await.unwrap().status(), 200);
+        server.takes("/v1/traces", sent.request()).await;
     }
     check(|query| server.sql(query));
     server.stop();

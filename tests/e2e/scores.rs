@@ -8,7 +8,7 @@ use tracewell_proto::v1;
 use tracewell_proto::v1::scores_client::ScoresClient;
 
 use crate::readers::{python, run, script};
-use crate::server::{BINARY, Server, sql};
+use crate::server::{BINARY, Server, client, sql};
 
 const TRACE: &str = "00000000000000000000000000000051";
 const SPAN: &str = "0000000000005102";
@@ -60,6 +60,9 @@ async fn scores_come_by_grpc_http_and_commands_before_what_they_are_about() {
     let status = client.add(request).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::InvalidArgument);
     assert!(status.message().contains("score 2: `trace_id` is 32 hexadecimal digits"), "{status:?}");
+    let many = v1::AddScoresRequest { scores: vec![v1::Score::default(); 10_001] };
+    let status = client.add(many).await.unwrap_err();
+    assert!(status.message().contains("at most 10000 scores"), "{status:?}");
     let answer = client.add(v1::AddScoresRequest { scores: vec![given] }).await.unwrap().into_inner();
     assert_eq!(answer.accepted, 1);
 
@@ -89,6 +92,7 @@ async fn scores_come_by_grpc_http_and_commands_before_what_they_are_about() {
             "`metadata`",
         ),
         (json!(7), "no score"),
+        (json!(vec![json!({}); 10_001]), "at most 10000 scores"),
     ] {
         let (status, answer) = post(body.clone()).await;
         assert_eq!(status, 400, "{body}");
@@ -133,6 +137,46 @@ async fn scores_come_by_grpc_http_and_commands_before_what_they_are_about() {
         words.iter().filter(|word| word["name"] == name).map(|word| word["value"].clone()).collect::<Vec<_>>()
     };
     assert_eq!((of("a"), of("d")), (vec![json!(1.0)], vec![json!(0.75)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scores_sent_again_with_their_key_are_kept_once() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    let body =
+        json!([{"name": "helpful", "value": true, "session_id": "s"}, {"name": "b", "value": 1, "session_id": "s"}]);
+    let kept =
+        |server: &Server| server.sql("SELECT count(*) AS scores FROM evaluations")[0]["scores"].as_u64().unwrap();
+    // Two users may say the same without a key; a retry has the key of the first try and what it sent.
+    for (key, body, scores) in [
+        (None, &body, 2),
+        (None, &body, 4),
+        (Some("a"), &body, 6),
+        (Some("a"), &body, 6),
+        (Some("b"), &body, 8),
+        (Some("a"), &json!({"name": "helpful", "value": true, "session_id": "t"}), 9),
+    ] {
+        let mut request =
+            client().post(format!("{}/v1/scores", server.http)).header("content-type", "application/json");
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        let sent = body.as_array().map_or(1, Vec::len);
+        assert_eq!(answer.json::<Value>().await.unwrap(), json!({"accepted": sent}), "{key:?}");
+        assert_eq!(kept(&server), scores, "{key:?}");
+    }
+
+    let mut client = ScoresClient::connect(server.grpc.clone()).await.unwrap();
+    let value = Some(v1::score::Value::Number(1.0));
+    let score = v1::Score { name: "c".to_owned(), value, session_id: "s".to_owned(), ..v1::Score::default() };
+    for _ in 0..2 {
+        let mut request = tonic::Request::new(v1::AddScoresRequest { scores: vec![score.clone()] });
+        request.metadata_mut().insert("idempotency-key", "c".parse().unwrap());
+        assert_eq!(client.add(request).await.unwrap().into_inner().accepted, 1);
+    }
+    assert_eq!(kept(&server), 10);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tracewell");
+/// The media type of requests as SDKs send them.
+pub(crate) const PROTOBUF: &str = "application/x-protobuf";
 
 /// A running server. It is killed when this is dropped.
 pub(crate) struct Server {
@@ -131,6 +133,11 @@ impl Server {
         body: Vec<u8>,
     ) -> reqwest::Result<reqwest::Response> {
         client().post(format!("{}{path}", self.http)).header("content-type", content_type).body(body).send().await
+    }
+
+    /// Posts protobuf to an OTLP/HTTP path; it has to be taken.
+    pub(crate) async fn takes(&self, path: &str, body: Vec<u8>) {
+        assert_eq!(self.post(path, PROTOBUF, body).await.unwrap().status(), 200, "{path}");
     }
 
     /// Asks this server SQL as a user does; others may be over the same data.

@@ -4,14 +4,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
 use crate::server::{BINARY, Server, sql};
-use crate::spans::{now, request, span, text};
+use crate::spans::{int, now, request, span, text};
 
-const PROTOBUF: &str = "application/x-protobuf";
 const MINUTE: u64 = 60 * 1_000_000_000;
 const DAY: u64 = 24 * 60 * MINUTE;
 
@@ -28,11 +26,6 @@ fn at(start: u64, trace: u128, id: u64, parent: u64, name: &str) -> Span {
         span.parent_span_id = parent.to_be_bytes().to_vec();
     }
     span
-}
-
-fn int(key: &str, value: i64) -> KeyValue {
-    let value = Some(AnyValue { value: Some(any_value::Value::IntValue(value)) });
-    KeyValue { key: key.into(), value, ..KeyValue::default() }
 }
 
 fn chat(mut span: Span, input: i64) -> Span {
@@ -76,7 +69,7 @@ pub(crate) fn is_settled(data: &Path, condition: &str) -> bool {
 }
 
 async fn post(server: &Server, body: Vec<u8>) {
-    assert_eq!(server.post("/v1/traces", PROTOBUF, body).await.unwrap().status(), 200);
+    server.takes("/v1/traces", body).await;
 }
 
 /// The calls, with the traces' sums, by hand: `late` is a span of the run that came last.

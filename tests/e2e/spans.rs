@@ -12,6 +12,21 @@ pub(crate) fn text(key: &str, value: &str) -> KeyValue {
     KeyValue { key: key.into(), value, ..KeyValue::default() }
 }
 
+/// An attribute that is a whole number.
+pub(crate) fn int(key: &str, value: i64) -> KeyValue {
+    let value = Some(AnyValue { value: Some(any_value::Value::IntValue(value)) });
+    KeyValue { key: key.into(), value, ..KeyValue::default() }
+}
+
+/// `bytes` as the field `tag` of a message.
+pub(crate) fn field(tag: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 12);
+    prost::encoding::encode_key(tag, prost::encoding::WireType::LengthDelimited, &mut out);
+    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
+    out.extend_from_slice(bytes);
+    out
+}
+
 /// Nanoseconds since 1970.
 pub(crate) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64

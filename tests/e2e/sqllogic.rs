@@ -3,7 +3,7 @@
 //! Expected rows were worked out by hand. Records without `onlyif tracewell` are asked of DuckDB too, over the same
 //! Parquet files and by the same views.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use arrow::datatypes::DataType;
@@ -14,16 +14,13 @@ use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
+use crate::fixtures::folder;
 use crate::readers::{python, run, script};
 use crate::server::{Server, client};
 use crate::settled;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/queries")
-}
-
 fn files() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(folder("tests/queries")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|extension| extension == "slt")).collect();
     files.sort();
@@ -100,7 +97,7 @@ fn written(batch: &arrow::array::RecordBatch) -> Vec<Vec<String>> {
 
 fn known(temporary: &tempfile::TempDir) -> PathBuf {
     let data = temporary.path().join("data");
-    settled::run(&data, &["import", folder().join("known.jsonl").to_str().unwrap()]);
+    settled::run(&data, &["import", folder("tests/queries").join("known.jsonl").to_str().unwrap()]);
     data
 }
 

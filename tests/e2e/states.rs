@@ -12,8 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use crate::server::{BINARY, Server, client};
-use crate::spans::{request, span, text};
-use crate::views::int;
+use crate::spans::{int, request, span, text};
 
 /// 2026-05-04 00:00 UTC.
 const MIDNIGHT: u64 = 1_777_852_800_000_000_000;
@@ -40,7 +39,7 @@ fn of(number: u64) -> Span {
 
 async fn send(server: &Server, numbers: std::ops::Range<u64>) {
     let body = request(numbers.map(of).collect());
-    assert_eq!(server.post("/v1/traces", "application/x-protobuf", body).await.unwrap().status(), 200);
+    server.takes("/v1/traces", body).await;
 }
 
 /// A server whose rows were written after each part but the last.

@@ -7,11 +7,9 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::json;
 
 use crate::readers::{python, run, script};
-use crate::server::{BINARY, Server, free_port, rows};
+use crate::server::{BINARY, PROTOBUF, Server, free_port, rows};
 use crate::skipped::skipped;
 use crate::spans::{request, span, text};
-
-const PROTOBUF: &str = "application/x-protobuf";
 
 /// A store that is stopped when the test is over.
 struct Store {
@@ -133,7 +131,7 @@ async fn serve_kill_and_read(url: &str, environment: &[(&str, &str)], store: &mu
         for _ in 0..10 {
             let body = request(calls(sent + 1..=sent + 4));
             sent += 4;
-            assert_eq!(server.post("/v1/traces", PROTOBUF, body).await.unwrap().status(), 200);
+            server.takes("/v1/traces", body).await;
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
         server.kill();
@@ -191,7 +189,7 @@ async fn serve_kill_and_read(url: &str, environment: &[(&str, &str)], store: &mu
     old.start_time_unix_nano -= 3 * 86_400 * 1_000_000_000;
     old.end_time_unix_nano = old.start_time_unix_nano + 1;
     let server = Server::start_at(url, &data, &arguments, environment).await;
-    assert_eq!(server.post("/v1/traces", PROTOBUF, request(vec![old])).await.unwrap().status(), 200);
+    server.takes("/v1/traces", request(vec![old])).await;
     server.stop();
     assert_eq!(ask(&[])[0]["stored"], sent + 1);
     let told = tracewell(&["expire", "--spans", "1ms"]);

@@ -100,7 +100,7 @@ async fn every_message_stands_beside_its_own_text() {
     // The same span again with the same texts: they may be stored more than once.
     let send = async |server: &Server, turns: std::ops::Range<u64>| {
         let body = request(turns.map(call).collect());
-        assert_eq!(server.post("/v1/traces", "application/x-protobuf", body).await.unwrap().status(), 200);
+        server.takes("/v1/traces", body).await;
     };
     let late = ["--commit-interval", "1h", "--no-maintenance"];
     let server = Server::start(&data, &late).await;

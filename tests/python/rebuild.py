@@ -1,5 +1,5 @@
-"""Puts spans and log records together again from the tables alone, by the rule in README ("What was sent, again"), and
-compares them with the exports that were sent.
+"""Puts spans and log records together again from the tables alone, by the rule in docs/tables.md ("What was sent,
+again"), and compares them with the exports that were sent.
 
 Usage: rebuild.py DATA FIXTURES, where every *.traces.pb and *.logs.pb below FIXTURES was sent once.
 """

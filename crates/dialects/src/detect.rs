@@ -113,6 +113,8 @@ impl Marks {
 /// Scopes by the start of their name; where one is the start of another, the longer stands first.
 const SCOPES: &[(&str, Dialect)] = &[
     ("com.anthropic.sdk.", Dialect::AnthropicSdk),
+    // What the API itself says of a request, in the words of the SDK.
+    ("com.anthropic.claude-platform", Dialect::AnthropicSdk),
     ("com.anthropic.claude_code", Dialect::ClaudeCode),
     ("openinference.instrumentation.", Dialect::OpenInference),
     ("@arizeai/openinference-", Dialect::OpenInference),
@@ -245,6 +247,7 @@ mod tests {
     fn scopes_name_their_dialect() {
         for (name, version, dialect) in [
             ("com.anthropic.sdk.python", "2.11.0", Some(Dialect::AnthropicSdk)),
+            ("com.anthropic.claude-platform", "", Some(Dialect::AnthropicSdk)),
             ("openinference.instrumentation.openai", "0.1.66", Some(Dialect::OpenInference)),
             ("@arizeai/openinference-instrumentation-openai", "4.2.7", Some(Dialect::OpenInference)),
             ("opentelemetry.instrumentation.openai.v1", "0.62.4", Some(Dialect::OpenLlmetry)),

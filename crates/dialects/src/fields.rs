@@ -161,7 +161,7 @@ fields! {
     Streaming: "gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming", "litellm.request.streaming",
         "langsmith.request.streaming", "gen_ai.request.is_stream", "params*stream", "=stream",
         "spring.ai.chat.client.stream";
-    TopK: "gen_ai.request.top_k", "llm.top_k", "ai.settings.topK", "params*top_k", "=top_k";
+    TopK: "gen_ai.request.top_k", "gen_ai.retrieval.top_k", "llm.top_k", "ai.settings.topK", "params*top_k", "=top_k";
     Stop: "gen_ai.request.stop_sequences", "llm.chat.stop_sequences", "ai.settings.stopSequences",
         "params*stop_sequences", "params*stop", "=stop_sequences", "=stop";
     FrequencyPenalty: "gen_ai.request.frequency_penalty", "llm.frequency_penalty", "ai.settings.frequencyPenalty",
@@ -194,7 +194,8 @@ fields! {
         "usage*total_tokens", "usage*total", "usage*totalTokens", "=total_token_count";
     CacheRead: "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
         "gen_ai.usage.cached_tokens", "gen_ai.usage.details.cache_read_tokens", "gen_ai.usage.details.cached_tokens",
-        "gen_ai.usage.details.cache_read_input_tokens", "llm.token_count.prompt_details.cache_read",
+        "gen_ai.usage.details.cache_read_input_tokens", "gen_ai.usage.cached_input_tokens",
+        "gen_ai.usage.input_tokens.cached", "llm.token_count.prompt_details.cache_read",
         "llm.token_count.prompt_details.cache_input", "ai.usage.cachedInputTokens",
         "ai.usage.inputTokenDetails.cacheReadTokens",
         "ai.response.providerMetadata#anthropic.usage.cache_read_input_tokens",
@@ -206,6 +207,7 @@ fields! {
     CacheWrite: "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.cache_write_input_tokens",
         "gen_ai.usage.details.cache_write_tokens", "gen_ai.usage.details.cache_creation_input_tokens",
+        "gen_ai.usage.input_tokens.cache_write",
         "llm.token_count.prompt_details.cache_write", "ai.usage.inputTokenDetails.cacheWriteTokens",
         "ai.response.providerMetadata#anthropic.usage.cache_creation_input_tokens",
         "ai.response.providerMetadata#anthropic.cacheCreationInputTokens", "usage*input_token_details.cache_creation",
@@ -226,19 +228,21 @@ fields! {
         "ai.response.providerMetadata#anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
         "gen_ai.aggregated_usage.details.ephemeral_1h_input_tokens";
     Reasoning: "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
-        "gen_ai.usage.details.reasoning_tokens", "llm.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens", "gen_ai.usage.output_tokens.reasoning", "llm.usage.reasoning_tokens",
         "llm.token_count.completion_details.reasoning", "ai.usage.reasoningTokens",
         "ai.usage.outputTokenDetails.reasoningTokens", "usage*completion_tokens_details.reasoning_tokens",
         "usage*output_tokens_details.reasoning_tokens", "usage*output_token_details.reasoning",
         "usage*output_reasoning_tokens", "usage*output_reasoning", "gen_ai.usage.output_token_details#reasoning",
         "=reasoning_token_count", "=thoughts_token_count", "gen_ai.usage.experimental.reasoning_tokens",
         "gen_ai.aggregated_usage.details.reasoning_tokens";
-    AudioInput: "gen_ai.usage.audio.input_tokens", "llm.token_count.prompt_details.audio",
-        "gen_ai.usage.details.input_audio_tokens", "usage*prompt_tokens_details.audio_tokens",
+    AudioInput: "gen_ai.usage.audio.input_tokens", "gen_ai.usage.audio_input_tokens",
+        "llm.token_count.prompt_details.audio", "gen_ai.usage.details.input_audio_tokens",
+        "usage*prompt_tokens_details.audio_tokens",
         "usage*input_token_details.audio", "usage*input_audio_tokens", "usage*input_audio",
         "gen_ai.usage.input_token_details#audio";
-    AudioOutput: "gen_ai.usage.audio.output_tokens", "llm.token_count.completion_details.audio",
-        "gen_ai.usage.details.output_audio_tokens", "usage*completion_tokens_details.audio_tokens",
+    AudioOutput: "gen_ai.usage.audio.output_tokens", "gen_ai.usage.audio_output_tokens",
+        "llm.token_count.completion_details.audio", "gen_ai.usage.details.output_audio_tokens",
+        "usage*completion_tokens_details.audio_tokens",
         "usage*output_token_details.audio", "usage*output_audio_tokens", "usage*output_audio",
         "gen_ai.usage.output_token_details#audio";
     ImageInput: "gen_ai.usage.image.input_tokens", "usage*prompt_tokens_details.image_tokens",

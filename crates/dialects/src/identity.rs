@@ -115,8 +115,11 @@ pub(crate) fn work<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
     let entity = |kind| facts.text(Field::Entity).filter(|_| out.kind == kind);
     out.agent_name = facts.text(Field::Agent).or_else(|| entity(Kind::Agent));
     let runs = matches!(out.kind, Kind::Workflow | Kind::Agent | Kind::Chain);
+    // Since 0.1.0 of the conventions the agent of such a span is the workflow; the calls below have another, or none.
+    let is_workflow = facts.text(Field::Operation).as_deref() == Some("invoke_workflow");
     out.workflow_name = facts
         .text(Field::Workflow)
+        .or_else(|| if is_workflow { out.agent_name.take() } else { None })
         .or_else(|| facts.text(Field::RunName).filter(|_| span.is_root && runs))
         .or_else(|| {
             (span.is_root && out.kind == Kind::Workflow && !span.name.is_empty()).then_some(Cow::Borrowed(span.name))

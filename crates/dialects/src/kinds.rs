@@ -147,12 +147,12 @@ fn langsmith(word: &str) -> Option<Kind> {
 /// `gen_ai.operation.name`: the registry's words and those seen beside them.
 fn operation(word: &str) -> Option<Kind> {
     Some(match word {
-        "chat" | "generate_content" | "generate" | "llm" => Kind::Chat,
+        "chat" | "generate_content" | "generate" | "llm" | "llm_call" => Kind::Chat,
         "text_completion" | "completion" => Kind::Completion,
         "embeddings" | "embedding" | "embed" => Kind::Embedding,
         "retrieval" | "vector_db_retrieve" | "search_memory" => Kind::Retrieval,
         "rerank" => Kind::Rerank,
-        "invoke_agent" => Kind::Agent,
+        "invoke_agent" | "agent_call" => Kind::Agent,
         "invoke_workflow" | "framework" | "invoke_swarm" | "invoke_graph" => Kind::Workflow,
         "execute_tool" => Kind::Tool,
         "plan" | "chain" | "execute_task" | "invoke_task" | "agent_step" | "execute_event_loop_cycle" => Kind::Chain,
@@ -168,7 +168,9 @@ fn operation(word: &str) -> Option<Kind> {
         | "audio"
         | "speech_to_text"
         | "text_to_speech"
-        | "vectordb" => Kind::Other,
+        | "vectordb"
+        // Gemini CLI's. A log record stands for each tool, run or refused, and names no call by which the two were one.
+        | "tool_call" => Kind::Other,
         _ => return None,
     })
 }

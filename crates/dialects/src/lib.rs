@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod content;
+mod cost;
 mod detect;
 mod errors;
 mod fields;

@@ -1,6 +1,6 @@
 //! Whether a response was streamed, and how long its first token took.
 
-use tracewell_model::kind::{Dialect, Kind};
+use tracewell_model::kind::Kind;
 use tracewell_model::time::{NANOS_PER_DAY, NANOS_PER_SECOND};
 use tracewell_otlp::AnyValue;
 
@@ -22,9 +22,12 @@ pub(crate) fn fill(span: &SpanInput<'_, '_>, facts: &Facts<'_, '_>, out: &mut No
     out.ttft_ns = time_to_first_token(span, facts, streams).filter(|nanos| *nanos >= 0);
     out.streaming = streams.or(out.ttft_ns.is_some().then_some(true)).or_else(|| {
         // Emitters that say so whenever a response is streamed.
-        const SCOPES: &[&str] = &["opentelemetry.instrumentation.genai.", "opentelemetry.instrumentation.google_genai"];
-        let says =
-            out.dialect == Dialect::AnthropicSdk || SCOPES.iter().any(|scope| span.scope_name.starts_with(scope));
+        const SCOPES: &[&str] = &[
+            "com.anthropic.sdk.",
+            "opentelemetry.instrumentation.genai.",
+            "opentelemetry.instrumentation.google_genai",
+        ];
+        let says = SCOPES.iter().any(|scope| span.scope_name.starts_with(scope));
         (says && out.kind.is_model_call()).then_some(false)
     });
 }

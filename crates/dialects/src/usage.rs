@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use tracewell_model::kind::{Dialect, InputSemantics, Kind};
 
+use crate::cost;
 use crate::fields::Field;
 use crate::fields::facts::Facts;
 use crate::input::SpanInput;
@@ -98,7 +99,7 @@ pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
     check(&usage, &reported, out);
     out.input_semantics = usage.input_tokens.map(|_| semantics);
     out.usage = usage;
-    out.reported_cost_usd = cost(facts);
+    out.reported_cost_usd = cost::reported(facts);
 }
 
 /// The counts as reported.
@@ -296,25 +297,5 @@ fn sum(counts: &[Option<i64>]) -> i64 {
 fn flag(out: &mut Normalized<'_>, flag: &'static str) {
     if !out.usage_flags.contains(&flag) {
         out.usage_flags.push(flag);
-    }
-}
-
-/// The cost that the application reports.
-fn cost<'a>(facts: &Facts<'_, 'a>) -> Option<Cow<'a, str>> {
-    amount(&facts.get(Field::Cost)?.value)
-}
-
-/// An amount of money as decimal text. OpenLIT, LiteLLM and Langfuse write zero where they know no price, so zero is
-/// no amount.
-pub(crate) fn amount<'a>(value: &Scalar<'a>) -> Option<Cow<'a, str>> {
-    if value.float()? <= 0.0 {
-        return None;
-    }
-    let text = value.text();
-    // A decimal as sent; what has an exponent is written out in the shortest form that reads back the same.
-    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        Some(text)
-    } else {
-        Some(Cow::Owned(value.float()?.to_string()))
     }
 }

@@ -256,6 +256,8 @@ impl Chunk<'_> {
             && spans.watermark(&self.app).await?.is_some_and(|reached| reached >= number as i64)
         {
             self.imported.known += 1;
+            // Another version may have read it, and cut other pieces out of it.
+            self.rows.forget_all_contents();
             return Ok(());
         }
         let Importer { lake, clock, .. } = *self.importer;

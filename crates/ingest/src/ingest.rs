@@ -267,8 +267,21 @@ impl Ingest {
         body: Bytes,
         admitted: Admitted,
     ) -> Result<Outcome, Refused> {
+        let identity = body.clone();
+        self.submit_known_by(&identity, signal, tenant, body, admitted).await
+    }
+
+    /// The same, where `identity` tells a client's retry in place of the body.
+    pub(crate) async fn submit_known_by(
+        &self,
+        identity: &[u8],
+        signal: Signal,
+        tenant: &Arc<str>,
+        body: Bytes,
+        admitted: Admitted,
+    ) -> Result<Outcome, Refused> {
         self.check_room()?;
-        let hash = request_hash(signal, tenant, &body);
+        let hash = request_hash(signal, tenant, identity);
         let shard = &self.shards[(hash % self.shards.len() as u128) as usize];
         let (reply, answer) = oneshot::channel();
         let received_at = (self.clock)();
@@ -328,12 +341,12 @@ impl Ingest {
     }
 }
 
-fn request_hash(signal: Signal, tenant: &str, body: &[u8]) -> u128 {
+fn request_hash(signal: Signal, tenant: &str, identity: &[u8]) -> u128 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[signal as u8]);
     hasher.update(&(tenant.len() as u64).to_le_bytes());
     hasher.update(tenant.as_bytes());
-    hasher.update(body);
+    hasher.update(identity);
     let mut short = [0; 16];
     short.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     u128::from_le_bytes(short)

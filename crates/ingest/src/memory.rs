@@ -10,8 +10,11 @@ use tracewell_model::time::Day;
 use tracewell_wal::{Item, Record, WalError};
 
 use crate::rows::{Outcome, Receipt, Rows, TakenRows};
-use crate::seal::Generation;
+use crate::seal::{Generation, transaction_id};
 use crate::shard::Signal;
+
+/// Rows of about so many bytes become a batch: no column may hold 2 GiB of text.
+const BATCH_BYTES: usize = 256 << 20;
 
 /// Begins with no rows.
 pub(crate) type NoRows = Box<dyn Fn() -> Rows + Send>;
@@ -90,6 +93,7 @@ impl Memory {
     /// Everything of `table` in memory.
     pub(crate) fn chunks(&mut self, table: &str) -> Vec<FreshChunk> {
         self.take();
+        let app = transaction_id(&self.app, table);
         let of_table = |rows: &TakenRows| {
             rows.iter()
                 .filter(|(name, ..)| *name == table)
@@ -100,7 +104,7 @@ impl Memory {
         sealing
             .chain([(self.last_seq, of_table(&self.taken))])
             .filter(|(_, days)| !days.is_empty())
-            .map(|(seq, days)| FreshChunk { app: Arc::clone(&self.app), seq: seq as i64, days })
+            .map(|(seq, days)| FreshChunk { app: Arc::clone(&app), seq: seq as i64, days })
             .collect()
     }
 
@@ -125,6 +129,9 @@ impl Memory {
         match catch_unwind(AssertUnwindSafe(|| reading(rows, signal, body, receipt))) {
             Ok(outcome) => {
                 self.last_seq = receipt.seq;
+                if self.rows.bytes() >= BATCH_BYTES {
+                    self.take();
+                }
                 Ok(outcome)
             }
             Err(panic) => {

@@ -11,6 +11,7 @@ use tracewell_wal::{Item, WalDir, WalError};
 use crate::ingest::IngestError;
 use crate::memory::{Memory, Panicked};
 use crate::rows::{Receipt, Rows};
+use crate::seal::transaction_id;
 use crate::shard::{Shard, Signal};
 
 /// What was found in the log at the start.
@@ -93,7 +94,7 @@ pub(crate) async fn committed(lake: &Lake, app: &str) -> Result<i64, LakeError> 
     let mut committed = 0;
     for table in FACT_TABLES {
         if let Some(open) = lake.table(table.name) {
-            let reached = open.watermark(app).await?;
+            let reached = open.watermark(&transaction_id(app, table.name)).await?;
             if table.name == SPANS.name {
                 committed = reached.unwrap_or(0);
             }

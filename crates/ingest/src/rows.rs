@@ -156,6 +156,11 @@ impl Rows {
         self.seen.forget(day);
     }
 
+    /// Forgets which contents any day holds: the rows taken since then may not have been stored.
+    pub(crate) fn forget_all_contents(&mut self) {
+        self.seen.forget_all();
+    }
+
     /// About how much memory the rows take.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -15,6 +15,8 @@ use tracewell_dialects::own_score as own;
 use tracewell_model::time::believed_start;
 use tracewell_proto::v1;
 
+/// A request may have so many scores: an empty one is two bytes of it, and hundreds in memory.
+pub(crate) const MOST_SCORES: usize = 10_000;
 /// A text of a score may have so many bytes.
 const TEXT_BYTES: usize = 1 << 20;
 /// An id or a name may have so many bytes.
@@ -67,6 +69,11 @@ pub struct Score {
 pub enum Value {
     Truth(bool),
     Number(f64),
+}
+
+/// What is told of a request with more than [`MOST_SCORES`].
+pub(crate) fn too_many() -> String {
+    format!("a request has at most {MOST_SCORES} scores; send these in several")
 }
 
 /// Why scores are not kept.

@@ -12,7 +12,8 @@ use futures::FutureExt;
 use tracewell_lake::fresh::beyond;
 use tracewell_lake::parquet::{Effort, Encoded, encode_sorted};
 use tracewell_lake::{Lake, LakeError, NewFile, Transaction};
-use tracewell_model::schema::{FACT_TABLES, SPANS, Table};
+use tracewell_model::MAPPING_VERSION;
+use tracewell_model::schema::{CONTENTS, FACT_TABLES, SPANS, Table};
 use tracewell_model::time::Day;
 
 use crate::encoder::Encoder;
@@ -35,10 +36,18 @@ const STALE_MS: i64 = 20 * 60 * 1_000;
 /// First and last pause between tries while the store is down.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
+/// The transaction id of the log `app` in `table`.
+///
+/// That of `contents` names the mapping too. After a crash between the commits of a seal `contents` is ahead of
+/// `spans`; another version cuts other pieces out of the records that it reads again, and none may pass for stored.
+pub(crate) fn transaction_id(app: &str, table: &str) -> Arc<str> {
+    if table == CONTENTS.name { format!("{app}#{MAPPING_VERSION}").into() } else { app.into() }
+}
+
 /// What takes the generations of one log to the tables.
 pub(crate) struct Sealer {
     pub(crate) lake: Lake,
-    /// The log's transaction id.
+    /// The log's [transaction id](transaction_id).
     pub(crate) app: Arc<str>,
     pub(crate) encoder: Encoder,
     pub(crate) pace: Arc<Pace>,
@@ -81,7 +90,7 @@ impl Sealer {
     pub(crate) async fn seal_once(&self, generation: &Generation) -> Result<(), LakeError> {
         for table in FACT_TABLES {
             if let Some(open) = self.lake.table(table.name) {
-                open.watermark(&self.app).await?;
+                open.watermark(&transaction_id(&self.app, table.name)).await?;
             }
             self.seal_table(table, generation, &mut Written::default()).await?;
         }
@@ -100,7 +109,8 @@ impl Sealer {
             written.clear();
         }
         // After a crash a table may be ahead of `spans`: what it holds already is left out.
-        let reached = open.snapshot().watermarks.get(self.app.as_ref()).copied().unwrap_or(i64::MIN);
+        let app = transaction_id(&self.app, table.name);
+        let reached = open.snapshot().watermarks.get(app.as_ref()).copied().unwrap_or(i64::MIN);
         let mut days: BTreeMap<Day, Vec<RecordBatch>> = BTreeMap::new();
         for (_, day, rows) in generation.rows.iter().filter(|(name, ..)| *name == table.name) {
             days.entry(*day).or_default().push(rows.clone());
@@ -118,7 +128,7 @@ impl Sealer {
         let files: Vec<NewFile> = written.values().flatten().cloned().collect();
         // `spans` always commits: its transaction is what frees the write-ahead log.
         if !files.is_empty() || table.name == SPANS.name {
-            let transaction = Transaction { app: self.app.to_string(), version: generation.seq as i64 };
+            let transaction = Transaction { app: app.to_string(), version: generation.seq as i64 };
             self.pace.asks(open.commit(files, &transaction, now_ms)).await?;
         }
         Ok(())

@@ -4,45 +4,81 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tracewell_model::id::ContentHash;
-use tracewell_model::time::{Day, NANOS_PER_DAY};
+use tracewell_model::time::{Day, NANOS_PER_DAY, NANOS_PER_SECOND};
 
 /// Hashes remembered at most. Forgetting is harmless: a content is then stored twice, and compaction drops one.
 const MOST: usize = 1 << 20;
+/// Where contents expire, those that come for a day after its end are known for so long: what is not stored again
+/// expires by the receipt of what is, so at most this much too soon.
+const LATE_NANOS: i64 = 3600 * NANOS_PER_SECOND;
 
 /// The contents stored so far, day by day.
 #[derive(Debug)]
 pub(crate) struct SeenContents {
-    days: HashMap<Day, HashSet<ContentHash>>,
+    days: HashMap<Day, SeenDay>,
+    /// Their numbers.
+    tenants: HashMap<Box<str>, u32>,
     /// Contents of a day may be gone so many nanoseconds after its end.
     retention: Option<i64>,
+}
+
+#[derive(Debug)]
+struct SeenDay {
+    /// When the first of them came.
+    since: i64,
+    hashes: HashSet<(u32, ContentHash)>,
+}
+
+/// What a day is known to hold of one tenant: what another has stored is not there for it.
+pub(crate) struct Seen<'a> {
+    tenant: u32,
+    hashes: &'a mut HashSet<(u32, ContentHash)>,
+}
+
+impl Seen<'_> {
+    /// Whether the content was not known; now it is.
+    pub(crate) fn insert(&mut self, hash: ContentHash) -> bool {
+        self.hashes.insert((self.tenant, hash))
+    }
 }
 
 impl SeenContents {
     /// Nothing seen yet; contents expire after `retention`, never when `None`.
     pub(crate) fn new(retention: Option<Duration>) -> Self {
         let retention = retention.and_then(|retention| retention.as_nanos().try_into().ok());
-        Self { days: HashMap::new(), retention }
+        Self { days: HashMap::new(), tenants: HashMap::new(), retention }
     }
 
-    /// What `day` is known to hold, for a row received at `received_at`.
+    /// What `day` is known to hold of `tenant`, for a row received at `received_at`.
     ///
     /// Of a day past the retention nothing is known: another process may expire its contents (`tracewell expire`)
     /// and nobody tells this one. The row's receipt counts as now, so that a replay of the log decides as the first
     /// reading did.
-    pub(crate) fn of(&mut self, day: Day, received_at: i64) -> &mut HashSet<ContentHash> {
-        let end = (i64::from(day.0) + 1).saturating_mul(NANOS_PER_DAY);
-        if self.retention.is_some_and(|retention| end.saturating_add(retention) <= received_at) {
-            self.days.remove(&day);
+    pub(crate) fn of(&mut self, day: Day, tenant: &str, received_at: i64) -> Seen<'_> {
+        if let Some(retention) = self.retention {
+            let end = (i64::from(day.0) + 1).saturating_mul(NANOS_PER_DAY);
+            let since = self.days.get(&day).map_or(end, |seen| seen.since.max(end));
+            if end.saturating_add(retention) <= received_at || received_at.saturating_sub(since) > LATE_NANOS {
+                self.days.remove(&day);
+            }
         }
-        if self.days.values().map(HashSet::len).sum::<usize>() >= MOST {
+        if self.days.values().map(|seen| seen.hashes.len()).sum::<usize>() >= MOST {
             self.days.clear();
         }
-        self.days.entry(day).or_default()
+        let next = self.tenants.len() as u32;
+        let tenant = *self.tenants.entry(tenant.into()).or_insert(next);
+        let seen = self.days.entry(day).or_insert_with(|| SeenDay { since: received_at, hashes: HashSet::new() });
+        Seen { tenant, hashes: &mut seen.hashes }
     }
 
     /// Forgets `day`: it loses contents.
     pub(crate) fn forget(&mut self, day: Day) {
         self.days.remove(&day);
+    }
+
+    /// Forgets every day.
+    pub(crate) fn forget_all(&mut self) {
+        self.days.clear();
     }
 }
 
@@ -50,19 +86,45 @@ impl SeenContents {
 mod tests {
     use super::*;
 
+    const HASH: ContentHash = ContentHash([7; 16]);
+    const DAY: Day = Day(100);
+    const END: i64 = 101 * NANOS_PER_DAY;
+
+    /// Contents that expire after three days.
+    fn expiring() -> SeenContents {
+        SeenContents::new(Some(Duration::from_secs(3 * 24 * 3600)))
+    }
+
     #[test]
     fn nothing_is_known_of_a_day_past_its_retention() {
-        let mut seen = SeenContents::new(Some(Duration::from_secs(3 * 24 * 3600)));
-        let hash = || ContentHash([7; 16]);
-        let day = Day(100);
-        assert!(seen.of(day, 100 * NANOS_PER_DAY).insert(hash()));
-        assert!(!seen.of(day, 104 * NANOS_PER_DAY - 1).insert(hash()), "it is there still");
-        assert!(seen.of(day, 104 * NANOS_PER_DAY).insert(hash()), "it may be gone");
-        assert!(seen.of(day, 104 * NANOS_PER_DAY + 1).insert(hash()), "and stays unknown");
+        let mut seen = expiring();
+        assert!(seen.of(DAY, "a", END + 3 * NANOS_PER_DAY - 2).insert(HASH));
+        assert!(!seen.of(DAY, "a", END + 3 * NANOS_PER_DAY - 1).insert(HASH), "it is there still");
+        assert!(seen.of(DAY, "a", END + 3 * NANOS_PER_DAY).insert(HASH), "it may be gone");
+        assert!(seen.of(DAY, "a", END + 3 * NANOS_PER_DAY + 1).insert(HASH), "and stays unknown");
         let mut seen = SeenContents::new(None);
-        assert!(seen.of(day, i64::MAX).insert(hash()));
-        assert!(!seen.of(day, i64::MAX).insert(hash()));
-        seen.forget(day);
-        assert!(seen.of(day, i64::MAX).insert(hash()));
+        assert!(seen.of(DAY, "a", i64::MAX).insert(HASH));
+        assert!(!seen.of(DAY, "a", i64::MAX).insert(HASH));
+        seen.forget(DAY);
+        assert!(seen.of(DAY, "a", i64::MAX).insert(HASH));
+    }
+
+    #[test]
+    fn what_comes_late_does_not_go_with_what_came_early() {
+        let mut seen = expiring();
+        assert!(seen.of(DAY, "a", END - NANOS_PER_DAY).insert(HASH));
+        assert!(!seen.of(DAY, "a", END - 1).insert(HASH), "all of a day goes together");
+        assert!(!seen.of(DAY, "a", END + LATE_NANOS).insert(HASH));
+        assert!(seen.of(DAY, "a", END + LATE_NANOS + 1).insert(HASH), "it would go an hour too soon");
+        assert!(!seen.of(DAY, "a", END + 2 * LATE_NANOS + 1).insert(HASH));
+        assert!(seen.of(DAY, "a", END + 2 * LATE_NANOS + 2).insert(HASH));
+    }
+
+    #[test]
+    fn what_one_tenant_has_stored_another_has_not() {
+        let mut seen = SeenContents::new(None);
+        assert!(seen.of(DAY, "a", END).insert(HASH));
+        assert!(seen.of(DAY, "b", END).insert(HASH));
+        assert!(!seen.of(DAY, "a", END).insert(HASH));
     }
 }

@@ -151,6 +151,12 @@ fn stop_the_process(error: &dyn std::fmt::Display) -> ! {
     std::process::abort()
 }
 
+/// The rows, to take more in or to let them go. A panic among them, as of a query that looked at them, may have cost
+/// some that are acknowledged: the log has them, and the next start reads it.
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(|poisoned| stop_the_process(&poisoned))
+}
+
 /// Brings back the rows that a panic took. They are acknowledged: without them nothing may go on.
 fn read_again(memory: &mut Memory, log: impl Iterator<Item = Result<Item, WalError>>, broken: &BTreeSet<u64>) {
     match memory.read_again(log, broken) {
@@ -162,12 +168,12 @@ fn read_again(memory: &mut Memory, log: impl Iterator<Item = Result<Item, WalErr
 
 impl Shard {
     fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.memory)
     }
 
     /// Takes one record of the log into memory again. One over which that panics is set aside: `false`.
     pub(crate) fn replay(&mut self, signal: Signal, record: &Record) -> Result<bool, WalError> {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = lock(&self.memory);
         let read = memory.read(signal, &record.body, Receipt::of(record));
         if let Err(Panicked(reason)) = &read {
             let file = self.log.set_aside(record.seq, &record.body, signal.ending())?;
@@ -300,7 +306,7 @@ impl Shard {
 
     /// Reads a request that is in the log and not synced. One over which that panics leaves no trace.
     fn read(&mut self, submission: &Submission, receipt: Receipt<'_>) -> Result<Outcome, Refused> {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = lock(&self.memory);
         match memory.read(submission.signal, &submission.body, receipt) {
             Ok(outcome) => {
                 self.recent.insert(submission.hash, submission.received_at);

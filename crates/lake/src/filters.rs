@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::bloom_filter::Sbbf;
 
-use crate::reader::Place;
+use crate::place::Place;
 
 /// Filters of columns of files, the latest used.
 pub(crate) struct Filters(DefaultCache<Place<&'static str>, Kept>);

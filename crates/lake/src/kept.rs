@@ -1,6 +1,6 @@
 //! Rows that people keep: few at a time, each addition a commit of its own.
 //!
-//! A transaction says what a row is the only one of: revision 4 of a prompt, the published figures of a week. Who is
+//! Transactions say what rows are the only ones of: revision 4 of a prompt, the published figures of a week. Who is
 //! second finds it [`AlreadyIn`](Commit::AlreadyIn), whichever process or machine was first.
 
 use arrow::json::ReaderBuilder;
@@ -22,7 +22,7 @@ use crate::{Commit, FactTable, LakeError, Transaction};
 pub async fn keep<T: Serialize>(
     table: &FactTable,
     rows: &[T],
-    once: &Transaction,
+    once: &[Transaction],
     now: i64,
 ) -> Result<Commit, LakeError> {
     let described = table.table();
@@ -107,7 +107,7 @@ mod tests {
         }
         for version in 1..=3 {
             let row = [json!({"name": "a", "revision": version, "tags": ["x", "y"]})];
-            let (row, once) = (&row, &revision(version));
+            let (row, once) = (&row, &[revision(version)]);
             let tries = tables.iter().map(|table| keep(table, row, once, NOW));
             let outcomes = futures::future::join_all(tries).await;
             let landed = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Commit::Landed(_)))).count();
@@ -116,6 +116,29 @@ mod tests {
         }
         let seen = tables[0].refresh().await.unwrap();
         assert_eq!(seen.files.iter().map(|file| file.rows).sum::<u64>(), 3);
+    }
+
+    #[tokio::test]
+    async fn of_several_transactions_all_land_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (open(&folder).await, open(&folder).await);
+        let of = |name: &str, version| Transaction { app: format!("decisions:{name}"), version };
+        let row = |name: &str| json!({"name": name, "revision": 1});
+        let both = keep(&ours, &[row("a"), row("b")], &[of("a", 1), of("b", 1)], NOW).await.unwrap();
+        assert!(matches!(both, Commit::Landed(_)), "{both:?}");
+        // Somebody was first with the second of them, so the first is still to be had.
+        let late = keep(&theirs, &[row("c"), row("b")], &[of("c", 1), of("b", 1)], NOW).await.unwrap();
+        assert_eq!(late, Commit::AlreadyIn);
+        let again = keep(&theirs, &[row("c"), row("b")], &[of("c", 1), of("b", 2)], NOW).await.unwrap();
+        assert!(matches!(again, Commit::Landed(_)), "{again:?}");
+        // Of two at once that have one of them in common, one lands.
+        let (one, other) = ([of("b", 3), of("d", 1)], [of("e", 1), of("b", 3)]);
+        let (row_d, row_e) = ([row("d")], [row("e")]);
+        let (one, other) = tokio::join!(keep(&ours, &row_d, &one, NOW), keep(&theirs, &row_e, &other, NOW));
+        let outcomes = [one.unwrap(), other.unwrap()];
+        assert!(outcomes.contains(&Commit::AlreadyIn) && outcomes[0] != outcomes[1], "{outcomes:?}");
+        let seen = ours.refresh().await.unwrap();
+        assert_eq!(seen.files.iter().map(|file| file.rows).sum::<u64>(), 5);
     }
 
     #[tokio::test]
@@ -130,10 +153,10 @@ mod tests {
             (json!("a"), "a row is an object"),
         ] {
             once += 1;
-            let error = keep(&table, &[row], &revision(once), NOW).await.unwrap_err().to_string();
+            let error = keep(&table, &[row], &[revision(once)], NOW).await.unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }
-        assert!(keep::<Value>(&table, &[], &revision(9), NOW).await.is_err());
+        assert!(keep::<Value>(&table, &[], &[revision(9)], NOW).await.is_err());
         assert!(table.refresh().await.unwrap().files.is_empty());
     }
 }

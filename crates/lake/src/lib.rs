@@ -23,6 +23,7 @@ pub mod kept;
 mod location;
 mod older;
 pub mod parquet;
+mod place;
 mod priority;
 mod reader;
 pub mod scan;

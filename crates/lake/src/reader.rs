@@ -2,19 +2,17 @@
 //!
 //! A file never changes once it is in a table, so what was read of it stays true.
 
-use std::fmt::Debug;
-use std::hash::Hash;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::common::{Result, TableReference};
+use datafusion::common::Result;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::cache::default_cache::DefaultCache;
-use datafusion::execution::cache::{Cache, CacheKey, CacheValue};
+use datafusion::execution::cache::{Cache, CacheValue};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -25,6 +23,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::filters::{Filter, Filters};
+use crate::place::Place;
 
 /// What needs more bytes at a time is read again each time: a scan would push everything else out.
 const SMALL: u64 = 256 * 1024;
@@ -134,23 +133,6 @@ impl Ranges {
         // What was read together may be a part of something larger.
         let kept = Kept(Bytes::copy_from_slice(bytes));
         self.0.put(&Place { path: path.clone(), part: range }, kept);
-    }
-}
-
-/// A part of a file that is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Place<P> {
-    pub(crate) path: Path,
-    pub(crate) part: P,
-}
-
-impl<P: Clone + Debug + Eq + Hash + Send + Sync + 'static> CacheKey for Place<P> {
-    fn size(&self) -> usize {
-        size_of::<Self>() + self.path.as_ref().len()
-    }
-
-    fn table_ref(&self) -> Option<&TableReference> {
-        None
     }
 }
 

@@ -1,6 +1,7 @@
 //! A table: opening, committing, refreshing.
 
 use std::collections::HashMap;
+use std::slice;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -279,7 +280,7 @@ impl FactTable {
         if before.holds(&transaction.app, transaction.version) {
             return Ok(Commit::AlreadyIn);
         }
-        match self.append(files, &before, transaction, &CommitId::new(), now_ms).await {
+        match self.append(files, &before, slice::from_ref(transaction), &CommitId::new(), now_ms).await {
             Ok(landed) => {
                 let mut watermarks = before.watermarks.clone();
                 watermarks.insert(transaction.app.clone(), transaction.version);
@@ -298,25 +299,24 @@ impl FactTable {
         }
     }
 
-    /// Commits new files under a transaction that anyone may be after: one of them lands, the others find it in. Without
-    /// files only the transaction is committed.
+    /// Commits new files under transactions that anyone may be after: one of them lands, the others find it in. Of several
+    /// transactions, which are of an app each, all are committed or none. Without files only they are.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn commit_once(
         &self,
         files: Vec<NewFile>,
-        transaction: &Transaction,
+        transactions: &[Transaction],
         now_ms: i64,
     ) -> Result<Commit, LakeError> {
         let _guard = self.committing.lock().await;
         let before = self.refresh_locked().await?;
-        let reached = |watermark: Option<i64>| watermark.is_some_and(|reached| reached >= transaction.version);
-        if reached(self.read_watermark(&before.state, &transaction.app).await?) {
+        if self.has_reached(&before.state, transactions).await? {
             return Ok(Commit::AlreadyIn);
         }
         let id = CommitId::new();
-        match self.append(files, &before, transaction, &id, now_ms).await {
+        match self.append(files, &before, transactions, &id, now_ms).await {
             Ok(landed) => {
                 self.install(landed.snapshot(), before.watermarks.clone(), &before);
                 Ok(Commit::Landed(landed.version() as i64))
@@ -324,7 +324,7 @@ impl FactTable {
             Err(error) => {
                 // Somebody was first, or the answer to our own commit was lost.
                 let after = self.refresh_locked().await?;
-                if !reached(self.read_watermark(&after.state, &transaction.app).await?) {
+                if !self.has_reached(&after.state, transactions).await? {
                     return Err(LakeError::delta(self.table.name)(error));
                 }
                 let landed = self.has_landed(&id, &before, &after).await?;
@@ -333,11 +333,21 @@ impl FactTable {
         }
     }
 
+    /// Whether one of `transactions` is in the table already.
+    async fn has_reached(&self, state: &DeltaTableState, transactions: &[Transaction]) -> Result<bool, LakeError> {
+        for Transaction { app, version } in transactions {
+            if self.read_watermark(state, app).await?.is_some_and(|reached| reached >= *version) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     async fn append(
         &self,
         files: Vec<NewFile>,
         base: &Snapshot,
-        transaction: &Transaction,
+        transactions: &[Transaction],
         id: &CommitId,
         now_ms: i64,
     ) -> Result<FinalizedCommit, DeltaTableError> {
@@ -346,7 +356,7 @@ impl FactTable {
             partition_by: Some(vec!["date".to_owned()]),
             predicate: None,
         };
-        CommitBuilder::from(id.properties(transaction, now_ms).with_max_retries(20))
+        CommitBuilder::from(id.properties(transactions, now_ms).with_max_retries(20))
             .with_actions(files.into_iter().map(|file| Action::Add(file.add)).collect())
             .build(Some(&base.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
             .await

@@ -36,9 +36,18 @@ impl<A> Ledger<A> {
         app: String,
         version: i64,
     ) -> Result<bool, LedgerError> {
+        self.append_all(table, rows, &[Transaction { app, version }]).await
+    }
+
+    /// Adds rows as several numbers, all of them or none; answers whether nobody else was first with one.
+    pub(crate) async fn append_all<T: Serialize>(
+        &self,
+        table: &str,
+        rows: &[T],
+        once: &[Transaction],
+    ) -> Result<bool, LedgerError> {
         let table =
             self.lake.table(table).ok_or_else(|| LedgerError::NotFound(format!("there is no table `{table}`")))?;
-        let once = Transaction { app, version };
-        Ok(kept::keep(table, rows, &once, self.now()).await? != Commit::AlreadyIn)
+        Ok(kept::keep(table, rows, once, self.now()).await? != Commit::AlreadyIn)
     }
 }

@@ -180,7 +180,7 @@ pub async fn who(source: &impl Ask, contender: &Contender, name: &str) -> Result
 #[allow(missing_docs, reason = "as in `release::Move`")]
 pub struct Request<'a> {
     pub step: Step,
-    /// `NAME@REVISION`; for a rollback the name is enough.
+    /// `NAME@REVISION`; for a rollback the name is enough, and a revision has to be the one that is live.
     pub prompt: &'a str,
     pub environment: &'a str,
     pub signed: &'a Signed,
@@ -204,8 +204,20 @@ impl<A: Ask> Ledger<A> {
             return Err(LedgerError::Refused(reason));
         }
         let prompt = prompts::get(&self.source, request.prompt).await?;
+        let all = prompts::revisions(&self.source, &prompt.name).await?;
+        let alike = all.iter().filter(|other| prompt.changes(Some(other)).is_empty());
+        let alike: Vec<i64> = alike.map(|other| other.revision).collect();
         for _ in 0..MOST_TRIES {
             let ledger = of(&self.source, &prompt.name).await?;
+            if let (Step::Rollback, true, Some(live)) =
+                (request.step, request.prompt.contains('@'), ledger.live(request.environment))
+                && live.revision != prompt.revision
+            {
+                return Err(LedgerError::Refused(format!(
+                    "`{0}@{1}` is not live in {2}, but `{0}@{3}` is",
+                    prompt.name, prompt.revision, request.environment, live.revision
+                )));
+            }
             let evidence = match (request.step, request.verdict, ledger.named(request.environment, prompt.revision)) {
                 (Step::Rollback, ..) | (_, None, None) => None,
                 (_, Some(id), _) => Some(evidence(&self.source, id).await?),
@@ -225,6 +237,7 @@ impl<A: Ask> Ledger<A> {
                 step: request.step,
                 prompt: &prompt,
                 live: live.as_ref(),
+                alike: &alike,
                 environment: request.environment,
                 signed: request.signed,
                 effective_at: &at.to_rfc3339_opts(SecondsFormat::Micros, true),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tracewell_lake::Transaction;
 use tracewell_regression::dataset::{At, Dataset, Pin, check_name};
-use tracewell_regression::review::{About, Entry, Item, Outcome, Question, Queue, Step};
+use tracewell_regression::review::{About, Entry, Item, Outcome, Question, Queue, Said, Step};
 use tracewell_regression::{Answer, Example};
 use tracewell_runs::{Ask, rows};
 
@@ -16,7 +17,7 @@ use tracewell_runs::sql::quoted;
 
 mod judged;
 
-pub use judged::Remark;
+pub use judged::{Judged, Remark};
 
 const TABLE: &str = "reviews";
 
@@ -31,6 +32,15 @@ pub struct Judgement {
     pub answers: Map<String, Value>,
     pub expected: Option<Answer>,
     pub note: Option<String>,
+}
+
+impl Judgement {
+    /// Whether it is what was said.
+    #[must_use]
+    pub fn is(&self, said: &Said) -> bool {
+        (self.outcome, &self.answers, &self.expected, &self.note)
+            == (said.outcome, &said.answers, &said.expected, &said.note)
+    }
 }
 
 /// What goes into a queue.
@@ -210,20 +220,39 @@ impl<A: Ask> Ledger<A> {
             let waiting = queue.waiting_for(reviewer, &self.moment(0));
             let Some(item) = waiting.into_iter().find(is_wanted).cloned() else { return Ok(None) };
             let Some(example) = examples.remove(&item.id) else { return Ok(None) };
-            if let Some(item) = self.open(&queue, item, reviewer).await? {
+            if let Some(open) = self.open(&queue, &[&item], reviewer).await? {
+                let item = Item { next: item.next + 1, open: Some(open), ..item };
                 return Ok(Some((queue, item, example)));
             }
         }
         Err(LedgerError::Crowded(MOST_TRIES))
     }
 
-    /// Opens an item for a reviewer; `None` where somebody else was first.
-    async fn open(&self, queue: &Queue, item: Item, reviewer: &str) -> Result<Option<Item>, LedgerError> {
-        let mut row = entry(queue, &item.id, item.next, Step::Open, reviewer);
+    /// Opens items for a reviewer, and tells until when; `None` where somebody else was first with one of them.
+    async fn open(
+        &self,
+        queue: &Queue,
+        items: &[&Item],
+        reviewer: &str,
+    ) -> Result<Option<(String, String)>, LedgerError> {
         let open = (reviewer.to_owned(), self.moment(OPEN_MINUTES));
-        (row.reviewer, row.until) = (Some(open.0.clone()), Some(open.1.clone()));
-        let is_first = self.append(TABLE, &[row], format!("review:{}:{}", queue.name, item.id), item.next).await?;
-        Ok(is_first.then(|| Item { next: item.next + 1, open: Some(open), ..item }))
+        let mut rows = Vec::new();
+        for item in items {
+            let mut row = entry(queue, &item.id, item.next, Step::Open, reviewer);
+            (row.reviewer, row.until) = (Some(open.0.clone()), Some(open.1.clone()));
+            rows.push(row);
+        }
+        Ok(self.enter(&rows).await?.then_some(open))
+    }
+
+    /// Adds entries about items, one each, all of them or none; answers whether nobody else was first with one of them.
+    async fn enter(&self, rows: &[Entry]) -> Result<bool, LedgerError> {
+        if rows.is_empty() {
+            return Ok(true);
+        }
+        let number =
+            |row: &Entry| Transaction { app: format!("review:{}:{}", row.queue, row.item), version: row.entry };
+        self.append_all(TABLE, rows, &rows.iter().map(number).collect::<Vec<_>>()).await
     }
 
     /// Gives an item to a reviewer, or lets go of one that is open.
@@ -246,7 +275,7 @@ impl<A: Ask> Ledger<A> {
             let step = if to.is_some() { Step::Assign } else { Step::Release };
             let mut row = entry(&queue, &item.id, item.next, step, author);
             row.reviewer = to.map(str::to_owned);
-            if self.append(TABLE, &[row], format!("review:{name}:{}", item.id), item.next).await? {
+            if self.enter(&[row]).await? {
                 return Ok(());
             }
         }

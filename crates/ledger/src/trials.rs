@@ -290,14 +290,15 @@ struct Score {
     label: Option<String>,
 }
 
-/// What was said of the runs and their spans, in the order in which it was said.
+/// What was said of the runs and their spans, in the order in which it was said; what was said of documents that they
+/// found is of those.
 async fn scores(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Vec<Score>, LedgerError> {
     let mut scores = Vec::new();
     for some in runs.chunks(2_000) {
         let first = Day(some.iter().map(|run| run.day).min().unwrap_or_default());
         let query = format!(
             "SELECT trace_id, span_id, name, value, label FROM evaluations
-            WHERE date >= DATE '{first}' AND trace_id IN ({}) ORDER BY time_unix_nano, seq",
+            WHERE date >= DATE '{first}' AND target <> 'document' AND trace_id IN ({}) ORDER BY time_unix_nano, seq",
             ids(some.iter().map(|run| run.trace_id.as_str()))
         );
         scores.extend(rows::<Score>(source, &query).await?);

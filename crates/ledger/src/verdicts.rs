@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::json;
+use tracewell_regression::Example;
 use tracewell_regression::candidate::Candidate;
 use tracewell_regression::dataset::{Dataset, Pin};
 use tracewell_regression::gate::{Case, Contender, Evidence, Gate, Scored, Side, Source, Trial, Verdict};
@@ -13,7 +14,7 @@ use tracewell_regression::scorers::{Score, Scorer, Subject};
 use tracewell_runs::Ask;
 
 use crate::trials::{self, Found, Who};
-use crate::{Ledger, LedgerError, datasets, prompts};
+use crate::{Ledger, LedgerError, datasets};
 use tracewell_runs::sql::quoted;
 
 /// What a gate is run with.
@@ -35,7 +36,7 @@ pub struct Request<'a> {
     pub since: Option<NaiveDate>,
 }
 
-/// What a contender says, as far as the gate's file tells.
+/// What a contender says, as far as the gate's file or the record tells.
 #[derive(Clone, Debug, Default)]
 pub struct Said {
     /// Its file, where it is not on record.
@@ -112,7 +113,7 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     let gate = request.gate;
     let pin: Pin = gate.dataset.to_string().parse().map_err(LedgerError::refused)?;
     let dataset = datasets::existing(source, &pin).await?;
-    let scorers = scorers(gate)?;
+    let scorers = scorers(gate, &dataset)?;
     let since = match request.since {
         Some(since) => since,
         None => trials::first_day(source, &dataset.name).await?,
@@ -130,10 +131,17 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
             && trials::candidate_hash(source, trial).await?.is_some_and(|tried| tried != hash)
         {
             found.trials.clear();
-            let side = json!(side).as_str().unwrap_or_default().to_owned();
-            notes.push(format!(
-                "What was tried as the {side} is not what it says now, and is left out; replay it again"
-            ));
+            let (side, contender) = match side {
+                Side::Baseline => ("baseline", gate.baseline.as_ref()),
+                Side::Candidate => ("candidate", Some(&gate.candidate)),
+            };
+            notes.push(match contender {
+                Some(Contender::Version(version)) => format!(
+                    "What was tried as the {side} is not what is on record as `{version}`, and is left out; give it a \
+                     version of its own"
+                ),
+                _ => format!("What was tried as the {side} is not what it says now, and is left out; replay it again"),
+            });
         }
         let before = found.trials.len();
         let holds = |trial: &trials::Place| match (trial.revision, dataset.get(&trial.example)) {
@@ -173,12 +181,8 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
     verdict.baseline_version = baseline.version.or_else(|| request.sides[0].and_then(Who::version));
     verdict.candidate_version = candidate.version.or_else(|| request.sides[1].and_then(Who::version));
     let [baseline_file, candidate_file] = request.said.map(|said| said.file.clone());
-    let prompt = match (&request.said[1].prompt, &gate.candidate) {
-        (Some(prompt), _) => Some(prompt.clone()),
-        (None, Contender::Version(version)) => prompts::of_version(source, version).await?,
-        _ => None,
-    };
-    let (prompt, prompt_revision) = prompt.map(|prompt| (prompt.name, prompt.revision)).unzip();
+    let prompt = request.said[1].prompt.as_ref();
+    let (prompt, prompt_revision) = prompt.map(|prompt| (prompt.name.clone(), prompt.revision)).unzip();
     let row = Row {
         verdict: id.clone(),
         gate: gate.name.clone(),
@@ -210,13 +214,22 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
 /// A scorer by its name, made ready.
 type Ready<'a> = BTreeMap<&'a str, (&'a Scored, Option<Scorer>)>;
 
-fn scorers(gate: &Gate) -> Result<Ready<'_>, LedgerError> {
+fn scorers<'g>(gate: &'g Gate, dataset: &Dataset) -> Result<Ready<'g>, LedgerError> {
     let mut ready = Ready::new();
     for scored in &gate.scorers {
         let scorer = match &scored.source {
             Source::Rule(rule) => {
-                let wrong = |error| LedgerError::Refused(format!("scorer `{}`: {error}", scored.name));
-                Some(Scorer::new(rule.clone()).map_err(wrong)?)
+                let wrong = |reason: String| LedgerError::Refused(format!("scorer `{}`: {reason}", scored.name));
+                let scorer = Scorer::new(rule.clone()).map_err(|error| wrong(error.to_string()))?;
+                let is_wanted = |example: &&Example| {
+                    scored.tags.is_empty() || example.tags.iter().any(|tag| scored.tags.contains(tag))
+                };
+                let expected = dataset.examples().filter(is_wanted).filter_map(|example| example.expected.as_ref());
+                if let Some(absent) = scorer.absent(&expected.collect::<Vec<_>>()).first() {
+                    let reason = format!("no expected answer has `{absent}`, so that every answer would be as good");
+                    return Err(wrong(reason));
+                }
+                Some(scorer)
             }
             Source::Recorded(_) => None,
         };

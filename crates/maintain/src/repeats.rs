@@ -26,23 +26,25 @@ pub(crate) struct Rule {
     same: Vec<&'static str>,
     /// Of those the row stays that is least in these.
     first: [&'static str; 2],
+    /// Or the one that is greatest.
+    last: bool,
 }
 
 impl Rule {
-    /// A content is told by its hash, and came when it first came. Of all else only rows equal in all but their receipt,
-    /// and their place in the request, are the same; views tell the receipt with the least `seq`.
+    /// A content is told by its hash, and stays as long as what came with it last. Of all else only rows equal in all
+    /// but their receipt, and their place in the request, are the same; views tell the receipt with the least `seq`.
     pub(crate) fn of(table: &'static Table) -> Self {
         if table.name == CONTENTS.name {
-            return Self { same: vec!["tenant", "hash"], first: ["received_at", "seq"] };
+            return Self { same: vec!["tenant", "hash"], first: ["received_at", "seq"], last: true };
         }
         let receipt = ["seq", "received_at", "position"];
         let same = table.columns[1..].iter().map(|column| column.name).filter(|name| !receipt.contains(name)).collect();
-        Self { same, first: ["seq", "received_at"] }
+        Self { same, first: ["seq", "received_at"], last: false }
     }
 
     /// By the ids of spans: few columns, and most spans are not looked at again.
     pub(crate) fn ids() -> Self {
-        Self { same: vec!["tenant", "trace_id", "span_id"], first: ["seq", "received_at"] }
+        Self { same: vec!["tenant", "trace_id", "span_id"], first: ["seq", "received_at"], last: false }
     }
 
     /// The columns that a survey reads.
@@ -51,7 +53,7 @@ impl Rule {
     }
 }
 
-/// The receipt of a row: of equal rows the one with the least stays.
+/// The receipt of a row, turned round where the last is wanted: of equal rows the one with the least stays.
 type Rank = (i64, i64);
 
 fn numbers(rows: &RecordBatch, name: &str) -> Result<Int64Array, ArrowError> {
@@ -81,7 +83,9 @@ impl Reader {
     fn read(&self, rows: &RecordBatch) -> Result<Vec<(u128, Rank)>, ArrowError> {
         let [first, second] = self.rule.first;
         let (first, second) = (numbers(rows, first)?, numbers(rows, second)?);
-        let ranks = first.values().iter().copied().zip(second.values().iter().copied());
+        let sign = if self.rule.last { -1 } else { 1 };
+        let turned = |receipt: &i64| receipt.saturating_mul(sign);
+        let ranks = first.values().iter().map(turned).zip(second.values().iter().map(turned));
         Ok(self.identities(rows)?.into_iter().zip(ranks).collect())
     }
 }

@@ -20,5 +20,5 @@ pub const DEFAULT_TENANT: &str = "default";
 /// The version of the mapping rules in `tracewell-dialects`, stored on each row as `mapping_version`.
 ///
 /// It rises whenever a rule changes what a span is read as, so that rows read by older rules can be found
-/// and mapped again.
-pub const MAPPING_VERSION: i32 = 4;
+/// and mapped again; also where only its contents are cut otherwise, for what a log has stored of them is known by it.
+pub const MAPPING_VERSION: i32 = 5;

@@ -73,21 +73,6 @@ impl<'a> Decoder<'a> {
         Decoder { limits, attributes: Vec::new(), events: Vec::new(), links: Vec::new() }
     }
 
-    /// This decoder, for another request: its memory is kept, what it decoded is forgotten.
-    pub fn recycle<'b>(self) -> Decoder<'b> {
-        /// An emptied vector collected into one of the same layout keeps its allocation.
-        fn empty<A, B>(mut list: Vec<A>) -> Vec<B> {
-            list.clear();
-            list.into_iter().map(|_| unreachable!("the list was cleared")).collect()
-        }
-        Decoder {
-            limits: self.limits,
-            attributes: empty(self.attributes),
-            events: empty(self.events),
-            links: empty(self.links),
-        }
-    }
-
     /// Decodes the resource of a `ResourceSpans` or `ResourceLogs`, with its attributes in `attributes`.
     ///
     /// # Errors

@@ -176,6 +176,19 @@ pub fn measure_logs(body: &[u8]) -> Result<Extent, MalformedRequest> {
     Extent::measure(body, LOGS)
 }
 
+/// How many messages field 1 of `body` repeats, which is one `message`. Takes no memory.
+///
+/// # Errors
+/// When its framing is broken. What is inside of them is not looked at.
+pub fn count_messages(body: &[u8], message: &'static str) -> Result<u64, MalformedRequest> {
+    let mut count = 0;
+    for_each_message(Fields::new(body, message), 1, |_| {
+        count += 1;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
 fn check_length(body: &[u8]) -> Result<(), MalformedRequest> {
     u32::try_from(body.len()).map(drop).map_err(|_| MalformedRequest::TooLarge(body.len()))
 }

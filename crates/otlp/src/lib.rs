@@ -64,8 +64,8 @@ mod wire;
 pub use carried::{Carried, carried};
 pub use decode::{Decoder, Limits, Resource, Scope};
 pub use index::{
-    Extent, ItemEntry, LogIndex, ResourceEntry, ScopeEntry, TraceIndex, index_logs, index_traces, measure_logs,
-    measure_traces,
+    Extent, ItemEntry, LogIndex, ResourceEntry, ScopeEntry, TraceIndex, count_messages, index_logs, index_traces,
+    measure_logs, measure_traces,
 };
 pub use inflate::{Compression, InflateError, inflate};
 pub use log::LogRecord;

@@ -126,50 +126,10 @@ impl<'a> AnyValue<'a> {
         }
     }
 
-    /// The truth of a boolean value.
-    pub fn as_bool(&self) -> Option<bool> {
-        match *self {
-            AnyValue::Bool(value) => Some(value),
-            _ => None,
-        }
-    }
-
     /// The number of an integer value.
     pub fn as_i64(&self) -> Option<i64> {
         match *self {
             AnyValue::Int(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    /// The number of a double value.
-    pub fn as_f64(&self) -> Option<f64> {
-        match *self {
-            AnyValue::Double(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    /// The elements of an array value.
-    pub fn as_array(&self) -> Option<ArrayValue<'a>> {
-        match *self {
-            AnyValue::Array(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    /// The entries of a map value.
-    pub fn as_kvlist(&self) -> Option<KeyValueList<'a>> {
-        match *self {
-            AnyValue::KvList(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    /// The bytes of a bytes value.
-    pub fn as_bytes(&self) -> Option<&'a [u8]> {
-        match *self {
-            AnyValue::Bytes(value) => Some(value),
             _ => None,
         }
     }

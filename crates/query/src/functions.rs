@@ -6,6 +6,7 @@ mod bounded;
 mod buckets;
 mod calls;
 mod date_part;
+mod even;
 mod format;
 mod json;
 mod model_cost;
@@ -28,7 +29,9 @@ use datafusion::prelude::SessionContext;
 use crate::prices::Prices;
 
 pub(crate) use bounded::bytes;
+pub(crate) use json::{JOINED, SAME};
 pub(crate) use price::NAMES as PRICING;
+pub(crate) use texts::CUT;
 pub(crate) use zones::AT_TIME_ZONE;
 
 /// Makes the functions known to `context`.

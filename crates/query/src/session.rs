@@ -2,6 +2,9 @@
 
 mod calls;
 mod forms;
+mod gathered;
+mod headers;
+mod json;
 mod lists;
 mod names;
 mod parameters;
@@ -259,6 +262,7 @@ impl Session {
         let names = number_parameters(&mut statement)?;
         if let Some(statement) = explained(&mut statement) {
             passed_over::refuse(statement)?;
+            headers::rewrite(statement);
             forms::rewrite(statement, &self.settings.time_zone);
             if self.dialect.is_none() {
                 forms::texts(statement);

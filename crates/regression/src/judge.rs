@@ -24,6 +24,7 @@ use serde_json::{Map, Value, json};
 
 use crate::candidate::{CandidateError, Endpoint, Request, check_template, render};
 use crate::example::Message;
+use crate::scorers::json::unfenced;
 use crate::{Answer, Example, fingerprint};
 
 #[cfg(test)]
@@ -150,7 +151,8 @@ impl Judge {
     /// When it is no judgement on the judge's scale.
     pub fn read(&self, answer: &Answer) -> Result<Judgement, String> {
         let text = answer.text.as_deref().ok_or("the judge said nothing")?;
-        let judgement: Judgement = serde_json::from_str(text)
+        // Not every endpoint holds a model to the schema, and what was said is paid for.
+        let judgement: Judgement = serde_json::from_str(unfenced(text))
             .map_err(|error| format!("the judge gave no `score` and `explanation`: {error}"))?;
         let (low, high) = (self.worst.min(self.best), self.worst.max(self.best));
         if (low..=high).contains(&judgement.score) {

@@ -7,12 +7,15 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::Value;
 
+pub(crate) use skipped::skipped;
+
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
+
 /// What `script` of `tests/python` answers to `cases`, one by one; nothing where there is no Python with its packages.
 pub(crate) fn ask(test: &str, script: &str, cases: &[Value]) -> Option<Vec<Value>> {
     let Ok(python) = std::env::var("TRACEWELL_PYTHON") else {
-        println!(
-            "SKIPPED {test}: set TRACEWELL_PYTHON to a Python that has tests/python/requirements.txt (.ci/run makes one)"
-        );
+        skipped(test, "set TRACEWELL_PYTHON to a Python that has tests/python/requirements.txt (.ci/run makes one)");
         return None;
     };
     Some(ask_with(&python, script, cases))

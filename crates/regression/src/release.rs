@@ -9,7 +9,8 @@
 //! Every step is an entry that says who, when and why. The ledger of a prompt is its entries in order; nothing else is the
 //! state. A revision goes live with the approvals it needs and a gate's verdict that passed, or with `forced` and a reason
 //! that stays in the record. What is live sets the bar: how many have to approve, and who may. The next revision can raise
-//! it and not lower it, until it is live itself. What was rolled back needs new approvals and a new verdict.
+//! it and not lower it, until it is live itself. What was rolled back needs new approvals and a new verdict, by whichever
+//! revision it is sent.
 
 use std::collections::BTreeSet;
 
@@ -89,6 +90,8 @@ pub struct Move<'a> {
     pub prompt: &'a Prompt,
     /// The revision that is live there, if one is: it sets the bar.
     pub live: Option<&'a Prompt>,
+    /// Revisions that send the same: what was rolled back of them, was rolled back of this one.
+    pub alike: &'a [i64],
     /// Where.
     pub environment: &'a str,
     /// By whom, and why.
@@ -99,6 +102,14 @@ pub struct Move<'a> {
     pub evidence: Option<&'a Evidence>,
     /// Without the approvals and the verdict that it needs.
     pub forced: bool,
+}
+
+impl Move<'_> {
+    /// Whether the entry rolled back what is to be done something with.
+    fn is_rolled_back_by(&self, entry: &Entry) -> bool {
+        let is_alike = entry.revision == self.prompt.revision || self.alike.contains(&entry.revision);
+        entry.state == State::RolledBack && is_alike
+    }
 }
 
 /// The ledger of one prompt.
@@ -172,17 +183,17 @@ impl Ledger {
     }
 
     /// Who proposed a revision last, and who approved it since.
-    #[must_use]
-    pub fn approved_by(&self, environment: &str, revision: i64) -> (Option<&str>, BTreeSet<&str>) {
+    fn approved_by(&self, step: &Move<'_>) -> (Option<&str>, BTreeSet<&str>) {
         let mut proposer = None;
         let mut approved = BTreeSet::new();
-        for entry in self.of(environment).filter(|entry| entry.revision == revision) {
+        for entry in self.of(step.environment) {
+            let is_own = entry.revision == step.prompt.revision;
             match entry.step {
-                Step::Propose => (proposer, approved) = (Some(entry.author.as_str()), BTreeSet::new()),
-                Step::Approve => drop(approved.insert(entry.author.as_str())),
+                Step::Propose if is_own => (proposer, approved) = (Some(entry.author.as_str()), BTreeSet::new()),
+                Step::Approve if is_own => drop(approved.insert(entry.author.as_str())),
                 // What was rolled back was approved before it went bad.
-                Step::Rollback if entry.state == State::RolledBack => approved.clear(),
-                Step::Reject => approved.clear(),
+                Step::Rollback if step.is_rolled_back_by(entry) => approved.clear(),
+                Step::Reject if is_own => approved.clear(),
                 _ => {}
             }
         }
@@ -198,7 +209,7 @@ impl Ledger {
         let revision = prompt.revision;
         let name = format!("`{}@{revision}`", prompt.name);
         let state = self.state(environment, revision);
-        let (proposer, approved) = self.approved_by(environment, revision);
+        let (proposer, approved) = self.approved_by(step);
         if let Some(evidence) = step.evidence {
             evidence.is_of(prompt)?;
         }
@@ -263,7 +274,7 @@ impl Ledger {
     }
 
     fn may_go_on(&self, step: &Move<'_>, bar: &Bar<'_>, name: &str) -> Result<(), String> {
-        let (proposer, approved) = self.approved_by(step.environment, step.prompt.revision);
+        let (proposer, approved) = self.approved_by(step);
         let approved = approved.into_iter().filter(|author| bar.admits(author, proposer).is_ok()).count();
         if i64::try_from(approved).unwrap_or(i64::MAX) < bar.needed {
             return Err(format!("{name} has {approved} of {} approvals for {}", bar.needed, step.environment));
@@ -274,12 +285,8 @@ impl Ledger {
         let Some(evidence) = step.evidence else {
             return Err(format!("{name} has no gate's verdict; name one that passed"));
         };
-        let is_of = |entry: &&Entry| {
-            let tried = evidence.tried.as_ref().map(|tried| tried.revision);
-            entry.state == State::RolledBack
-                && (entry.revision == step.prompt.revision || Some(entry.revision) == tried)
-        };
-        let rolled_back = self.of(step.environment).rfind(is_of).map(|entry| entry.effective_at.as_str());
+        let rolled_back = self.of(step.environment).rfind(|entry| step.is_rolled_back_by(entry));
+        let rolled_back = rolled_back.map(|entry| entry.effective_at.as_str());
         evidence.lets_live(step.prompt, name, rolled_back)
     }
 
@@ -296,10 +303,17 @@ impl Ledger {
             return Err(format!("nothing of `{}` is live in {environment}", step.prompt.name));
         };
         let Some(before) = self.before_live(environment) else {
+            let Entry { prompt: name, revision, .. } = live;
+            let is_other = |entry: &Entry| entry.state == State::Live && entry.revision != *revision;
+            let before = if self.of(environment).any(is_other) {
+                format!("all of `{name}` that was live in {environment} before `{name}@{revision}` was rolled back")
+            } else {
+                format!("nothing of `{name}` was live in {environment} before `{name}@{revision}`")
+            };
             return Err(format!(
-                "nothing of `{}` was live in {environment} before, so there is nothing to go back to; say what is to \
-                 be live instead",
-                step.prompt.name
+                "{before}, so there is nothing to go back to; what takes it out is another revision: \
+                 `tracewell release live {name}@REVISION --in {environment}`, with --force --note WHY where approvals and \
+                 a verdict cannot be waited for"
             ));
         };
         let ended = Entry {

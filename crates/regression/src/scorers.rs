@@ -13,7 +13,7 @@ use tracewell_pricing::Amount;
 
 use crate::Answer;
 
-mod json;
+pub(crate) mod json;
 mod kinds;
 mod overlap;
 #[cfg(test)]
@@ -236,6 +236,16 @@ impl Scorer {
     #[must_use]
     pub fn rule(&self) -> &Rule {
         &self.rule
+    }
+
+    /// What it compares and none of the expected answers has: where that is misspelt, every answer would be as good.
+    #[must_use]
+    pub fn absent(&self, expected: &[&Answer]) -> Vec<&str> {
+        match &self.rule {
+            Rule::JsonFields { pointers, fenced } => json::absent(pointers, *fenced, expected),
+            Rule::ToolCalls { arguments: Arguments::Named(names), .. } => tools::absent(names, expected),
+            _ => Vec::new(),
+        }
     }
 
     /// Scores one answer.

@@ -6,13 +6,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::ReportError;
+use crate::error::{NoAnswer, ReportError};
 
 /// A row of an answer by the names of its columns. Decimals are text, so that they stay exact; NULL is absent.
 pub type Row = Map<String, Value>;
-
-/// Why there is no answer, as whoever answers tells it.
-pub type NoAnswer = Box<dyn std::error::Error + Send + Sync>;
 
 /// Answers SQL: an engine in this process, or a server elsewhere.
 pub trait Ask: Sync {

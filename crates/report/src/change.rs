@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use tracewell_pricing::Amount;
 
+use crate::dimension::Dimension;
 use crate::figures::{Both, Grouped, Totals};
 use crate::money::{dollars, minus, signed};
 use crate::page::{Cell, Chart, Data, Item, Step, Table, head, number};
 use crate::split::{Group, Split, split};
-use crate::sql::Dimension;
 use crate::words::{exact, more_money, tone};
 
 /// What the change is split by.

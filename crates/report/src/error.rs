@@ -1,6 +1,7 @@
 //! Why there is no report.
 
-use crate::ask::NoAnswer;
+/// Why there is no answer, as whoever answers tells it.
+pub type NoAnswer = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]

@@ -6,11 +6,12 @@ use serde::de::DeserializeOwned;
 use tracewell_pricing::Amount;
 
 use crate::ask::{Answer, Ask, Questions, Row};
+use crate::dimension::Dimension;
 use crate::error::ReportError;
 use crate::money;
 use crate::request::Request;
 use crate::split::{Group, Side, Use};
-use crate::sql::{Dimension, TRAFFIC, moment};
+use crate::sql::{TRAFFIC, moment};
 use crate::uncounted::{UNCOUNTED, without_fees};
 
 /// The sums of a period.

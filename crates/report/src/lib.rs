@@ -28,6 +28,7 @@ mod change;
 pub mod cost;
 mod course;
 pub mod deliver;
+mod dimension;
 mod error;
 mod figures;
 pub mod forecast;
@@ -53,15 +54,15 @@ mod uncounted;
 mod units;
 mod words;
 
-pub use ask::{Ask, NoAnswer, Query, Row};
+pub use ask::{Ask, Query, Row};
 pub use budget::{Budget, Per};
-pub use error::ReportError;
+pub use dimension::Dimension;
+pub use error::{NoAnswer, ReportError};
 pub use good::GoodOutcome;
-pub use page::Page;
+pub use page::{Page, Published};
 pub use period::{Period, Window, zone};
-pub use published::{Published, published_page};
+pub use published::published_page;
 pub use request::{Report, Request};
-pub use sql::Dimension;
 
 /// Asks what the report needs, and puts the page together.
 ///

@@ -10,7 +10,6 @@ use tracewell_pricing::Amount;
 
 use crate::ask::Query;
 use crate::money;
-use crate::published::Published;
 
 /// A report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +40,35 @@ pub struct Page {
     pub sections: Vec<Section>,
     /// The queries that give its numbers.
     pub queries: Vec<Query>,
+}
+
+/// The totals of a page, as they are published.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Model calls.
+    pub calls: i64,
+    /// Of which without a price.
+    pub unpriced_calls: i64,
+    /// What the others cost, in US dollars.
+    #[serde(default, serialize_with = "money::maybe_text", deserialize_with = "money::read")]
+    pub cost_usd: Option<Amount>,
+    /// The prices it was worked out by.
+    #[serde(default)]
+    pub prices_version: Option<String>,
+    /// What runs came to, on pages that tell of them.
+    #[serde(flatten)]
+    pub outcome: Option<Outcome>,
+}
+
+/// What is published of runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Runs.
+    pub runs: i64,
+    /// Of which failed.
+    pub failed_runs: i64,
+    /// Scores of calls and runs.
+    pub scores: i64,
 }
 
 /// A part of a page.

@@ -1,53 +1,34 @@
 //! What was published of a period, and how that differs from what is known now.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tracewell_pricing::Amount;
 
 use crate::ask::{Ask, Questions};
 use crate::error::ReportError;
 use crate::figures::{Both, Totals};
-use crate::money::{self, dollars, minus, signed};
-use crate::page::Page;
+use crate::money::{dollars, minus, signed};
+use crate::page::{Outcome, Page, Published};
+use crate::period::Window;
 use crate::request::Request;
 use crate::sql::{moment, quoted};
 use crate::words::counted;
 
-/// The totals of a page, as they are published.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
-    /// Model calls.
-    pub calls: i64,
-    /// Of which without a price.
-    pub unpriced_calls: i64,
-    /// What the others cost, in US dollars.
-    #[serde(default, serialize_with = "money::maybe_text", deserialize_with = "money::read")]
-    pub cost_usd: Option<Amount>,
-    /// The prices it was worked out by.
-    #[serde(default)]
-    pub prices_version: Option<String>,
-    /// What runs came to, on pages that tell of them.
-    #[serde(flatten)]
-    pub outcome: Option<Outcome>,
-}
-
-/// What is published of runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// Runs.
-    pub runs: i64,
-    /// Of which failed.
-    pub failed_runs: i64,
-    /// Scores of calls and runs.
-    pub scores: i64,
-}
-
-/// The page as it was published under a name, if it was.
+/// The page as it was published under a name, if it was; of several time zones the first, or that of `window`.
 ///
 /// # Errors
 /// When the table of reports cannot be read.
-pub async fn published_page<A: Ask>(source: &A, name: &str, period: &str) -> Result<Option<Page>, ReportError> {
+pub async fn published_page<A: Ask>(
+    source: &A,
+    name: &str,
+    period: &str,
+    window: Option<Window>,
+) -> Result<Option<Page>, ReportError> {
+    let within = window.map_or_else(String::new, |Window { since, until }| {
+        format!(" AND since = {} AND until = {}", moment(since), moment(until))
+    });
     let sql = format!(
-        "SELECT page FROM reports WHERE event = 'published' AND name = {} AND period = {} ORDER BY recorded_at LIMIT 1",
+        "SELECT page FROM reports WHERE event = 'published' AND name = {} AND period = {}{within}
+ORDER BY recorded_at LIMIT 1",
         quoted(name),
         quoted(period)
     );

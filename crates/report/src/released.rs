@@ -3,9 +3,10 @@
 use serde::Deserialize;
 
 use crate::ask::{Ask, Questions};
+use crate::dimension::Dimension;
 use crate::error::ReportError;
 use crate::request::Request;
-use crate::sql::{Dimension, moment};
+use crate::sql::moment;
 
 #[derive(Clone, Debug, Deserialize)]
 struct Release {

@@ -5,12 +5,11 @@ use std::str::FromStr;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 
 use crate::budget::Budget;
+use crate::dimension::Dimension;
 use crate::error::ReportError;
 use crate::good::GoodOutcome;
-use crate::page::{Cell, Page};
+use crate::page::{Cell, Page, Published};
 use crate::period::{Period, Window};
-use crate::published::Published;
-use crate::sql::Dimension;
 
 /// Which report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

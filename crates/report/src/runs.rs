@@ -9,7 +9,7 @@ use crate::figures::{Both, which};
 use crate::money;
 use crate::page::{Cell, Item, Table, Tile, Tone, head};
 use crate::request::Request;
-use crate::sql::{TRAFFIC, judgements};
+use crate::sql::{OF_RUNS, TRAFFIC};
 use crate::words::{against, change, counted, milliseconds, percent, ratio};
 
 /// How runs ended.
@@ -40,6 +40,33 @@ pub(crate) const IS_RUN: &str = "span_count > 0 AND NOT only_duplicates AND is_t
 
 /// The condition that a run that was [`judged`] ended well.
 pub(crate) const IS_GOOD: &str = "coalesce(status, '') <> 'error' AND coalesce(lowest, '') <> 'low'";
+
+/// The last words with a value on runs and what is in them, since the beginning of what is compared with. A score that
+/// names a response alone is of the call that got it; nothing is looked for where there is no such score.
+pub(crate) fn judgements(request: &Request) -> String {
+    let said = format!(
+        "superseded_at IS NULL AND value IS NOT NULL AND date >= DATE '{}' AND {OF_RUNS}",
+        request.before().since.date_naive()
+    );
+    format!(
+        "(
+    SELECT tenant, target, trace_id, span_id, name, source, value
+    FROM evaluations
+    WHERE {said} AND trace_id IS NOT NULL
+    UNION ALL
+    SELECT e.tenant, e.target, c.trace_id, c.span_id, e.name, e.source, e.value
+    FROM (
+        SELECT tenant, target, response_id, name, source, value
+        FROM evaluations
+        WHERE {said} AND trace_id IS NULL AND response_id IS NOT NULL
+    ) AS e
+    JOIN (
+        SELECT tenant, response_id, trace_id, span_id FROM llm_calls WHERE {both}
+    ) AS c ON c.tenant = e.tenant AND c.response_id = e.response_id
+)",
+        both = request.both(),
+    )
+}
 
 /// The runs that were judged, and whether the lowest word was too low.
 pub(crate) fn judged(request: &Request) -> String {

@@ -6,11 +6,10 @@ use crate::ask::{Answer, Ask, Questions};
 use crate::error::ReportError;
 use crate::figures::which;
 use crate::interval::{CONFIDENCE, FEW, LEAST, of_mean, of_share};
-use crate::page::{Cell, Chart, Data, Estimate, Item, Table, Tone, head, number};
-use crate::published::Outcome;
+use crate::page::{Cell, Chart, Data, Estimate, Item, Outcome, Table, Tone, head, number};
 use crate::request::Request;
-use crate::runs::Runs;
-use crate::sql::{TRAFFIC, judgements};
+use crate::runs::{Runs, judgements};
+use crate::sql::TRAFFIC;
 use crate::words::{count, counted, decimal, plain};
 
 #[derive(Clone, Debug, Deserialize)]

@@ -8,8 +8,7 @@ use crate::error::ReportError;
 use crate::figures::{APART, Both, Totals, Trials};
 use crate::forecast::Forecast;
 use crate::money::{self, dollars, minus, share, signed};
-use crate::page::{Tile, Tone, tile};
-use crate::published::{Outcome, Published};
+use crate::page::{Outcome, Published, Tile, Tone, tile};
 use crate::request::Request;
 use crate::words::{change, counted, money, part, percent, tone};
 

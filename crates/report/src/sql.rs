@@ -2,9 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use crate::error::ReportError;
 use crate::period::Window;
-use crate::request::Request;
 
 /// `text` as a literal.
 pub(crate) fn quoted(text: &str) -> String {
@@ -23,33 +21,6 @@ pub(crate) fn trial_runs(window: Window) -> String {
         "(SELECT DISTINCT tenant, trace_id FROM trace_parts WHERE is_trial AND date BETWEEN DATE '{}' AND DATE '{}')",
         (window.since - TimeDelta::weeks(1)).date_naive(),
         window.until.date_naive()
-    )
-}
-
-/// The last words with a value on runs and what is in them, since the beginning of what is compared with. A score that
-/// names a response alone is of the call that got it; nothing is looked for where there is no such score.
-pub(crate) fn judgements(request: &Request) -> String {
-    let said = format!(
-        "superseded_at IS NULL AND value IS NOT NULL AND date >= DATE '{}' AND {OF_RUNS}",
-        request.before().since.date_naive()
-    );
-    format!(
-        "(
-    SELECT tenant, target, trace_id, span_id, name, source, value
-    FROM evaluations
-    WHERE {said} AND trace_id IS NOT NULL
-    UNION ALL
-    SELECT e.tenant, e.target, c.trace_id, c.span_id, e.name, e.source, e.value
-    FROM (
-        SELECT tenant, target, response_id, name, source, value
-        FROM evaluations
-        WHERE {said} AND trace_id IS NULL AND response_id IS NOT NULL
-    ) AS e
-    JOIN (
-        SELECT tenant, response_id, trace_id, span_id FROM llm_calls WHERE {both}
-    ) AS c ON c.tenant = e.tenant AND c.response_id = e.response_id
-)",
-        both = request.both(),
     )
 }
 
@@ -87,63 +58,6 @@ impl Window {
     }
 }
 
-/// What costs are broken down by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dimension {
-    /// What people call it.
-    pub name: &'static str,
-    /// The column of `span_costs`.
-    pub(crate) column: &'static str,
-}
-
-const DIMENSIONS: [Dimension; 13] = [
-    Dimension { name: "team", column: "team" },
-    Dimension { name: "prompt", column: "prompt_name" },
-    Dimension { name: "prompt_version", column: "prompt_version" },
-    Dimension { name: "model", column: "model" },
-    Dimension { name: "provider", column: "provider" },
-    Dimension { name: "service", column: "service" },
-    Dimension { name: "environment", column: "environment" },
-    Dimension { name: "release", column: "release" },
-    Dimension { name: "agent", column: "agent_name" },
-    Dimension { name: "workflow", column: "workflow_name" },
-    Dimension { name: "user", column: "user_id" },
-    Dimension { name: "session", column: "conversation_id" },
-    Dimension { name: "tenant", column: "tenant" },
-];
-
-impl Dimension {
-    /// The dimensions of those names.
-    ///
-    /// # Errors
-    /// When there is none of a name, or one comes twice.
-    pub fn all_named(names: &[impl AsRef<str>]) -> Result<Vec<Self>, ReportError> {
-        let mut found: Vec<Self> = Vec::new();
-        for name in names {
-            let dimension = Self::named(name.as_ref())?;
-            if found.contains(&dimension) {
-                return Err(ReportError::Asked(format!(
-                    "costs cannot be broken down by `{}` twice; name it once",
-                    dimension.name
-                )));
-            }
-            found.push(dimension);
-        }
-        Ok(found)
-    }
-
-    /// The dimension of that name.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn named(name: &str) -> Result<Self, ReportError> {
-        DIMENSIONS.into_iter().find(|dimension| dimension.name == name).ok_or_else(|| {
-            let known = DIMENSIONS.map(|dimension| dimension.name).join(", ");
-            ReportError::Asked(format!("costs cannot be broken down by `{name}`; there are {known}"))
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,12 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn only_known_dimensions_come_into_sql() {
-        assert_eq!(Dimension::named("prompt").expect("it is one").column, "prompt_name");
-        let told = Dimension::named("team; DROP").expect_err("it is none").to_string();
-        assert!(told.contains("prompt_version"), "{told}");
-        let told = Dimension::all_named(&["team", "model", "team"]).expect_err("one comes twice").to_string();
-        assert!(told.contains("`team` twice"), "{told}");
+    fn a_quote_in_a_text_does_not_end_it() {
         assert_eq!(quoted("o'hara"), "'o''hara'");
     }
 }

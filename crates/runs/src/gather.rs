@@ -66,16 +66,17 @@ pub async fn open(source: &impl Ask, prefix: &str) -> Result<RunRecord, RunsErro
     record.interventions.extend(corrections);
     record.interventions.sort_by(|a, b| a.time.cmp(&b.time));
 
-    let documents: BTreeSet<&str> = spans
+    let searches: Vec<&SpanRow> =
+        spans.iter().filter(|span| matches!(span.kind.as_str(), "retrieval" | "rerank")).collect();
+    let documents: BTreeSet<&str> = searches
         .iter()
-        .filter(|span| matches!(span.kind.as_str(), "retrieval" | "rerank"))
         .flat_map(|span| span.output_refs.iter().flatten())
         .map(|reference| reference.hash.as_str())
         .collect();
     let hashes = contents::named(&record);
-    let searches = spans.iter().any(|span| matches!(span.kind.as_str(), "retrieval" | "rerank"));
-    let retrievals =
-        async { if searches { around::retrievals(source, &place, &documents, start).await } else { Ok(Vec::new()) } };
+    let retrievals = async {
+        if searches.is_empty() { Ok(Vec::new()) } else { around::retrievals(source, &place, &documents, start).await }
+    };
     let (texts, retrievals) = futures::try_join!(contents::texts(source, &place, &hashes), retrievals)?;
     record.contents = texts;
     interventions::asked(&mut record);

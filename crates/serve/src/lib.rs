@@ -1,8 +1,9 @@
 //! What people and programs ask: `POST /v1/sql` and `GET /v1/runs` over HTTP, SQL over the PostgreSQL protocol and
 //! Arrow Flight, and how the server is.
 //!
-//! `POST /v1/sql` takes the query as `text/plain`, or as JSON `{"sql": "…", "parameters": {…}}`. `Accept` chooses how the rows come: JSON
-//! (an array of objects), NDJSON, CSV, an Arrow IPC stream or a Parquet file; `Accept-Encoding` how they are compressed.
+//! `POST /v1/sql` takes the query as `text/plain`, or as JSON `{"sql": "…", "parameters": {…}}`. `Accept` chooses how
+//! the rows come: JSON (an array of objects), NDJSON, CSV, an Arrow IPC stream or a Parquet file; `Accept-Encoding` how
+//! they are compressed.
 //!
 //! `GET /v1/queries` lists the named queries, `GET /v1/queries/NAME?parameter=value` runs one.
 //!

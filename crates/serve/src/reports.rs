@@ -1,4 +1,5 @@
-//! `GET /v1/reports`, `GET /v1/reports/REPORT?period=…` and `GET /v1/reports/NAME/PERIOD`.
+//! `GET /v1/reports`, `GET /v1/reports/REPORT?period=…` and `GET /v1/reports/NAME/PERIOD`, with `?tz=…` where it was
+//! published in several time zones.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -135,13 +136,31 @@ fn request(report: Report, asked: &Asked, usual: &Usual) -> Result<Request, Repo
     })
 }
 
+/// Which of several published reports is meant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Within {
+    tz: Option<String>,
+}
+
 async fn published(
     State(Reports { engine, .. }): State<Reports>,
     Path((name, period)): Path<(String, String)>,
+    asked: Result<Query<Within>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
     let Some(form) = Form::wanted(&headers) else { return Form::refused() };
-    match tracewell_report::published_page(&Answers(engine), &name, &period).await {
+    let tz = match asked {
+        Ok(Query(Within { tz })) => tz,
+        Err(error) => return unread(StatusCode::BAD_REQUEST, &error.body_text()),
+    };
+    let window =
+        tz.map(|tz| Ok::<_, ReportError>(Period::parse(&period, zone(&tz)?, Utc::now())?.window())).transpose();
+    let window = match window {
+        Ok(window) => window,
+        Err(error) => return refuse(&error),
+    };
+    match tracewell_report::published_page(&Answers(engine), &name, &period, window).await {
         Ok(Some(page)) => shown(&page, form),
         Ok(None) => failure(
             StatusCode::NOT_FOUND,

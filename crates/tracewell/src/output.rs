@@ -7,7 +7,9 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
-use clap::ValueEnum;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow::util::pretty::pretty_format_batches_with_options;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tracewell_blocks::spreadsheet;
 use tracewell_runs::render::{Block, Look, html, markdown, terminal};
@@ -30,13 +32,6 @@ pub(crate) enum Format {
     Parquet,
 }
 
-impl Format {
-    /// The format asked for, else a table on a terminal and JSON elsewhere.
-    pub(crate) fn or_usual(asked: Option<Self>) -> Self {
-        asked.unwrap_or(if std::io::stdout().is_terminal() { Self::Table } else { Self::Json })
-    }
-}
-
 /// How a page is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
@@ -50,8 +45,31 @@ pub(crate) enum Form {
     Html,
 }
 
+/// How an answer is shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Shown {
+    /// Format; for reading on a terminal, else JSON
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+impl Shown {
+    /// That of rows: the one asked for, else a table on a terminal and JSON elsewhere.
+    pub(crate) fn format(self) -> Format {
+        self.format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json })
+    }
+
+    /// That of a page: text where rows are a table.
+    pub(crate) fn form(self) -> Form {
+        if self.format() == Format::Table { Form::Text } else { Form::Json }
+    }
+}
+
 /// Columns where nothing tells how many there are.
 const COLUMNS: usize = 120;
+
+/// What a column of a table takes that can be read.
+const LEGIBLE: usize = 14;
 
 /// Writes a page: `blocks`, or `value` as JSON.
 pub(crate) fn page(form: Form, title: &str, blocks: &[Block], value: &impl Serialize) -> anyhow::Result<()> {
@@ -69,13 +87,19 @@ pub(crate) fn page(form: Form, title: &str, blocks: &[Block], value: &impl Seria
 }
 
 /// Colours on a terminal alone, and not where `NO_COLOR` is set to anything (<https://no-color.org>).
-pub(crate) fn look() -> Look {
-    let is_terminal = std::io::stdout().is_terminal();
+pub(crate) fn has_colors(stream: &impl IsTerminal) -> bool {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    stream.is_terminal() && !plain
+}
+
+/// How a page looks on standard output.
+pub(crate) fn look() -> Look {
+    let stdout = std::io::stdout();
+    let is_terminal = stdout.is_terminal();
     let told = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let width = terminal_size::terminal_size().filter(|_| is_terminal).map(|(width, _)| usize::from(width.0));
-    Look { width: width.or_else(told).unwrap_or(COLUMNS), color: is_terminal && !plain }
+    Look { width: width.or_else(told).unwrap_or(COLUMNS), color: has_colors(&stdout) }
 }
 
 /// Blocks as text for a file.
@@ -120,8 +144,8 @@ pub(crate) fn write(
             let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
             let with_header = [RecordBatch::new_empty(Arc::clone(schema))];
             let rows = if rows.is_empty() { &with_header } else { rows };
-            let table = arrow::util::pretty::pretty_format_batches(rows)?.to_string();
-            writeln!(out, "{}", table.replace(steers_a_terminal, "\u{fffd}"))?;
+            let look = std::io::stdout().is_terminal().then(look);
+            writeln!(out, "{}", fitted(schema, rows, look)?.trim_end())?;
             writeln!(out, "{count} row{}", if count == 1 { "" } else { "s" })?;
         }
         Format::Json => encode(out, Encoding::Json, schema, rows).and_then(|()| Ok(writeln!(out)?))?,
@@ -131,6 +155,35 @@ pub(crate) fn write(
         Format::Parquet => encode(out, Encoding::Parquet, schema, rows)?,
     }
     Ok(out.flush()?)
+}
+
+/// Rows as a table. One that is wider than the terminal has cells of several lines; and where there are too many columns
+/// for that, each row is a table of its own.
+fn fitted(schema: &SchemaRef, rows: &[RecordBatch], look: Option<Look>) -> anyhow::Result<String> {
+    let options = FormatOptions::default().with_display_error(true);
+    let table = pretty_format_batches_with_options(rows, &options)?.to_string();
+    // The first line is the border.
+    let width = table.lines().next().map_or(0, str::len);
+    let Some(look) = look.filter(|look| look.width < width) else {
+        return Ok(table.replace(steers_a_terminal, "\u{fffd}"));
+    };
+    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let mut cells: Vec<Vec<String>> = Vec::new();
+    for batch in rows {
+        let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let of_row =
+            |row: usize| -> Vec<String> { columns.iter().map(|column| column.value(row).to_string()).collect() };
+        cells.extend((0..batch.num_rows()).map(of_row));
+    }
+    if names.len() * LEGIBLE <= look.width {
+        return Ok(terminal(&[Block::table(names, cells)], look));
+    }
+    let of_row = |(position, row): (usize, Vec<String>)| {
+        let members = names.iter().cloned().zip(row).map(|(name, value)| vec![name, value]).collect();
+        [Block::Heading(2, format!("row {}", position + 1)), Block::table(vec!["column", "value"], members)]
+    };
+    Ok(terminal(&cells.into_iter().enumerate().flat_map(of_row).collect::<Vec<_>>(), look))
 }
 
 /// Prints rows; below a table without any it says why that may be.
@@ -178,4 +231,35 @@ pub(crate) fn until_broken(written: anyhow::Result<()>) -> anyhow::Result<()> {
         causes.any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
     };
     written.or_else(|error| if is_broken(&error) { Ok(()) } else { Err(error) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_no_wider_than_the_terminal() {
+        let why = "a reason that is longer than the line is wide";
+        let rows = table(&["name", "why"], ["x"], |name| [Some(name.to_owned()), Some(why.to_owned())]).unwrap();
+        let shown = |width| {
+            let look = Some(Look { width, color: false });
+            fitted(&rows.schema(), std::slice::from_ref(&rows), look).unwrap()
+        };
+        assert!(shown(80).starts_with("+------+--"));
+        assert!(shown(40).lines().all(|line| line.len() <= 40), "{}", shown(40));
+        assert!(why.split(' ').all(|word| shown(40).contains(word)), "{}", shown(40));
+    }
+
+    #[test]
+    fn many_columns_are_shown_row_by_row() {
+        let rows = table(&["a", "b", "c", "d"], ["value"], |value| [(); 4].map(|()| Some(value.repeat(4)))).unwrap();
+        let look = Some(Look { width: 50, color: false });
+        let shown = fitted(&rows.schema(), std::slice::from_ref(&rows), look).unwrap();
+        let expected: Vec<String> =
+            ["a", "b", "c", "d"].map(|name| format!("  {name}       {}", "value".repeat(4))).into();
+        assert_eq!(
+            shown.trim().lines().collect::<Vec<_>>(),
+            [vec!["row 1", "  column  value"], expected.iter().map(String::as_str).collect()].concat()
+        );
+    }
 }

@@ -236,7 +236,8 @@ impl<A: Ask> Desk<A> {
         self.publish(&schedule.name, &request, &page, Some(due.at)).await
     }
 
-    /// Keeps the totals of a page. Whether this is what is kept of the name and period: `false` when there was one.
+    /// Keeps the totals of a page. Whether this is what is kept of the name and period: `false` when there was one. A
+    /// schedule has one time zone; what is published by hand is of the moments of its own.
     pub(crate) async fn publish(
         &self,
         name: &str,
@@ -263,11 +264,15 @@ impl<A: Ask> Desk<A> {
             page: Some(serde_json::to_string(page)?),
             ..Entry::default()
         };
-        self.keep(entry, format!("report:{name}:{period}"), 1).await
+        let app = match due_at {
+            Some(_) => format!("report:{name}:{period}"),
+            None => format!("report:{name}:{period}:{}/{}", time(window.since), time(window.until)),
+        };
+        self.keep(entry, app, 1).await
     }
 
     async fn keep(&self, entry: Entry<'_>, app: String, version: i64) -> anyhow::Result<bool> {
-        let once = Transaction { app, version };
+        let once = [Transaction { app, version }];
         Ok(matches!(keep(self.table()?, &[entry], &once, crate::command::now()).await?, Commit::Landed(_)))
     }
 
@@ -302,7 +307,7 @@ impl<A: Ask> Desk<A> {
             return Ok(None);
         }
         let what = format!("{} of {period} to {to}", schedule.name);
-        let sent = match published_page(&self.source, &schedule.name, period).await {
+        let sent = match published_page(&self.source, &schedule.name, period, None).await {
             Ok(Some(page)) => self.send(&schedule.name, &page, destination).await,
             Ok(None) => Err(anyhow!("the table of reports has no such page")),
             Err(error) => Err(error.into()),

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::disk;
 use crate::error::{Doing, WalError};
-use crate::inspect::{Finding, inspect, judge};
+use crate::finding::Finding;
+use crate::inspect::{inspect, judge};
 use crate::log::{Log, Place, Segment, Usage};
 use crate::options::Options;
 use crate::reader::Reader;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::inspect::Finding;
+use crate::finding::Finding;
 
 /// Why the write-ahead log could not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -61,6 +61,7 @@
 mod dir;
 mod disk;
 mod error;
+mod finding;
 mod inspect;
 mod log;
 mod options;
@@ -73,7 +74,7 @@ mod verify;
 
 pub use dir::WalDir;
 pub use error::WalError;
-pub use inspect::{Finding, Problem};
+pub use finding::{Finding, Problem};
 pub use log::{Log, Segment};
 pub use options::Options;
 pub use reader::{Item, Reader};

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::error::{Doing, WalError};
-use crate::inspect::{Finding, Problem};
+use crate::finding::{Finding, Problem};
 use crate::record::Record;
 use crate::scan::{Scanner, Step};
 use crate::segment::{Header, SegmentId};

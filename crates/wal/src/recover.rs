@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::disk;
 use crate::error::{Doing, WalError};
-use crate::inspect::{Finding, Problem, Scan, inspect, judge};
+use crate::finding::{Finding, Problem};
+use crate::inspect::{Scan, inspect, judge};
 use crate::record::{self, KIND_LOST, KIND_PREAMBLE};
 use crate::scan::{Scanner, Step};
 use crate::segment::{HEADER_LEN, SPARE, SegmentId};

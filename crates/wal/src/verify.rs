@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::dir::{self, WalDir};
 use crate::error::WalError;
-use crate::inspect::{Finding, inspect, judge};
+use crate::finding::Finding;
+use crate::inspect::{inspect, judge};
 
 /// What [`verify`] read.
 #[derive(Debug)]

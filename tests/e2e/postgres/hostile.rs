@@ -129,9 +129,7 @@ async fn a_thousand_idle_connections_hurt_nobody() {
     }
     still_answers(&server);
     assert_eq!(server.sql(QUESTION).len(), 2);
-    let sent =
-        server.post("/v1/traces", "application/x-protobuf", crate::spans::request(super::calls())).await.unwrap();
-    assert_eq!(sent.status(), 200);
+    server.takes("/v1/traces", crate::spans::request(super::calls())).await;
     // They are as good as new.
     let mut last = idle.pop().unwrap();
     last.message(Some(b'Q'), b"SELECT 7\0");

@@ -3,12 +3,12 @@
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValueList, any_value};
 use serde_json::{Value, json};
 
-use super::{PROTOBUF, hex, printed, said, send, start};
-use crate::agents::{record, request, within};
+use super::{hex, printed, said, send, start};
 use crate::fixtures::Capture;
+use crate::records::{record, request, within};
+use crate::sent::{Sent, span};
 use crate::server::Server;
-use crate::spans::text;
-use crate::views::{Sent, int, span};
+use crate::spans::{int, text};
 
 const HOUR: u64 = 3_600_000;
 
@@ -73,7 +73,7 @@ async fn judge(server: &Server, trace: Option<u128>, millis: u64, score: &str, a
     if let Some(trace) = trace {
         score = within(score, trace, 1);
     }
-    assert_eq!(server.post("/v1/logs", PROTOBUF, request(score)).await.unwrap().status(), 200);
+    server.takes("/v1/logs", request(score)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,7 +232,7 @@ async fn instructions_that_come_in_log_records_are_instructions_for_the_command_
     let named = |sent: Sent| sent.with(text("gen_ai.prompt.name", "seller"));
     send(&server, [named(call(1, 0)), named(call(2, 10_000))]).await;
     for (trace, at, words) in [(1, 50, "Be kind."), (2, 10_050, "Be brief.")] {
-        assert_eq!(server.post("/v1/logs", PROTOBUF, told(trace, at, words)).await.unwrap().status(), 200);
+        server.takes("/v1/logs", told(trace, at, words)).await;
     }
     let ask = |arguments: &[&str]| -> Vec<Value> {
         let arguments: Vec<&str> = arguments.iter().chain(&["--format", "json"]).copied().collect();

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{get, hex, printed, refused, said, send, start};
+use crate::sent::{Sent, base, span};
 use crate::server::Server;
 use crate::spans::text;
-use crate::views::{Sent, base, span};
 
 fn spans() -> Vec<Sent> {
     let root = |id: u128, times, user: &str| {

@@ -4,8 +4,8 @@ use opentelemetry_proto::tonic::trace::v1::{Status, span::Event};
 use serde_json::json;
 
 use super::{hex, record, send, start};
+use crate::sent::span;
 use crate::spans::text;
-use crate::views::span;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_says_what_was_masked_wherever_the_mark_stands() {

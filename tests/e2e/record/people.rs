@@ -1,13 +1,12 @@
 //! What people did and said, in the record: corrections, scores, decisions.
 
-use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use serde_json::{Value, json};
 
-use super::{PROTOBUF, hex, printed, record, said, send, start};
-use crate::agents;
+use super::{hex, printed, record, said, send, start};
+use crate::records;
+use crate::sent::{Sent, span};
 use crate::server::Server;
 use crate::spans::text;
-use crate::views::{Sent, span};
 
 /// A run that asks a model once; it answers with the wrong number of days.
 fn refund(trace: u128) -> Vec<Sent> {
@@ -24,8 +23,8 @@ async fn score(server: &Server, score: Value) {
     assert_eq!(answer.status(), 200, "{score}");
 }
 
-async fn event(server: &Server, record: (String, String, LogRecord)) {
-    assert_eq!(server.post("/v1/logs", PROTOBUF, agents::request(record)).await.unwrap().status(), 200);
+async fn event(server: &Server, record: records::Record) {
+    server.takes("/v1/logs", records::request(record)).await;
 }
 
 /// The text behind a hash of the record.
@@ -54,7 +53,7 @@ async fn what_a_person_corrects_stands_beside_what_was_answered() {
         ("tracewell.score.source", "human"),
         ("tracewell.score.author", "ada"),
     ];
-    event(&server, agents::record("shop", "judge", "gen_ai.evaluation.result", 2_000, &words)).await;
+    event(&server, records::record("shop", "judge", "gen_ai.evaluation.result", 2_000, &words)).await;
     score(&server, about(correction("In five days."), json!({"trace_id": hex(1)}))).await;
     // What a rule would rather have read is no doing of a person.
     let rule = json!({"name": "answer", "correction": "5", "source": "code", "trace_id": hex(1)});
@@ -152,7 +151,7 @@ async fn people_approve_edit_and_reject_and_settings_are_no_people() {
         (3_200, "call-of-a-setting", "accept", "config"),
     ] {
         let said = [("decision", decision), ("source", source), ("tool_name", "order"), ("tool_use_id", id)];
-        event(&server, agents::within(agents::claude("claude_code.tool_decision", at, &said), 1, 1)).await;
+        event(&server, records::within(records::claude("claude_code.tool_decision", at, &said), 1, 1)).await;
     }
     let found = record(&server, &hex(1)).await;
     // In what was asked for, and in what was run, the article stands.

@@ -80,7 +80,7 @@ async fn prompts_and_releases_are_kept_by_grpc_as_well() {
     send(&server, vec![chat(1, "Anything", "Sure.", false, &[])]).await;
     let asked = v1::StatusRequest { prompt: "refund-helper".to_owned() };
     let status = releases.status(asked).await.unwrap().into_inner().releases;
-    let told = (status[0].live.as_str(), status[0].seen.as_str(), status[0].calls, status[0].verdict.as_str());
+    let told = (status[0].live.as_str(), status[0].seen.as_str(), status[0].calls, status[0].agreement.as_str());
     assert_eq!((status.len(), told), (1, ("12", "12", 1, "agrees")));
     assert_eq!(status[0].forced, "by ann: a test");
     let log = releases.log(v1::LogRequest { prompt: "refund-helper".to_owned() }).await.unwrap().into_inner().entries;

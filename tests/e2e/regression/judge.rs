@@ -62,6 +62,13 @@ async fn a_judge_is_asked_once_about_each_answer_and_a_gate_reads_what_it_says()
     assert_eq!(json!(scores), json!([right("a"), score("b", 0.25, "not as expected"), right("c"), right("d")]));
     let (passes, fails) = (gate(&data, folder, "refund-helper@12"), gate(&data, folder, "refund-helper@13"));
     assert_eq!((passes.status.code(), fails.status.code()), (Some(0), Some(1)), "{}{}", said(&passes), said(&fails));
+    // What is said of a document that was found is not said of the answer.
+    let wrong =
+        server.sql("SELECT trace_id, span_id FROM trials WHERE candidate = 'refund-helper@13' AND example = 'b'");
+    let [trace, span] = ["trace_id", "span_id"].map(|name| wrong[0][name].as_str().unwrap());
+    let of_document = ["score", "add", "right", "1", "--trace", trace, "--span", span, "--document", "doc-1"];
+    assert!(tracewell(&data, &of_document).status.success());
+    assert_eq!(gate(&data, folder, "refund-helper@13").status.code(), Some(1));
 
     // What judges cost counts, too: four answers and one judgement come to 0.00504.
     let exact = candidate(folder, "refund-helper@14", &url, "Be exact.");

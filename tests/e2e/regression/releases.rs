@@ -1,13 +1,13 @@
 //! What the ledger of releases holds to, on the command line.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
 use super::story::{by, refused, webhook};
-use super::{CASES, chat, dataset, done, rows, send, tracewell};
-use crate::server::Server;
+use super::{CASES, chat, dataset, done, rows, said, send, tracewell};
+use crate::server::{BINARY, Server};
 
 /// Records a revision of a prompt: its file, less the text.
 fn add(data: &Path, name: &str, head: &str, text: &str) -> Output {
@@ -99,6 +99,29 @@ fn last_verdict(data: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_on_record_is_not_judged_by_what_another_text_of_that_name_answered() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    let server = Server::start(&data, &[]).await;
+    dataset(&data, temporary.path());
+    let trial = |((id, asked, expected), number): (&(&str, &str, &str), u32)| {
+        let marks = [
+            ("tracewell.example.id", *id),
+            ("tracewell.candidate", "refund-helper@2"),
+            ("tracewell.candidate.hash", "of another text"),
+        ];
+        chat(number, asked, expected, false, &marks)
+    };
+    send(&server, CASES.iter().zip(1..).map(trial).collect()).await;
+    assert_eq!(gate(&data, "2").status.code(), Some(0), "nothing is on record");
+    done(add(&data, "refund-helper", "version = '2'", "Old."));
+    let decided = gate(&data, "2");
+    assert_eq!(decided.status.code(), Some(2), "{}", said(&decided));
+    let other = "What was tried as the candidate is not what is on record as `refund-helper@2`";
+    assert!(said(&decided).contains(other), "{}", said(&decided));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_opens_only_the_revision_it_is_on() {
     let temporary = tempfile::tempdir().unwrap();
     let data = temporary.path().join("data");
@@ -138,8 +161,12 @@ fn the_ledger_and_its_view_say_the_same_of_what_is_live() {
         done(add(&data, "helper", "", text));
     }
     done(live("helper@1", "2025-11-20T12:00:00Z"));
+    let first = by("bob", &data, &["release", "rollback", "helper", "--note", "it went bad"]);
+    refused(&first, "nothing of `helper` was live in production before `helper@1`, so there is nothing to go back to");
+    assert_eq!(first.status.code(), Some(1));
     refused(&live("helper@2", "2025-11-20T11:59:59Z"), "`helper@1` is live in production since 2025-11-20T12:00:00Z");
     done(live("helper@2", "2025-11-20T13:00:00Z"));
+    refused(&by("bob", &data, &["release", "rollback", "helper@1"]), "`helper@1` is not live in production, but");
     done(by("bob", &data, &["release", "rollback", "helper", "--note", "it went bad"]));
     // What is live again was forced when it went live, and not by who rolled back.
     let status = rows(tracewell(&data, &["release", "status", "--format", "json"]));
@@ -152,6 +179,25 @@ fn the_ledger_and_its_view_say_the_same_of_what_is_live() {
     assert_eq!(of[..2], [(&json!(1), &one), (&json!(2), &two)]);
     assert_eq!((&kept[0]["live_until"], of[2].0), (&two, &json!(1)));
     assert_eq!((&kept[1]["live_until"], &kept[2]["live_until"]), (of[2].1, &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_is_told_of_a_rollback_that_nobody_reads() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path().join("data");
+    for (text, revision) in [("One.", "helper@1"), ("Two.", "helper@2")] {
+        done(add(&data, "helper", "", text));
+        done(by("ann", &data, &["release", "live", revision, "--force", "--note", "a test"]));
+    }
+    let (hook, told) = webhook().await;
+    let mut command = Command::new(BINARY);
+    command.args(["release", "rollback", "helper", "--author", "ann", "--webhook", &hook]);
+    command.args(["--data", data.to_str().unwrap()]).env_remove("TRACEWELL_CONFIG");
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(process.stdout.take());
+    let status = tokio::task::spawn_blocking(move || process.wait().unwrap()).await.unwrap();
+    assert!(status.success());
+    assert_eq!(told.lock().unwrap()[0]["live"]["revision"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -369,13 +415,12 @@ async fn a_workflow_is_released_as_a_prompt_is_and_spans_of_its_runs_are_joined_
     assert_eq!(json!(joined), json!([of(1), of(2), of(3), named]));
 
     let status = rows(tracewell(&data, &["release", "status", "refund-flow", "--format", "json"]));
-    let told = json!({"kind": "workflow", "live": "1.5", "seen": "1.4", "verdict": "the traffic says 1.4"});
-    let of =
-        |row: &Value| json!({"kind": row["kind"], "live": row["live"], "seen": row["seen"], "verdict": row["verdict"]});
+    let told = json!({"kind": "workflow", "live": "1.5", "seen": "1.4", "agreement": "the traffic says 1.4"});
+    let of = |row: &Value| json!({"kind": row["kind"], "live": row["live"], "seen": row["seen"], "agreement": row["agreement"]});
     assert_eq!(status.iter().map(of).collect::<Vec<_>>(), [told]);
     let back = done(by("ann", &data, &["release", "rollback", "refund-flow", "--format", "json"]));
     let back: Value = serde_json::from_str(&back).unwrap();
     assert_eq!((&back["kind"], &back["version"]), (&json!("workflow"), &json!("1.4")));
     let status = rows(tracewell(&data, &["release", "status", "refund-flow", "--format", "json"]));
-    assert_eq!(status[0]["verdict"], "agrees");
+    assert_eq!(status[0]["agreement"], "agrees");
 }

@@ -129,6 +129,13 @@ async fn a_replay_that_was_killed_pays_for_nothing_twice() {
     // With --again everything is asked for once more, as another replay.
     let again = replay(&data, &candidate, &["--again"]).await;
     assert!(said(&again).contains("4 answered, 0 were there"), "{}", said(&again));
+    // That cannot be gone on with, but by a name.
+    let unnamed = replay(&data, &candidate, &["--again", "--max-cost", "0.0012"]).await;
+    assert!(said(&unnamed).contains("--again=NAME goes on with that of this name"), "{}", said(&unnamed));
+    for (ceiling, told) in [("0.0012", "2 answered, 0 were there"), ("1", "2 answered, 2 were there")] {
+        let named = replay(&data, &candidate, &["--again=second", "--max-cost", ceiling]).await;
+        assert!(said(&named).contains(told), "{}", said(&named));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -153,6 +153,72 @@ fn calls_of_tools_are_corrected_from_the_terminal_the_command_line_and_a_sheet()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sheet_is_kept_at_once_and_a_wrong_row_keeps_no_other_from_being_judged() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let server = Server::start(&data, &[]).await;
+    let trace = |number: u32| json!(format!("{number:032x}"));
+    // Of c nothing can be said as a score: its trace is none.
+    let traces = [trace(1), trace(2), json!("4711"), Value::Null, Value::Null, Value::Null, Value::Null];
+    let lines = ["a", "b", "c", "d", "e", "f", "g"].into_iter().zip(traces).map(|(id, trace)| {
+        json!({"id": id, "input": format!("Where is {id}?"), "output": "Here.", "source": {"trace_id": trace}})
+            .to_string()
+    });
+    let (file, schema) = (folder.join("cases.jsonl"), folder.join("schema.json"));
+    std::fs::write(&file, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let short = json!({"properties": {"expected": {"properties": {"text": {"maxLength": 12}}}}});
+    std::fs::write(&schema, short.to_string()).unwrap();
+    done(tracewell(&data, &["dataset", "import", "refunds", file.to_str().unwrap()]));
+    done(tracewell(&data, &["dataset", "describe", "refunds", "--schema", schema.to_str().unwrap()]));
+    done(tracewell(&data, &["review", "add", "failures", "--dataset", "refunds"]));
+    let skip = ["a", "b", "c", "d"].map(|id| format!("refunds/{id}"));
+    let open = json!({"step": "next", "author": "cleo", "skip": skip});
+    let open = client().post(format!("{}/v1/reviews/failures", server.api)).json(&open).send().await.unwrap();
+    assert_eq!(open.json::<Value>().await.unwrap()["item"]["item"], "refunds/e");
+
+    let sheet = folder.join("filled.csv");
+    let filled = "item,outcome,expected\nrefunds/a,correct,Over there.\nrefunds/b,accept,\nrefunds/c,accept,\n\
+        refunds/d,decline,\nrefunds/e,accept,\nrefunds/f,correct,Nowhere.\nf,accept,\n\
+        refunds/g,correct,Somewhere over there.\nrefunds/h,accept,\n";
+    std::fs::write(&sheet, filled).unwrap();
+    let kept = || {
+        let versions = "SELECT version, count(*) AS changes, max(note) AS note FROM examples WHERE version > 2
+            GROUP BY version ORDER BY version";
+        let answers = "SELECT count(*) AS answers, count(DISTINCT recorded_at) AS commits FROM reviews
+            WHERE step = 'answer'";
+        let scores = "SELECT label, text, author FROM evaluations ORDER BY trace_id, label";
+        json!([server.sql(versions), server.sql(answers), server.sql(scores)])
+    };
+    let all = json!([
+        [
+            {"version": 3, "changes": 2, "note": "reviewed in `failures`: accept"},
+            {"version": 4, "changes": 2, "note": "reviewed in `failures`: correct"}
+        ],
+        [{"answers": 4, "commits": 1}],
+        [{"label": null, "text": "Over there.", "author": "ann"}, {"label": "accept", "text": null, "author": "ann"}]
+    ]);
+    // Again, what was said is not said twice.
+    for judged in ["\n4 judged, 5 rows are wrong", "\n0 judged, 4 as before, 5 rows are wrong"] {
+        let told = tracewell(&data, &["review", "import", "failures", sheet.to_str().unwrap()]);
+        assert!(!told.status.success(), "{}", said(&told));
+        for part in [
+            "line 4: what was said of the span cannot be kept, so `refunds/c` waits still",
+            "line 6: cleo has `refunds/e` open",
+            "line 8: `f` is judged in a row above",
+            "line 9: example `g`: it is not as the schema of `refunds` wants",
+            "line 10: the queue `failures` has no item `refunds/h`",
+            judged,
+        ] {
+            assert!(said(&told).contains(part), "{part}: {}", said(&told));
+        }
+        assert_eq!(kept(), all);
+    }
+    let (states, ids) = (states(&data), ["a", "b", "c", "d", "e", "f", "g"]);
+    let wanted = ["correct", "accept", "waiting", "decline", "waiting", "correct", "waiting"];
+    assert_eq!(ids.map(|id| state(&states, id)), wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_judgement_is_on_record_only_with_all_that_follows_from_it() {
     let temporary = tempfile::tempdir().unwrap();
     let data = temporary.path().join("data");

@@ -239,7 +239,11 @@ async fn from_a_failure_in_production_to_a_rollback() {
         (&json!(3), &back, &json!("it promises refunds"))
     );
     let status = rows(tracewell(&data, &["release", "status", "refund-helper", "--format", "json"]));
-    assert_eq!((&status[0]["live"], &status[0]["verdict"]), (&json!("1"), &json!("the traffic says 3")), "{status:?}");
+    assert_eq!(
+        (&status[0]["live"], &status[0]["agreement"]),
+        (&json!("1"), &json!("the traffic says 3")),
+        "{status:?}"
+    );
     let log = rows(tracewell(&data, &["release", "log", "refund-helper", "--format", "json"]));
     let steps: Vec<(&str, i64, &str)> = log
         .iter()
@@ -317,7 +321,7 @@ async fn prompts_and_releases_are_kept_over_http_as_well() {
     let status =
         crate::server::client().get(format!("{}/v1/releases?prompt=team/helper", server.api)).send().await.unwrap();
     let status: Value = status.json().await.unwrap();
-    assert_eq!((&status[0]["live"], &status[0]["verdict"]), (&json!("2"), &json!("no traffic")), "{status}");
+    assert_eq!((&status[0]["live"], &status[0]["agreement"]), (&json!("2"), &json!("no traffic")), "{status}");
     assert_eq!(status[0]["forced"], "by ann: a test");
     // The command sees what came over HTTP, and the other way round.
     let log = rows(tracewell(&data, &["release", "log", "--format", "json"]));

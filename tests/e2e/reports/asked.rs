@@ -41,6 +41,7 @@ fn every_number_can_be_asked_again_by_the_query_on_the_page() {
     for kind in ["cost", "quality", "leadership"] {
         let page = report(&data, kind, "2026-11-18", &["--tz", "Europe/Berlin"]);
         let queries = page["queries"].as_array().unwrap();
+        assert!(!queries.is_empty(), "{kind}");
         let is_there = |piece: &Value| {
             let numbers = piece["queries"].as_array().unwrap();
             assert!(!numbers.is_empty(), "{piece} names no query");
@@ -128,6 +129,7 @@ async fn what_is_wrong_with_a_question_for_a_report_is_told() {
         ("/cost?perod=2026", 400, "expected one of `period`, `tz`, `by`"),
         ("/costs?period=2026", 404, "there are cost, quality and leadership"),
         ("/daily/2020", 404, "GET /v1/reports lists what was"),
+        ("/daily/2020?tz=Mars/Olympus", 400, "write a name of the tz database"),
     ];
     check(&server, &asked).await;
     server.stop();

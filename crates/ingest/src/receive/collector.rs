@@ -1,10 +1,12 @@
 //! What both transports do with a request once its bytes are there.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
@@ -19,7 +21,7 @@ use super::body;
 use crate::admission::{Admission, Admitted};
 use crate::ingest::Ingest;
 use crate::rows::Outcome;
-use crate::scores::{self, Score};
+use crate::scores::{self, MOST_SCORES, Score};
 use crate::shard::Signal;
 
 /// What a request may bring.
@@ -47,20 +49,42 @@ pub(super) enum Export {
 }
 
 /// The protobuf bytes of an export, and what could not be read when they were JSON.
+#[derive(Default)]
 pub(super) struct Request {
     body: Bytes,
     unreadable: Vec<Unreadable>,
+    /// What tells a retry of the client, where that is not the body.
+    identity: Option<[u8; 32]>,
+    /// How many scores it holds.
+    scores: u64,
+}
+
+/// The header with which a client tells that it sends the same again, as the IETF's draft
+/// `httpapi-idempotency-key-header` has it.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+impl Request {
+    /// Scores with a key are told from others by what was `sent`, not by what that is kept as: those that say no time
+    /// have that of their receipt. Without a key they may be what another user says too.
+    pub(super) fn keyed(mut self, headers: &HeaderMap, sent: &[u8]) -> Self {
+        if let (1.., Some(key)) = (self.scores, headers.get(IDEMPOTENCY_KEY)) {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(key.as_bytes()).update(b"\n").update(sent);
+            self.identity = Some(hasher.finalize().into());
+        }
+        self
+    }
 }
 
 impl From<Bytes> for Request {
     fn from(body: Bytes) -> Self {
-        Self { body, unreadable: Vec::new() }
+        Self { body, ..Self::default() }
     }
 }
 
 impl From<Converted> for Request {
     fn from(converted: Converted) -> Self {
-        Self { body: converted.body.into(), unreadable: converted.unreadable }
+        Self { body: converted.body.into(), unreadable: converted.unreadable, ..Self::default() }
     }
 }
 
@@ -111,6 +135,11 @@ pub struct Collector {
     tenant: Arc<str>,
 }
 
+/// Bytes of a request of scores, inflated, at most; and how many times as much reading it takes: metadata of short keys
+/// grow so.
+const SCORES_BYTES: usize = 16 << 20;
+const SCORES_GROWTH: usize = 12;
+
 /// What a row takes beside its text, about: measured with spans that have nothing but ids.
 const ROW_BYTES: u64 = 256;
 
@@ -130,6 +159,17 @@ impl Collector {
         &self.counters
     }
 
+    /// How many bytes a request may have, inflated.
+    pub(super) fn limit(&self, export: Export) -> usize {
+        let limit = self.limits.request_bytes;
+        if export == Export::Scores { limit.min(SCORES_BYTES) } else { limit }
+    }
+
+    /// Makes room for what reading an export of so many bytes takes beside them.
+    pub(super) fn admit_reading(export: Export, bytes: usize, admitted: &mut Admitted) -> Result<(), Failure> {
+        if export == Export::Scores { body::admit(admitted, bytes * SCORES_GROWTH) } else { Ok(()) }
+    }
+
     /// Keeps scores that were found in this process; they are durable afterwards.
     ///
     /// # Errors
@@ -144,7 +184,7 @@ impl Collector {
     pub(super) async fn export(
         &self,
         export: Export,
-        Request { body, unreadable }: Request,
+        Request { body, unreadable, identity, scores }: Request,
         mut admitted: Admitted,
     ) -> Result<Vec<u8>, Failure> {
         let size = body.len() as u64;
@@ -152,7 +192,7 @@ impl Collector {
             Export::Traces => {
                 let extent = tracewell_otlp::measure_traces(&body).map_err(|error| self.malformed(&error))?;
                 self.admit_rows(extent, body.len(), &mut admitted)?;
-                let mut outcome = self.submit(Signal::Traces, body, admitted).await?;
+                let mut outcome = self.submit(Signal::Traces, body, None, admitted).await?;
                 outcome.explain(&unreadable);
                 self.counters.spans.fetch_add(outcome.accepted, Ordering::Relaxed);
                 let partial_success = rejections(&outcome, "spans")
@@ -160,7 +200,7 @@ impl Collector {
                 ExportTraceServiceResponse { partial_success }.encode_to_vec()
             }
             Export::Logs => {
-                let mut outcome = self.logs(body, admitted).await?;
+                let mut outcome = self.logs(body, None, admitted).await?;
                 outcome.explain(&unreadable);
                 let partial_success =
                     rejections(&outcome, "log records").map(|(rejected_log_records, error_message)| {
@@ -169,8 +209,8 @@ impl Collector {
                 ExportLogsServiceResponse { partial_success }.encode_to_vec()
             }
             Export::Scores => {
-                let outcome = self.logs(body, admitted).await?;
-                AddScoresResponse { accepted: outcome.accepted }.encode_to_vec()
+                self.logs(body, identity, admitted).await?;
+                AddScoresResponse { accepted: scores }.encode_to_vec()
             }
             Export::Metrics => {
                 let points = tracewell_otlp::count_metric_points(&body).map_err(|error| self.malformed(&error))?;
@@ -188,10 +228,10 @@ impl Collector {
         Ok(answer)
     }
 
-    async fn logs(&self, body: Bytes, mut admitted: Admitted) -> Result<Outcome, Failure> {
+    async fn logs(&self, body: Bytes, identity: Option<[u8; 32]>, mut admitted: Admitted) -> Result<Outcome, Failure> {
         let extent = tracewell_otlp::measure_logs(&body).map_err(|error| self.malformed(&error))?;
         self.admit_rows(extent, body.len(), &mut admitted)?;
-        let outcome = self.submit(Signal::Logs, body, admitted).await?;
+        let outcome = self.submit(Signal::Logs, body, identity, admitted).await?;
         self.counters.logs.fetch_add(outcome.accepted, Ordering::Relaxed);
         Ok(outcome)
     }
@@ -208,13 +248,21 @@ impl Collector {
         fits.map_err(|failure| self.refused(failure))
     }
 
-    async fn submit(&self, signal: Signal, body: Bytes, admitted: Admitted) -> Result<Outcome, Failure> {
+    async fn submit(
+        &self,
+        signal: Signal,
+        body: Bytes,
+        identity: Option<[u8; 32]>,
+        admitted: Admitted,
+    ) -> Result<Outcome, Failure> {
         if body.is_empty() {
             return Ok(Outcome::default());
         }
+        let sent = body.clone();
+        let identity = identity.as_ref().map_or(&sent[..], |identity| &identity[..]);
         let outcome = self
             .ingest
-            .submit(signal, &self.tenant, body, admitted)
+            .submit_known_by(identity, signal, &self.tenant, body, admitted)
             .await
             .map_err(|refused| self.refused(refused.into()))?;
         self.counters.reject(&outcome.rejected_by);
@@ -237,7 +285,7 @@ impl Collector {
     pub(super) fn scores(&self, scores: &[Score]) -> Result<Request, Failure> {
         let now = u64::try_from(self.ingest.now()).unwrap_or(0);
         let body = scores::export(scores, now).map_err(|error| Failure::Malformed(error.to_string()))?;
-        Ok(Bytes::from(body).into())
+        Ok(Request { body: body.into(), scores: scores.len() as u64, ..Request::default() })
     }
 
     /// An export as its message in protobuf says it.
@@ -245,9 +293,14 @@ impl Collector {
         if export != Export::Scores {
             return Ok(message.into());
         }
-        let request = AddScoresRequest::decode(message).map_err(|error| {
-            Failure::Malformed(format!("the request is not tracewell.v1.AddScoresRequest: {error}"))
-        })?;
+        let malformed = |reason: &dyn Display| {
+            Failure::Malformed(format!("the request is not tracewell.v1.AddScoresRequest: {reason}"))
+        };
+        let count = tracewell_otlp::count_messages(&message, "AddScoresRequest").map_err(|error| malformed(&error))?;
+        if count > MOST_SCORES as u64 {
+            return Err(Failure::Malformed(scores::too_many()));
+        }
+        let request = AddScoresRequest::decode(message).map_err(|error| malformed(&error))?;
         self.scores(&request.scores.into_iter().map(Score::from).collect::<Vec<_>>())
     }
 

@@ -59,19 +59,20 @@ async fn answer(collector: &Collector, export: Export, request: Request<Body>) -
 async fn take(collector: &Collector, export: Export, request: Request<Body>) -> Result<Vec<u8>, Failure> {
     // Refuse before reading: what does not fit is not even received.
     collector.ingest.check_room().map_err(|refused| collector.refused(refused.into()))?;
-    let limit = collector.limits.request_bytes;
+    let limit = collector.limit(export);
     let mut admitted = collector.admission.enter();
+    let (head, body) = request.into_parts();
     let message = async {
-        let compression = body::compression("grpc-encoding", request.headers())?;
-        let frame =
-            body::read(request.into_body(), limit + PREFIX, &mut admitted).await.map_err(|failure| match failure {
-                // The limit is the message's.
-                Failure::TooLarge(_) => Failure::TooLarge(limit),
-                other => other,
-            });
+        let compression = body::compression("grpc-encoding", &head.headers)?;
+        let frame = body::read(body, limit + PREFIX, &mut admitted).await.map_err(|failure| match failure {
+            // The limit is the message's.
+            Failure::TooLarge(_) => Failure::TooLarge(limit),
+            other => other,
+        });
         let (compressed, message) = message(frame?)?;
         let message = body::inflate(compression.filter(|_| compressed), message, limit, &mut admitted)?;
-        collector.message(export, message)
+        Collector::admit_reading(export, message.len(), &mut admitted)?;
+        collector.message(export, message.clone()).map(|request| request.keyed(&head.headers, &message))
     }
     .await
     .map_err(|failure| collector.refused(failure))?;

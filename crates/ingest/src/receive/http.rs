@@ -1,5 +1,6 @@
 //! OTLP over HTTP, and the paths of Langfuse and LangSmith for those who only change the host.
 
+use std::fmt;
 use std::sync::Once;
 
 use axum::Router;
@@ -10,13 +11,14 @@ use axum::routing::post;
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use prost::Message;
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use tracewell_otlp::json::Converted;
 use tracewell_proto::v1::AddScoresResponse;
 
 use super::answer::{Failure, RpcStatus};
 use super::body;
 use super::collector::{Collector, Export};
-use crate::scores::Score;
+use crate::scores::{MOST_SCORES, Score, too_many};
 
 /// The OTLP/HTTP endpoints.
 pub fn router(collector: Collector) -> Router {
@@ -143,7 +145,7 @@ async fn take(
     headers: &HeaderMap,
     body: &mut Body,
 ) -> Result<Vec<u8>, Failure> {
-    let limit = collector.limits.request_bytes;
+    let limit = collector.limit(export);
     let compression =
         body::compression(CONTENT_ENCODING.as_str(), headers).map_err(|failure| collector.refused(failure))?;
     // Refuse before reading: what does not fit is not even received.
@@ -156,10 +158,12 @@ async fn take(
     let read = async {
         let raw = body::read(body, limit, &mut admitted).await?;
         let inflated = body::inflate(compression, raw, limit, &mut admitted)?;
-        match media {
-            Media::Protobuf => collector.message(export, inflated),
+        Collector::admit_reading(export, inflated.len(), &mut admitted)?;
+        let request = match media {
+            Media::Protobuf => collector.message(export, inflated.clone()),
             Media::Json => from_json(collector, export, &inflated),
-        }
+        };
+        request.map(|request| request.keyed(headers, &inflated))
     }
     .await
     .map_err(|failure| collector.refused(failure))?;
@@ -187,8 +191,39 @@ fn from_json(collector: &Collector, export: Export, json: &[u8]) -> Result<super
 /// One score, or a list of them.
 fn scores_of_json(json: &[u8]) -> Result<Vec<Score>, Failure> {
     let is_list = json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let scores = if is_list { serde_json::from_slice(json) } else { serde_json::from_slice(json).map(|one| vec![one]) };
+    let scores = if is_list {
+        serde_json::from_slice(json).map(|List(scores)| scores)
+    } else {
+        serde_json::from_slice(json).map(|one| vec![one])
+    };
     scores.map_err(|error| Failure::Malformed(format!("the request is no score, and no list of scores: {error}")))
+}
+
+/// Scores that are counted while they are read.
+struct List(Vec<Score>);
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        source.deserialize_seq(Self(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for List {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of scores")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<Self, A::Error> {
+        while let Some(score) = elements.next_element()? {
+            if self.0.len() == MOST_SCORES {
+                return Err(A::Error::custom(too_many()));
+            }
+            self.0.push(score);
+        }
+        Ok(self)
+    }
 }
 
 /// The answer's protobuf as JSON, with the names OTLP/JSON prescribes.

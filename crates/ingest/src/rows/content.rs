@@ -1,7 +1,5 @@
 //! Contents as rows of `contents`, and the references to them.
 
-use std::collections::HashSet;
-
 use tracewell_dialects::{Normalized, Piece, content_hash};
 use tracewell_model::id::ContentHash;
 
@@ -9,6 +7,7 @@ use super::Receipt;
 use super::cells::some_text;
 use crate::columns::{Columns, Reference};
 use crate::names::{contents as c, logs as l, spans as s};
+use crate::seen::Seen;
 
 /// Which columns hold the references of a table.
 pub(super) struct RefColumns {
@@ -66,7 +65,7 @@ fn reference<'t>(piece: &'t Piece<'_>, hash: &'t str) -> Reference<'t> {
 /// The `contents` of one day.
 pub(super) struct Contents<'r> {
     pub(super) columns: &'r mut Columns,
-    pub(super) seen: &'r mut HashSet<ContentHash>,
+    pub(super) seen: Seen<'r>,
     pub(super) receipt: Receipt<'r>,
 }
 

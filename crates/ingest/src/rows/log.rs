@@ -36,7 +36,7 @@ impl Rows {
         let time = if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano };
         let (believed, odd_time) = believed_start(time, receipt.received_at);
         let day = Day::of(believed);
-        let seen = self.seen.of(day, receipt.received_at);
+        let seen = self.seen.of(day, receipt.tenant, receipt.received_at);
         let rows = self.days.entry(day).or_insert_with(DayRows::new);
         let to_contents = &mut Contents { columns: &mut rows.contents, seen, receipt };
         let to = &mut rows.logs;

@@ -94,7 +94,7 @@ impl Rows {
         }
         // Large attributes are contents, whatever span they are of.
         if n.dialect != Dialect::Plain || !n.payloads.is_empty() {
-            let seen = self.seen.of(day, receipt.received_at);
+            let seen = self.seen.of(day, receipt.tenant, receipt.received_at);
             let to_contents = &mut Contents { columns: &mut rows.contents, seen, receipt };
             contents_of(to, n, to_contents, &SPAN_REFS);
         }

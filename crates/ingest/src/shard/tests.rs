@@ -185,11 +185,40 @@ fn a_log_that_takes_no_more_calls_stops_the_process() {
         println!("second: {:?}", answer(&mut shard, &request(2, "second")));
         return;
     }
-    let name = "shard::tests::a_log_that_takes_no_more_calls_stops_the_process";
-    let mut child = Command::new(std::env::current_exe().expect("this program"));
-    let output = child.args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().expect("it runs");
-    let told = String::from_utf8_lossy(&output.stdout);
+    let told = aborted("a_log_that_takes_no_more_calls_stops_the_process");
     assert!(told.contains("first: Err(Unavailable"), "{told}");
     assert!(!told.contains("second: "), "it went on: {told}");
+}
+
+/// What a test tells in a process of its own, which it aborts.
+#[cfg(target_os = "linux")]
+fn aborted(test: &str) -> String {
+    let name = format!("shard::tests::{test}");
+    let mut child = Command::new(std::env::current_exe().expect("this program"));
+    let output = child.args(["--exact", &name, "--nocapture"]).env(CHILD, "1").output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.signal(), Some(6), "it aborts: {told}");
+    told
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn rows_that_a_panic_may_have_taken_stop_the_process() {
+    if std::env::var_os(CHILD).is_some() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut shard = shard(folder.path(), |_| {});
+        println!("first: {:?}", answer(&mut shard, &request(1, "first")));
+        let memory = Arc::clone(&shard.memory);
+        let looking = std::thread::spawn(move || {
+            let _rows = memory.lock();
+            assert!(memory.is_poisoned(), "injected");
+        });
+        assert!(looking.join().is_err());
+        // Sealed now, the first would be given up as committed.
+        shard.seal();
+        println!("second");
+        return;
+    }
+    let told = aborted("rows_that_a_panic_may_have_taken_stop_the_process");
+    assert!(told.contains("first: Ok") && !told.contains("second"), "{told}");
 }

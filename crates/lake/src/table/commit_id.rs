@@ -20,11 +20,11 @@ impl CommitId {
         Self(Uuid::now_v7().to_string())
     }
 
-    /// Of the commit under `transaction`.
-    pub(super) fn properties(&self, transaction: &Transaction, now_ms: i64) -> CommitProperties {
-        let (app, version) = (transaction.app.clone(), transaction.version);
+    /// Of the commit under `transactions`.
+    pub(super) fn properties(&self, transactions: &[Transaction], now_ms: i64) -> CommitProperties {
+        let of = |one: &Transaction| DeltaTransaction::new_with_last_update(&one.app, one.version, Some(now_ms));
         CommitProperties::default()
-            .with_application_transaction(DeltaTransaction::new_with_last_update(app, version, Some(now_ms)))
+            .with_application_transactions(transactions.iter().map(of).collect())
             .with_metadata([(KEY.to_owned(), self.0.as_str().into())])
     }
 

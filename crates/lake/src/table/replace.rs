@@ -1,5 +1,6 @@
 //! Files in the place of others: how maintenance commits.
 
+use std::slice;
 use std::sync::Arc;
 
 use datafusion::common::HashSet;
@@ -72,7 +73,7 @@ impl FactTable {
             };
             let removes = removed.iter().map(|file| Action::Remove(file.remove(now_ms, data_change)));
             let adds = added.iter().map(|file| Action::Add(Add { data_change, ..file.add.clone() }));
-            let outcome = CommitBuilder::from(id.properties(transaction, now_ms).with_max_retries(0))
+            let outcome = CommitBuilder::from(id.properties(slice::from_ref(transaction), now_ms).with_max_retries(0))
                 .with_actions(removes.chain(adds).collect())
                 .build(Some(&base.state as &dyn TableReference), Arc::clone(&self.log_store), operation)
                 .await;

@@ -27,7 +27,7 @@ pub struct Status {
     pub calls: i64,
     pub other_calls: i64,
     /// Whether both say the same, and what does not fit.
-    pub verdict: String,
+    pub agreement: String,
 }
 
 #[derive(Deserialize)]
@@ -138,7 +138,7 @@ fn known(one: &Live, here: &[&Seen]) -> Status {
         last_seen: last.map(|last| last.last_seen.clone()),
         calls,
         other_calls: all_calls - calls,
-        verdict: match last {
+        agreement: match last {
             None => "no traffic".to_owned(),
             Some(last) if last.version.as_deref() != Some(&one.version) => {
                 format!("the traffic says {}", version(last))
@@ -156,7 +156,7 @@ fn unknown(seen: &Seen, live: &[Live]) -> Status {
         .filter(|one| one.kind == seen.kind && one.prompt == seen.prompt)
         .map(|one| one.environment.as_str())
         .collect();
-    let verdict = match (&seen.environment, &places[..]) {
+    let agreement = match (&seen.environment, &places[..]) {
         (_, []) => "in traffic, and no release is recorded".to_owned(),
         (Some(_), places) => {
             format!("in traffic here, and no release is recorded but in {}", places.join(", "))
@@ -170,7 +170,7 @@ fn unknown(seen: &Seen, live: &[Live]) -> Status {
         seen: seen.version.clone(),
         last_seen: Some(seen.last_seen.clone()),
         other_calls: seen.calls,
-        verdict,
+        agreement,
         ..Status::default()
     }
 }
@@ -202,10 +202,10 @@ mod tests {
         }
     }
 
-    /// Environment, calls of what is live and of others, verdict.
+    /// Environment, calls of what is live and of others, agreement.
     fn told(live: &[Live], seen: &[Seen]) -> Vec<(String, i64, i64, String)> {
         let all = beside(live, seen);
-        all.into_iter().map(|one| (one.environment, one.calls, one.other_calls, one.verdict)).collect()
+        all.into_iter().map(|one| (one.environment, one.calls, one.other_calls, one.agreement)).collect()
     }
 
     #[test]

@@ -214,7 +214,7 @@ async fn rows_that_repeat_those_of_another_large_file_go_and_other_files_stay_as
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_content_stays_once_as_it_first_came_and_logs_only_lose_exact_copies() {
+async fn a_content_stays_once_as_it_last_came_and_logs_only_lose_exact_copies() {
     let mut fixture = Fixture::new().await;
     for (received, tenant) in [(30, "a"), (10, "a"), (20, "a"), (5, "b")] {
         let mut row = span(1, received, 0, received);
@@ -222,7 +222,7 @@ async fn a_content_stays_once_as_it_first_came_and_logs_only_lose_exact_copies()
         fixture.append("contents", &[row]).await;
     }
     compact(&fixture.lake, "contents", Options::default(), false).await;
-    assert_eq!(ints(&fixture.table("contents"), "seq").await, [5, 10]);
+    assert_eq!(ints(&fixture.table("contents"), "seq").await, [5, 30], "it may be needed as long as its last receipt");
 
     // A copy differs in its receipt alone; one that differs in its body is another record.
     for (seq, body) in [(1, "x"), (2, "x"), (3, "y"), (4, "x")] {

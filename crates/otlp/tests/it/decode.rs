@@ -128,21 +128,6 @@ fn a_broken_span_leaves_its_neighbours_readable() {
 }
 
 #[test]
-fn a_recycled_decoder_reads_another_request() {
-    let first = Span { attributes: vec![attribute("a", "1"); 100], ..span() }.encode_to_vec();
-    let mut decoder = Decoder::new(Limits { max_attributes: 100, ..Default::default() });
-    assert_eq!(decoder.decode_span(&first).expect("valid").attributes.len(), 100);
-    let decoder = decoder.recycle();
-    drop(first);
-    let second = Span { attributes: vec![attribute("b", "2"); 101], ..span() }.encode_to_vec();
-    let mut decoder = decoder;
-    assert_eq!(
-        decoder.decode_span(&second).expect_err("limits are kept"),
-        Refusal::TooMany { field: "attributes", limit: 100 }
-    );
-}
-
-#[test]
 fn a_resource_in_pieces_is_merged() {
     let piece = |key: &str, dropped| ResourceSpans {
         resource: Some(Resource {

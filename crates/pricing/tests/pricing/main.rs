@@ -5,6 +5,8 @@ mod invoices;
 mod laws;
 mod oracle;
 mod precedence;
+#[path = "../../../../tests/skipped.rs"]
+mod skipped;
 mod unpriced;
 
 use std::sync::Arc;

@@ -19,6 +19,7 @@ use tracewell_pricing::{Quote, Route, Unpriced, Usage};
 
 use crate::built_in;
 use crate::cases::{Case, cases};
+use crate::skipped::skipped;
 
 /// The counts by the names that genai-prices has for them.
 fn counts(usage: &Usage) -> Vec<(&'static str, i64)> {
@@ -109,7 +110,10 @@ fn asked_of_python(python: &str, cases: &[Case]) -> Vec<Value> {
 #[test]
 fn the_python_package_agrees_to_the_last_digit() {
     let Ok(python) = std::env::var("TRACEWELL_PYTHON") else {
-        println!("SKIPPED: set TRACEWELL_PYTHON to a Python that has tests/python/requirements.txt");
+        skipped(
+            "the_python_package_agrees_to_the_last_digit",
+            "set TRACEWELL_PYTHON to a Python that has tests/python/requirements.txt (.ci/run makes one)",
+        );
         return;
     };
     let cases = cases();

@@ -2,10 +2,12 @@
 //!
 //! JSON is text here. `->` gives the text of a member, `->>` what a text member says, `#>` and `#>>` the same along a
 //! path such as `'{messages,0,role}'`, `?` whether there is a member, `@>` and `<@` whether one is part of the other.
+//! Only what is cast to JSON, or made as such, is joined and compared as JSON: `||` and `=` of texts stay those of texts.
 //! Attributes are maps of texts; the operators take them as objects.
 
 mod build;
 mod contained;
+mod values;
 
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF, lit};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use datafusion_functions_json::udfs;
+
+pub(crate) use values::{JOINED, SAME};
 
 /// Makes the functions and the operators known to `context`.
 pub(super) fn register(context: &SessionContext) -> Result<()> {
@@ -36,7 +40,7 @@ pub(super) fn register(context: &SessionContext) -> Result<()> {
     ];
     let state = context.state_ref();
     let mut state = state.write();
-    let ours = build::functions().into_iter().chain([contained::function()]).map(Arc::new);
+    let ours = build::functions().into_iter().chain([contained::function()]).chain(values::functions()).map(Arc::new);
     for function in functions.into_iter().chain(ours) {
         state.register_udf(function)?;
     }
@@ -86,7 +90,7 @@ fn function(op: &BinaryOperator) -> Option<Arc<ScalarUDF>> {
     match op {
         BinaryOperator::Arrow | BinaryOperator::HashArrow => Some(udfs::json_get_json_udf()),
         BinaryOperator::LongArrow | BinaryOperator::HashLongArrow => Some(udfs::json_as_text_udf()),
-        BinaryOperator::Question => Some(udfs::json_contains_udf()),
+        BinaryOperator::Question => Some(Arc::new(values::has())),
         _ => None,
     }
 }

@@ -1,14 +1,18 @@
-//! `similarity(a, b)` and `text_diff(old, new)`: how near two texts are, and what was changed.
+//! `similarity(a, b)` and `text_diff(old, new)`: how near two texts are, and what was changed; and
+//! `tracewell_cut(text, n)`, which `x::varchar(n)` is.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::arrow::array::{AsArray, Float64Array, StringViewArray};
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::Result;
 use datafusion::common::utils::take_function_args;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use similar::TextDiff;
 
 use super::scalars::text;
@@ -16,10 +20,14 @@ use super::scalars::text;
 /// After so long a difference is told in larger pieces.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-pub(super) fn functions() -> [ScalarUDF; 2] {
+/// What `x::varchar(n)` is read as.
+pub(crate) const CUT: &str = "tracewell_cut";
+
+pub(super) fn functions() -> [ScalarUDF; 3] {
     [
         ScalarUDF::from(Similarity(Signature::any(2, Volatility::Immutable))),
         ScalarUDF::from(Difference(Signature::any(2, Volatility::Immutable))),
+        ScalarUDF::from(Cut(Signature::any(2, Volatility::Immutable))),
     ]
 }
 
@@ -76,6 +84,43 @@ impl ScalarUDFImpl for Difference {
     }
 }
 
+/// `tracewell_cut(text, n)`: the first letters of a text.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Cut(Signature);
+
+impl ScalarUDFImpl for Cut {
+    fn name(&self) -> &str {
+        CUT
+    }
+
+    /// A cast goes by the name of what is cast.
+    fn schema_name(&self, arguments: &[Expr]) -> Result<String> {
+        Ok(arguments.iter().take(1).map(|argument| argument.schema_name().to_string()).collect())
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [texts, most] = take_function_args(self.name(), &arguments.args)?;
+        let texts = cast(&texts.to_array(arguments.number_rows)?, &DataType::Utf8View)?;
+        let most = cast(&most.to_array(arguments.number_rows)?, &DataType::Int64)?;
+        let pairs = texts.as_string_view().iter().zip(most.as_primitive::<Int64Type>());
+        let cut: StringViewArray = pairs.map(|(text, most)| Some(first(text?, most?))).collect();
+        Ok(ColumnarValue::Array(Arc::new(cut)))
+    }
+}
+
+fn first(text: &str, letters: i64) -> &str {
+    let end = usize::try_from(letters).ok().and_then(|letters| text.char_indices().nth(letters));
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
 fn similarity(a: &str, b: &str) -> f64 {
     let (a, b) = (trigrams(a), trigrams(b));
     let shared = a.intersection(&b).count();
@@ -112,6 +157,11 @@ mod tests {
         assert!((similarity("word", "two words") - 0.363_636).abs() < 1e-6);
         assert!((similarity("Größe!", "größe") - 1.0).abs() < f64::EPSILON);
         assert!(similarity("", "?!") < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_text_is_cut_by_letters() {
+        assert_eq!([0, 3, 5, 9].map(|letters| first("größe", letters)), ["", "grö", "größe", "größe"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! `to_char` by PostgreSQL's patterns, such as `YYYY-MM-DD HH24:MI:SS`, beside those of `strftime`, which have a `%`.
+//! `to_char` by PostgreSQL's patterns, such as `YYYY-MM-DD HH24:MI:SS` and `FM9,999.00`, beside those of `strftime` for
+//! times, which have a `%`.
 
+mod number;
 mod pattern;
 
 use std::sync::Arc;
@@ -9,7 +11,9 @@ use chrono::{NaiveDateTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::OffsetName;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, IntervalMonthDayNanoArray, StringArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
+use datafusion::arrow::datatypes::{
+    DataType, Float64Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
+};
 use datafusion::common::utils::take_function_args;
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::error::DataFusionError;
@@ -59,7 +63,8 @@ impl ScalarUDFImpl for ToChar {
             DataType::Null | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
                 DataType::Timestamp(TimeUnit::Nanosecond, None)
             }
-            other => return plan_err!("to_char writes times, not {other}; round(x, 2)::text writes a number"),
+            number if number.is_numeric() => number.clone(),
+            other => return plan_err!("to_char writes times and numbers, not {other}"),
         };
         Ok(vec![value, DataType::Utf8])
     }
@@ -75,6 +80,9 @@ impl ScalarUDFImpl for ToChar {
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = arguments.number_rows;
         let [value, pattern] = take_function_args(NAME, &arguments.args)?;
+        if value.data_type().is_numeric() {
+            return numbers_by(&value.to_array(rows)?, &pattern.to_array(rows)?);
+        }
         if matches!(pattern, ColumnarValue::Scalar(ScalarValue::Utf8(Some(text))) if is_of_strftime(text)) {
             return self.inner.invoke_with_args(arguments);
         }
@@ -113,6 +121,33 @@ impl ToChar {
         let written = written.as_string::<i32>();
         Ok(written.is_valid(0).then(|| written.value(0).to_owned()))
     }
+}
+
+/// Numbers by patterns of their own.
+fn numbers_by(numbers: &ArrayRef, patterns: &ArrayRef) -> Result<ColumnarValue> {
+    let binary = numbers.data_type().is_floating().then(|| cast(numbers, &DataType::Float64)).transpose()?;
+    let exact = cast(numbers, &DataType::Utf8)?;
+    let exact = exact.as_string::<i32>();
+    let mut known: Option<(&str, number::Pattern)> = None;
+    let mut written = Vec::with_capacity(numbers.len());
+    for (row, text) in patterns.as_string::<i32>().iter().enumerate() {
+        let Some(text) = text.filter(|_| numbers.is_valid(row)) else {
+            written.push(None);
+            continue;
+        };
+        if known.as_ref().is_none_or(|(same, _)| *same != text) {
+            known = Some((text, number::Pattern::read(text).map_err(DataFusionError::Execution)?));
+        }
+        let Some((_, pattern)) = &known else { continue };
+        written.push(Some(match &binary {
+            Some(binary) => {
+                let (value, behind) = (binary.as_primitive::<Float64Type>().value(row), pattern.behind());
+                pattern.write(value.is_finite().then(|| format!("{value:.behind$}")).as_deref())
+            }
+            None => pattern.write(Some(exact.value(row))),
+        }));
+    }
+    Ok(ColumnarValue::Array(Arc::new(StringArray::from(written))))
 }
 
 /// DataFusion's own words for durations are kept too.

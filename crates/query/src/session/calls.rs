@@ -1,12 +1,12 @@
 //! Functions and operators that PostgreSQL takes for something else than DataFusion does.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
-    ObjectName, Select, SelectItem, TimezoneInfo, Value,
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Ident, ObjectName, Select, SelectItem, Subscript, TimezoneInfo, Value,
 };
 
 use crate::functions::AT_TIME_ZONE;
-use crate::zone::{call, value};
+use crate::zone::{call, literal, value};
 
 /// What a regular expression begins with whose points are of any letter, also of the end of a line.
 const ANY_LETTER: &str = "(?s)";
@@ -94,12 +94,23 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
             right,
             ..
         } => of_any_letter(right),
+        // What the expression, or its first group, takes of a text.
+        Expr::Substring { expr, substring_from: Some(pattern), substring_for: None, .. }
+            if literal(pattern).is_some() =>
+        {
+            *expression = matched(expr.as_ref().clone(), pattern.as_ref().clone());
+        }
         Expr::Function(function) => {
             let name = function.name.to_string().to_ascii_lowercase();
             if JSON.contains(&name.as_str()) {
                 keep_json(function);
             }
             match name.as_str() {
+                // Of a list without items there is none.
+                "array_length" if matches!(&function.args, FunctionArguments::List(list) if list.args.len() == 2) => {
+                    let length = call("nullif", [Expr::Function(function.clone()), number("0")]);
+                    *expression = cast(Expr::Function(length), DataType::BigInt(None));
+                }
                 "localtimestamp" if has_no_arguments(function) => *expression = local(time_zone),
                 "localtime" if has_no_arguments(function) => *expression = time_of(local(time_zone)),
                 "json_agg" | "jsonb_agg" => *expression = gathered(function, "to_json", "tracewell_json_items"),
@@ -136,6 +147,15 @@ fn keep_json(function: &mut Function) {
             *argument = Expr::Function(call("tracewell_json", [argument.clone()]));
         }
     }
+}
+
+/// `substring(text, 'pattern')` as `(regexp_match(text, 'pattern'))[1]`.
+fn matched(text: Expr, mut pattern: Expr) -> Expr {
+    of_any_letter(&mut pattern);
+    let parts = Expr::Function(call("regexp_match", [text, pattern]));
+    let first = Subscript::Index { index: number("1") };
+    let access_chain = vec![AccessExpr::Subscript(first)];
+    Expr::CompoundFieldAccess { root: Box::new(Expr::Nested(Box::new(parts))), access_chain }
 }
 
 /// `json_agg(x …)` as `whole(array_agg(each(x) …))`, with all that may stand there.
@@ -182,8 +202,15 @@ fn local(time_zone: &str) -> Expr {
 }
 
 fn time_of(time: Expr) -> Expr {
-    let data_type = DataType::Time(None, TimezoneInfo::None);
-    Expr::Cast { kind: CastKind::Cast, expr: Box::new(time), data_type, array: false, format: None }
+    cast(time, DataType::Time(None, TimezoneInfo::None))
+}
+
+fn cast(value: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(value), data_type, array: false, format: None }
+}
+
+fn number(number: &str) -> Expr {
+    Expr::Value(Value::Number(number.into(), false).into())
 }
 
 fn regexp(function: &mut Function, replaces: bool) {
@@ -191,12 +218,26 @@ fn regexp(function: &mut Function, replaces: bool) {
     if let Some(pattern) = list.args.get_mut(1).and_then(value) {
         of_any_letter(pattern);
     }
-    // To the library it is a group; the groups of PostgreSQL have a backslash.
     if let Some(Expr::Value(by)) = list.args.get_mut(2).filter(|_| replaces).and_then(value)
         && let Value::SingleQuotedString(by) | Value::EscapedStringLiteral(by) = &mut by.value
     {
-        *by = by.replace('$', "$$");
+        *by = replacement(by);
     }
+}
+
+/// What matches are replaced by, as the library writes it: a group of PostgreSQL has a backslash, and `\&` is the whole.
+fn replacement(by: &str) -> String {
+    let (mut read, mut letters) = (String::new(), by.chars().peekable());
+    while let Some(letter) = letters.next() {
+        let escaped = letters.next_if(|next| letter == '\\' && matches!(next, '1'..='9' | '&' | '\\'));
+        match (letter, escaped) {
+            ('$', _) => read.push_str("$$"),
+            (_, Some('&')) => read.push_str("${0}"),
+            (_, Some(digit @ '1'..='9')) => read.extend(['$', '{', digit, '}']),
+            _ => read.push(letter),
+        }
+    }
+    read
 }
 
 fn of_any_letter(pattern: &mut Expr) {
@@ -237,8 +278,7 @@ fn by_position(function: &mut Function) {
         }
     }
     let last = parts.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-    let zero = || Expr::Value(Value::Number("0".into(), false).into());
-    let given = parts.into_iter().take(last).map(|part| part.unwrap_or_else(zero));
+    let given = parts.into_iter().take(last).map(|part| part.unwrap_or_else(|| number("0")));
     list.args = given.map(|part| FunctionArg::Unnamed(FunctionArgExpr::Expr(part))).collect();
 }
 
@@ -270,16 +310,26 @@ mod tests {
                 "SELECT to_json(a::JSONB), to_json(a::TEXT)",
                 "SELECT to_json(tracewell_json(a::JSONB)), to_json(a::TEXT)",
             ),
+            ("SELECT array_length(a, 1)", "SELECT CAST(nullif(array_length(a, 1), 0) AS BIGINT)"),
             ("SELECT localtimestamp(0)", "SELECT localtimestamp(0) AS localtimestamp"),
             ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
             ("SELECT make_interval(1, secs => b)", "SELECT make_interval(1, 0, 0, 0, 0, 0, b)"),
             ("SELECT a ~ 'x.y', a !~* $1", "SELECT a ~ '(?s)x.y', a !~* '(?s)' || $1"),
+            ("SELECT substring(a from 'b(.)')", "SELECT (regexp_match(a, '(?s)b(.)'))[1]"),
             ("SELECT regexp_like(a, '.', 'i')", "SELECT regexp_like(a, '(?s).', 'i')"),
-            ("SELECT regexp_replace(a, '(b)', '$1\\1')", "SELECT regexp_replace(a, '(?s)(b)', '$$1\\1')"),
+            (
+                "SELECT regexp_replace(a, '(b)', '$1\\10\\&\\x\\\\')",
+                "SELECT regexp_replace(a, '(?s)(b)', '$$1${1}0${0}\\x\\')",
+            ),
         ] {
             assert_eq!(rewritten(sql), expected);
         }
-        for same in ["SELECT a ~ b", "SELECT make_interval(ages => 3)", "SELECT replace(a, '$', 'x')"] {
+        for same in [
+            "SELECT a ~ b",
+            "SELECT SUBSTRING(a FROM 2)",
+            "SELECT make_interval(ages => 3)",
+            "SELECT replace(a, '$', 'x')",
+        ] {
             assert_eq!(rewritten(same), same);
         }
     }

@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments, LimitClause, Query, Select,
-    Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
+    BinaryOperator, CharacterLength, DataType, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments,
+    LimitClause, Query, Select, Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
-use super::{calls, lists, names, series};
+use super::{calls, gathered, json, lists, names, series};
+use crate::functions::CUT;
 use crate::zone::{call, literal};
 
 /// Translates a statement of a session in `time_zone`.
@@ -36,6 +37,7 @@ impl VisitorMut for Forms<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         fetched(query);
+        gathered::rewrite(query);
         series::rewrite(query);
         names::rewrite(query);
         ControlFlow::Continue(())
@@ -50,6 +52,8 @@ impl VisitorMut for Forms<'_> {
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
         aged(expression);
         similar(expression);
+        cut(expression);
+        json::rewrite(expression);
         lists::rewrite(expression);
         calls::rewrite(expression, self.time_zone);
         ControlFlow::Continue(())
@@ -87,6 +91,23 @@ fn similar(expression: &mut Expr) {
     let op = if *negated { BinaryOperator::PGRegexNotMatch } else { BinaryOperator::PGRegexMatch };
     let right = Box::new(Expr::Value(Value::SingleQuotedString(regular(pattern)).into()));
     *expression = Expr::BinaryOp { left: expr.clone(), op, right };
+}
+
+/// `x::varchar(3)` as the first three letters of `x::text`: to DataFusion a text is as long as it is. Blanks at the end
+/// of a `char(3)` mean nothing.
+fn cut(expression: &mut Expr) {
+    let Expr::Cast { data_type, .. } = expression else { return };
+    let one = CharacterLength::IntegerLength { length: 1, unit: None };
+    let (length, blanks) = match data_type {
+        DataType::Varchar(Some(length)) | DataType::CharacterVarying(Some(length)) => (*length, true),
+        DataType::Char(length) | DataType::Character(length) => (length.unwrap_or(one), false),
+        _ => return,
+    };
+    let CharacterLength::IntegerLength { length, .. } = length else { return };
+    *data_type = DataType::Text;
+    let most = Expr::Value(Value::Number(length.to_string(), false).into());
+    let cut = Expr::Function(call(CUT, [expression.clone(), most]));
+    *expression = if blanks { cut } else { Expr::Function(call("rtrim", [cut])) };
 }
 
 /// The regular expression for the whole of a text that is similar to `pattern`.
@@ -155,6 +176,12 @@ pub(super) mod tests {
     fn what_is_similar_is_matched_as_a_whole() {
         let expected = r"SELECT a ~ '(?s)^(?:.*\.(?:x|y)[_.]{2}.\%)$', a !~ '(?s)^(?:b)$'";
         assert_eq!(rewritten(r"SELECT a SIMILAR TO '%.(x|y)[_.]{2}_\%', a NOT SIMILAR TO 'b'"), expected);
+    }
+
+    #[test]
+    fn a_text_of_a_length_is_cut() {
+        let expected = "SELECT tracewell_cut(a::TEXT, 3), rtrim(tracewell_cut(CAST(a AS TEXT), 1)), a::VARCHAR";
+        assert_eq!(rewritten("SELECT a::varchar(3), CAST(a AS char), a::varchar"), expected);
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! Lists: `x = ANY('{1,2}')` and `'{a,b}'::text[]`, where DataFusion takes a text of PostgreSQL for one item, and
-//! `x = ANY(ARRAY[1, NULL])`, which it answers as if no item were NULL.
+//! Lists: `x = ANY('{1,2}')` and `'{a,b}'::text[]`, where DataFusion takes a text of PostgreSQL for one item,
+//! `x = ANY(ARRAY[1, NULL])`, which it answers as if no item were NULL, and what it does not know: `x && y`,
+//! `x LIKE ANY (ARRAY[…])` and `x ?| ARRAY[…]`.
 
-use datafusion::sql::sqlparser::ast::{Array, BinaryOperator, DataType, Expr, UnaryOperator, Value};
+use datafusion::sql::sqlparser::ast::{
+    Array, BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
+};
 use tracewell_requests::postgres::parameters::list;
 
-use crate::zone::literal;
+use crate::zone::{call, literal};
 
 /// Reads the list that an expression is cast from or compared with.
 pub(super) fn rewrite(expression: &mut Expr) {
@@ -24,7 +27,73 @@ pub(super) fn rewrite(expression: &mut Expr) {
                 *expression = one_of(left.clone(), list, true);
             }
         }
+        Expr::BinaryOp { left, op: BinaryOperator::PGOverlap, right } => {
+            let sides = [left, right].map(|side| match items(side) {
+                Some(elem) => Expr::Array(Array { elem, named: true }),
+                None => side.as_ref().clone(),
+            });
+            *expression = Expr::Function(call("array_has_any", sides));
+        }
+        Expr::BinaryOp { left, op: op @ (BinaryOperator::QuestionPipe | BinaryOperator::QuestionAnd), right } => {
+            if let Some(keys) = patterns(right) {
+                let joint = if *op == BinaryOperator::QuestionPipe { BinaryOperator::Or } else { BinaryOperator::And };
+                let has = |key: Expr| Expr::BinaryOp {
+                    left: left.clone(),
+                    op: BinaryOperator::Question,
+                    right: Box::new(key),
+                };
+                *expression = each(keys.into_iter().map(has), &joint);
+            }
+        }
+        Expr::Like { .. } | Expr::ILike { .. } => {
+            if let Some(all) = like_each(expression) {
+                *expression = all;
+            }
+        }
         _ => {}
+    }
+}
+
+/// `x LIKE ANY (ARRAY['a', 'b'])` as `(x LIKE 'a' OR x LIKE 'b')`, and `x LIKE ALL …` with `AND`.
+fn like_each(expression: &Expr) -> Option<Expr> {
+    let (Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. }) = expression else { return None };
+    let (patterns, op) = match pattern.as_ref() {
+        list if *any => (patterns(list)?, BinaryOperator::Or),
+        Expr::Function(all) => {
+            let op = match all.name.to_string().to_ascii_lowercase().as_str() {
+                "all" => BinaryOperator::And,
+                "some" => BinaryOperator::Or,
+                _ => return None,
+            };
+            let FunctionArguments::List(given) = &all.args else { return None };
+            let [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] = given.args.as_slice() else { return None };
+            (patterns(list)?, op)
+        }
+        _ => return None,
+    };
+    let one = |of: Expr| {
+        let mut one = expression.clone();
+        if let Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. } = &mut one {
+            (*any, **pattern) = (false, of);
+        }
+        one
+    };
+    Some(each(patterns.into_iter().map(one), &op))
+}
+
+/// Conditions with `AND` or `OR` between. Of none, not any is true, and all are.
+fn each(conditions: impl Iterator<Item = Expr>, op: &BinaryOperator) -> Expr {
+    let join =
+        |left: Expr, right: Expr| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) };
+    let none = || Expr::Value(Value::Boolean(*op == BinaryOperator::And).into());
+    Expr::Nested(Box::new(conditions.reduce(join).unwrap_or_else(none)))
+}
+
+fn patterns(list: &Expr) -> Option<Vec<Expr>> {
+    match list {
+        Expr::Nested(list) | Expr::Cast { expr: list, data_type: DataType::Array(_), .. } => patterns(list),
+        Expr::Array(Array { elem, .. }) => Some(elem.clone()),
+        text => items(text),
     }
 }
 
@@ -67,6 +136,14 @@ mod tests {
             ("SELECT a = ANY('{}'), a <> ALL('{}')", "SELECT false, true"),
             ("SELECT a = ANY('{a,b}'::TEXT[])", "SELECT a = ANY(ARRAY['a', 'b']::TEXT[])"),
             ("SELECT '{}'::INT[]", "SELECT ARRAY[]::INT[]"),
+            (
+                "SELECT a && ARRAY['x'], a && '{x,y}'",
+                "SELECT array_has_any(a, ARRAY['x']), array_has_any(a, ARRAY['x', 'y'])",
+            ),
+            ("SELECT a LIKE ANY (ARRAY['x%', b])", "SELECT (a LIKE 'x%' OR a LIKE b)"),
+            ("SELECT a NOT ILIKE ALL ('{x%,y}'::text[])", "SELECT (a NOT ILIKE 'x%' AND a NOT ILIKE 'y')"),
+            ("SELECT a ?| ARRAY['x', 'y'], a ?& '{x}'", "SELECT (a ? 'x' OR a ? 'y'), (a ? 'x')"),
+            ("SELECT a LIKE ANY ('{}'), a LIKE ALL (ARRAY[])", "SELECT (false), (true)"),
         ] {
             assert_eq!(rewritten(sql), expected);
         }
@@ -76,6 +153,7 @@ mod tests {
             "SELECT '{a'::TEXT[]",
             "SELECT a = ANY(b)",
             "SELECT a = ANY(ARRAY[b])",
+            "SELECT a LIKE lower('B%')",
         ] {
             assert_eq!(rewritten(same), same);
         }

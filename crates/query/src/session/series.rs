@@ -4,13 +4,22 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, OrderBy, Query, Select, SelectItem, SetExpr, TableAliasColumnDef, TableFactor, visit_expressions_mut,
+    Expr, Ident, ObjectName, OrderBy, Query, Select, SelectItem, SetExpr, TableAliasColumnDef, TableFactor,
+    visit_expressions_mut,
 };
 
 use crate::zone::call;
 
 const SERIES: [&str; 2] = ["generate_series", "range"];
 const COLUMN: &str = "value";
+
+/// Functions that give a row for each item, and those that give a list of all.
+const ROWS: [(&str, &str); 4] = [
+    ("generate_series", "generate_series"),
+    ("json_array_elements", "json_get_array"),
+    ("jsonb_array_elements", "json_get_array"),
+    ("jsonb_object_keys", "json_object_keys"),
+];
 
 /// Reads the name of a series as that of its column.
 pub(super) fn rewrite(query: &mut Query) {
@@ -21,19 +30,21 @@ pub(super) fn rewrite(query: &mut Query) {
 /// `SELECT generate_series(1, 3)` has a row for each number; to DataFusion it is one list.
 pub(super) fn rows(select: &mut Select) {
     for item in &mut select.projection {
-        let expression = match item {
-            SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. } => expression,
-            _ => continue,
-        };
-        if !matches!(expression, Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case(SERIES[0]))
-        {
+        let (SelectItem::UnnamedExpr(Expr::Function(function))
+        | SelectItem::ExprWithAlias { expr: Expr::Function(function), .. }) = &*item
+        else {
             continue;
-        }
-        let rows = Expr::Function(call("unnest", [expression.clone()]));
-        match item {
-            SelectItem::ExprWithAlias { expr, .. } => *expr = rows,
-            _ => *item = SelectItem::ExprWithAlias { expr: rows, alias: Ident::new(SERIES[0]) },
-        }
+        };
+        let name = function.name.to_string();
+        let Some((known, ours)) = ROWS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name)) else { continue };
+        let mut list = function.clone();
+        list.name = ObjectName::from(vec![Ident::new(*ours)]);
+        let expr = Expr::Function(call("unnest", [Expr::Function(list)]));
+        let alias = match &*item {
+            SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
+            _ => Ident::new(*known),
+        };
+        *item = SelectItem::ExprWithAlias { expr, alias };
     }
 }
 
@@ -117,6 +128,10 @@ mod tests {
             rewritten("SELECT generate_series(1, 3), generate_series(1, 2) AS n, cardinality(generate_series(1, 2))"),
             "SELECT unnest(generate_series(1, 3)) AS generate_series, unnest(generate_series(1, 2)) AS n, \
              cardinality(generate_series(1, 2))"
+        );
+        assert_eq!(
+            rewritten("SELECT jsonb_array_elements(a), jsonb_object_keys(a) AS key"),
+            "SELECT unnest(json_get_array(a)) AS jsonb_array_elements, unnest(json_object_keys(a)) AS key"
         );
     }
 

@@ -44,6 +44,7 @@ fn a_score_off_the_scale_is_none() {
     let read = |text: &str| judge().read(&Answer::of_text(text));
     let said = read(r#"{"explanation": "kind", "score": 4.5}"#).unwrap();
     assert_eq!((said.score, said.explanation.as_str()), (4.5, "kind"));
+    assert_eq!(read("```json\n{\"explanation\": \"kind\", \"score\": 4.5}\n```\n").unwrap(), said);
     for wrong in [r#"{"explanation": "kind", "score": 0}"#, r#"{"explanation": "kind"}"#, "4", "It is kind."] {
         assert!(read(wrong).is_err(), "{wrong}");
     }

@@ -55,10 +55,13 @@ impl Story {
         let signed = Signed { author: author.to_owned(), note: forced.then(|| "urgent".to_owned()) };
         self.prompts.push(prompt.clone());
         let live = self.live();
+        let sends_the_same = |other: &&Prompt| prompt.changes(Some(other)).is_empty();
+        let alike: Vec<i64> = self.prompts.iter().filter(sends_the_same).map(|other| other.revision).collect();
         let step = Move {
             step,
             prompt,
             live: self.prompts.iter().rev().find(|prompt| Some(prompt.revision) == live),
+            alike: &alike,
             environment: "production",
             signed: &signed,
             effective_at: self.now,
@@ -109,7 +112,9 @@ fn a_release_needs_others_and_a_gate_that_passed() {
     story.step(Step::Live, &one, "ann");
     assert_eq!((story.live(), story.ledger.state("production", 1)), (Some(1), Some(State::Live)));
     assert_eq!(story.ledger.live("staging"), None);
-    assert!(story.refused(Step::Rollback, &one, "ann", None).contains("nothing of `helper` was live"));
+    let first = story.refused(Step::Rollback, &one, "ann", None);
+    assert!(first.starts_with("nothing of `helper` was live in production before `helper@1`, so"), "{first}");
+    assert!(first.contains("`tracewell release live helper@REVISION --in production`"), "{first}");
 }
 
 #[test]
@@ -142,6 +147,11 @@ fn a_rollback_leads_to_what_was_live_and_was_not_withdrawn() {
     assert_eq!(last, [(13, State::Live, Some(3)), (13, State::RolledBack, None)]);
     story.step(Step::Rollback, &prompt(2), "ann");
     assert_eq!(story.live(), Some(1));
+    let last = story.refused(Step::Rollback, &prompt(1), "ann", None);
+    assert!(
+        last.starts_with("all of `helper` that was live in production before `helper@1` was rolled back"),
+        "{last}"
+    );
     story.release(4);
     story.step(Step::Rollback, &prompt(4), "ann");
     assert_eq!(story.live(), Some(1));
@@ -158,6 +168,7 @@ fn what_is_forced_says_why() {
             step: Step::Live,
             prompt: &prompt(2),
             live: None,
+            alike: &[],
             environment: "production",
             signed: &signed,
             effective_at: WHEN,
@@ -221,7 +232,15 @@ fn what_was_rolled_back_needs_new_approvals_and_a_new_verdict() {
     let mut story = Story::new();
     (1..=2).for_each(|revision| story.release(revision));
     let two = prompt(2);
+    // The fourth sends the same, and was approved and judged before that went bad.
+    let four = Prompt { revision: 4, owner: Some("bob".to_owned()), ..two.clone() };
+    story.step(Step::Propose, &four, "ann");
+    story.step(Step::Approve, &four, "bob");
     story.step(Step::Rollback, &two, "ann");
+    assert!(story.refused(Step::Live, &four, "ann", Some("pass")).contains("0 of 1 approvals"));
+    story.step(Step::Propose, &four, "ann");
+    story.step(Step::Approve, &four, "bob");
+    assert!(story.refused(Step::Live, &four, "ann", Some("pass")).contains("before it was rolled back"));
     assert!(story.refused(Step::Live, &two, "ann", Some("pass")).contains("0 of 1 approvals"));
     story.try_step(Step::Propose, &two, "ann", (None, false)).unwrap();
     story.try_step(Step::Approve, &two, "bob", (None, false)).unwrap();

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::text::shown;
 use super::{RuleError, Score};
+use crate::Answer;
 
 /// How many violations of a schema are told.
 const MOST_TOLD: usize = 3;
@@ -73,6 +74,15 @@ pub(super) fn fields(answered: &str, expected: &str, pointers: &[String], fenced
     Ok(Score::share(share, Some(differing.is_empty()), explanation))
 }
 
+/// The pointers that lead nowhere in all of the expected answers that are JSON; none where none is.
+pub(super) fn absent<'p>(pointers: &'p [String], fenced: bool, expected: &[&Answer]) -> Vec<&'p str> {
+    let texts = expected.iter().filter_map(|answer| answer.text.as_deref());
+    let values: Vec<Value> = texts.filter_map(|text| parse(text, fenced).ok()).collect();
+    let leads_nowhere =
+        |pointer: &str| !values.is_empty() && values.iter().all(|value| value.pointer(pointer).is_none());
+    pointers.iter().map(String::as_str).filter(|pointer| leads_nowhere(pointer)).collect()
+}
+
 /// Whether both say the same: numbers by value (`1` is `1.0`), objects whatever the order of their members.
 pub(super) fn equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
@@ -101,7 +111,7 @@ fn parse(text: &str, fenced: bool) -> Result<Value, String> {
 }
 
 /// What stands in the fence, where there is one.
-fn unfenced(text: &str) -> &str {
+pub(crate) fn unfenced(text: &str) -> &str {
     let inside = text.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     inside.and_then(|rest| rest.split_once('\n')).map_or(text, |(_, inside)| inside)
 }

@@ -156,6 +156,23 @@ fn tool_calls_are_compared_by_name_arguments_and_order() {
 }
 
 #[test]
+fn what_is_compared_and_nobody_expects_is_told() {
+    let absent = |rule: serde_json::Value, expected: &[&Answer]| -> Vec<String> {
+        let scorer = Scorer::new(serde_json::from_value(rule).unwrap()).unwrap();
+        scorer.absent(expected).into_iter().map(str::to_owned).collect()
+    };
+    let (order, text) = (Answer::of_text(r#"{"order": {"id": 7}}"#), Answer::of_text("Ten days."));
+    let fields = || json!({ "kind": "json-fields", "pointers": ["/order/id", "/ordr/id"] });
+    assert_eq!(absent(fields(), &[&text, &order]), ["/ordr/id"]);
+    assert_eq!(absent(fields(), &[&text]), [""; 0], "no field is expected at all");
+    let calls = Answer { text: None, tool_calls: vec![ToolCall::parse("find", r#"{"sku": "BL-42"}"#)] };
+    let named = || json!({ "kind": "tool-calls", "arguments": ["sku", "sko"] });
+    assert_eq!(absent(named(), &[&text, &calls]), ["sko"]);
+    assert_eq!(absent(named(), &[&text]), [""; 0], "no call is expected at all");
+    assert_eq!(absent(json!({ "kind": "exact" }), &[&text]), [""; 0]);
+}
+
+#[test]
 fn measures_are_held_against_their_line() {
     let subject = Subject {
         latency: Some(Duration::from_millis(1500)),

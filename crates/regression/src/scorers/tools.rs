@@ -55,6 +55,13 @@ pub(super) fn calls(answer: &Answer, expected: &Answer, order: Order, arguments:
     Score::share(matched as f64 / longer as f64, Some(passed), explanation)
 }
 
+/// The arguments that none of the expected calls has; none where nothing is called.
+pub(super) fn absent<'n>(names: &'n [String], expected: &[&Answer]) -> Vec<&'n str> {
+    let calls: Vec<&ToolCall> = expected.iter().flat_map(|answer| &answer.tool_calls).collect();
+    let has_none = |name: &str| !calls.is_empty() && calls.iter().all(|call| call.arguments.get(name).is_none());
+    names.iter().map(String::as_str).filter(|name| has_none(name)).collect()
+}
+
 type Unmatched<'a> = (Vec<&'a ToolCall>, Vec<&'a ToolCall>);
 
 fn by_place<'a>(is: &'a [ToolCall], wanted: &'a [ToolCall], arguments: &Arguments) -> Unmatched<'a> {

@@ -58,8 +58,7 @@ mod tests {
 
     use super::*;
     use crate::ask::Query;
-    use crate::page::{Cell, Chart, Column, Data, Estimate, Head, Section, Step, Table, Tile};
-    use crate::published::Published;
+    use crate::page::{Cell, Chart, Column, Data, Estimate, Head, Published, Section, Step, Table, Tile};
 
     const HOSTILE: &str = "</style></title><script>alert(1)</script><img src=x onerror='y'>\"&";
 

@@ -167,7 +167,7 @@ impl Releases for LedgerService {
             last_seen: one.last_seen.unwrap_or_default(),
             calls: one.calls,
             other_calls: one.other_calls,
-            verdict: one.verdict,
+            agreement: one.agreement,
             forced: one.forced.unwrap_or_default(),
         });
         Ok(Response::new(v1::StatusResponse { releases: releases.collect() }))

@@ -188,7 +188,7 @@ pub(crate) async fn silence(
 
 async fn add(lake: &Lake, entry: &Entry, once: Transaction, now: DateTime<Utc>) -> anyhow::Result<bool> {
     let now = now.timestamp_nanos_opt().context("this clock is centuries off")?;
-    Ok(matches!(keep(table(lake)?, std::slice::from_ref(entry), &once, now).await?, Commit::Landed(_)))
+    Ok(matches!(keep(table(lake)?, std::slice::from_ref(entry), &[once], now).await?, Commit::Landed(_)))
 }
 
 fn table(lake: &Lake) -> anyhow::Result<&Arc<FactTable>> {

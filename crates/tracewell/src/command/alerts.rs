@@ -11,7 +11,7 @@ use tracewell_serve::Answers;
 use super::author::Who;
 use super::source::Asked;
 use crate::alerts::{Watch, silence};
-use crate::output::{self, Format};
+use crate::output::{self, Shown};
 
 const NO_RULES: &str = "there are no rules: alerts.rules of the configuration has them (--config)";
 
@@ -40,9 +40,8 @@ enum Command {
 struct List {
     #[command(flatten)]
     asked: Asked,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -88,7 +87,7 @@ impl List {
             0 => NO_RULES.to_owned(),
             rules => format!("no alert of {} ever fired or was silenced", counted(rules as u64, "rule", "rules")),
         };
-        output::print_or_say(Format::or_usual(self.format), &rows, &why)
+        output::print_or_say(self.shown.format(), &rows, &why)
     }
 
     async fn check(&self) -> anyhow::Result<()> {
@@ -120,7 +119,7 @@ impl List {
                     Some(checked.runs.join(" ")).filter(|runs| !runs.is_empty()),
                 ]
             })?;
-        output::print(Format::or_usual(self.format), &rows)?;
+        output::print(self.shown.format(), &rows)?;
         if failed > 0 {
             bail!("{failed} of the rules could not be asked, or of their changes not be sent");
         }

@@ -11,7 +11,7 @@ use tracewell_regression::dataset::{At, Dataset as Kept, Edit, Pin, difference};
 
 use super::author::Author;
 use super::source::Asked;
-use crate::output::{self, Form, Format};
+use crate::output::{self, Shown};
 
 mod export;
 mod import;
@@ -77,9 +77,8 @@ enum What {
 struct List {
     #[command(flatten)]
     asked: Asked,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Which examples.
@@ -105,9 +104,8 @@ struct Show {
     /// All of this example
     #[arg(long, value_name = "ID")]
     example: Option<String>,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -117,9 +115,8 @@ struct Log {
     /// The dataset
     #[arg(value_name = "NAME")]
     name: String,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -132,9 +129,8 @@ struct Diff {
     /// The other
     #[arg(value_name = "AFTER")]
     after: Pin,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Some examples, for a change.
@@ -172,12 +168,12 @@ struct Describe {
 impl Dataset {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self.what {
-            What::List(list) => rows(&list.asked, datasets::LIST, list.format).await,
+            What::List(list) => rows(&list.asked, datasets::LIST, list.shown).await,
             What::Show(show) => show.run().await,
             What::Log(log) => {
                 let source = log.asked.open().await?;
                 datasets::existing(&source, &Pin { dataset: log.name.clone(), at: At::Latest }).await?;
-                rows(&log.asked, &datasets::log(&log.name), log.format).await
+                rows(&log.asked, &datasets::log(&log.name), log.shown).await
             }
             What::Diff(diff) => diff.run().await,
             What::Export(export) => export.run().await,
@@ -191,10 +187,10 @@ impl Dataset {
 }
 
 /// Prints the answer to a query.
-async fn rows(asked: &Asked, query: &str, format: Option<Format>) -> anyhow::Result<()> {
+async fn rows(asked: &Asked, query: &str, shown: Shown) -> anyhow::Result<()> {
     let rows = asked.open().await?.sql(query).await?;
     let why = "there is no dataset yet; `tracewell examples capture` and `tracewell dataset import` make one";
-    output::print_or_say(Format::or_usual(format), &rows, why)
+    output::print_or_say(shown.format(), &rows, why)
 }
 
 impl Choice {
@@ -209,7 +205,7 @@ impl Show {
         let dataset = datasets::existing(&self.asked.open().await?, &self.choice.pin).await?;
         if let Some(id) = &self.example {
             let Some(example) = dataset.get(id) else { bail!("`{}` has no example `{id}`", self.choice.pin) };
-            let form = if Format::or_usual(self.format) == Format::Table { Form::Text } else { Form::Json };
+            let form = self.shown.form();
             return output::page(form, id, &story(example), example);
         }
         let names = ["example", "revision", "split", "tags", "question", "output", "expected", "reason", "trace_id"];
@@ -228,7 +224,7 @@ impl Show {
                 example.source.as_ref().and_then(|source| source.trace_id.clone()),
             ]
         })?;
-        output::print(Format::or_usual(self.format), &table)?;
+        output::print(self.shown.format(), &table)?;
         eprintln!("{}@v{}", dataset.name, dataset.version);
         Ok(())
     }
@@ -245,7 +241,7 @@ impl Diff {
             let what = Some(one.what.to_owned());
             [Some(one.example), what, one.member, one.before.map(text), one.after.map(text)]
         })?;
-        output::print(Format::or_usual(self.format), &table)
+        output::print(self.shown.format(), &table)
     }
 }
 

@@ -10,7 +10,7 @@ use super::query::{catalogue, parameter};
 use super::source::Asked;
 use super::when;
 use crate::evaluate::{self, GROUP};
-use crate::output::{self, Format};
+use crate::output::{self, Shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
@@ -31,9 +31,8 @@ pub(crate) struct Evaluate {
     /// Count what would be judged, and keep no scores
     #[arg(long)]
     dry_run: bool,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
     /// The rules. Without any: a list of all
     names: Vec<String>,
 }
@@ -47,7 +46,7 @@ fn share(text: &str) -> Result<f64, String> {
 impl Evaluate {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let catalogue = catalogue(&self.asked.config()?.query.folder)?;
-        let format = Format::or_usual(self.format);
+        let format = self.shown.format();
         let all: Vec<&NamedQuery> = catalogue.iter().filter(|query| query.group == GROUP).collect();
         if self.names.is_empty() {
             let rows = output::table(&["evaluator", "question"], all, |rule| {

@@ -17,7 +17,7 @@ use super::query::{catalogue, parameter};
 use super::source::Asked;
 use super::when;
 use crate::capture::{Choice, GROUP, edits, rule, rules};
-use crate::output::{self, Format};
+use crate::output::{self, Shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Examples {
@@ -41,9 +41,8 @@ enum What {
 struct Rules {
     #[command(flatten)]
     asked: Asked,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -85,9 +84,8 @@ struct Capture {
     /// Tag of the new examples; may be given several times
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 impl Examples {
@@ -106,7 +104,7 @@ impl Rules {
             let parameters: Vec<&str> = rule.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
             [Some(rule.name.clone()), Some(rule.question.clone()), Some(parameters.join(", "))]
         })?;
-        output::print(Format::or_usual(self.format), &rows)
+        output::print(self.shown.format(), &rows)
     }
 }
 
@@ -116,7 +114,6 @@ impl Capture {
         let rule = self.rule()?;
         let pin = Pin { dataset: self.dataset.clone(), at: At::Latest };
         self.dataset.parse::<Pin>()?;
-        let signed = self.author.signed()?;
         let choice = Choice {
             limit: self.limit,
             per_prompt_version: self.per_prompt_version,
@@ -135,6 +132,7 @@ impl Capture {
             eprintln!("{} would be taken; nothing was", counted(count as u64, "example", "examples"));
             return Ok(());
         }
+        let signed = self.author.signed()?;
         let ledger = self.asked.ledger().await?;
         let catch = choice.catch(&ledger.source, &self.dataset, &rule).await?;
         tell(&catch);
@@ -197,7 +195,7 @@ impl Capture {
         if chosen.examples.is_empty() && chosen.left_out.is_empty() {
             eprintln!("`{}` caught nothing; another --since looks further back", self.rule);
         }
-        output::print(Format::or_usual(self.format), &rows)
+        output::print(self.shown.format(), &rows)
     }
 }
 

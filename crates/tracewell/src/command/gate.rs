@@ -182,7 +182,10 @@ impl Named {
                 let prompt = said.prompt.insert(prompts::get(source, prompt).await?);
                 format!("{}@{}", prompt.name, prompt.version)
             }
-            Contender::Version(version) => version.clone(),
+            Contender::Version(version) => {
+                said.prompt = prompts::of_version(source, version).await?;
+                version.clone()
+            }
             other => other.to_string(),
         };
         Ok(Self { name, said })

@@ -8,7 +8,7 @@ use tracewell_pricing::{Catalogue, Rate, Unit, UnixNanos, moment_text};
 use tracewell_query::prices::recorded;
 
 use super::Place;
-use crate::output::{self, Format};
+use crate::output::{self, Shown};
 use crate::prices;
 
 mod diff;
@@ -65,18 +65,16 @@ struct List {
     /// Only rules from here: operator, litellm or catalogue
     #[arg(long, value_parser = ["operator", "litellm", "catalogue"])]
     source: Option<String>,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
 struct Show {
     #[command(flatten)]
     place: Place,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
     /// The model
     model: String,
 }
@@ -85,9 +83,8 @@ struct Show {
 struct Versions {
     #[command(flatten)]
     place: Place,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 impl Versions {
@@ -97,7 +94,7 @@ impl Versions {
         let rows = output::table(&["since", "version", "catalogue_versions"], kept, |kept| {
             [Some(time(kept.since)), Some(kept.version), Some(kept.catalogues.join(", "))]
         })?;
-        output::print(Format::or_usual(self.format), &rows)
+        output::print(self.shown.format(), &rows)
     }
 }
 
@@ -163,7 +160,7 @@ impl List {
                 Some(rates(rule)),
             ]
         })?;
-        output::print(Format::or_usual(self.format), &rows)
+        output::print(self.shown.format(), &rows)
     }
 }
 
@@ -254,6 +251,6 @@ impl Show {
                 ]
             },
         )?;
-        output::print(Format::or_usual(self.format), &rows)
+        output::print(self.shown.format(), &rows)
     }
 }

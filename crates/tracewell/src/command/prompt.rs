@@ -15,7 +15,7 @@ use tracewell_runs::render::Block;
 use super::author::Author;
 use super::git::{self, Commit, is_prompt};
 use super::source::{Asked, Source};
-use crate::output::{self, Form, Format};
+use crate::output::{self, Form, Shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Prompt {
@@ -72,9 +72,8 @@ struct List {
     /// Those in traffic that are not on record; calls that name no prompt go by the shape of their instructions
     #[arg(long)]
     unregistered: bool,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -87,9 +86,8 @@ struct Show {
     /// All revisions: who, when, why
     #[arg(long)]
     history: bool,
-    /// Format; for reading on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -131,7 +129,7 @@ impl Prompt {
                     true => "all prompts in traffic are on record",
                     false => "no prompt is on record; `tracewell prompt add` and `tracewell prompt sync` record them",
                 };
-                print(&list.asked.open().await?, query, list.format, why).await
+                print(&list.asked.open().await?, query, list.shown, why).await
             }
             What::Show(show) => show.run().await,
             What::Diff(diff) => diff.run().await,
@@ -140,8 +138,8 @@ impl Prompt {
     }
 }
 
-async fn print(source: &Source, query: &str, format: Option<Format>, why: &str) -> anyhow::Result<()> {
-    output::print_or_say(Format::or_usual(format), &source.sql(query).await?, why)
+async fn print(source: &Source, query: &str, shown: Shown, why: &str) -> anyhow::Result<()> {
+    output::print_or_say(shown.format(), &source.sql(query).await?, why)
 }
 
 impl Add {
@@ -177,9 +175,9 @@ impl Show {
         let source = self.asked.open().await?;
         let prompt = prompts::get(&source, &self.prompt).await?;
         if self.history {
-            return print(&source, &prompts::history(&prompt.name), self.format, "it has no revisions").await;
+            return print(&source, &prompts::history(&prompt.name), self.shown, "it has no revisions").await;
         }
-        let form = if Format::or_usual(self.format) == Format::Table { Form::Text } else { Form::Json };
+        let form = self.shown.form();
         let title = format!("{}@{}", prompt.name, prompt.revision);
         output::page(form, &title, &story(&prompt), &prompt.whole())
     }

@@ -9,7 +9,7 @@ use clap::Args;
 use tracewell_query::named::{Catalogue, NamedQuery};
 
 use super::source::{Asked, TimeZone};
-use crate::output::{self, Format};
+use crate::output::{self, Shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Query {
@@ -26,9 +26,8 @@ pub(crate) struct Query {
     /// Print the question that it answers, and its parameters
     #[arg(long)]
     describe: bool,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
     /// The query. Without it: a list of all.
     name: Option<String>,
 }
@@ -44,7 +43,7 @@ impl Query {
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         self.asked.within(&self.zone);
         let catalogue = catalogue(&self.asked.config()?.query.folder)?;
-        let format = Format::or_usual(self.format);
+        let format = self.shown.format();
         let Some(name) = &self.name else { return output::print(format, &list(&catalogue)?) };
         let Some(query) = catalogue.get(name) else { bail!("{}", unknown(&catalogue, name)) };
         if self.describe {

@@ -11,7 +11,7 @@ use tracewell_regression::release::{Entry, Step};
 use super::author::Author;
 use super::source::Asked;
 use super::when;
-use crate::output::{self, Form, Format};
+use crate::output::{self, Shown};
 
 mod import;
 
@@ -103,9 +103,8 @@ struct Rollback {
     /// Told of it; `release.webhook` of the configuration by default
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
-    /// Format; for reading on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -118,9 +117,8 @@ struct Status {
     /// How far back the traffic is looked at
     #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = humantime::parse_duration)]
     since: Duration,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -130,9 +128,8 @@ struct Log {
     /// Only this prompt
     #[arg(value_name = "NAME")]
     prompt: Option<String>,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 impl Release {
@@ -149,7 +146,7 @@ impl Release {
             What::Import(import) => import.run().await,
             What::Log(log) => {
                 let rows = log.asked.open().await?.sql(&releases::log(log.prompt.as_deref())).await?;
-                output::print_or_say(Format::or_usual(log.format), &rows, "no step is on record")
+                output::print_or_say(log.shown.format(), &rows, "no step is on record")
             }
         }
     }
@@ -202,19 +199,20 @@ impl Rollback {
             verdict: None,
             forced: false,
         };
+        let usual = self.asked.config()?.release.webhook;
+        let webhook = self.webhook.unwrap_or(usual);
         let (entries, prompt) = ledger.step(&request).await?;
-        let form = if Format::or_usual(self.format) == Format::Table { Form::Text } else { Form::Json };
-        output::page(form, &prompt.name, &super::prompt::story(&prompt), &prompt.whole())?;
+        let form = self.shown.form();
+        // It is on record now: who stops reading keeps nobody from being told.
+        let printed = output::page(form, &prompt.name, &super::prompt::story(&prompt), &prompt.whole());
         entries.iter().for_each(|entry| {
             let state = json!(entry.state).as_str().unwrap_or_default().replace('_', " ");
             eprintln!("{}: {state}", named(entry));
         });
-        let usual = self.asked.config()?.release.webhook;
-        let webhook = self.webhook.unwrap_or(usual);
-        match releases::rollback_event(&entries, &prompt).filter(|_| !webhook.is_empty()) {
-            Some(event) => crate::webhook::tell(&webhook, &event).await,
-            None => Ok(()),
+        if let Some(event) = releases::rollback_event(&entries, &prompt).filter(|_| !webhook.is_empty()) {
+            crate::webhook::tell(&webhook, &event).await?;
         }
+        output::until_broken(printed)
     }
 }
 
@@ -235,7 +233,7 @@ impl Status {
             "last_seen",
             "calls",
             "other_calls",
-            "verdict",
+            "agreement",
         ];
         let table = output::table(&names, found, |one| {
             [
@@ -249,10 +247,10 @@ impl Status {
                 one.last_seen,
                 Some(one.calls.to_string()),
                 Some(one.other_calls.to_string()),
-                Some(one.verdict),
+                Some(one.agreement),
             ]
         })?;
-        output::print(Format::or_usual(self.format), &table)
+        output::print(self.shown.format(), &table)
     }
 }
 

@@ -55,9 +55,9 @@ pub(crate) struct Replay {
     judges: Vec<PathBuf>,
     #[command(flatten)]
     paid: Paid,
-    /// Ask for everything again, as another replay
-    #[arg(long)]
-    again: bool,
+    /// Ask for everything again, as another replay; one with a name can be gone on with
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    again: Option<String>,
     /// Show the requests, and send none
     #[arg(long)]
     dry_run: bool,
@@ -112,7 +112,11 @@ impl Replay {
         eprintln!("{}", till.spent());
         till.tell_masked()?;
         if !is_complete {
-            bail!("the replay is not complete; the same command goes on with it");
+            let goes_on = match self.again.as_deref() {
+                Some("") => "--again begins another each time, and --again=NAME goes on with that of this name",
+                _ => "the same command goes on with it",
+            };
+            bail!("the replay is not complete; {goes_on}");
         }
         Ok(())
     }
@@ -179,7 +183,10 @@ impl Replay {
     /// The same dataset and candidate are the same replay, so that it can be gone on with; unless what is sent is masked by
     /// another policy.
     fn id(&self, pinned: &str, candidate: &str) -> anyhow::Result<String> {
-        let again = self.again.then(|| (super::now(), std::process::id()));
+        let again = self.again.as_deref().map(|name| match name {
+            "" => json!([super::now(), std::process::id()]),
+            name => json!(name),
+        });
         let given = match self.paid.policy()? {
             None => json!([pinned, candidate, again]),
             Some(policy) => json!([pinned, candidate, again, policy]),

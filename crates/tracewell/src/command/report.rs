@@ -12,14 +12,14 @@ use tracewell_model::schema::KEPT_TABLES;
 use tracewell_query::prices::record;
 use tracewell_report::page::{Item, Section};
 use tracewell_report::{
-    Dimension, Page, Period, Report, Request, cost, produce, published_page, quality, render, zone,
+    Dimension, Page, Period, Report, ReportError, Request, cost, produce, published_page, quality, render, zone,
 };
 use tracewell_runs::render::{markdown, terminal};
 use tracewell_serve::Answers;
 
 use super::source::{Asked, Source};
 use super::when;
-use crate::output::{self, Format, look};
+use crate::output::{self, Format, Shown, look};
 use crate::prices;
 use crate::reports::Desk;
 
@@ -63,9 +63,8 @@ enum Command {
 struct List {
     #[command(flatten)]
     asked: Asked,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +75,9 @@ struct Show {
     name: String,
     /// The period
     period: String,
+    /// Of several time zones it was published in, this; else the first
+    #[arg(long, value_name = "ZONE", value_parser = when::zone_name)]
+    tz: Option<String>,
     /// How it is written
     #[arg(long, value_enum, default_value_t = output::Form::Text)]
     format: output::Form,
@@ -191,9 +193,7 @@ impl Make {
             let desk = desk(&self.asked, answers).await?;
             if !desk.publish(report.name(), &request, &page, None).await? {
                 let (period, name) = (&request.period, report.name());
-                eprintln!(
-                    "tracewell: {period} was published before as `{name}`, by this time zone or another; that stays"
-                );
+                eprintln!("tracewell: {period} was published before as `{name}`; that stays");
             }
         }
         match (format, rows) {
@@ -214,16 +214,20 @@ impl List {
         let rows = self.asked.open().await?.sql(sql).await?;
         let why =
             "nothing is published yet: what report.schedules of the configuration name, and reports with --publish";
-        output::print_or_say(Format::or_usual(self.format), &rows, why)
+        output::print_or_say(self.shown.format(), &rows, why)
     }
 }
 
 impl Show {
     async fn run(&self) -> anyhow::Result<()> {
         let source = Answers(self.asked.open().await?);
-        let Some(page) = published_page(&source, &self.name, &self.period).await? else {
+        let window =
+            |tz: &String| Ok::<_, ReportError>(Period::parse(&self.period, zone(tz)?, super::moment())?.window());
+        let window = self.tz.as_ref().map(window).transpose()?;
+        let Some(page) = published_page(&source, &self.name, &self.period, window).await? else {
+            let within = self.tz.as_ref().map_or_else(String::new, |tz| format!(" in {tz}"));
             bail!(
-                "nothing was published of `{}` as `{}`; `tracewell report list` shows what was",
+                "nothing was published of `{}` as `{}`{within}; `tracewell report list` shows what was",
                 self.period,
                 self.name
             );

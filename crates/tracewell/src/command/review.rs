@@ -1,10 +1,10 @@
 //! `tracewell review`: people look at outputs, one after the other.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use tracewell_blocks::tidy;
 use tracewell_ledger::reviews::{self, Filled, Filling, Judgement, examples, existing};
@@ -15,7 +15,7 @@ use super::answer::expected;
 use super::author::Author;
 use super::masking::Masking;
 use super::source::Asked;
-use crate::output::{self, Format};
+use crate::output::{self, Shown};
 
 mod judge;
 mod next;
@@ -69,7 +69,7 @@ enum What {
     /// Write a queue as CSV, to be filled in and imported again. Personal data and secrets are masked first.
     #[command(after_help = "Example:\n  tracewell review export refunds > sheet.csv")]
     Export(Export),
-    /// Read a filled-in CSV: rows with an `outcome` are judged.
+    /// Read a filled-in CSV: rows with an `outcome` are judged. Safe to repeat.
     #[command(
         after_help = "An outcome is accept, correct or decline; `expected` is what it should have been.\n\nExample:\n  tracewell review import refunds sheet.csv --author bob"
     )]
@@ -123,9 +123,8 @@ struct List {
     /// The queue
     #[arg(value_name = "QUEUE")]
     queue: Option<String>,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -254,7 +253,7 @@ impl List {
         let Some(name) = &self.queue else {
             let rows = source.sql(reviews::LIST).await?;
             let why = "there is no queue yet; `tracewell review add QUEUE --dataset NAME` makes one";
-            return output::print_or_say(Format::or_usual(self.format), &rows, why);
+            return output::print_or_say(self.shown.format(), &rows, why);
         };
         let queue = existing(&source, name).await?;
         let examples = examples(&source, &queue).await?;
@@ -270,7 +269,7 @@ impl List {
                 item.trace_id.clone(),
             ]
         })?;
-        output::print(Format::or_usual(self.format), &table)?;
+        output::print(self.shown.format(), &table)?;
         if queue.reviewers > 1 {
             let shown =
                 |agreement: Option<f64>| agreement.map_or("cannot be told yet".to_owned(), |of| format!("{of:.2}"));
@@ -329,37 +328,47 @@ impl Import {
         let ledger = self.asked.ledger().await?;
         let queue = existing(&ledger.source, &self.queue).await?;
         let examples = examples(&ledger.source, &queue).await?;
-        let unmasked = |row: &sheet::Row| match queue.find(&row.item).and_then(|item| examples.get(&item.id)) {
-            Some(example) if !self.masked => sheet::unmasked(&row.judgement, example),
-            _ => Ok(()),
-        };
-        let (mut judged, mut wrong) = (0, 0);
-        let rows = sheet::read(&self.file, &queue)?;
-        // Each row is kept by itself, so that a sheet of a thousand takes minutes.
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left").expect("the template is valid");
-        let bar = ProgressBar::new(rows.len() as u64).with_style(style);
-        for (line, row) in rows {
-            let done = match row.and_then(|row| unmasked(&row).map(|()| row)) {
-                Ok(sheet::Row { item, judgement }) => {
-                    judge(&self.asked, &ledger, &self.queue, &item, &signed, &judgement).await
-                }
-                Err(error) => Err(error),
-            };
-            match done {
-                Ok(()) => judged += 1,
-                Err(error) => {
-                    wrong += 1;
-                    let told = tidy(&format!("{error:#}"));
-                    bar.suspend(|| eprintln!("tracewell: `{}`, line {line}: {told}", self.file.display()));
+        let mut items = HashSet::new();
+        let mut checked = |row: sheet::Row| -> anyhow::Result<sheet::Row> {
+            if let Some(item) = queue.find(&row.item) {
+                anyhow::ensure!(items.insert(&item.id), "`{}` is judged in a row above", row.item);
+                if let Some(example) = examples.get(&item.id).filter(|_| !self.masked) {
+                    sheet::unmasked(&row.judgement, example)?;
                 }
             }
-            bar.inc(1);
+            Ok(row)
+        };
+        let is_said = |row: &sheet::Row| {
+            let said = queue.find(&row.item).and_then(|item| item.said.get(&signed.author));
+            said.is_some_and(|said| row.judgement.is(said))
+        };
+        let (mut rows, mut before, mut wrong) = (Vec::new(), 0, Vec::new());
+        for (line, row) in sheet::read(&self.file, &queue)? {
+            match row.and_then(&mut checked) {
+                Ok(row) if is_said(&row) => before += 1,
+                Ok(row) => rows.push((line, row)),
+                Err(error) => wrong.push((line, error)),
+            }
         }
-        bar.finish_and_clear();
-        let told = super::score::wrong_rows(wrong);
-        anyhow::ensure!(wrong == 0 || judged > 0, "{told}, and nothing was judged");
-        eprintln!("{judged} judged, {told}");
-        anyhow::ensure!(wrong == 0, "{told}; the others are judged");
+        let judgements: Vec<_> = rows.iter().map(|(_, row)| (row.item.as_str(), &row.judgement)).collect();
+        let keep = |remarks| judge::keep(self.asked.place(), remarks);
+        let (_, all) = ledger.review_all(&self.queue, &signed, &judgements, keep).await?;
+        let mut judged = 0;
+        for ((line, _), done) in rows.iter().zip(all) {
+            match done {
+                Ok(_) => judged += 1,
+                Err(error) => wrong.push((*line, error.into())),
+            }
+        }
+        wrong.sort_by_key(|(line, _)| *line);
+        for (line, error) in &wrong {
+            eprintln!("tracewell: `{}`, line {line}: {}", self.file.display(), tidy(&format!("{error:#}")));
+        }
+        let told = super::score::wrong_rows(wrong.len());
+        let as_before = if before == 0 { String::new() } else { format!("{before} as before, ") };
+        anyhow::ensure!(wrong.is_empty() || judged + before > 0, "{told}, and nothing was judged");
+        eprintln!("{judged} judged, {as_before}{told}");
+        anyhow::ensure!(wrong.is_empty(), "{told}; the others are judged");
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `tracewell runs`: `list`, `show` and `diff`.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -12,7 +12,7 @@ use tracewell_runs::{Filter, RunRow, RunScore, RunsError, diff};
 
 use super::source::Asked;
 use super::when;
-use crate::output::{self, Form, Format};
+use crate::output::{self, Form, Format, Shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Runs {
@@ -109,9 +109,8 @@ struct List {
     /// The next page: what the page before says at its end
     #[arg(long, value_name = "CURSOR")]
     before: Option<String>,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -156,7 +155,7 @@ impl Runs {
 
 impl List {
     async fn run(self) -> anyhow::Result<()> {
-        let format = self.format.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json });
+        let format = self.shown.format();
         let source = self.asked.open().await?;
         let (costs, scores) = (self.costs, self.scores);
         let page = tracewell_runs::list(&source, &self.filter(), super::now() / 1_000).await.map_err(misread)?;
@@ -179,7 +178,7 @@ impl List {
     fn filter(self) -> Filter {
         let Self {
             asked: _,
-            format: _,
+            shown: _,
             since,
             until,
             service,

@@ -145,7 +145,7 @@ impl Add {
             metadata: self.metadata.into_iter().collect::<BTreeMap<_, _>>(),
         };
         // What is wrong with it is told by the name of the flag, not as a row of a request.
-        scores::check(&score, now()).map_err(anyhow::Error::msg)?;
+        check(&score).map_err(anyhow::Error::msg)?;
         keep(&self.place, &[score]).await
     }
 }
@@ -161,7 +161,7 @@ impl Import {
                     author: row.author.or_else(|| self.author.clone()),
                     ..row
                 });
-                let checked = row.and_then(|row| scores::check(&row, now()).map(|()| row));
+                let checked = row.and_then(|row| check(&row).map(|()| row));
                 match checked {
                     Ok(row) => scores.push(row),
                     Err(reason) => {
@@ -191,6 +191,11 @@ pub(super) fn wrong_rows(count: usize) -> String {
         1 => "1 row is wrong".to_owned(),
         count => format!("{count} rows are wrong"),
     }
+}
+
+/// Whether a score can be kept; else what is wrong with it.
+pub(super) fn check(score: &Given) -> Result<(), String> {
+    scores::check(score, now())
 }
 
 /// Nanoseconds since 1970.

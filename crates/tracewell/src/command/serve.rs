@@ -1,6 +1,5 @@
 //! `tracewell serve`.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,25 +22,24 @@ use tracewell_serve::{
     reviews_router, runs_router, sql_router,
 };
 
-use super::{Place, flight, maintain, postgres};
+use super::endpoint::Endpoint;
+use super::{Place, maintain};
 use crate::alerts::{self, Watch};
 use crate::capture::Net;
-use crate::config::{Address, Flag, QuerySettings, Source};
+use crate::config::{Address, Config as Settings, Flag, QuerySettings, Source};
 use crate::evaluate::Judge;
+use crate::output;
 use crate::prices;
 use crate::reports::{self, Desk};
 use crate::webhook;
 
-mod endpoint;
+mod flight;
 mod grpc;
 mod listen;
+mod postgres;
 mod status;
 
-use self::endpoint::Endpoint;
 use self::status::Status;
-
-pub(super) use endpoint::ENDPOINT_FILE;
-pub(super) use listen::{PING_EVERY, PING_PATIENCE};
 
 /// How long a stop waits for the store.
 const PATIENCE: Duration = Duration::from_secs(24);
@@ -87,34 +85,14 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        tracing_subscriber::fmt()
-            .with_env_filter(
-                tracing_subscriber::EnvFilter::try_from_env("TRACEWELL_LOG")
-                    .unwrap_or_else(|_| "info,deltalake_core=warn,delta_kernel=warn,buoyant_kernel=warn".into()),
-            )
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()))
-            .init();
+        tell_on_stderr();
         let effective = self.place.load(self.flags())?;
         let settings = &effective.config;
         let location = super::location(settings)?;
         let wal = super::wal(settings, &location)?;
         prices::read(settings)?;
         let lake = Lake::open(location.clone(), &every_table(), true).await?;
-        let config = Config {
-            wal: wal.clone(),
-            shards: or_cores(settings.ingest.shards),
-            seal_bytes: settings.ingest.commit_bytes.usize(),
-            seal_interval: settings.ingest.commit_interval.get(),
-            memory_bytes: settings.ingest.memory.usize(),
-            wal_bytes: settings.ingest.wal_size.get(),
-            quarantine: self.quarantine,
-            limits: Default::default(),
-            contents_retention: maintain::retention(&settings.maintenance).get(CONTENTS.name).copied(),
-            team_keys: settings.ingest.team_keys.clone(),
-            clock: super::now,
-        };
-        let ingest = Arc::new(Ingest::start(&config, &lake).await?);
+        let ingest = Arc::new(Ingest::start(&self.ingest(settings, &wal), &lake).await?);
         if ingest.recovered.requests > 0 {
             tracing::info!(
                 requests = ingest.recovered.requests,
@@ -223,6 +201,22 @@ impl Serve {
         Ok(())
     }
 
+    fn ingest(&self, settings: &Settings, wal: &Path) -> Config {
+        Config {
+            wal: wal.to_owned(),
+            shards: or_cores(settings.ingest.shards),
+            seal_bytes: settings.ingest.commit_bytes.usize(),
+            seal_interval: settings.ingest.commit_interval.get(),
+            memory_bytes: settings.ingest.memory.usize(),
+            wal_bytes: settings.ingest.wal_size.get(),
+            quarantine: self.quarantine,
+            limits: Default::default(),
+            contents_retention: maintain::retention(&settings.maintenance).get(CONTENTS.name).copied(),
+            team_keys: settings.ingest.team_keys.clone(),
+            clock: super::now,
+        }
+    }
+
     fn flags(&self) -> Vec<Flag> {
         let flag = |key, name, value: Option<String>| value.map(|value| Flag { key, name, value });
         [
@@ -240,6 +234,14 @@ impl Serve {
         .flatten()
         .collect()
     }
+}
+
+/// What the server does is told on standard error; `TRACEWELL_LOG` says how much of it.
+fn tell_on_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TRACEWELL_LOG")
+        .unwrap_or_else(|_| "info,deltalake_core=warn,delta_kernel=warn,buoyant_kernel=warn".into());
+    let colors = output::has_colors(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).init();
 }
 
 /// Waits for the thread of maintenance, which may be in the middle of a merge.
@@ -271,7 +273,7 @@ fn guarded(questions: axum::Router, password: &str, loopback: bool) -> axum::Rou
     questions.layer(from_fn(refuse_other_origins))
 }
 
-fn usual(settings: &crate::config::Config) -> Usual {
+fn usual(settings: &Settings) -> Usual {
     let report = settings.report.clone();
     Usual { time_zone: report.time_zone, budgets: report.budgets, good: report.good_outcome, links: report.links }
 }

@@ -19,7 +19,7 @@ use tracewell_query::{Engine, Limits, QueryError, Session, Settings, known_zone}
 use tracewell_runs::Ask;
 
 use super::Place;
-use super::serve::ENDPOINT_FILE;
+use super::endpoint::ENDPOINT_FILE;
 use crate::config::Config;
 use crate::prices;
 

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use clap::Args;
 
 use super::source::{Asked, TimeZone};
-use crate::output::{self, Format};
+use crate::output::{self, Format, Shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Sql {
@@ -13,9 +13,8 @@ pub(crate) struct Sql {
     asked: Asked,
     #[command(flatten)]
     zone: TimeZone,
-    /// Format of the rows; a table on a terminal, else JSON.
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
     /// The query. Without it: a prompt, or what comes on standard input.
     #[arg(allow_hyphen_values = true)]
     query: Option<String>,
@@ -24,7 +23,7 @@ pub(crate) struct Sql {
 impl Sql {
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         self.asked.within(&self.zone);
-        let format = Format::or_usual(self.format);
+        let format = self.shown.format();
         match &self.query {
             Some(query) => self.answer(query, format).await,
             None if std::io::stdin().is_terminal() => {

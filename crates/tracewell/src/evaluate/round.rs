@@ -4,6 +4,7 @@
 //! without rows, has that round; the moments of a transaction only rise, whatever the interval is.
 
 use std::collections::BTreeSet;
+use std::slice;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -36,7 +37,7 @@ pub(super) async fn is_ours(
     let app = format!("evaluate:{}", rules.iter().copied().collect::<Vec<_>>().join(","));
     let scores = lake.table(SCORES.name).context("the lake has no table of scores")?;
     let once = Transaction { app, version: moment };
-    if !matches!(scores.commit_once(Vec::new(), &once, moment).await?, Commit::Landed(_)) {
+    if !matches!(scores.commit_once(Vec::new(), slice::from_ref(&once), moment).await?, Commit::Landed(_)) {
         let last = scores.watermark(&once.app).await?.unwrap_or(moment);
         if last <= moment.saturating_add(milliseconds(interval)) {
             return Ok(false);

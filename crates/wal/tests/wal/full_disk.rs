@@ -7,19 +7,20 @@ use std::process::Command;
 use tempfile::TempDir;
 use tracewell_wal::{Options, WalDir, WalError};
 
+use crate::skipped::skipped;
 use crate::{append_through, entry, open, seqs};
 
-/// A file system of one megabyte, or `None` without the right to mount one.
+/// A file system of one megabyte, or `None` without the right to mount one, which is said.
 struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    fn mount() -> Option<Self> {
+    fn mount(test: &str) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(dir.path()).output();
         if mount.is_ok_and(|output| output.status.success()) {
             return Some(Self(dir));
         }
-        eprintln!("skipped: mounting a small tmpfs needs Linux and root");
+        skipped(test, "mounting a small disk needs Linux and root");
         None
     }
 
@@ -42,7 +43,7 @@ fn fill(disk: &Path) -> PathBuf {
 
 #[test]
 fn full_disk_is_refused_undone_and_outlived() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount("full_disk_is_refused_undone_and_outlived") else { return };
     let (wal, mut log) = open(&disk.path());
     append_through(&mut log, 5);
     log.sync().expect("a sync");
@@ -63,7 +64,7 @@ fn full_disk_is_refused_undone_and_outlived() {
 
 #[test]
 fn rotation_on_a_full_disk_leaves_the_old_segment_in_use() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount("rotation_on_a_full_disk_leaves_the_old_segment_in_use") else { return };
     let (wal, mut log) = open(&disk.path());
     append_through(&mut log, 5);
     let filler = fill(&disk.path());
@@ -79,7 +80,7 @@ fn rotation_on_a_full_disk_leaves_the_old_segment_in_use() {
 
 #[test]
 fn full_disk_does_not_stop_a_restart() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount("full_disk_does_not_stop_a_restart") else { return };
     let (wal, mut log) = open(&disk.path());
     append_through(&mut log, 5);
     drop((wal, log));

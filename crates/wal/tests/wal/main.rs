@@ -5,6 +5,8 @@ mod damage;
 mod full_disk;
 mod lifecycle;
 mod model;
+#[path = "../../../../tests/skipped.rs"]
+mod skipped;
 
 use std::fs;
 use std::path::{Path, PathBuf};

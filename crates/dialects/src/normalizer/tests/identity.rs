@@ -20,6 +20,14 @@ fn a_framework_is_no_provider() {
 }
 
 #[test]
+fn a_workflow_is_named_as_an_agent_since_the_conventions_stand_alone() {
+    for (operation, workflow, agent) in [("invoke_workflow", Some("rag"), None), ("invoke_agent", None, Some("rag"))] {
+        let out = of("app", "x", &[text("gen_ai.operation.name", operation), text("gen_ai.agent.name", "rag")]);
+        assert_eq!((out.workflow_name.as_deref(), out.agent_name.as_deref()), (workflow, agent), "{operation}");
+    }
+}
+
+#[test]
 fn a_conversation_made_up_per_run_gives_way() {
     let generated = text("gen_ai.conversation.id", "01a1fcb3");
     let set = text("session.id", "sess-7f3a");

@@ -23,6 +23,9 @@ fn each_dialect_s_word_is_known() {
         ("app", "x", "gen_ai.operation.name", "search_memory", Kind::Retrieval),
         ("app", "x", "gen_ai.operation.name", "delete_memory", Kind::Other),
         ("app", "x", "gen_ai.operation.name", "fetch_response", Kind::Other),
+        ("gemini-cli", "llm_call", "gen_ai.operation.name", "llm_call", Kind::Chat),
+        ("gemini-cli", "agent_call", "gen_ai.operation.name", "agent_call", Kind::Agent),
+        ("gemini-cli", "tool_call", "gen_ai.operation.name", "tool_call", Kind::Other),
         ("litellm", "litellm_request", "gen_ai.operation.name", "embedding", Kind::Embedding),
         (
             "opentelemetry.instrumentation.openai.v1",

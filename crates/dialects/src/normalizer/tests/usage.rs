@@ -33,6 +33,13 @@ fn openlit_leaves_anthropic_s_cache_out() {
 }
 
 #[test]
+fn anthropic_s_api_counts_the_cache_as_its_sdk_does() {
+    let out = anthropic("com.anthropic.claude-platform", &[int("gen_ai.usage.cache_read.input_tokens", 200)]);
+    assert_eq!(tokens(&out), [Some(531), Some(159), Some(200), None, None]);
+    assert_eq!((out.input_semantics, out.streaming), (Some(InputSemantics::Inclusive), None));
+}
+
+#[test]
 fn zeros_of_openlit_are_no_facts() {
     let zeros = [int("gen_ai.usage.cache_read.input_tokens", 0), int("gen_ai.usage.cache_creation.input_tokens", 0)];
     let out = anthropic("openlit.instrumentation.anthropic", &zeros);
@@ -357,6 +364,54 @@ fn a_call_without_usage_stays_without() {
     let zeros = [int("gen_ai.usage.input_tokens", 0), int("gen_ai.usage.output_tokens", 0)];
     let out = chat("app", &zeros);
     assert_eq!((tokens(&out), out.usage_flags), ([None; 5], vec!["zero_usage"]));
+}
+
+/// What Mastra's exporter and Sentry's conventions called the parts before OpenTelemetry had names for them.
+#[test]
+fn parts_are_known_by_the_names_they_had_before_the_standard_s() {
+    let all = [int("gen_ai.usage.input_tokens", 1101), int("gen_ai.usage.output_tokens", 207)];
+    let mastra = [
+        int("gen_ai.usage.cached_input_tokens", 13),
+        int("gen_ai.usage.reasoning_tokens", 21),
+        int("gen_ai.usage.audio_input_tokens", 3),
+        int("gen_ai.usage.audio_output_tokens", 4),
+    ];
+    let out = chat("@mastra/otel", &[&all[..], &mastra].concat());
+    assert_eq!(tokens(&out), [Some(1101), Some(207), Some(13), None, Some(21)]);
+    assert_eq!((out.usage.audio_input_tokens, out.usage.audio_output_tokens), (Some(3), Some(4)));
+    let sentry = [
+        int("gen_ai.usage.input_tokens.cached", 13),
+        int("gen_ai.usage.input_tokens.cache_write", 5),
+        int("gen_ai.usage.output_tokens.reasoning", 21),
+    ];
+    let out = chat("app", &[&all[..], &sentry].concat());
+    assert_eq!(tokens(&out), [Some(1101), Some(207), Some(13), Some(5), Some(21)]);
+    assert!(out.usage_flags.is_empty(), "{:?}", out.usage_flags);
+}
+
+#[test]
+fn langfuse_adds_input_and_output_up_where_no_total_is_given() {
+    let cost = |details: &str| {
+        let attributes =
+            [text("langfuse.observation.type", "generation"), text("langfuse.observation.cost_details", details)];
+        of("langfuse-sdk", "x", &attributes).reported_cost_usd.map(std::borrow::Cow::into_owned)
+    };
+    for (details, total) in [
+        (r#"{"input": 0.1, "output": 0.2}"#, Some("0.3")),
+        (r#"{"input": 3.6e-07, "output": 0.002, "total": null}"#, Some("0.00200036")),
+        (r#"{"input": 1, "output": null}"#, Some("1")),
+        (r#"{"input": 0.0, "output": 0.25}"#, Some("0.25")),
+        (r#"{"input": 0.1, "output": 0.2, "total": 0.25}"#, Some("0.25")),
+        // The third may be part of the first.
+        (r#"{"input": 0.1, "output": 0.2, "cache_read_input_tokens": 0.01}"#, None),
+        (r#"{"input": 0, "output": 0}"#, None),
+        (r#"{"input": -0.1, "output": 0.2}"#, None),
+        (r#"{"input": "free", "output": 0.2}"#, None),
+        (r#"{"input": 1e300, "output": 1e300}"#, None),
+        ("{}", None),
+    ] {
+        assert_eq!(cost(details).as_deref(), total, "{details}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::super::{Table, column};
 /// One row per thing that happened to a report.
 pub const REPORTS: Table = Table {
     name: "reports",
-    doc: "One row per thing that happened to a report: it was published, once for each name and period, or its delivery was tried, done or given up.",
+    doc: "One row per thing that happened to a report: it was published, once for each name and period (by hand, of each time zone), or its delivery was tried, done or given up.",
     sort: &["recorded_at"],
     columns: &[
         column("date", Date, "UTC day of the recording. Partition.").required(),

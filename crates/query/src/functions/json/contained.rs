@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::utils::take_function_args;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::super::scalars::text;
 
@@ -64,11 +64,14 @@ fn is_part(part: &Value, whole: &Value, outermost: bool) -> bool {
         // An array has what is no array as a part of it, but only by itself.
         (Value::Object(_), Value::Array(_)) => false,
         (part, Value::Array(whole)) if outermost => whole.iter().any(|found| is_part(part, found, false)),
-        (Value::Number(part), Value::Number(whole)) => {
-            part == whole || ((part.is_f64() || whole.is_f64()) && part.as_f64() == whole.as_f64())
-        }
+        (Value::Number(part), Value::Number(whole)) => is_number(part, whole),
         (part, whole) => part == whole,
     }
+}
+
+/// Whether two numbers are one, with a point or without.
+pub(super) fn is_number(one: &Number, other: &Number) -> bool {
+    one == other || ((one.is_f64() || other.is_f64()) && one.as_f64() == other.as_f64())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! DataFusion knows no interval times a number. It compares intervals by their months, then days, then hours, so that
 //! 36 hours are less than a day; adds to a day no hours; and takes a time without a zone for one of UTC where it is
-//! subtracted from one with a zone. A number that becomes an integer is cut off, where PostgreSQL rounds it; halves of
-//! binary numbers go away from zero here, and to the even number there.
+//! subtracted from one with a zone. A number that becomes an integer is cut off, where PostgreSQL rounds it; and halves
+//! of binary numbers are rounded away from zero, where PostgreSQL takes the even number.
 
 use std::sync::Arc;
 
@@ -13,13 +13,14 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::execution::FunctionRegistry;
 use datafusion::functions::math::round;
-use datafusion::logical_expr::expr::{InList, Placeholder, ScalarFunction};
+use datafusion::logical_expr::expr::{Cast, InList, Placeholder, ScalarFunction, TryCast};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Operator, cast, lit};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
+use super::super::even;
 use super::super::zones::at_time_zone;
 use super::{DAY_NANOS, INTERVAL, Work, function};
 use crate::zone::is_utc;
@@ -131,21 +132,31 @@ impl FunctionRewrite for Rules {
                     _ => false,
                 }
             }
-            Expr::Cast(to) => match (to.field.data_type(), to.expr.get_type(schema), zone) {
-                // A time without a zone is what the clocks of the session's zone show.
-                (DataType::Timestamp(_, None), Ok(DataType::Timestamp(_, Some(_))), Some(zone)) => {
-                    let time = std::mem::take(to.expr.as_mut());
-                    *to.expr = at_time_zone().call(vec![time, lit(zone)]);
-                    true
-                }
-                // To DataFusion what stands behind the point is cut off.
-                (wanted, Ok(given), _) if wanted.is_integer() && (given.is_floating() || given.is_decimal()) => {
-                    let number = std::mem::take(to.expr.as_mut());
-                    *to.expr = round().call(vec![number]);
+            Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "round" => match args.as_slice() {
+                [number] if number.get_type(schema).is_ok_and(|given| given.is_floating()) => {
+                    *func = even::function();
                     true
                 }
                 _ => false,
             },
+            Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
+                match (field.data_type(), expr.get_type(schema), zone) {
+                    // A time without a zone is what the clocks of the session's zone show.
+                    (DataType::Timestamp(_, None), Ok(DataType::Timestamp(_, Some(_))), Some(zone)) => {
+                        let time = std::mem::take(expr.as_mut());
+                        **expr = at_time_zone().call(vec![time, lit(zone)]);
+                        true
+                    }
+                    // To DataFusion what stands behind the point is cut off.
+                    (wanted, Ok(given), _) if wanted.is_integer() && (given.is_floating() || given.is_decimal()) => {
+                        let rounds = if given.is_floating() { even::function() } else { round() };
+                        let number = std::mem::take(expr.as_mut());
+                        **expr = rounds.call(vec![number]);
+                        true
+                    }
+                    _ => false,
+                }
+            }
             _ => false,
         };
         Ok(if changed { Transformed::yes(expression) } else { Transformed::no(expression) })

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::*;
+use crate::oracle::skipped;
 
 fn exported(format: Format) -> (Vec<Example>, String) {
     let examples = examples(30, 71);
@@ -46,10 +47,10 @@ fn other_readers_of_yaml_and_csv_find_the_same() {
 #[test]
 fn inspect_reads_its_samples() {
     let (examples, text) = exported(Format::Inspect);
-    let python = std::env::var("TRACEWELL_INSPECT_PYTHON").ok();
-    let Some(python) = python else {
-        println!(
-            "SKIPPED inspect_reads_its_samples: set TRACEWELL_INSPECT_PYTHON to a Python that has tests/python/requirements-inspect.txt"
+    let Ok(python) = std::env::var("TRACEWELL_INSPECT_PYTHON") else {
+        skipped(
+            "inspect_reads_its_samples",
+            "set TRACEWELL_INSPECT_PYTHON to a Python that has tests/python/requirements-inspect.txt",
         );
         return;
     };
@@ -108,7 +109,7 @@ fn passed(promptfoo: &str, tests: &str, answers: &Value) -> Vec<bool> {
 #[test]
 fn promptfoo_runs_its_tests() {
     let Ok(promptfoo) = std::env::var("TRACEWELL_PROMPTFOO") else {
-        println!("SKIPPED promptfoo_runs_its_tests: set TRACEWELL_PROMPTFOO to promptfoo's executable");
+        skipped("promptfoo_runs_its_tests", "set TRACEWELL_PROMPTFOO to promptfoo's executable");
         return;
     };
     let (examples, tests) = exported(Format::PromptfooYaml);

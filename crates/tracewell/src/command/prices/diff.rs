@@ -10,16 +10,15 @@ use tracewell_query::prices::kept;
 
 use super::{described, rates};
 use crate::command::{Place, location};
-use crate::output::{self, Format};
+use crate::output::{self, Shown};
 use crate::prices;
 
 #[derive(Debug, Args)]
 pub(super) struct Diff {
     #[command(flatten)]
     place: Place,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
     /// The earlier prices
     before: String,
     /// The later prices
@@ -44,7 +43,7 @@ impl Diff {
                 .collect(),
         };
         let rows = output::table(&["change", "rule", "what", "before", "after"], rows, |row| row)?;
-        output::print(Format::or_usual(self.format), &rows)
+        output::print(self.shown.format(), &rows)
     }
 
     /// The prices of a file, those built in, or those of a version that was in force.

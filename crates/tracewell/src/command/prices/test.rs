@@ -6,7 +6,7 @@ use tracewell_pricing::pricer::NamedBy;
 use tracewell_pricing::{Kind, Pricer, Route, UnixNanos, Unpriced, Usage};
 
 use crate::command::{Place, now};
-use crate::output::{self, Format};
+use crate::output::{self, Shown};
 use crate::prices;
 
 #[derive(Debug, Args)]
@@ -63,9 +63,8 @@ pub(super) struct Test {
     /// Environment
     #[arg(long)]
     environment: Option<String>,
-    /// Format of the rows; a table on a terminal, else JSON
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 impl Test {
@@ -73,7 +72,7 @@ impl Test {
         let in_force = prices::read(&self.place.load(Vec::new())?.config)?;
         let rows = self.price(in_force.pricer())?;
         let rows = output::table(&["what", "value"], rows, |(what, value)| [Some(what), Some(value)])?;
-        output::print(Format::or_usual(self.format), &rows)
+        output::print(self.shown.format(), &rows)
     }
 
     fn price(&self, pricer: &Pricer) -> anyhow::Result<Vec<(String, String)>> {

@@ -6,8 +6,8 @@ use tracewell_ledger::reviews::{Judgement, Remark};
 use tracewell_regression::dataset::Signed;
 use tracewell_regression::review::Outcome;
 
-use super::super::score;
 use super::super::source::{Asked, Source};
+use super::super::{Place, score};
 
 /// Under which name a review's scores are found.
 const SCORE: &str = "review";
@@ -37,6 +37,17 @@ pub(super) async fn judge(
     };
     ledger.review(queue, item, signed, judgement, keep).await?;
     Ok(())
+}
+
+/// Keeps what judgements say of spans, those that can be kept at once; answers for each.
+pub(super) async fn keep(place: &Place, remarks: Vec<Remark>) -> Vec<Result<(), String>> {
+    let scores: Vec<Score> = remarks.into_iter().map(said).collect();
+    let checked: Vec<Result<(), String>> = scores.iter().map(score::check).collect();
+    let right = scores.into_iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
+    match score::keep(place, &right.map(|(score, _)| score).collect::<Vec<_>>()).await {
+        Ok(()) => checked,
+        Err(error) => checked.into_iter().map(|checked| checked.and(Err(format!("{error:#}")))).collect(),
+    }
 }
 
 /// What a judgement says of the span that the output is of, as a score.

@@ -36,8 +36,8 @@ struct Patience {
 /// The second is longer than exporters pause between two exports.
 const PATIENCE: Patience = Patience { first: Duration::from_secs(10), next: Duration::from_secs(75) };
 /// Whether the other side of an HTTP/2 connection is there is asked this often, and waited for this long.
-pub(crate) const PING_EVERY: Duration = Duration::from_secs(20);
-pub(crate) const PING_PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PING_EVERY: Duration = Duration::from_secs(20);
+pub(super) const PING_PATIENCE: Duration = Duration::from_secs(20);
 /// Connections where the system does not say how many files may be open.
 const CONNECTIONS: usize = 256;
 
@@ -109,12 +109,13 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> std::io::Resul
 
 /// A quarter of the files that the process may have open.
 fn most_connections() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
-    match files.map(str::parse::<usize>) {
-        Some(Ok(files)) => (files / 4).clamp(1, Semaphore::MAX_PERMITS),
-        _ => CONNECTIONS,
-    }
+    most_files().map_or(CONNECTIONS, |files| (files / 4).clamp(1, Semaphore::MAX_PERMITS))
+}
+
+/// How many files the process may have open; `None` where the system does not say.
+pub(super) fn most_files() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next())?.parse().ok()
 }
 
 async fn connection(patience: Patience, stream: TcpStream, routes: axum::Router, stop: CancellationToken) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 /// The file in the write-ahead log's folder that tells where its server listens.
-pub(crate) const ENDPOINT_FILE: &str = "endpoint";
+pub(super) const ENDPOINT_FILE: &str = "endpoint";
 
 /// Tells `tracewell sql` where this server is, as long as it runs.
 pub(super) struct Endpoint(PathBuf);

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracewell_query::Engine;
 use tracewell_serve::{Postgres, PostgresOptions, Tls};
 
+use super::listen::most_files;
 use crate::config::Config;
 
 /// Connections at the same time, if the system allows so many files.
@@ -42,9 +43,5 @@ pub(super) async fn serve(
 
 /// How many connections there may be, so that half of the files that the process may open stay free for the rest.
 fn connections() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
-    files
-        .and_then(|files| files.parse::<usize>().ok())
-        .map_or(MOST_CONNECTIONS, |files| (files / 2).min(MOST_CONNECTIONS))
+    most_files().map_or(MOST_CONNECTIONS, |files| (files / 2).min(MOST_CONNECTIONS))
 }

@@ -1,4 +1,4 @@
-//! Tests of programs that a machine may not have.
+//! Tests of programs and rights that a machine may not have. Tests of several crates include this file.
 
 use std::io::Write;
 
