@@ -76,7 +76,7 @@ fn aliases(items: &[SelectItem], within: &HashSet<String>) -> Vec<Option<Ident>>
         let may = is_one && !all && !(in_rows && matches!(expression, Expr::Cast { .. }));
         let numbered = (2..).map(|number| format!("{written}_{number}"));
         let mut wanted = may.then_some(name).into_iter().chain([written.clone()]).chain(numbered);
-        wanted.find(|name| taken.insert(name.clone())).map(|name| Ident::with_quote('"', name))
+        wanted.find(|name| taken.insert(name.clone())).map(called)
     };
     let expressions = expressions.into_iter().zip(kept);
     expressions.map(|(expression, kept)| expression.filter(|_| !kept).and_then(&mut alias)).collect()
@@ -117,6 +117,15 @@ fn names_within(ordered: &[&mut Expr], items: &[SelectItem], as_it_is: bool) -> 
         });
     }
     names
+}
+
+/// A name as it would be written.
+fn called(name: String) -> Ident {
+    let letter = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+    if name.starts_with(letter) && name.chars().all(|other| letter(other) || other.is_ascii_digit()) {
+        return Ident::new(name);
+    }
+    Ident::with_quote('"', name)
 }
 
 fn plain(name: &Ident) -> String {
@@ -230,7 +239,8 @@ mod tests {
             ("(SELECT max(a) FROM t)", "max"),
             ("EXISTS (SELECT 1)", "exists"),
         ] {
-            assert_eq!(named(&format!("SELECT {expression}")), format!("SELECT {expression} AS \"{name}\""));
+            let expected = format!("SELECT {expression} AS {}", called(name.to_owned()));
+            assert_eq!(named(&format!("SELECT {expression}")), expected);
         }
     }
 
@@ -239,12 +249,12 @@ mod tests {
         for (sql, expected) in [
             ("SELECT 1, 2", "SELECT 1 AS \"1\", 2 AS \"2\""),
             ("SELECT 1, 1", "SELECT 1 AS \"1\", 1 AS \"1_2\""),
-            ("SELECT sum(a), sum(b), max(a)", "SELECT sum(a) AS \"sum(a)\", sum(b) AS \"sum(b)\", max(a) AS \"max\""),
+            ("SELECT sum(a), sum(b), max(a)", "SELECT sum(a) AS \"sum(a)\", sum(b) AS \"sum(b)\", max(a) AS max"),
             ("SELECT a, a::TEXT FROM t", "SELECT a, a::TEXT AS \"a::TEXT\" FROM t"),
             ("SELECT t.a, u.a FROM t, u", "SELECT t.a, u.a AS \"u.a\" FROM t, u"),
             ("SELECT count(*), a AS count FROM t", "SELECT count(*) AS \"count(*)\", a AS count FROM t"),
             ("SELECT *, lower(a) FROM t", "SELECT *, lower(a) AS \"lower(a)\" FROM t"),
-            ("SELECT unnest(a), b::TEXT", "SELECT unnest(a) AS \"unnest\", b::TEXT AS \"b::TEXT\""),
+            ("SELECT unnest(a), b::TEXT", "SELECT unnest(a) AS unnest, b::TEXT AS \"b::TEXT\""),
         ] {
             assert_eq!(named(sql), expected);
         }
@@ -255,9 +265,9 @@ mod tests {
         for (sql, expected) in [
             (
                 "SELECT DISTINCT lower(a) FROM t ORDER BY lower(a) DESC",
-                "SELECT DISTINCT lower(a) AS \"lower\" FROM t ORDER BY \"lower\" DESC",
+                "SELECT DISTINCT lower(a) AS lower FROM t ORDER BY lower DESC",
             ),
-            ("SELECT a::DATE FROM t ORDER BY a", "SELECT a::DATE AS \"a\" FROM t ORDER BY a"),
+            ("SELECT a::DATE FROM t ORDER BY a", "SELECT a::DATE AS a FROM t ORDER BY a"),
             (
                 "SELECT a::DATE FROM t ORDER BY date_trunc('hour', a)",
                 "SELECT a::DATE AS \"a::DATE\" FROM t ORDER BY date_trunc('hour', a)",
@@ -265,7 +275,7 @@ mod tests {
             ("SELECT a::DATE FROM t ORDER BY t.a", "SELECT a::DATE AS \"a::DATE\" FROM t ORDER BY t.a"),
             (
                 "SELECT DISTINCT ON (lower(a)) lower(a) FROM t ORDER BY lower(a)",
-                "SELECT DISTINCT ON (lower(a)) lower(a) AS \"lower\" FROM t ORDER BY lower(a)",
+                "SELECT DISTINCT ON (lower(a)) lower(a) AS lower FROM t ORDER BY lower(a)",
             ),
             ("SELECT 1 UNION (SELECT max(a) FROM t)", "SELECT 1 AS \"?column?\" UNION (SELECT max(a) FROM t)"),
         ] {
