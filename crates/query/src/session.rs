@@ -10,6 +10,7 @@ mod names;
 mod parameters;
 mod passed_over;
 mod series;
+mod whole_rows;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     LimitClause, Query, Select, Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
-use super::{calls, gathered, json, lists, names, series};
+use super::{calls, gathered, json, lists, names, series, whole_rows};
 use crate::functions::CUT;
 use crate::zone::{call, literal};
 
@@ -38,6 +38,7 @@ impl VisitorMut for Forms<'_> {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         fetched(query);
         gathered::rewrite(query);
+        whole_rows::rewrite(query);
         series::rewrite(query);
         names::rewrite(query);
         ControlFlow::Continue(())
