@@ -93,8 +93,9 @@ fn is_column(expression: &Expr) -> bool {
     matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
 }
 
+/// Whether rows are ordered by an item as it is written. A name is that of an item or of a column, a number a position.
 fn is_written(one: &Expr, other: &Expr) -> bool {
-    !matches!(one, Expr::Identifier(_)) && one.to_string() == other.to_string()
+    !matches!(one, Expr::Identifier(_) | Expr::Value(_)) && one.to_string() == other.to_string()
 }
 
 /// Whether an item gives several rows for one.
@@ -193,6 +194,7 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => "timestamptz",
         other => {
             let name = other.to_string().to_lowercase();
+            let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
             let end = name.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(name.len());
             return name[..end].to_owned();
         }
@@ -272,6 +274,7 @@ mod tests {
                 "SELECT a::DATE FROM t ORDER BY date_trunc('hour', a)",
                 "SELECT a::DATE AS \"a::DATE\" FROM t ORDER BY date_trunc('hour', a)",
             ),
+            ("SELECT 2, a FROM t ORDER BY 2", "SELECT 2 AS \"?column?\", a FROM t ORDER BY 2"),
             ("SELECT a::DATE FROM t ORDER BY t.a", "SELECT a::DATE AS \"a::DATE\" FROM t ORDER BY t.a"),
             (
                 "SELECT DISTINCT ON (lower(a)) lower(a) FROM t ORDER BY lower(a)",
