@@ -51,6 +51,7 @@ impl VisitorMut for Forms<'_> {
     }
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        uncollated(expression);
         aged(expression);
         similar(expression);
         cut(expression);
@@ -70,6 +71,13 @@ fn fetched(query: &mut Query) {
     if let LimitClause::LimitOffset { limit: limit @ None, .. } = query.limit_clause.get_or_insert(nothing) {
         let one = || Expr::Value(Value::Number("1".into(), false).into());
         *limit = query.fetch.take().map(|fetch| fetch.quantity.unwrap_or_else(one));
+    }
+}
+
+/// `x COLLATE "C"` as `x`: texts are compared so anyway.
+fn uncollated(expression: &mut Expr) {
+    if let Expr::Collate { expr, .. } = &*expression {
+        *expression = expr.as_ref().clone();
     }
 }
 
@@ -187,6 +195,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_age_is_one_of_today() {
+        assert_eq!(rewritten("SELECT a COLLATE \"C\" ~ 'b'"), "SELECT a ~ '(?s)b'");
         assert_eq!(rewritten("SELECT age(a), age(a, b)"), "SELECT age(current_date(), a), age(a, b)");
     }
 }

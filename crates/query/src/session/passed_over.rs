@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Join, JoinConstraint, JoinOperator, Query, Select, SetExpr,
-    SetOperator, SetQuantifier, Spanned, Statement, TableFactor, TableWithJoins, Visit, Visitor,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Join, JoinConstraint, JoinOperator, ObjectName, Query,
+    Select, SetExpr, SetOperator, SetQuantifier, Spanned, Statement, TableFactor, TableWithJoins, Visit, Visitor,
 };
 
 use crate::error::{Location, QueryError, SqlError, SqlErrorKind};
@@ -72,6 +72,11 @@ impl Visitor for PassedOver {
                 "`regexp_match` gives the parts of the first match as a list, or NULL; `regexp_count` counts them",
                 expression,
             ),
+            Expr::Collate { collation, .. } if !by_letter(collation) => no(
+                "COLLATE, but for \"C\",",
+                "texts are compared letter by letter; `ORDER BY lower(x)` passes over capitals",
+                expression,
+            ),
             _ if pattern_of_parts(expression).is_some_and(leaves_parts_out) => no(
                 "a regular expression with several groups of which one may be missing",
                 "to the library a missing group has no place among the parts: write `(b?)` in place of `(b)?`, or ask for \
@@ -81,6 +86,14 @@ impl Visitor for PassedOver {
             _ => ControlFlow::Continue(()),
         }
     }
+}
+
+/// Whether texts are compared so anyway. Clients ask for the default where they look for tables.
+fn by_letter(collation: &ObjectName) -> bool {
+    let name = collation.0.last().and_then(|name| name.as_ident());
+    name.is_some_and(|name| {
+        ["c", "c.utf-8", "c.utf8", "default", "posix", "ucs_basic"].contains(&name.value.to_lowercase().as_str())
+    })
 }
 
 /// The pattern of an expression that gives the parts of what it matches.
@@ -204,6 +217,8 @@ mod tests {
         assert_eq!(refused("SELECT 1 EXCEPT SELECT 2 UNION ALL SELECT 3"), None);
         assert!(refused("SELECT 1,\n  regexp_matches(a, 'b')").unwrap().contains("at line 2, column 3;"));
         assert!(refused("SELECT (regexp_matches(a, 'b'))[1]").unwrap().contains("`regexp_match` gives"));
+        assert!(refused("SELECT 1 ORDER BY a COLLATE \"de-x-icu\"").unwrap().starts_with("COLLATE, but for"));
+        assert_eq!(refused("SELECT a COLLATE \"C\" ~ 'b' COLLATE pg_catalog.default"), None);
         for shifting in ["regexp_match(a, '(a)(b)?(c)')", "regexp_match(a, '(a)|(b)')", "substring(a from '((a)|b)')"] {
             let told = refused(&format!("SELECT {shifting}"));
             assert!(told.unwrap().starts_with("a regular expression with several groups"), "{shifting}");
