@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CharacterLength, DataType, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments,
+    BinaryOperator, CastKind, CharacterLength, DataType, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments,
     LimitClause, Query, Select, Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
@@ -55,6 +55,7 @@ impl VisitorMut for Forms<'_> {
         aged(expression);
         similar(expression);
         cut(expression);
+        rounded(expression);
         json::rewrite(expression);
         lists::rewrite(expression);
         calls::rewrite(expression, self.time_zone);
@@ -117,6 +118,23 @@ fn cut(expression: &mut Expr) {
     let most = Expr::Value(Value::Number(length.to_string(), false).into());
     let cut = Expr::Function(call(CUT, [expression.clone(), most]));
     *expression = if blanks { cut } else { Expr::Function(call("rtrim", [cut])) };
+}
+
+/// `x::timestamp(0)` with half a second more: DataFusion cuts off what PostgreSQL rounds.
+fn rounded(expression: &mut Expr) {
+    let Expr::Cast { data_type, expr, .. } = expression else { return };
+    let (half, zone) = match data_type {
+        DataType::Timestamp(Some(0), zone) => ("500 milliseconds", *zone),
+        DataType::Timestamp(Some(3), zone) => ("500 microseconds", *zone),
+        _ => return,
+    };
+    let cast = |expr: Expr, data_type: DataType| {
+        Box::new(Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None })
+    };
+    let left = cast(expr.as_ref().clone(), DataType::Timestamp(None, zone));
+    let half = Expr::Value(Value::SingleQuotedString(half.into()).into());
+    let right = cast(half, DataType::Interval { fields: None, precision: None });
+    **expr = Expr::Nested(Box::new(Expr::BinaryOp { left, op: BinaryOperator::Plus, right }));
 }
 
 /// The regular expression for the whole of a text that is similar to `pattern`.
@@ -191,6 +209,13 @@ pub(super) mod tests {
     fn a_text_of_a_length_is_cut() {
         let expected = "SELECT tracewell_cut(a::TEXT, 3), rtrim(tracewell_cut(CAST(a AS TEXT), 1)), a::VARCHAR";
         assert_eq!(rewritten("SELECT a::varchar(3), CAST(a AS char), a::varchar"), expected);
+    }
+
+    #[test]
+    fn a_time_of_whole_seconds_is_rounded() {
+        let expected =
+            "SELECT (CAST(a AS TIMESTAMP) + CAST('500 milliseconds' AS INTERVAL))::TIMESTAMP(0), a::TIMESTAMP";
+        assert_eq!(rewritten("SELECT a::timestamp(0), a::timestamp"), expected);
     }
 
     #[test]
