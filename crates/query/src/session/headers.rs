@@ -43,8 +43,11 @@ fn of_select(select: &mut Select, order_by: Option<&mut OrderBy>) {
     let as_it_is = matches!(select.distinct, Some(Distinct::On(_)));
     let aliases = aliases(&select.projection, &names_within(&ordered, &select.projection, as_it_is));
     for (item, alias) in select.projection.iter_mut().zip(aliases) {
-        let (Some(alias), SelectItem::UnnamedExpr(expr)) = (alias, &*item) else { continue };
-        let expr = expr.clone();
+        let (expr, alias) = match (&*item, alias) {
+            (SelectItem::UnnamedExpr(expr), Some(alias)) => (expr.clone(), alias),
+            (SelectItem::ExprWithAlias { expr, alias }, None) if !is_column(expr) => (expr.clone(), alias.clone()),
+            _ => continue,
+        };
         for by in ordered.iter_mut().filter(|by| !as_it_is && is_written(by, &expr)) {
             **by = Expr::Identifier(alias.clone());
         }
@@ -269,6 +272,8 @@ mod tests {
                 "SELECT DISTINCT lower(a) FROM t ORDER BY lower(a) DESC",
                 "SELECT DISTINCT lower(a) AS lower FROM t ORDER BY lower DESC",
             ),
+            // By the item, not by what its expression makes of it once more.
+            ("SELECT -a AS a FROM t ORDER BY -a", "SELECT -a AS a FROM t ORDER BY a"),
             ("SELECT a::DATE FROM t ORDER BY a", "SELECT a::DATE AS a FROM t ORDER BY a"),
             (
                 "SELECT a::DATE FROM t ORDER BY date_trunc('hour', a)",
