@@ -9,6 +9,7 @@ mod lists;
 mod names;
 mod parameters;
 mod passed_over;
+mod patterns;
 mod series;
 mod whole_rows;
 

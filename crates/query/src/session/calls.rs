@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::ast::{
     Ident, ObjectName, Select, SelectItem, Subscript, TimezoneInfo, Value,
 };
 
+use super::patterns;
 use crate::functions::AT_TIME_ZONE;
 use crate::zone::{call, literal, value};
 
@@ -118,6 +119,7 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
                     *expression = gathered(function, "tracewell_json_pair", "tracewell_json_pairs");
                 }
                 "make_interval" => by_position(function),
+                "to_date" | "to_timestamp" => patterns::rewrite(function),
                 "mod" => {
                     if let Some(remainder) = remainder(function) {
                         *expression = remainder;
