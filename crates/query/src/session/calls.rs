@@ -227,7 +227,7 @@ fn regexp(function: &mut Function, replaces: bool) {
     }
 }
 
-/// What matches are replaced by, as the library writes it: a group of PostgreSQL has a backslash, and `\&` is the whole.
+/// What matches are replaced by, as the library writes it: PostgreSQL's groups have a backslash, and `\&` is all.
 fn replacement(by: &str) -> String {
     let (mut read, mut letters) = (String::new(), by.chars().peekable());
     while let Some(letter) = letters.next() {

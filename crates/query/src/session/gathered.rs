@@ -107,7 +107,8 @@ mod tests {
         for (sql, expected) in [
             (
                 "SELECT k, string_agg(x, ',') FROM (SELECT k, x FROM t ORDER BY x DESC) AS s GROUP BY k",
-                "SELECT k, string_agg(x, ',' ORDER BY x DESC) FROM (SELECT k, x FROM t ORDER BY x DESC) AS s GROUP BY k",
+                "SELECT k, string_agg(x, ',' ORDER BY x DESC) FROM (SELECT k, x FROM t ORDER BY x DESC) AS s \
+                 GROUP BY k",
             ),
             (
                 "WITH s AS (SELECT t.x, y + 1 AS z FROM t ORDER BY 2, t.x) SELECT (array_agg(x))[1] FROM s",

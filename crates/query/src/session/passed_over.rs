@@ -79,8 +79,8 @@ impl Visitor for PassedOver {
             ),
             _ if pattern_of_parts(expression).is_some_and(leaves_parts_out) => no(
                 "a regular expression with several groups of which one may be missing",
-                "to the library a missing group has no place among the parts: write `(b?)` in place of `(b)?`, or ask for \
-                 one group, `(?:…)` being none",
+                "a missing group would have no place among the parts: write `(b?)` in place of `(b)?`, or ask for one \
+                 group, `(?:…)` being none",
                 expression,
             ),
             _ => ControlFlow::Continue(()),

@@ -77,7 +77,8 @@ mod tests {
         for (sql, expected) in [
             (
                 "SELECT row_to_json(s) FROM (SELECT t.a, 1 AS \"B\" FROM t) AS s",
-                "SELECT row_to_json(json_build_object('a', s.a, 'B', s.\"B\")) FROM (SELECT t.a, 1 AS \"B\" FROM t) AS s",
+                "SELECT row_to_json(json_build_object('a', s.a, 'B', s.\"B\")) \
+                 FROM (SELECT t.a, 1 AS \"B\" FROM t) AS s",
             ),
             (
                 "WITH s AS (SELECT a FROM t) SELECT json_agg(s ORDER BY a) FROM s",
