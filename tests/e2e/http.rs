@@ -43,6 +43,10 @@ async fn an_answer_comes_in_the_format_and_compression_asked_for() {
     assert_eq!((&parquet[..4], &parquet[parquet.len() - 4..]), (&b"PAR1"[..], &b"PAR1"[..]));
     assert_eq!(ask(&server, sql, &[("accept", "image/png")]).await.status(), 406);
 
+    let unnamed = "SELECT count(*), 1, 'x'::text, max(seq), max(name), max(seq)::int FROM spans";
+    let answer = ask(&server, unnamed, &[("accept", "text/csv")]).await.text().await.unwrap();
+    assert!(answer.starts_with("count,?column?,text,max(seq),max(name),max(seq)::INT\n"), "{answer}");
+
     let gzip = ask(&server, sql, &[("accept", "text/csv"), ("accept-encoding", "gzip")]).await;
     assert_eq!(gzip.headers()["content-encoding"], "gzip");
     let mut text = String::new();

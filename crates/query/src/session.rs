@@ -9,7 +9,9 @@ mod lists;
 mod names;
 mod parameters;
 mod passed_over;
+mod patterns;
 mod series;
+mod whole_rows;
 
 use std::collections::HashMap;
 use std::sync::Arc;

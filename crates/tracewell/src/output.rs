@@ -157,8 +157,8 @@ pub(crate) fn write(
     Ok(out.flush()?)
 }
 
-/// Rows as a table. One that is wider than the terminal has cells of several lines; and where there are too many columns
-/// for that, each row is a table of its own.
+/// Rows as a table. One that is wider than the terminal has cells of several lines, and where there are too many
+/// columns for that, each row is a table of its own.
 fn fitted(schema: &SchemaRef, rows: &[RecordBatch], look: Option<Look>) -> anyhow::Result<String> {
     let options = FormatOptions::default().with_display_error(true);
     let table = pretty_format_batches_with_options(rows, &options)?.to_string();

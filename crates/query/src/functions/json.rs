@@ -2,7 +2,8 @@
 //!
 //! JSON is text here. `->` gives the text of a member, `->>` what a text member says, `#>` and `#>>` the same along a
 //! path such as `'{messages,0,role}'`, `?` whether there is a member, `@>` and `<@` whether one is part of the other.
-//! Only what is cast to JSON, or made as such, is joined and compared as JSON: `||` and `=` of texts stay those of texts.
+//! Only what is cast to JSON, or made as such, is joined and compared as JSON: other texts are joined and compared as
+//! texts.
 //! Attributes are maps of texts; the operators take them as objects.
 
 mod build;

@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::ast::{
     Ident, ObjectName, Select, SelectItem, Subscript, TimezoneInfo, Value,
 };
 
+use super::patterns;
 use crate::functions::AT_TIME_ZONE;
 use crate::zone::{call, literal, value};
 
@@ -118,6 +119,7 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
                     *expression = gathered(function, "tracewell_json_pair", "tracewell_json_pairs");
                 }
                 "make_interval" => by_position(function),
+                "to_date" | "to_timestamp" => patterns::rewrite(function),
                 "mod" => {
                     if let Some(remainder) = remainder(function) {
                         *expression = remainder;
@@ -225,7 +227,7 @@ fn regexp(function: &mut Function, replaces: bool) {
     }
 }
 
-/// What matches are replaced by, as the library writes it: a group of PostgreSQL has a backslash, and `\&` is the whole.
+/// What matches are replaced by, as the library writes it: PostgreSQL's groups have a backslash, and `\&` is all.
 fn replacement(by: &str) -> String {
     let (mut read, mut letters) = (String::new(), by.chars().peekable());
     while let Some(letter) = letters.next() {

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CharacterLength, DataType, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments,
+    BinaryOperator, CastKind, CharacterLength, DataType, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments,
     LimitClause, Query, Select, Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
-use super::{calls, gathered, json, lists, names, series};
+use super::{calls, gathered, json, lists, names, series, whole_rows};
 use crate::functions::CUT;
 use crate::zone::{call, literal};
 
@@ -38,6 +38,7 @@ impl VisitorMut for Forms<'_> {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         fetched(query);
         gathered::rewrite(query);
+        whole_rows::rewrite(query);
         series::rewrite(query);
         names::rewrite(query);
         ControlFlow::Continue(())
@@ -50,9 +51,11 @@ impl VisitorMut for Forms<'_> {
     }
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        uncollated(expression);
         aged(expression);
         similar(expression);
         cut(expression);
+        rounded(expression);
         json::rewrite(expression);
         lists::rewrite(expression);
         calls::rewrite(expression, self.time_zone);
@@ -69,6 +72,13 @@ fn fetched(query: &mut Query) {
     if let LimitClause::LimitOffset { limit: limit @ None, .. } = query.limit_clause.get_or_insert(nothing) {
         let one = || Expr::Value(Value::Number("1".into(), false).into());
         *limit = query.fetch.take().map(|fetch| fetch.quantity.unwrap_or_else(one));
+    }
+}
+
+/// `x COLLATE "C"` as `x`: texts are compared so anyway.
+fn uncollated(expression: &mut Expr) {
+    if let Expr::Collate { expr, .. } = &*expression {
+        *expression = expr.as_ref().clone();
     }
 }
 
@@ -108,6 +118,23 @@ fn cut(expression: &mut Expr) {
     let most = Expr::Value(Value::Number(length.to_string(), false).into());
     let cut = Expr::Function(call(CUT, [expression.clone(), most]));
     *expression = if blanks { cut } else { Expr::Function(call("rtrim", [cut])) };
+}
+
+/// `x::timestamp(0)` with half a second more: DataFusion cuts off what PostgreSQL rounds.
+fn rounded(expression: &mut Expr) {
+    let Expr::Cast { data_type, expr, .. } = expression else { return };
+    let (half, zone) = match data_type {
+        DataType::Timestamp(Some(0), zone) => ("500 milliseconds", *zone),
+        DataType::Timestamp(Some(3), zone) => ("500 microseconds", *zone),
+        _ => return,
+    };
+    let cast = |expr: Expr, data_type: DataType| {
+        Box::new(Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None })
+    };
+    let left = cast(expr.as_ref().clone(), DataType::Timestamp(None, zone));
+    let half = Expr::Value(Value::SingleQuotedString(half.into()).into());
+    let right = cast(half, DataType::Interval { fields: None, precision: None });
+    **expr = Expr::Nested(Box::new(Expr::BinaryOp { left, op: BinaryOperator::Plus, right }));
 }
 
 /// The regular expression for the whole of a text that is similar to `pattern`.
@@ -185,7 +212,15 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_time_of_whole_seconds_is_rounded() {
+        let expected =
+            "SELECT (CAST(a AS TIMESTAMP) + CAST('500 milliseconds' AS INTERVAL))::TIMESTAMP(0), a::TIMESTAMP";
+        assert_eq!(rewritten("SELECT a::timestamp(0), a::timestamp"), expected);
+    }
+
+    #[test]
     fn an_age_is_one_of_today() {
+        assert_eq!(rewritten("SELECT a COLLATE \"C\" ~ 'b'"), "SELECT a ~ '(?s)b'");
         assert_eq!(rewritten("SELECT age(a), age(a, b)"), "SELECT age(current_date(), a), age(a, b)");
     }
 }

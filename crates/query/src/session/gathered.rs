@@ -34,7 +34,7 @@ pub(super) fn rewrite(query: &mut Query) {
     }
 }
 
-fn part<'a>(with: &'a With, name: &ObjectName) -> Option<&'a Query> {
+pub(super) fn part<'a>(with: &'a With, name: &ObjectName) -> Option<&'a Query> {
     let name = name.to_string();
     let part = with.cte_tables.iter().find(|part| part.alias.name.value.eq_ignore_ascii_case(&name))?;
     (part.alias.columns.is_empty() && !with.recursive).then_some(part.query.as_ref())
@@ -65,7 +65,7 @@ fn shown(by: &Expr, items: &[SelectItem]) -> Option<Expr> {
 }
 
 /// What an item is called from without.
-fn column(item: &SelectItem) -> Option<Expr> {
+pub(super) fn column(item: &SelectItem) -> Option<Expr> {
     match item {
         SelectItem::ExprWithAlias { alias, .. } => Some(Expr::Identifier(alias.clone())),
         SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(Expr::Identifier(name.clone())),
@@ -107,7 +107,8 @@ mod tests {
         for (sql, expected) in [
             (
                 "SELECT k, string_agg(x, ',') FROM (SELECT k, x FROM t ORDER BY x DESC) AS s GROUP BY k",
-                "SELECT k, string_agg(x, ',' ORDER BY x DESC) FROM (SELECT k, x FROM t ORDER BY x DESC) AS s GROUP BY k",
+                "SELECT k, string_agg(x, ',' ORDER BY x DESC) FROM (SELECT k, x FROM t ORDER BY x DESC) AS s \
+                 GROUP BY k",
             ),
             (
                 "WITH s AS (SELECT t.x, y + 1 AS z FROM t ORDER BY 2, t.x) SELECT (array_agg(x))[1] FROM s",

@@ -43,8 +43,11 @@ fn of_select(select: &mut Select, order_by: Option<&mut OrderBy>) {
     let as_it_is = matches!(select.distinct, Some(Distinct::On(_)));
     let aliases = aliases(&select.projection, &names_within(&ordered, &select.projection, as_it_is));
     for (item, alias) in select.projection.iter_mut().zip(aliases) {
-        let (Some(alias), SelectItem::UnnamedExpr(expr)) = (alias, &*item) else { continue };
-        let expr = expr.clone();
+        let (expr, alias) = match (&*item, alias) {
+            (SelectItem::UnnamedExpr(expr), Some(alias)) => (expr.clone(), alias),
+            (SelectItem::ExprWithAlias { expr, alias }, None) if !is_column(expr) => (expr.clone(), alias.clone()),
+            _ => continue,
+        };
         for by in ordered.iter_mut().filter(|by| !as_it_is && is_written(by, &expr)) {
             **by = Expr::Identifier(alias.clone());
         }
@@ -76,7 +79,7 @@ fn aliases(items: &[SelectItem], within: &HashSet<String>) -> Vec<Option<Ident>>
         let may = is_one && !all && !(in_rows && matches!(expression, Expr::Cast { .. }));
         let numbered = (2..).map(|number| format!("{written}_{number}"));
         let mut wanted = may.then_some(name).into_iter().chain([written.clone()]).chain(numbered);
-        wanted.find(|name| taken.insert(name.clone())).map(|name| Ident::with_quote('"', name))
+        wanted.find(|name| taken.insert(name.clone())).map(called)
     };
     let expressions = expressions.into_iter().zip(kept);
     expressions.map(|(expression, kept)| expression.filter(|_| !kept).and_then(&mut alias)).collect()
@@ -93,8 +96,9 @@ fn is_column(expression: &Expr) -> bool {
     matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
 }
 
+/// Whether rows are ordered by an item as it is written. A name is that of an item or of a column, a number a position.
 fn is_written(one: &Expr, other: &Expr) -> bool {
-    !matches!(one, Expr::Identifier(_)) && one.to_string() == other.to_string()
+    !matches!(one, Expr::Identifier(_) | Expr::Value(_)) && one.to_string() == other.to_string()
 }
 
 /// Whether an item gives several rows for one.
@@ -117,6 +121,15 @@ fn names_within(ordered: &[&mut Expr], items: &[SelectItem], as_it_is: bool) -> 
         });
     }
     names
+}
+
+/// A name as it would be written.
+fn called(name: String) -> Ident {
+    let letter = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+    if name.starts_with(letter) && name.chars().all(|other| letter(other) || other.is_ascii_digit()) {
+        return Ident::new(name);
+    }
+    Ident::with_quote('"', name)
 }
 
 fn plain(name: &Ident) -> String {
@@ -184,6 +197,7 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => "timestamptz",
         other => {
             let name = other.to_string().to_lowercase();
+            let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
             let end = name.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(name.len());
             return name[..end].to_owned();
         }
@@ -230,7 +244,8 @@ mod tests {
             ("(SELECT max(a) FROM t)", "max"),
             ("EXISTS (SELECT 1)", "exists"),
         ] {
-            assert_eq!(named(&format!("SELECT {expression}")), format!("SELECT {expression} AS \"{name}\""));
+            let expected = format!("SELECT {expression} AS {}", called(name.to_owned()));
+            assert_eq!(named(&format!("SELECT {expression}")), expected);
         }
     }
 
@@ -239,12 +254,12 @@ mod tests {
         for (sql, expected) in [
             ("SELECT 1, 2", "SELECT 1 AS \"1\", 2 AS \"2\""),
             ("SELECT 1, 1", "SELECT 1 AS \"1\", 1 AS \"1_2\""),
-            ("SELECT sum(a), sum(b), max(a)", "SELECT sum(a) AS \"sum(a)\", sum(b) AS \"sum(b)\", max(a) AS \"max\""),
+            ("SELECT sum(a), sum(b), max(a)", "SELECT sum(a) AS \"sum(a)\", sum(b) AS \"sum(b)\", max(a) AS max"),
             ("SELECT a, a::TEXT FROM t", "SELECT a, a::TEXT AS \"a::TEXT\" FROM t"),
             ("SELECT t.a, u.a FROM t, u", "SELECT t.a, u.a AS \"u.a\" FROM t, u"),
             ("SELECT count(*), a AS count FROM t", "SELECT count(*) AS \"count(*)\", a AS count FROM t"),
             ("SELECT *, lower(a) FROM t", "SELECT *, lower(a) AS \"lower(a)\" FROM t"),
-            ("SELECT unnest(a), b::TEXT", "SELECT unnest(a) AS \"unnest\", b::TEXT AS \"b::TEXT\""),
+            ("SELECT unnest(a), b::TEXT", "SELECT unnest(a) AS unnest, b::TEXT AS \"b::TEXT\""),
         ] {
             assert_eq!(named(sql), expected);
         }
@@ -255,17 +270,20 @@ mod tests {
         for (sql, expected) in [
             (
                 "SELECT DISTINCT lower(a) FROM t ORDER BY lower(a) DESC",
-                "SELECT DISTINCT lower(a) AS \"lower\" FROM t ORDER BY \"lower\" DESC",
+                "SELECT DISTINCT lower(a) AS lower FROM t ORDER BY lower DESC",
             ),
-            ("SELECT a::DATE FROM t ORDER BY a", "SELECT a::DATE AS \"a\" FROM t ORDER BY a"),
+            // By the item, not by what its expression makes of it once more.
+            ("SELECT -a AS a FROM t ORDER BY -a", "SELECT -a AS a FROM t ORDER BY a"),
+            ("SELECT a::DATE FROM t ORDER BY a", "SELECT a::DATE AS a FROM t ORDER BY a"),
             (
                 "SELECT a::DATE FROM t ORDER BY date_trunc('hour', a)",
                 "SELECT a::DATE AS \"a::DATE\" FROM t ORDER BY date_trunc('hour', a)",
             ),
+            ("SELECT 2, a FROM t ORDER BY 2", "SELECT 2 AS \"?column?\", a FROM t ORDER BY 2"),
             ("SELECT a::DATE FROM t ORDER BY t.a", "SELECT a::DATE AS \"a::DATE\" FROM t ORDER BY t.a"),
             (
                 "SELECT DISTINCT ON (lower(a)) lower(a) FROM t ORDER BY lower(a)",
-                "SELECT DISTINCT ON (lower(a)) lower(a) AS \"lower\" FROM t ORDER BY lower(a)",
+                "SELECT DISTINCT ON (lower(a)) lower(a) AS lower FROM t ORDER BY lower(a)",
             ),
             ("SELECT 1 UNION (SELECT max(a) FROM t)", "SELECT 1 AS \"?column?\" UNION (SELECT max(a) FROM t)"),
         ] {

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Join, JoinConstraint, JoinOperator, Query, Select, SetExpr, SetOperator, SetQuantifier, Spanned, Statement,
-    TableFactor, TableWithJoins, Visit, Visitor,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Join, JoinConstraint, JoinOperator, ObjectName, Query,
+    Select, SetExpr, SetOperator, SetQuantifier, Spanned, Statement, TableFactor, TableWithJoins, Visit, Visitor,
 };
 
 use crate::error::{Location, QueryError, SqlError, SqlErrorKind};
@@ -72,9 +72,88 @@ impl Visitor for PassedOver {
                 "`regexp_match` gives the parts of the first match as a list, or NULL; `regexp_count` counts them",
                 expression,
             ),
+            Expr::Collate { collation, .. } if !by_letter(collation) => no(
+                "COLLATE, but for \"C\",",
+                "texts are compared letter by letter; `ORDER BY lower(x)` passes over capitals",
+                expression,
+            ),
+            _ if pattern_of_parts(expression).is_some_and(leaves_parts_out) => no(
+                "a regular expression with several groups of which one may be missing",
+                "a missing group would have no place among the parts: write `(b?)` in place of `(b)?`, or ask for one \
+                 group, `(?:…)` being none",
+                expression,
+            ),
             _ => ControlFlow::Continue(()),
         }
     }
+}
+
+/// Whether texts are compared so anyway. Clients ask for the default where they look for tables.
+fn by_letter(collation: &ObjectName) -> bool {
+    let name = collation.0.last().and_then(|name| name.as_ident());
+    name.is_some_and(|name| {
+        ["c", "c.utf-8", "c.utf8", "default", "posix", "ucs_basic"].contains(&name.value.to_lowercase().as_str())
+    })
+}
+
+/// The pattern of an expression that gives the parts of what it matches.
+fn pattern_of_parts(expression: &Expr) -> Option<&str> {
+    match expression {
+        Expr::Substring { substring_from: Some(pattern), substring_for: None, .. } => literal(pattern),
+        Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("regexp_match") => {
+            let FunctionArguments::List(list) = &function.args else { return None };
+            match list.args.get(1)? {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern)) => literal(pattern),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Whether a pattern has several groups of which one can be missing where the others match.
+fn leaves_parts_out(pattern: &str) -> bool {
+    #[derive(Default)]
+    struct Group {
+        counts: bool,
+        within: usize,
+        has_choice: bool,
+    }
+    let (mut open, mut may_miss) = (vec![Group::default()], false);
+    let (mut rest, mut in_class) = (pattern, false);
+    while let Some(letter) = rest.chars().next() {
+        rest = &rest[letter.len_utf8()..];
+        match letter {
+            '\\' => rest = rest.get(rest.chars().next().map_or(0, char::len_utf8)..).unwrap_or_default(),
+            ']' => in_class = false,
+            _ if in_class => {}
+            '[' => {
+                in_class = true;
+                let first = rest.strip_prefix('^').unwrap_or(rest);
+                rest = first.strip_prefix(']').unwrap_or(first);
+            }
+            '(' => {
+                let counts = !rest.starts_with('?') || rest.starts_with("?P<") || rest.starts_with("?<");
+                open.push(Group { counts, ..Group::default() });
+            }
+            '|' => {
+                if let Some(group) = open.last_mut() {
+                    group.has_choice = true;
+                }
+            }
+            ')' if open.len() > 1 => {
+                let Some(group) = open.pop() else { break };
+                let groups = group.within + usize::from(group.counts);
+                let is_optional = rest.starts_with(['?', '*']) || rest.starts_with("{0") || rest.starts_with("{,");
+                may_miss |= (is_optional && groups > 0) || (group.has_choice && group.within > 0);
+                if let Some(around) = open.last_mut() {
+                    around.within += groups;
+                }
+            }
+            _ => {}
+        }
+    }
+    open.first().is_some_and(|all| all.within > 1 && (may_miss || all.has_choice))
 }
 
 /// The column that such a join has in common would be that of the left side, and NULL where that has no row.
@@ -138,6 +217,15 @@ mod tests {
         assert_eq!(refused("SELECT 1 EXCEPT SELECT 2 UNION ALL SELECT 3"), None);
         assert!(refused("SELECT 1,\n  regexp_matches(a, 'b')").unwrap().contains("at line 2, column 3;"));
         assert!(refused("SELECT (regexp_matches(a, 'b'))[1]").unwrap().contains("`regexp_match` gives"));
+        assert!(refused("SELECT 1 ORDER BY a COLLATE \"de-x-icu\"").unwrap().starts_with("COLLATE, but for"));
+        assert_eq!(refused("SELECT a COLLATE \"C\" ~ 'b' COLLATE pg_catalog.default"), None);
+        for shifting in ["regexp_match(a, '(a)(b)?(c)')", "regexp_match(a, '(a)|(b)')", "substring(a from '((a)|b)')"] {
+            let told = refused(&format!("SELECT {shifting}"));
+            assert!(told.unwrap().starts_with("a regular expression with several groups"), "{shifting}");
+        }
+        for whole in ["(a)(b?)(c)", "(a|b)(c)", "(?:a(b))?", "(a)(?:b)?", r"(a)(\(b\)?)", "(a)([(b)?]+)"] {
+            assert_eq!(refused(&format!("SELECT regexp_match(a, '{whole}')")), None, "{whole}");
+        }
         assert_eq!(refused("SELECT a SIMILAR TO 'x' FROM generate_series(1, 3), (SELECT 1) AS s"), None);
     }
 }

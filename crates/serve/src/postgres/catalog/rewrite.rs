@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion_pg_catalog::sql::rules::{
     AliasDuplicatedProjectionRewrite, CurrentUserVariableToSessionUserFunctionCall, FixArrayLiteral,
     FixVersionColumnName, PrependUnqualifiedPgTableName, RewritePgCatalogOperator, SqlStatementRewriteRule,
-    StripCallableQualifier, StripCollate,
+    StripCallableQualifier,
 };
 use tracewell_requests::postgres::translate::translate;
 
@@ -24,7 +24,6 @@ pub(super) fn rewrite(statement: &mut Statement) {
                     &StripCallableQualifier,
                     &FixArrayLiteral,
                     &CurrentUserVariableToSessionUserFunctionCall,
-                    &StripCollate,
                     &RewritePgCatalogOperator,
                     &AliasDuplicatedProjectionRewrite,
                     &FixVersionColumnName,

@@ -1,0 +1,99 @@
+//! `SELECT row_to_json(s) FROM (SELECT a, b FROM t) AS s`: to PostgreSQL the name of a table is a row of it. Where the
+//! columns are written in the query, that is JSON of them.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
+    TableFactor, TableWithJoins, Value, With, visit_expressions_mut,
+};
+
+use super::gathered::{column, part};
+use crate::zone::{call, value};
+
+const OF_ROWS: [&str; 5] = ["json_agg", "jsonb_agg", "row_to_json", "to_json", "to_jsonb"];
+
+/// Reads the name of the one subquery, or of the one part of `WITH`, that a query is from as an object of its columns.
+pub(super) fn rewrite(query: &mut Query) {
+    let Query { with, body, .. } = query;
+    let SetExpr::Select(select) = body.as_mut() else { return };
+    let Some((name, columns)) = source(select, with.as_ref()) else { return };
+    let _ = visit_expressions_mut(&mut select.projection, |expression: &mut Expr| {
+        if let Expr::Function(function) = expression
+            && OF_ROWS.iter().any(|known| function.name.to_string().eq_ignore_ascii_case(known))
+            && let FunctionArguments::List(list) = &mut function.args
+            && let [argument] = list.args.as_mut_slice()
+            && let Some(row) = value(argument)
+            && *row == Expr::Identifier(name.clone())
+        {
+            *row = Expr::Function(object(&name, &columns));
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+/// What the source of a selection is called, and its columns, none of which is called so.
+fn source(select: &Select, with: Option<&With>) -> Option<(Ident, Vec<Ident>)> {
+    let [TableWithJoins { relation, joins }] = select.from.as_slice() else { return None };
+    let (name, query) = match relation {
+        TableFactor::Derived { subquery, alias: Some(alias), .. } if alias.columns.is_empty() => {
+            (alias.name.clone(), subquery.as_ref())
+        }
+        TableFactor::Table { name, alias: None, args: None, .. } => {
+            (name.0.last()?.as_ident()?.clone(), part(with?, name)?)
+        }
+        _ => return None,
+    };
+    let SetExpr::Select(inner) = query.body.as_ref() else { return None };
+    let called = |item: &SelectItem| match column(item) {
+        Some(Expr::Identifier(column)) => Some(column),
+        _ => None,
+    };
+    let columns = inner.projection.iter().map(called).collect::<Option<Vec<Ident>>>()?;
+    (joins.is_empty() && !columns.contains(&name)).then_some((name, columns))
+}
+
+/// `json_build_object('a', s.a, …)`
+fn object(name: &Ident, columns: &[Ident]) -> Function {
+    let mut object = call("json_build_object", []);
+    if let FunctionArguments::List(list) = &mut object.args {
+        let members = columns.iter().flat_map(|column| {
+            let key = if column.quote_style.is_some() { column.value.clone() } else { column.value.to_lowercase() };
+            let member = Expr::CompoundIdentifier(vec![name.clone(), column.clone()]);
+            [Expr::Value(Value::SingleQuotedString(key).into()), member]
+        });
+        list.args = members.map(|member| FunctionArg::Unnamed(FunctionArgExpr::Expr(member))).collect();
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forms::tests::rewritten_by;
+    use super::*;
+
+    #[test]
+    fn a_row_is_an_object_of_its_columns() {
+        for (sql, expected) in [
+            (
+                "SELECT row_to_json(s) FROM (SELECT t.a, 1 AS \"B\" FROM t) AS s",
+                "SELECT row_to_json(json_build_object('a', s.a, 'B', s.\"B\")) \
+                 FROM (SELECT t.a, 1 AS \"B\" FROM t) AS s",
+            ),
+            (
+                "WITH s AS (SELECT a FROM t) SELECT json_agg(s ORDER BY a) FROM s",
+                "WITH s AS (SELECT a FROM t) SELECT json_agg(json_build_object('a', s.a) ORDER BY a) FROM s",
+            ),
+        ] {
+            assert_eq!(rewritten_by(rewrite, sql), expected);
+        }
+        for same in [
+            "SELECT to_json(s) FROM (SELECT s FROM t) AS s",
+            "SELECT to_json(a), upper(s) FROM (SELECT a FROM t) AS s",
+            "SELECT to_json(s) FROM (SELECT * FROM t) AS s",
+            "SELECT to_json(s) FROM u, (SELECT a FROM t) AS s",
+        ] {
+            assert_eq!(rewritten_by(rewrite, same), same);
+        }
+    }
+}
