@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use serde_json::json;
 
-use crate::spans::{now, text};
+use crate::spans::{int, now, text};
 
 /// A span, and the service and instrumentation that sent it.
 #[derive(Clone)]

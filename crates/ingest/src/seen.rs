@@ -65,10 +65,18 @@ impl SeenContents {
         if self.days.values().map(|seen| seen.hashes.len()).sum::<usize>() >= MOST {
             self.days.clear();
         }
-        let next = self.tenants.len() as u32;
-        let tenant = *self.tenants.entry(tenant.into()).or_insert(next);
+        let tenant = self.number(tenant);
         let seen = self.days.entry(day).or_insert_with(|| SeenDay { since: received_at, hashes: HashSet::new() });
         Seen { tenant, hashes: &mut seen.hashes }
+    }
+
+    fn number(&mut self, tenant: &str) -> u32 {
+        if let Some(number) = self.tenants.get(tenant) {
+            return *number;
+        }
+        let number = self.tenants.len() as u32;
+        self.tenants.insert(tenant.into(), number);
+        number
     }
 
     /// Forgets `day`: it loses contents.

@@ -1,10 +1,9 @@
 //! From what a rule caught to examples.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tracewell_model::time::Day;
 use tracewell_regression::capture::Caught;
 use tracewell_regression::example::{Document, Message, Source};
 use tracewell_regression::{Answer, Example, sent};
@@ -293,6 +292,8 @@ fn metadata(call: &ModelCall) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     /// A call that was told `asked`, after `documents` were retrieved.
