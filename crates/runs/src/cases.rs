@@ -2,7 +2,7 @@
 //!
 //! A record of each run would say more and ask more; here all runs of a few hundred are asked about at once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -17,8 +17,8 @@ use crate::sql::{Days, ids, over};
 /// Runs that are asked about at once.
 const AT_ONCE: usize = 400;
 
-/// The views that make one row of each model call.
-const CALLS: [&str; 4] = ["span_records", "call_spans", "merged_calls", "llm_calls"];
+/// The views that make one row of each model call, and what tells its price.
+const VIEWS: [&str; 5] = ["span_records", "call_spans", "merged_calls", "llm_calls", "span_costs"];
 
 /// A run, and the UTC day of its spans in days since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +54,15 @@ pub struct Case {
 pub async fn calls(source: &impl Ask, runs: &[RunDay]) -> Result<Vec<Case>, RunsError> {
     let mut found = Vec::new();
     for some in by_day(runs.to_vec()).chunks(AT_ONCE) {
-        found.extend(Group::of(some).calls(source).await?);
+        let calls = Group::of(some).calls(source, "").await?;
+        // What only another trace is known to tell of in full, such as a proxy's, is told of here as well.
+        let told: HashSet<&str> = calls.iter().map(|case| case.trace_id.as_str()).collect();
+        let others = some.iter().filter(|run| !told.contains(run.trace_id.as_str())).cloned().collect::<Vec<_>>();
+        if !others.is_empty() {
+            let others = Group::of(&others);
+            found.extend(others.calls(source, &others.alone()).await?);
+        }
+        found.extend(calls);
     }
     Ok(found)
 }
@@ -67,7 +75,8 @@ pub async fn answers(source: &impl Ask, runs: &[RunDay]) -> Result<Vec<Case>, Ru
     let mut found = Vec::new();
     for runs in by_day(runs.to_vec()).chunks(AT_ONCE) {
         let group = Group::of(runs);
-        let (mut cases, mut costs) = futures::try_join!(group.calls(source), group.costs(source))?;
+        let alone = group.alone();
+        let (mut cases, mut costs) = futures::try_join!(group.calls(source, &alone), group.costs(source, &alone))?;
         group.fill(source, &mut cases, |call| call.output.iter().collect()).await?;
         for case in &mut cases {
             case.cost_usd = costs.remove(&(case.trace_id.clone(), case.call.span_id.clone())).flatten();
@@ -109,6 +118,9 @@ fn by_day(mut runs: Vec<RunDay>) -> Vec<RunDay> {
     runs
 }
 
+/// What calls cost, by run and span.
+type Costs = HashMap<(String, String), Option<String>>;
+
 /// By trace: what was retrieved, and when its search began.
 type Retrieved = HashMap<String, Vec<(i64, Document)>>;
 
@@ -133,12 +145,12 @@ impl Group {
         Self { days, day_of: runs.iter().map(|run| (run.trace_id.clone(), run.day)).collect(), traces, mine }
     }
 
-    /// `WITH` the views `names` over the rows of these runs.
-    fn over(&self, names: &[&str]) -> String {
-        over(&[("spans", self.mine.clone()), ("logs", self.mine.clone())], names)
+    /// `WITH` the views of calls as if there were no other runs.
+    fn alone(&self) -> String {
+        over(&[("spans", self.mine.clone()), ("logs", self.mine.clone())], &VIEWS)
     }
 
-    async fn calls(&self, source: &impl Ask) -> Result<Vec<Case>, RunsError> {
+    async fn calls(&self, source: &impl Ask, with: &str) -> Result<Vec<Case>, RunsError> {
         #[derive(Deserialize)]
         struct TracedLog {
             trace_id: String,
@@ -147,15 +159,15 @@ impl Group {
         }
         #[derive(Deserialize)]
         struct Row {
-            trace_id: Option<String>,
+            trace_id: String,
             is_trial: Option<bool>,
             #[serde(flatten)]
             call: Map<String, Value>,
         }
         let calls = format!(
-            "{} SELECT trace_id, is_trial, {CALL_COLUMNS} FROM llm_calls WHERE kind IN ('chat', 'completion')
+            "{with} SELECT trace_id, is_trial, {CALL_COLUMNS} FROM llm_calls WHERE {} AND kind IN ('chat', 'completion')
             ORDER BY trace_id, start_unix_nano, span_id",
-            self.over(&CALLS)
+            self.mine
         );
         let logs = format!(
             "SELECT trace_id, {LOG_COLUMNS} FROM logs WHERE {}
@@ -170,9 +182,7 @@ impl Group {
         }
         let mut cases = Vec::new();
         for Row { trace_id, is_trial, call: row } in calls {
-            let Some((trace_id, day)) = trace_id.and_then(|id| Some((id.clone(), *self.day_of.get(&id)?))) else {
-                continue;
-            };
+            let Some(day) = self.day_of.get(&trace_id).copied() else { continue };
             let logs = by_trace.get(&trace_id).map_or(&[][..], Vec::as_slice);
             let call = call(row, 0, &LogTexts::of(logs))?;
             cases.push(Case { trace_id, day, call, is_trial: is_trial == Some(true), ..Case::default() });
@@ -180,8 +190,7 @@ impl Group {
         Ok(cases)
     }
 
-    /// What calls cost, by run and span.
-    async fn costs(&self, source: &impl Ask) -> Result<HashMap<(String, String), Option<String>>, RunsError> {
+    async fn costs(&self, source: &impl Ask, with: &str) -> Result<Costs, RunsError> {
         #[derive(Deserialize)]
         struct Row {
             trace_id: String,
@@ -189,9 +198,9 @@ impl Group {
             cost_usd: Option<String>,
         }
         let query = format!(
-            "{} SELECT trace_id, span_id, CAST(cost_usd AS text) AS cost_usd FROM span_costs
-            WHERE trace_id IS NOT NULL AND kind IN ('chat', 'completion')",
-            self.over(&[&CALLS[..], &["span_costs"]].concat())
+            "{with} SELECT trace_id, span_id, CAST(cost_usd AS text) AS cost_usd FROM span_costs
+            WHERE {} AND kind IN ('chat', 'completion')",
+            self.mine
         );
         let rows = rows::<Row>(source, &query).await?.into_iter();
         Ok(rows.map(|Row { trace_id, span_id, cost_usd }| ((trace_id, span_id), cost_usd)).collect())
