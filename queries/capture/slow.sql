@@ -3,6 +3,7 @@
 -- param: since timestamptz = now() - INTERVAL '7 days' | Begun since
 -- param: share double = 0.01 | The slowest share of each prompt's calls
 -- All calls are read for the bound alone; ranked are those near it. It is approximate, so it is set well below.
+-- They are told apart by the prompt of `bounds`: by that of `calls` all calls would be sorted before they are met.
 WITH calls AS (
     SELECT trace_id, span_id, date, duration_ns, coalesce(prompt_name, prompt_shape, '') AS prompt
     FROM llm_calls
@@ -22,7 +23,7 @@ SELECT
     'took ' || CAST(duration_ns / 1000000 AS text) || ' ms, rank ' || CAST(place AS text) || ' of ' || CAST(calls AS text) AS reason
 FROM (
     SELECT
-        c.*, b.calls, row_number() OVER (PARTITION BY c.prompt ORDER BY c.duration_ns DESC, c.span_id) AS place
+        c.*, b.calls, row_number() OVER (PARTITION BY b.prompt ORDER BY c.duration_ns DESC, c.span_id) AS place
     FROM bounds AS b
     JOIN calls AS c ON c.prompt = b.prompt
     WHERE c.duration_ns >= b.bound
