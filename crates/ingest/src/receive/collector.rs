@@ -159,10 +159,15 @@ impl Collector {
         &self.counters
     }
 
-    /// How many bytes a request may have, inflated.
+    /// How many bytes a request may have, inflated. What reading it takes has to fit as well, or sending it again would
+    /// never help.
     pub(super) fn limit(&self, export: Export) -> usize {
-        let limit = self.limits.request_bytes;
-        if export == Export::Scores { limit.min(SCORES_BYTES) } else { limit }
+        let ReceiveLimits { request_bytes, in_flight_bytes } = self.limits;
+        if export == Export::Scores {
+            request_bytes.min(SCORES_BYTES).min(in_flight_bytes / (1 + SCORES_GROWTH))
+        } else {
+            request_bytes
+        }
     }
 
     /// Makes room for what reading an export of so many bytes takes beside them.
