@@ -40,12 +40,12 @@ impl Default for ReceiveLimits {
 }
 
 impl ReceiveLimits {
-    /// How many bytes an export may have, inflated. What reading it takes has to fit as well, or sending it again would
-    /// never help.
+    /// How many bytes an export may have, inflated. What reading it takes has to fit as well, with the bytes as they came
+    /// and its rows, or sending it again would never help.
     pub(super) fn of(self, export: Export) -> usize {
         let Self { request_bytes, in_flight_bytes } = self;
         match export {
-            Export::Scores => request_bytes.min(SCORES_BYTES).min(in_flight_bytes / (1 + SCORES_GROWTH)),
+            Export::Scores => request_bytes.min(SCORES_BYTES).min(in_flight_bytes / (SCORES_GROWTH + 4)),
             Export::Traces | Export::Logs | Export::Metrics => request_bytes,
         }
     }
@@ -337,8 +337,8 @@ mod tests {
         let limits = |request_bytes, in_flight_bytes| ReceiveLimits { request_bytes, in_flight_bytes };
         assert_eq!(limits(64 << 20, 256 << 20).of(Export::Scores), 16 << 20);
         // Reading takes twelve times their bytes beside them.
-        assert_eq!(limits(64 << 20, 26 << 20).of(Export::Scores), 2 << 20);
+        assert_eq!(limits(64 << 20, 32 << 20).of(Export::Scores), 2 << 20);
         assert_eq!(limits(1 << 20, 256 << 20).of(Export::Scores), 1 << 20);
-        assert_eq!(limits(64 << 20, 26 << 20).of(Export::Traces), 64 << 20);
+        assert_eq!(limits(64 << 20, 32 << 20).of(Export::Traces), 64 << 20);
     }
 }
