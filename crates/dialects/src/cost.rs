@@ -42,10 +42,17 @@ fn of_parts(facts: &Facts<'_, '_>) -> Option<String> {
     sum
 }
 
+/// Places of a sum: `u128` has as many digits.
+const PLACES: usize = 38;
+
 /// The sum of two decimals, exactly; `None` where it has too many digits.
 fn add(one: &str, other: &str) -> Option<String> {
     let [one, other] = [one, other].map(|text| text.split_once('.').unwrap_or((text, "")));
     let places = one.1.len().max(other.1.len());
+    // Texts are not padded to whatever width somebody sends, which panics beyond `u16`.
+    if places > PLACES {
+        return None;
+    }
     let units = |(whole, part): (&str, &str)| format!("{whole}{part:0<places$}").parse::<u128>().ok();
     let sum = units(one)?.checked_add(units(other)?)?;
     let digits = format!("{sum:0>width$}", width = places + 1);

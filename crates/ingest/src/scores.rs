@@ -13,6 +13,7 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 use tracewell_dialects::own_score as own;
 use tracewell_model::time::believed_start;
+use tracewell_otlp::Limits;
 use tracewell_proto::v1;
 
 /// A request may have so many scores: an empty one is two bytes of it, and hundreds in memory.
@@ -182,6 +183,14 @@ fn record(score: &Score, now: u64) -> Result<LogRecord, String> {
     ];
     attributes.extend(texts.into_iter().filter_map(|(key, value)| Some(text(key, value.as_ref()?))));
     attributes.extend(score.metadata.iter().map(|(key, value)| text(key, value)));
+    // A record of more is refused when it is read, and a score that was answered has to be kept.
+    let Limits { max_attributes: most, .. } = Limits::default();
+    if attributes.len() > most {
+        return Err(format!(
+            "`metadata` has too many members: with them a score has {}, and may have {most}",
+            attributes.len()
+        ));
+    }
     let short = [Some(&score.name), score.session_id.as_ref(), score.document_id.as_ref(), score.author.as_ref()];
     let too_long = short.into_iter().flatten().any(|text| text.len() > NAME_BYTES);
     let long = texts.iter().filter_map(|(_, value)| value.as_ref()).map(String::len).sum::<usize>();
@@ -246,5 +255,30 @@ impl From<v1::Score> for Score {
             time: (time != 0).then(|| chrono::DateTime::from_timestamp_nanos(time)),
             metadata: score.metadata.into_iter().collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracewell_otlp::Decoder;
+
+    use super::*;
+
+    #[test]
+    fn a_score_that_is_taken_is_one_that_can_be_read() {
+        let with = |members: usize| Score {
+            name: "helpful".to_owned(),
+            value: Some(Value::Truth(true)),
+            session_id: Some("s".to_owned()),
+            metadata: (0..members).map(|member| (member.to_string(), String::new())).collect(),
+            ..Score::default()
+        };
+        // Its name, its target, its value and its session are attributes too.
+        let most = Limits::default().max_attributes - 4;
+        let now = 1_795_000_000_000_000_000;
+        let bytes = record(&with(most), now).expect("it fits").encode_to_vec();
+        assert!(Decoder::new(Limits::default()).decode_log(&bytes).is_ok());
+        let told = check(&with(most + 1), now).expect_err("the limit is a record's");
+        assert!(told.contains("may have 16384"), "{told}");
     }
 }

@@ -15,6 +15,7 @@ use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::table::state::DeltaTableState;
 use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::TryStreamExt;
+use futures::future::try_join_all;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStoreExt, PutPayload};
@@ -35,6 +36,8 @@ pub use self::replace::Replaced;
 
 /// A checkpoint of the log is written every so many commits.
 const CHECKPOINT_INTERVAL: u64 = 50;
+/// So many transactions are looked up at once: each reads the log again, which an object store is slow about.
+const READINGS: usize = 16;
 
 /// A writer's proof against committing twice: one number per writer that only rises.
 #[derive(Clone, Debug)]
@@ -335,8 +338,9 @@ impl FactTable {
 
     /// Whether one of `transactions` is in the table already.
     async fn has_reached(&self, state: &DeltaTableState, transactions: &[Transaction]) -> Result<bool, LakeError> {
-        for Transaction { app, version } in transactions {
-            if self.read_watermark(state, app).await?.is_some_and(|reached| reached >= *version) {
+        for some in transactions.chunks(READINGS) {
+            let reached = try_join_all(some.iter().map(|one| self.read_watermark(state, &one.app))).await?;
+            if some.iter().zip(reached).any(|(one, reached)| reached.is_some_and(|reached| reached >= one.version)) {
                 return Ok(true);
             }
         }

@@ -48,7 +48,7 @@ pub struct Catch {
     pub trials: usize,
     /// How many of the hits were looked at.
     pub looked_at: usize,
-    /// How many were not: there were enough without them.
+    /// How many were not: there were enough without them, or these were as many as are looked at.
     pub left: usize,
     /// Whether the rule catches more than may be caught at once.
     pub cut: bool,
@@ -76,7 +76,7 @@ pub async fn ask(
     let mut catch = Catch { cut, ..Catch::default() };
     let mut hits = in_turn(hits, seed).into_iter();
     loop {
-        let some: Vec<Hit> = hits.by_ref().take(catch.looked_at.max(wanted)).collect();
+        let some: Vec<Hit> = hits.by_ref().take(next(catch.looked_at, wanted)).collect();
         catch.looked_at += some.len();
         catch.left = hits.len();
         look_at(source, some, &mut catch).await?;
@@ -84,6 +84,11 @@ pub async fn ask(
             return Ok(catch);
         }
     }
+}
+
+/// How many hits are looked at after so many.
+fn next(looked_at: usize, wanted: usize) -> usize {
+    looked_at.max(wanted).min(MOST_LOOKED_AT.saturating_sub(looked_at))
 }
 
 /// One hit of each stratum, another of each, and so on; those of a stratum in the order of a keyed hash of what they
@@ -338,6 +343,12 @@ mod tests {
         assert_eq!(spans(in_turn(hits().into_iter().rev().collect(), 7)), first);
         let orders: HashSet<Vec<String>> = (0..20).map(|seed| spans(in_turn(hits(), seed))).collect();
         assert!(orders.len() > 1, "another seed makes another order");
+    }
+
+    #[test]
+    fn no_more_hits_are_looked_at_than_may_be_however_many_are_wanted() {
+        assert_eq!([next(0, 50), next(50, 50), next(100, 50)], [50, 50, 100]);
+        assert_eq!([next(0, 1_000_000), next(12_800, 50)], [20_000, 7_200]);
     }
 
     #[test]

@@ -204,9 +204,7 @@ impl<A: Ask> Ledger<A> {
             return Err(LedgerError::Refused(reason));
         }
         let prompt = prompts::get(&self.source, request.prompt).await?;
-        let all = prompts::revisions(&self.source, &prompt.name).await?;
-        let alike = all.iter().filter(|other| prompt.changes(Some(other)).is_empty());
-        let alike: Vec<i64> = alike.map(|other| other.revision).collect();
+        let known = prompts::revisions(&self.source, &prompt.name).await?;
         for _ in 0..MOST_TRIES {
             let ledger = of(&self.source, &prompt.name).await?;
             if let (Step::Rollback, true, Some(live)) =
@@ -237,7 +235,7 @@ impl<A: Ask> Ledger<A> {
                 step: request.step,
                 prompt: &prompt,
                 live: live.as_ref(),
-                alike: &alike,
+                known: &known,
                 environment: request.environment,
                 signed: request.signed,
                 effective_at: &at.to_rfc3339_opts(SecondsFormat::Micros, true),

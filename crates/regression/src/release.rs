@@ -10,7 +10,7 @@
 //! state. A revision goes live with the approvals it needs and a gate's verdict that passed, or with `forced` and a reason
 //! that stays in the record. What is live sets the bar: how many have to approve, and who may. The next revision can raise
 //! it and not lower it, until it is live itself. What was rolled back needs new approvals and a new verdict, by whichever
-//! revision it is sent.
+//! revision it is sent, and is not what a rollback goes back to.
 
 use std::collections::BTreeSet;
 
@@ -90,8 +90,8 @@ pub struct Move<'a> {
     pub prompt: &'a Prompt,
     /// The revision that is live there, if one is: it sets the bar.
     pub live: Option<&'a Prompt>,
-    /// Revisions that send the same: what was rolled back of them, was rolled back of this one.
-    pub alike: &'a [i64],
+    /// The revisions on record: what is rolled back of one, is rolled back of all that send the same.
+    pub known: &'a [Prompt],
     /// Where.
     pub environment: &'a str,
     /// By whom, and why.
@@ -105,10 +105,16 @@ pub struct Move<'a> {
 }
 
 impl Move<'_> {
+    /// Whether two revisions send the same.
+    fn are_alike(&self, one: i64, other: i64) -> bool {
+        let find = |revision: i64| self.known.iter().find(|prompt| prompt.revision == revision);
+        one == other
+            || find(one).is_some_and(|one| find(other).is_some_and(|other| one.changes(Some(other)).is_empty()))
+    }
+
     /// Whether the entry rolled back what is to be done something with.
     fn is_rolled_back_by(&self, entry: &Entry) -> bool {
-        let is_alike = entry.revision == self.prompt.revision || self.alike.contains(&entry.revision);
-        entry.state == State::RolledBack && is_alike
+        entry.state == State::RolledBack && self.are_alike(self.prompt.revision, entry.revision)
     }
 }
 
@@ -160,17 +166,29 @@ impl Ledger {
         self.of(environment).rfind(|entry| matches!(entry.state, State::Live | State::RolledBack))
     }
 
-    /// The revision that was live before the one that is, and was not rolled back since.
-    #[must_use]
-    pub fn before_live(&self, environment: &str) -> Option<&Entry> {
-        let live = self.live(environment)?;
+    /// The entry of what was live before what is, and was not rolled back since; of several the last that sends something
+    /// else than what is live or was rolled back.
+    fn before_live(&self, step: &Move<'_>) -> Option<&Entry> {
+        let live = self.live(step.environment)?;
         let is_withdrawn = |revision: i64| {
-            self.of(environment)
+            self.of(step.environment)
                 .rfind(|entry| entry.revision == revision)
                 .is_some_and(|entry| entry.state == State::RolledBack)
         };
-        let mut earlier = self.of(environment).rev().filter(|entry| entry.state == State::Live);
-        earlier.find(|entry| entry.revision != live.revision && !is_withdrawn(entry.revision))
+        let sends_what_went_bad = |revision: i64| {
+            let is_change = |state: State| matches!(state, State::Live | State::RolledBack);
+            let last = self
+                .of(step.environment)
+                .rfind(|entry| is_change(entry.state) && step.are_alike(entry.revision, revision));
+            step.are_alike(live.revision, revision) || last.is_some_and(|last| last.state == State::RolledBack)
+        };
+        let earlier: Vec<&Entry> = self
+            .of(step.environment)
+            .filter(|entry| entry.state == State::Live && entry.revision != live.revision)
+            .filter(|entry| !is_withdrawn(entry.revision))
+            .collect();
+        let other = earlier.iter().copied().rfind(|entry| !sends_what_went_bad(entry.revision));
+        other.or(earlier.last().copied())
     }
 
     /// Where a revision is in an environment.
@@ -302,7 +320,7 @@ impl Ledger {
         let Some(live) = self.live(environment) else {
             return Err(format!("nothing of `{}` is live in {environment}", step.prompt.name));
         };
-        let Some(before) = self.before_live(environment) else {
+        let Some(before) = self.before_live(step) else {
             let Entry { prompt: name, revision, .. } = live;
             let is_other = |entry: &Entry| entry.state == State::Live && entry.revision != *revision;
             let before = if self.of(environment).any(is_other) {

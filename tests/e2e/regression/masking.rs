@@ -72,6 +72,11 @@ fn a_sheet_leaves_masked_and_its_placeholders_replace_nothing() {
     let import = ["review", "import", "greetings", filled.to_str().unwrap()];
     let refused = tracewell(&data, &import);
     assert!(!refused.status.success() && said(&refused).contains("`expected` holds `[EMAIL_1]`"), "{}", said(&refused));
+    // A row that is refused judges nothing: the next of the same item does.
+    let twice = folder.join("twice.csv");
+    std::fs::write(&twice, "item,outcome,expected\nrefunds/a,correct,\"Good day, [EMAIL_1]\"\na,accept,\n").unwrap();
+    let judged = said(&tracewell(&data, &["review", "import", "greetings", twice.to_str().unwrap()]));
+    assert!(judged.contains("1 judged, 1 row is wrong"), "{judged}");
     done(tracewell(&data, &[&import[..], &["--masked"]].concat()));
     let shown = done(tracewell(&data, &["dataset", "show", "refunds", "--format", "json"]));
     assert!(shown.contains("Good day, [EMAIL_1]"), "{shown}");

@@ -39,6 +39,18 @@ impl Default for ReceiveLimits {
     }
 }
 
+impl ReceiveLimits {
+    /// How many bytes an export may have, inflated. What reading it takes has to fit as well, with the bytes as they came
+    /// and its rows, or sending it again would never help.
+    pub(super) fn of(self, export: Export) -> usize {
+        let Self { request_bytes, in_flight_bytes } = self;
+        match export {
+            Export::Scores => request_bytes.min(SCORES_BYTES).min(in_flight_bytes / (SCORES_GROWTH + 4)),
+            Export::Traces | Export::Logs | Export::Metrics => request_bytes,
+        }
+    }
+}
+
 /// The three signals of OTLP, and scores, which come as logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Export {
@@ -157,12 +169,6 @@ impl Collector {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// How many bytes a request may have, inflated.
-    pub(super) fn limit(&self, export: Export) -> usize {
-        let limit = self.limits.request_bytes;
-        if export == Export::Scores { limit.min(SCORES_BYTES) } else { limit }
     }
 
     /// Makes room for what reading an export of so many bytes takes beside them.
@@ -320,4 +326,19 @@ fn rejections(outcome: &Outcome, what: &str) -> Option<(i64, String)> {
             if more { format!("; and more, in all {}", all.collect::<Vec<_>>().join(", ")) } else { String::new() };
         (outcome.rejected as i64, format!("{} {what} can never be accepted: {told}{all}", outcome.rejected))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_that_are_few_enough_can_be_read() {
+        let limits = |request_bytes, in_flight_bytes| ReceiveLimits { request_bytes, in_flight_bytes };
+        assert_eq!(limits(64 << 20, 256 << 20).of(Export::Scores), 16 << 20);
+        // Reading takes twelve times their bytes beside them.
+        assert_eq!(limits(64 << 20, 32 << 20).of(Export::Scores), 2 << 20);
+        assert_eq!(limits(1 << 20, 256 << 20).of(Export::Scores), 1 << 20);
+        assert_eq!(limits(64 << 20, 32 << 20).of(Export::Traces), 64 << 20);
+    }
 }

@@ -59,7 +59,7 @@ async fn answer(collector: &Collector, export: Export, request: Request<Body>) -
 async fn take(collector: &Collector, export: Export, request: Request<Body>) -> Result<Vec<u8>, Failure> {
     // Refuse before reading: what does not fit is not even received.
     collector.ingest.check_room().map_err(|refused| collector.refused(refused.into()))?;
-    let limit = collector.limit(export);
+    let limit = collector.limits.of(export);
     let mut admitted = collector.admission.enter();
     let (head, body) = request.into_parts();
     let message = async {

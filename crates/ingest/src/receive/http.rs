@@ -145,7 +145,7 @@ async fn take(
     headers: &HeaderMap,
     body: &mut Body,
 ) -> Result<Vec<u8>, Failure> {
-    let limit = collector.limit(export);
+    let limit = collector.limits.of(export);
     let compression =
         body::compression(CONTENT_ENCODING.as_str(), headers).map_err(|failure| collector.refused(failure))?;
     // Refuse before reading: what does not fit is not even received.

@@ -55,13 +55,11 @@ impl Story {
         let signed = Signed { author: author.to_owned(), note: forced.then(|| "urgent".to_owned()) };
         self.prompts.push(prompt.clone());
         let live = self.live();
-        let sends_the_same = |other: &&Prompt| prompt.changes(Some(other)).is_empty();
-        let alike: Vec<i64> = self.prompts.iter().filter(sends_the_same).map(|other| other.revision).collect();
         let step = Move {
             step,
             prompt,
             live: self.prompts.iter().rev().find(|prompt| Some(prompt.revision) == live),
-            alike: &alike,
+            known: &self.prompts,
             environment: "production",
             signed: &signed,
             effective_at: self.now,
@@ -158,6 +156,31 @@ fn a_rollback_leads_to_what_was_live_and_was_not_withdrawn() {
 }
 
 #[test]
+fn a_rollback_does_not_lead_to_what_sends_the_same_as_what_went_bad() {
+    let live = |revisions: &[Prompt]| {
+        let mut story = Story::new();
+        for one in revisions {
+            story.try_step(Step::Live, one, "ann", (None, true)).unwrap();
+        }
+        story
+    };
+    // The fourth is the second with another owner.
+    let four = Prompt { revision: 4, owner: Some("bob".to_owned()), ..prompt(2) };
+    let mut story = live(&[prompt(1), prompt(2), four.clone()]);
+    story.step(Step::Rollback, &four, "ann");
+    assert_eq!(story.live(), Some(1));
+    let mut story = live(&[prompt(1), prompt(2), prompt(3), four.clone()]);
+    story.step(Step::Rollback, &four, "ann");
+    assert_eq!(story.live(), Some(3));
+    story.step(Step::Rollback, &prompt(3), "ann");
+    assert_eq!(story.live(), Some(1), "the second sends what the fourth did");
+    // Where nothing else was live, its owner is what is gone back to.
+    let mut story = live(&[prompt(2), four.clone()]);
+    story.step(Step::Rollback, &four, "ann");
+    assert_eq!(story.live(), Some(2));
+}
+
+#[test]
 fn what_is_forced_says_why() {
     let mut story = Story::new();
     story.try_step(Step::Live, &prompt(1), "ann", (None, true)).unwrap();
@@ -168,7 +191,7 @@ fn what_is_forced_says_why() {
             step: Step::Live,
             prompt: &prompt(2),
             live: None,
-            alike: &[],
+            known: &[],
             environment: "production",
             signed: &signed,
             effective_at: WHEN,

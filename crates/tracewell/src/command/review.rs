@@ -331,10 +331,10 @@ impl Import {
         let mut items = HashSet::new();
         let mut checked = |row: sheet::Row| -> anyhow::Result<sheet::Row> {
             if let Some(item) = queue.find(&row.item) {
-                anyhow::ensure!(items.insert(&item.id), "`{}` is judged in a row above", row.item);
                 if let Some(example) = examples.get(&item.id).filter(|_| !self.masked) {
                     sheet::unmasked(&row.judgement, example)?;
                 }
+                anyhow::ensure!(items.insert(&item.id), "`{}` is judged in a row above", row.item);
             }
             Ok(row)
         };

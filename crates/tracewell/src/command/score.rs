@@ -20,6 +20,9 @@ use crate::evaluate::REQUEST_SCORES;
 
 mod read;
 
+/// Scores of a request have about so many bytes at most: half of what a server takes.
+const REQUEST_BYTES: usize = 8 << 20;
+
 const SOURCES: [&str; 4] = ["human", "model", "code", "user"];
 
 #[derive(Debug, Args)]
@@ -208,7 +211,7 @@ pub(super) async fn keep(place: &Place, scores: &[Given]) -> anyhow::Result<()> 
     let config = place.load(Vec::new())?.config;
     let location = super::location(&config)?;
     if let Some(server) = otlp_server(&config, &location).await? {
-        for part in scores.chunks(REQUEST_SCORES) {
+        for part in parts(scores) {
             send(&server, "/v1/scores", serde_json::to_vec(part)?).await?;
         }
         return Ok(());
@@ -217,10 +220,41 @@ pub(super) async fn keep(place: &Place, scores: &[Given]) -> anyhow::Result<()> 
         bail!("`{}` is not there; start `tracewell serve --data {0}`, or name other data with --data", config.data);
     }
     let lake = Lake::open(location, TABLES, true).await?;
-    for part in scores.chunks(REQUEST_SCORES) {
+    for part in parts(scores) {
         let mut file = tempfile::Builder::new().suffix(".logs.pb").tempfile()?;
         file.write_all(&scores::export(part, now())?)?;
         Importer::new(&lake, super::now).strict(true).file(file.path(), &mut |_| {}).await?;
     }
     Ok(())
+}
+
+/// As many scores at a time as go into a request.
+fn parts(mut rest: &[Given]) -> impl Iterator<Item = &[Given]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |score: &&Given| {
+            bytes += serde_json::to_string(score).map_or(0, |text| text.len());
+            bytes <= REQUEST_BYTES
+        };
+        let count = rest.iter().take(REQUEST_SCORES).take_while(fits).count();
+        // One alone is sent, whatever its size.
+        let (part, others) = rest.split_at(count.max(1).min(rest.len()));
+        rest = others;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_scores_go_in_several_requests() {
+        let sizes = |scores: &[Given]| parts(scores).map(<[Given]>::len).collect::<Vec<_>>();
+        let of = |bytes: usize| Given { text: Some("x".repeat(bytes)), ..Given::default() };
+        assert_eq!(sizes(&vec![Given::default(); 2_001]), [1_000, 1_000, 1]);
+        assert_eq!(sizes(&vec![of(3 << 20); 5]), [2, 2, 1]);
+        assert_eq!(sizes(&[of(1), of(9 << 20), of(1)]), [1, 1, 1]);
+        assert_eq!(sizes(&[]), [0; 0]);
+    }
 }

@@ -412,6 +412,8 @@ fn langfuse_adds_input_and_output_up_where_no_total_is_given() {
     ] {
         assert_eq!(cost(details).as_deref(), total, "{details}");
     }
+    let long = format!(r#"{{"input": 0.{}1, "output": 0.2}}"#, "0".repeat(70_000));
+    assert_eq!(cost(&long), None, "more places than are written");
 }
 
 #[test]
