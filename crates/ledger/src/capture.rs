@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tracewell_regression::capture::Caught;
+use tracewell_regression::capture::{Caught, place};
 use tracewell_regression::example::{Document, Message, Source};
 use tracewell_regression::{Answer, Example, sent};
 use tracewell_runs::cases::{self, Case, RunDay};
@@ -94,8 +94,6 @@ fn next(looked_at: usize, wanted: usize) -> usize {
 /// One hit of each stratum, another of each, and so on; those of a stratum in the order of a keyed hash of what they
 /// name, so that it is the same in whichever order they come.
 fn in_turn(hits: Vec<Hit>, seed: u64) -> Vec<Hit> {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
     let mut strata: BTreeMap<Option<String>, Vec<Hit>> = BTreeMap::new();
     for hit in hits {
         strata.entry(hit.stratum.clone()).or_default().push(hit);
@@ -104,7 +102,7 @@ fn in_turn(hits: Vec<Hit>, seed: u64) -> Vec<Hit> {
     for mut stratum in strata.into_values() {
         stratum.sort_by_cached_key(|hit| {
             let named = [&hit.trace_id, &hit.span_id].map(|id| id.as_deref().unwrap_or_default());
-            (*blake3::keyed_hash(&key, named.concat().as_bytes()).as_bytes(), hit.reason.clone(), hit.expected.clone())
+            (place(seed, &named.concat()), hit.reason.clone(), hit.expected.clone())
         });
         turns.extend(stratum.into_iter().enumerate());
     }

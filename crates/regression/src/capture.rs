@@ -127,14 +127,19 @@ impl Chosen {
 }
 
 fn in_order(mut caught: Vec<Caught>, seed: u64) -> Vec<Caught> {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
     caught.sort_by_cached_key(|one| {
         let source = one.example.source.clone().unwrap_or_default();
-        let place = blake3::keyed_hash(&key, one.example.content_hash().as_bytes());
-        (*place.as_bytes(), source.trace_id, source.span_id)
+        (place(seed, &one.example.content_hash()), source.trace_id, source.span_id)
     });
     caught
+}
+
+/// Where what is called `name` stands in the order that `seed` makes.
+#[must_use]
+pub fn place(seed: u64, name: &str) -> [u8; 32] {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    *blake3::keyed_hash(&key, name.as_bytes()).as_bytes()
 }
 
 /// Without those that say nearly what an example or an earlier one says.

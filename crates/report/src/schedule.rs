@@ -115,6 +115,10 @@ impl Schedule {
     /// When the report, the expression, the time zone or the period cannot be read.
     pub fn timetable(&self, usual_zone: &str) -> Result<Timetable, ReportError> {
         let wrong = |error: ReportError| ReportError::Asked(format!("schedule `{}`: {error}", self.name));
+        if self.name.parse::<Report>().is_ok() {
+            let reason = "what is published by hand is kept under that name; call the schedule otherwise";
+            return Err(wrong(ReportError::Asked(reason.to_owned())));
+        }
         let moments = Moments::parse(&self.cron, self.time_zone.as_deref().unwrap_or(usual_zone)).map_err(wrong)?;
         let seen_from = |now| Period::parse(&self.period, moments.zone, now).ok();
         // Any two moments tell; this is not midnight anywhere.
@@ -278,5 +282,7 @@ mod tests {
             assert!(error.contains(told) && error.contains("`weekly`"), "{error}");
         }
         assert!(schedule("0 7 * * *", "yesterday").timetable("Europe/Nowhere").is_err());
+        let named = Schedule { name: "cost".to_owned(), ..schedule("0 7 * * *", "yesterday") };
+        assert!(named.timetable("UTC").unwrap_err().to_string().contains("kept under that name"));
     }
 }

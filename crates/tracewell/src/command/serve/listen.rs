@@ -107,9 +107,10 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> std::io::Resul
     Ok((stream, permit))
 }
 
-/// A quarter of the files that the process may have open.
+/// An eighth of the files that the process may have open: there are two such listeners, and PostgreSQL's, which may have
+/// half of them. A quarter is for the log and the tables.
 fn most_connections() -> usize {
-    most_files().map_or(CONNECTIONS, |files| (files / 4).clamp(1, Semaphore::MAX_PERMITS))
+    most_files().map_or(CONNECTIONS, |files| (files / 8).clamp(1, Semaphore::MAX_PERMITS))
 }
 
 /// How many files the process may have open; `None` where the system does not say.
