@@ -1,6 +1,6 @@
 //! `a || b` and `a = b` of what is JSON to PostgreSQL: here it is text, and texts are joined and compared as such.
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr, UnaryOperator};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr, UnaryOperator, Value};
 
 use crate::functions::{JOINED, SAME};
 use crate::zone::{call, literal};
@@ -21,8 +21,8 @@ pub(super) fn rewrite(expression: &mut Expr) {
     {
         return;
     }
-    let sides = [left.as_ref().clone(), right.as_ref().clone()];
     let differ = *op == BinaryOperator::NotEq;
+    let sides = [left, right].map(|side| std::mem::replace(side.as_mut(), Expr::Value(Value::Null.into())));
     let read = Expr::Function(call(if joined { JOINED } else { SAME }, sides));
     *expression = if differ { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(read) } } else { read };
 }

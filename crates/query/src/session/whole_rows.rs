@@ -8,17 +8,19 @@ use datafusion::sql::sqlparser::ast::{
     TableFactor, TableWithJoins, Value, With, visit_expressions_mut,
 };
 
+use super::copies::Copies;
 use super::gathered::{column, part};
 use crate::zone::{call, value};
 
 const OF_ROWS: [&str; 5] = ["json_agg", "jsonb_agg", "row_to_json", "to_json", "to_jsonb"];
 
 /// Reads the name of the one subquery, or of the one part of `WITH`, that a query is from as an object of its columns.
-pub(super) fn rewrite(query: &mut Query) {
+/// Breaks where that would copy too much.
+pub(super) fn rewrite(query: &mut Query, copies: &mut Copies) -> ControlFlow<()> {
     let Query { with, body, .. } = query;
-    let SetExpr::Select(select) = body.as_mut() else { return };
-    let Some((name, columns)) = source(select, with.as_ref()) else { return };
-    let _ = visit_expressions_mut(&mut select.projection, |expression: &mut Expr| {
+    let SetExpr::Select(select) = body.as_mut() else { return ControlFlow::Continue(()) };
+    let Some((name, columns)) = source(select, with.as_ref()) else { return ControlFlow::Continue(()) };
+    visit_expressions_mut(&mut select.projection, |expression: &mut Expr| {
         if let Expr::Function(function) = expression
             && OF_ROWS.iter().any(|known| function.name.to_string().eq_ignore_ascii_case(known))
             && let FunctionArguments::List(list) = &mut function.args
@@ -26,10 +28,11 @@ pub(super) fn rewrite(query: &mut Query) {
             && let Some(row) = value(argument)
             && *row == Expr::Identifier(name.clone())
         {
+            copies.take(columns.len())?;
             *row = Expr::Function(object(&name, &columns));
         }
-        ControlFlow::<()>::Continue(())
-    });
+        ControlFlow::Continue(())
+    })
 }
 
 /// What the source of a selection is called, and its columns, none of which is called so.
@@ -72,6 +75,10 @@ mod tests {
     use super::super::forms::tests::rewritten_by;
     use super::*;
 
+    fn whole(sql: &str) -> String {
+        rewritten_by(|query| assert!(rewrite(query, &mut Copies::default()).is_continue()), sql)
+    }
+
     #[test]
     fn a_row_is_an_object_of_its_columns() {
         for (sql, expected) in [
@@ -85,7 +92,7 @@ mod tests {
                 "WITH s AS (SELECT a FROM t) SELECT json_agg(json_build_object('a', s.a) ORDER BY a) FROM s",
             ),
         ] {
-            assert_eq!(rewritten_by(rewrite, sql), expected);
+            assert_eq!(whole(sql), expected);
         }
         for same in [
             "SELECT to_json(s) FROM (SELECT s FROM t) AS s",
@@ -93,7 +100,7 @@ mod tests {
             "SELECT to_json(s) FROM (SELECT * FROM t) AS s",
             "SELECT to_json(s) FROM u, (SELECT a FROM t) AS s",
         ] {
-            assert_eq!(rewritten_by(rewrite, same), same);
+            assert_eq!(whole(same), same);
         }
     }
 }
