@@ -4,6 +4,9 @@
 /// Why a pattern cannot be written, if it cannot.
 type Result<T> = std::result::Result<T, String>;
 
+/// Letters of a pattern. Each number is written with as many, and a number has less than a thousand digits.
+const MOST_LETTERS: usize = 1_000;
+
 /// What PostgreSQL knows and this does not.
 const OTHERS: [&str; 7] = ["EEEE", "RN", "TH", "PL", "SG", "L", "V"];
 
@@ -39,6 +42,9 @@ enum Piece {
 
 impl Pattern {
     pub(super) fn read(pattern: &str) -> Result<Self> {
+        if pattern.len() > MOST_LETTERS {
+            return Err(format!("a pattern of numbers has up to {MOST_LETTERS} letters"));
+        }
         let (mut read, mut rest, mut point) = (Self::default(), pattern, false);
         while let Some(letter) = rest.chars().next() {
             let starts = |word: &&str| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
@@ -234,5 +240,6 @@ mod tests {
         assert_eq!(Pattern::read("99").unwrap().write(None), " ##");
         assert!(Pattern::read("9EEEE").is_err_and(|told| told.contains("`EEEE`")));
         assert!(Pattern::read("9.9.9").is_err());
+        assert!(Pattern::read(&"9".repeat(1_001)).is_err());
     }
 }
