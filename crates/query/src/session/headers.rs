@@ -79,6 +79,9 @@ fn aliases(items: &[SelectItem], within: &HashSet<String>) -> Vec<Option<Ident>>
         .iter()
         .map(|expression| expression.is_some_and(|column| is_column(column) && taken.insert(name(column))))
         .collect();
+    // With its table it is a name too.
+    let with_table = expressions.iter().zip(&kept).filter_map(|(column, kept)| column.filter(|_| *kept));
+    taken.extend(with_table.map(ToString::to_string));
     // What the columns of a table are called is not known here; and what is unnested stands beside them.
     let all = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
     let in_rows = items.iter().any(gives_rows);
@@ -273,6 +276,7 @@ mod tests {
             ("SELECT sum(a), sum(b), max(a)", "SELECT sum(a) AS \"sum(a)\", sum(b) AS \"sum(b)\", max(a) AS max"),
             ("SELECT a, a::TEXT FROM t", "SELECT a, a::TEXT AS \"a::TEXT\" FROM t"),
             ("SELECT t.a, u.a FROM t, u", "SELECT t.a, u.a AS \"u.a\" FROM t, u"),
+            ("SELECT t.a, t.a FROM t", "SELECT t.a, t.a AS \"t.a_2\" FROM t"),
             ("SELECT count(*), a AS count FROM t", "SELECT count(*) AS \"count(*)\", a AS count FROM t"),
             ("SELECT *, lower(a) FROM t", "SELECT *, lower(a) AS \"lower(a)\" FROM t"),
             ("SELECT unnest(a), b::TEXT", "SELECT unnest(a) AS unnest, b::TEXT AS \"b::TEXT\""),
