@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, DataType, Distinct, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
-    TimezoneInfo, TrimWhereField, visit_expressions,
+    AccessExpr, ArrayElemTypeDef, DataType, Distinct, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem,
+    SetExpr, Statement, TimezoneInfo, TrimWhereField, visit_expressions,
 };
 
 const UNNAMED: &str = "?column?";
@@ -214,6 +214,8 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Char(_) | DataType::Character(_) => "bpchar",
         DataType::CharacterVarying(_) => "varchar",
         DataType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => "timestamptz",
+        DataType::Time(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => "timetz",
+        DataType::Array(ArrayElemTypeDef::SquareBracket(of, _)) => return type_name(of),
         other => {
             let name = other.to_string().to_lowercase();
             let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
@@ -251,6 +253,7 @@ mod tests {
             ("t.\"A\"::TEXT", "A"),
             ("(a + 1)::TEXT", "text"),
             ("1::INT", "int4"),
+            ("'{}'::INT[]", "int4"),
             ("lower(a)::VARCHAR(3)", "lower"),
             ("DATE '2026-01-01'", "date"),
             ("CASE WHEN a THEN 1 END", "case"),
