@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, SetExpr,
-    TableFactor, TableWithJoins, Value, With, visit_expressions_mut,
+    TableFactor, TableWithJoins, Value, VisitMut, VisitorMut, With,
 };
 
 use super::copies::Copies;
@@ -20,19 +20,45 @@ pub(super) fn rewrite(query: &mut Query, copies: &mut Copies) -> ControlFlow<()>
     let Query { with, body, .. } = query;
     let SetExpr::Select(select) = body.as_mut() else { return ControlFlow::Continue(()) };
     let Some((name, columns)) = source(select, with.as_ref()) else { return ControlFlow::Continue(()) };
-    visit_expressions_mut(&mut select.projection, |expression: &mut Expr| {
-        if let Expr::Function(function) = expression
+    select.projection.visit(&mut Rows { name, columns, copies, subqueries: 0 })
+}
+
+/// Reads rows outside of subqueries: within them the name may be another's.
+struct Rows<'a> {
+    name: Ident,
+    columns: Vec<Ident>,
+    copies: &'a mut Copies,
+    /// That the visit is in.
+    subqueries: usize,
+}
+
+impl VisitorMut for Rows<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.subqueries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.subqueries -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if self.subqueries == 0
+            && let Expr::Function(function) = expression
             && OF_ROWS.iter().any(|known| function.name.to_string().eq_ignore_ascii_case(known))
             && let FunctionArguments::List(list) = &mut function.args
             && let [argument] = list.args.as_mut_slice()
             && let Some(row) = value(argument)
-            && *row == Expr::Identifier(name.clone())
+            && *row == Expr::Identifier(self.name.clone())
         {
-            copies.take(columns.len())?;
-            *row = Expr::Function(object(&name, &columns));
+            self.copies.take(self.columns.len())?;
+            *row = Expr::Function(object(&self.name, &self.columns));
         }
         ControlFlow::Continue(())
-    })
+    }
 }
 
 /// What the source of a selection is called, and its columns, none of which is called so.
@@ -99,6 +125,7 @@ mod tests {
             "SELECT to_json(a), upper(s) FROM (SELECT a FROM t) AS s",
             "SELECT to_json(s) FROM (SELECT * FROM t) AS s",
             "SELECT to_json(s) FROM u, (SELECT a FROM t) AS s",
+            "SELECT (SELECT to_json(s) FROM u AS s) FROM (SELECT a FROM t) AS s",
         ] {
             assert_eq!(whole(same), same);
         }
