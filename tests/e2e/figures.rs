@@ -99,11 +99,16 @@ fn what_a_run_costs_is_of_the_calls_of_runs() {
         assert!(note(&page, "Per run").ends_with("without $0.00900 of calls in no run"), "{page:#}");
         // The query gives both, and says of what.
         let queries = page["queries"].as_array().unwrap();
-        let asked = queries.iter().find(|query| query["title"] == "What runs cost").unwrap();
+        let asked = queries.iter().find(|query| query["title"].as_str().unwrap().contains("what they cost")).unwrap();
         assert!(asked["sql"].as_str().unwrap().contains("-- Runs that began in the period, with all their calls."));
-        let now = asked["rows"].as_array().unwrap().iter().find(|row| row["period"] == "this").unwrap();
-        let figures = ["runs", "good", "unpriced_runs"].map(|name| now[name].as_i64().unwrap());
-        assert_eq!((figures, &now["cost_usd"]), ([5, 5, 1], &json!("0.025530000000000000000000")), "{when}");
+        let now = asked["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["period"] == "this" && row["is_run"] == true)
+            .unwrap();
+        let figures = ["runs", "known", "known_good"].map(|name| now[name].as_i64().unwrap());
+        assert_eq!((figures, &now["cost_usd"]), ([6, 5, 5], &json!("0.025530000000000000000000")), "{when}");
         text(tracewell(&data, &["settle"]));
     }
     // The named queries count the same runs, and the calls of sessions all the same.

@@ -122,12 +122,16 @@ pub(crate) fn is_id(expression: &Expr) -> bool {
     matches!(expression, Expr::Column(column) if IDS.contains(&column.name.as_str()))
 }
 
-/// Whether the filters ask for few rows by an id, or by some: then decoding them first pays.
+/// Whether the filters ask for few rows, by an id or by some, or for calls that several spans tell of: then decoding what
+/// they look at first pays.
 pub(crate) fn is_lookup(filters: &[Expr]) -> bool {
+    let counts_duplicates = |side: &Expr| matches!(side, Expr::Column(column) if column.name == "duplicate_spans");
     filters.iter().any(|filter| match filter {
-        Expr::BinaryExpr(binary) => {
-            binary.op == datafusion::logical_expr::Operator::Eq && (is_id(&binary.left) || is_id(&binary.right))
-        }
+        Expr::BinaryExpr(binary) => match binary.op {
+            Operator::Eq => is_id(&binary.left) || is_id(&binary.right),
+            Operator::Gt => counts_duplicates(&binary.left),
+            _ => false,
+        },
         Expr::InList(list) => !list.negated && is_id(&list.expr),
         _ => false,
     })

@@ -1,6 +1,7 @@
 //! What one client asks, one query after the other: its settings, its parameters, its forms of SQL.
 
 mod calls;
+mod copies;
 mod forms;
 mod gathered;
 mod headers;
@@ -258,14 +259,15 @@ impl Session {
         {
             return self.statement(context, &sql);
         }
+        let too_complex = |message: String| QueryError::wrong(SqlErrorKind::TooComplex, message);
         if let Some(statement) = explained(&mut statement) {
-            length::check_levels(statement).map_err(|message| QueryError::wrong(SqlErrorKind::TooComplex, message))?;
+            length::check_levels(statement).map_err(too_complex)?;
         }
         let names = number_parameters(&mut statement)?;
         if let Some(statement) = explained(&mut statement) {
             passed_over::refuse(statement)?;
             headers::rewrite(statement);
-            forms::rewrite(statement, &self.settings.time_zone);
+            forms::rewrite(statement, &self.settings.time_zone).map_err(too_complex)?;
             if self.dialect.is_none() {
                 forms::texts(statement);
             }

@@ -57,10 +57,17 @@ pub(crate) struct Both<T> {
 
 /// A row of a query over both periods.
 #[derive(Deserialize)]
-struct OfPeriod<T> {
-    period: String,
+pub(crate) struct OfPeriod<T> {
+    pub(crate) period: String,
     #[serde(flatten)]
-    figures: T,
+    pub(crate) figures: T,
+}
+
+impl<T> Both<T> {
+    /// The figures of the period that a row names.
+    pub(crate) fn of(&mut self, period: &str) -> &mut T {
+        if period == THIS { &mut self.now } else { &mut self.before }
+    }
 }
 
 impl<T: Default + DeserializeOwned> Both<T> {
@@ -73,11 +80,7 @@ impl<T: Default + DeserializeOwned> Both<T> {
         let answer = questions.ask::<OfPeriod<T>>(title, sql).await?;
         let mut both = Self { query: answer.number, ..Self::default() };
         for OfPeriod { period, figures } in answer.rows {
-            if period == THIS {
-                both.now = figures;
-            } else {
-                both.before = figures;
-            }
+            *both.of(&period) = figures;
         }
         Ok(both)
     }

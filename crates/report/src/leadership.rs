@@ -19,7 +19,7 @@ use crate::runs::{Runs, reliability, worth_reading};
 use crate::scores::Scores;
 use crate::spending::{Spending, notices};
 use crate::uncounted::uncounted;
-use crate::units::{RunCosts, units};
+use crate::units::units;
 use crate::words::{counted, money, more_money, percent};
 
 /// Rows of what moved most, prompt versions, and runs of each reason.
@@ -41,7 +41,6 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let worth = worth_reading(&mut questions, request, EACH).await?;
     let releases = Releases::ask(&mut questions, request).await?;
     let trials = trials(&mut questions, request).await?;
-    let costs = RunCosts::ask(&mut questions, request).await?;
 
     let spending = Spending::of(request, &totals, trials, &course);
     let parts = split_by_prompt_and_model(&groups, &dimensions);
@@ -63,7 +62,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     page.summary = vec![spending.sentence(request), sentence(&runs.now, &scores)];
     page.sections = vec![
         Section { title: "Spending".into(), items: spent },
-        Section { title: "What it buys".into(), items: vec![Item::Tiles(units(request, &totals, &costs))] },
+        Section { title: "What it buys".into(), items: vec![Item::Tiles(units(request, &totals, &runs))] },
         Section { title: "Why it changed".into(), items: changed },
         Section { title: "Quality and reliability".into(), items: quality },
         Section { title: "Runs worth reading".into(), items: vec![worth] },

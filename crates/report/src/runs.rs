@@ -5,14 +5,14 @@ use tracewell_pricing::Amount;
 
 use crate::ask::{Answer, Ask, Questions};
 use crate::error::ReportError;
-use crate::figures::{Both, which};
+use crate::figures::{Both, OfPeriod, which};
 use crate::money;
 use crate::page::{Cell, Item, Table, Tile, Tone, head};
 use crate::request::Request;
 use crate::sql::{OF_RUNS, TRAFFIC};
 use crate::words::{against, change, counted, milliseconds, percent, ratio};
 
-/// How runs ended.
+/// How runs ended, how long they took, and what they cost.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Runs {
@@ -26,6 +26,22 @@ pub(crate) struct Runs {
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
+    /// Those of which is known what they cost, and the good ones of them.
+    pub(crate) known: i64,
+    pub(crate) known_good: i64,
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) cost_usd: Option<Amount>,
+    /// What traces cost that only log records tell of: they are no runs.
+    #[serde(skip)]
+    pub(crate) records_cost_usd: Option<Amount>,
+}
+
+/// A row of the answer.
+#[derive(Deserialize)]
+struct OfRuns {
+    is_run: bool,
+    #[serde(flatten)]
+    of: OfPeriod<Runs>,
 }
 
 /// The condition that a decision is against what was proposed.
@@ -36,7 +52,7 @@ pub(crate) const DECIDED: &str =
     "kind = 'human' AND decision IS NOT NULL AND coalesce(decision_source, '') NOT IN ('config', 'hook')";
 
 /// The condition that a trace is a run of traffic: spans tell of it, and not only of calls in other traces.
-pub(crate) const IS_RUN: &str = "span_count > 0 AND NOT only_duplicates AND is_trial IS NOT TRUE";
+const IS_RUN: &str = "span_count > 0 AND NOT only_duplicates AND is_trial IS NOT TRUE";
 
 /// The condition that a run that was [`judged`] ended well.
 pub(crate) const IS_GOOD: &str = "coalesce(status, '') <> 'error' AND coalesce(lowest, '') <> 'low'";
@@ -90,7 +106,7 @@ impl Runs {
     ) -> Result<Both<Self>, ReportError> {
         let sql = format!(
             "SELECT
-    {which} AS period,
+    {which} AS period, is_run,
     count(*) AS runs,
     count(*) FILTER (WHERE status = 'error') AS failed,
     count(*) FILTER (WHERE error_count > 0) AS met_an_error,
@@ -100,9 +116,17 @@ impl Runs {
     count(*) FILTER (WHERE missing_root) AS without_root,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p50_ms,
     percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p95_ms,
-    percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p99_ms
+    percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_ns / 1e6) AS p99_ms,
+    count(*) FILTER (WHERE is_known) AS known,
+    count(*) FILTER (WHERE is_known AND {IS_GOOD}) AS known_good,
+    sum(cost_usd) AS cost_usd
 FROM (
-    SELECT t.date, t.start_time, t.status, t.error_count, t.missing_root, t.duration_ns, s.lowest, p.stepped_in
+    -- Runs that began in the period, with all their calls; what only log records tell of is no run. What a run cost is not
+    -- known where it has calls and none of them a price.
+    SELECT
+        t.date, t.start_time, t.status, t.error_count, t.missing_root, t.duration_ns, s.lowest, p.stepped_in, t.cost_usd,
+        t.span_count > 0 AS is_run,
+        t.cost_usd IS NOT NULL OR t.unpriced_calls = 0 AS is_known
     FROM traces AS t
     LEFT JOIN {judged} AS s ON s.tenant = t.tenant AND s.trace_id = t.trace_id
     LEFT JOIN (
@@ -119,16 +143,27 @@ FROM (
         ) AS people
         GROUP BY tenant, trace_id
     ) AS p ON p.tenant = t.tenant AND p.trace_id = t.trace_id
-    WHERE {IS_RUN}
+    WHERE NOT t.only_duplicates AND t.{TRAFFIC}
 ) AS runs
 WHERE {both}
-GROUP BY 1",
+GROUP BY 1, 2",
             which = which(request),
             judged = judged(request),
             within_a_week = request.with_before().dates_and_a_week(),
             both = request.both(),
         );
-        Both::ask(questions, "Runs, how they ended and how long they took", sql).await
+        let title = "Runs: how they ended, how long they took and what they cost";
+        let answer = questions.ask::<OfRuns>(title, sql).await?;
+        let mut both = Both { query: answer.number, ..Both::default() };
+        for OfRuns { is_run, of } in answer.rows {
+            let side: &mut Self = both.of(&of.period);
+            if is_run {
+                *side = Self { records_cost_usd: side.records_cost_usd, ..of.figures };
+            } else {
+                side.records_cost_usd = of.figures.cost_usd;
+            }
+        }
+        Ok(both)
     }
 
     fn failed_share(&self) -> Option<f64> {

@@ -236,7 +236,13 @@ fn replacement(by: &str) -> String {
             ('$', _) => read.push_str("$$"),
             (_, Some('&')) => read.push_str("${0}"),
             (_, Some(digit @ '1'..='9')) => read.extend(['$', '{', digit, '}']),
-            _ => read.push(letter),
+            _ => {
+                read.push(letter);
+                // To the library this would be a group too; a group without a name is nothing.
+                if letter == '\\' && letters.peek().is_some_and(char::is_ascii_digit) {
+                    read.push_str("${}");
+                }
+            }
         }
     }
     read
@@ -323,6 +329,7 @@ mod tests {
                 "SELECT regexp_replace(a, '(b)', '$1\\10\\&\\x\\\\')",
                 "SELECT regexp_replace(a, '(?s)(b)', '$$1${1}0${0}\\x\\')",
             ),
+            ("SELECT regexp_replace(a, 'b', '\\0\\\\1')", "SELECT regexp_replace(a, '(?s)b', '\\${}0\\${}1')"),
         ] {
             assert_eq!(rewritten(sql), expected);
         }

@@ -7,13 +7,23 @@ use datafusion::sql::sqlparser::ast::{
     LimitClause, Query, Select, Statement, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
+use super::copies::{self, Copies};
 use super::{calls, gathered, json, lists, names, series, whole_rows};
 use crate::functions::CUT;
+use crate::length;
 use crate::zone::{call, literal};
 
-/// Translates a statement of a session in `time_zone`.
-pub(super) fn rewrite(statement: &mut Statement, time_zone: &str) {
-    let _ = statement.visit(&mut Forms { time_zone });
+/// Translates a statement of a session in `time_zone`, or says why it comes to too much.
+pub(super) fn rewrite(statement: &mut Statement, time_zone: &str) -> Result<(), String> {
+    if statement.visit(&mut Forms { time_zone, copies: Copies::default() }).is_break() {
+        return Err(format!(
+            "what is compared with lists and gathered in order comes to more than {} expressions, which is the limit; \
+             compare one with the items of `unnest` or VALUES",
+            copies::MOST
+        ));
+    }
+    // A list is written out with an operator between items.
+    length::check_levels(statement)
 }
 
 /// Reads what PostgreSQL has types of its own for as the text that it is here. Its protocol knows them by itself.
@@ -30,6 +40,7 @@ pub(super) fn texts(statement: &mut Statement) {
 
 struct Forms<'a> {
     time_zone: &'a str,
+    copies: Copies,
 }
 
 impl VisitorMut for Forms<'_> {
@@ -37,8 +48,8 @@ impl VisitorMut for Forms<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         fetched(query);
-        gathered::rewrite(query);
-        whole_rows::rewrite(query);
+        gathered::rewrite(query, &mut self.copies)?;
+        whole_rows::rewrite(query, &mut self.copies)?;
         series::rewrite(query);
         names::rewrite(query);
         ControlFlow::Continue(())
@@ -57,7 +68,7 @@ impl VisitorMut for Forms<'_> {
         cut(expression);
         rounded(expression);
         json::rewrite(expression);
-        lists::rewrite(expression);
+        lists::rewrite(expression, &mut self.copies)?;
         calls::rewrite(expression, self.time_zone);
         ControlFlow::Continue(())
     }
@@ -122,18 +133,18 @@ fn cut(expression: &mut Expr) {
 
 /// `x::timestamp(0)` with half a second more: DataFusion cuts off what PostgreSQL rounds.
 fn rounded(expression: &mut Expr) {
-    let Expr::Cast { data_type, expr, .. } = expression else { return };
+    let Expr::Cast { kind, data_type, expr, .. } = expression else { return };
     let (half, zone) = match data_type {
         DataType::Timestamp(Some(0), zone) => ("500 milliseconds", *zone),
         DataType::Timestamp(Some(3), zone) => ("500 microseconds", *zone),
         _ => return,
     };
-    let cast = |expr: Expr, data_type: DataType| {
-        Box::new(Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None })
+    let cast = |kind: CastKind, expr: Expr, data_type: DataType| {
+        Box::new(Expr::Cast { kind, expr: Box::new(expr), data_type, array: false, format: None })
     };
-    let left = cast(expr.as_ref().clone(), DataType::Timestamp(None, zone));
+    let left = cast(kind.clone(), expr.as_ref().clone(), DataType::Timestamp(None, zone));
     let half = Expr::Value(Value::SingleQuotedString(half.into()).into());
-    let right = cast(half, DataType::Interval { fields: None, precision: None });
+    let right = cast(CastKind::Cast, half, DataType::Interval { fields: None, precision: None });
     **expr = Expr::Nested(Box::new(Expr::BinaryOp { left, op: BinaryOperator::Plus, right }));
 }
 
@@ -171,7 +182,7 @@ pub(super) mod tests {
     /// A statement as a session in Berlin reads it.
     pub(in super::super) fn rewritten(sql: &str) -> String {
         let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).expect("it is SQL");
-        rewrite(&mut statements[0], "Europe/Berlin");
+        rewrite(&mut statements[0], "Europe/Berlin").expect("it is short");
         statements[0].to_string()
     }
 
@@ -214,8 +225,19 @@ pub(super) mod tests {
 
     #[test]
     fn a_time_of_whole_seconds_is_rounded() {
-        let expected = "SELECT (CAST(a AS TIMESTAMP) + CAST('500 milliseconds' AS INTERVAL))::TIMESTAMP(0) AS b, a::TIMESTAMP AS c";
+        let expected = "SELECT (a::TIMESTAMP + CAST('500 milliseconds' AS INTERVAL))::TIMESTAMP(0) AS b, a::TIMESTAMP AS c";
         assert_eq!(rewritten("SELECT a::timestamp(0) AS b, a::timestamp AS c"), expected);
+        let expected =
+            "SELECT TRY_CAST((TRY_CAST(a AS TIMESTAMP) + CAST('500 microseconds' AS INTERVAL)) AS TIMESTAMP(3)) AS b";
+        assert_eq!(rewritten("SELECT TRY_CAST(a AS timestamp(3)) AS b"), expected);
+    }
+
+    #[test]
+    fn lists_within_lists_are_not_written_out_without_end() {
+        let within = (0..20).fold("a".to_owned(), |within, _| format!("({within} LIKE ANY ('{{x,y}}'))"));
+        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &format!("SELECT {within}")).expect("it is SQL");
+        let told = rewrite(&mut statements[0], "UTC").expect_err("it would be a million");
+        assert!(told.contains("more than 100000 expressions"), "{told}");
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! for `1`. Where two columns would have one name they are called as they are written: an object of JSON has each name
 //! once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, DataType, Distinct, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
-    TimezoneInfo, TrimWhereField, visit_expressions,
+    AccessExpr, ArrayElemTypeDef, DataType, Distinct, Expr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem,
+    SetExpr, Statement, TimezoneInfo, TrimWhereField, visit_expressions,
 };
 
 const UNNAMED: &str = "?column?";
@@ -35,23 +35,29 @@ fn of_body(body: &mut SetExpr, order_by: Option<&mut OrderBy>) {
 }
 
 fn of_select(select: &mut Select, order_by: Option<&mut OrderBy>) {
-    let mut ordered: Vec<&mut Expr> = match order_by {
+    let ordered: Vec<&mut Expr> = match order_by {
         Some(OrderBy { kind: OrderByKind::Expressions(all), .. }) => all.iter_mut().map(|by| &mut by.expr).collect(),
         _ => Vec::new(),
     };
     // What a selection is `DISTINCT ON` is compared with what its rows are ordered by.
     let as_it_is = matches!(select.distinct, Some(Distinct::On(_)));
-    let aliases = aliases(&select.projection, &names_within(&ordered, &select.projection, as_it_is));
+    let aliases = aliases(&select.projection, &names_within(&ordered, select, as_it_is));
+    let mut shown = HashMap::new();
     for (item, alias) in select.projection.iter_mut().zip(aliases) {
         let (expr, alias) = match (&*item, alias) {
             (SelectItem::UnnamedExpr(expr), Some(alias)) => (expr.clone(), alias),
             (SelectItem::ExprWithAlias { expr, alias }, None) if !is_column(expr) => (expr.clone(), alias.clone()),
             _ => continue,
         };
-        for by in ordered.iter_mut().filter(|by| !as_it_is && is_written(by, &expr)) {
-            **by = Expr::Identifier(alias.clone());
+        if !ordered.is_empty() {
+            shown.entry(expr.to_string()).or_insert_with(|| alias.clone());
         }
         *item = SelectItem::ExprWithAlias { expr, alias };
+    }
+    for by in ordered.into_iter().filter(|by| !as_it_is && is_expression(by)) {
+        if let Some(alias) = shown.get(&by.to_string()) {
+            *by = Expr::Identifier(alias.clone());
+        }
     }
 }
 
@@ -59,7 +65,10 @@ fn of_select(select: &mut Select, order_by: Option<&mut OrderBy>) {
 fn aliases(items: &[SelectItem], within: &HashSet<String>) -> Vec<Option<Ident>> {
     let expressions: Vec<Option<&Expr>> = items.iter().map(unnamed).collect();
     let name = |expression: &Expr| name_of(expression).unwrap_or_else(|| UNNAMED.to_owned());
-    let names: Vec<String> = expressions.iter().copied().flatten().map(name).collect();
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for expression in expressions.iter().copied().flatten() {
+        *counts.entry(name(expression)).or_default() += 1;
+    }
     let given = |item: &SelectItem| match item {
         SelectItem::ExprWithAlias { alias, .. } => Some(plain(alias)),
         _ => None,
@@ -70,14 +79,22 @@ fn aliases(items: &[SelectItem], within: &HashSet<String>) -> Vec<Option<Ident>>
         .iter()
         .map(|expression| expression.is_some_and(|column| is_column(column) && taken.insert(name(column))))
         .collect();
+    // With its table it is a name too.
+    let with_table = expressions.iter().zip(&kept).filter_map(|(column, kept)| column.filter(|_| *kept));
+    taken.extend(with_table.map(ToString::to_string));
     // What the columns of a table are called is not known here; and what is unnested stands beside them.
     let all = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
     let in_rows = items.iter().any(gives_rows);
+    let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut alias = |expression: &Expr| {
         let (name, written) = (name(expression), expression.to_string());
-        let is_one = names.iter().filter(|other| **other == name).count() == 1 && !within.contains(&name);
+        let is_one = counts.get(&name) == Some(&1) && !within.contains(&name);
         let may = is_one && !all && !(in_rows && matches!(expression, Expr::Cast { .. }));
-        let numbered = (2..).map(|number| format!("{written}_{number}"));
+        let last = numbers.entry(written.clone()).or_insert(1);
+        let numbered = std::iter::from_fn(|| {
+            *last += 1;
+            Some(format!("{written}_{last}"))
+        });
         let mut wanted = may.then_some(name).into_iter().chain([written.clone()]).chain(numbered);
         wanted.find(|name| taken.insert(name.clone())).map(called)
     };
@@ -96,9 +113,9 @@ fn is_column(expression: &Expr) -> bool {
     matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
 }
 
-/// Whether rows are ordered by an item as it is written. A name is that of an item or of a column, a number a position.
-fn is_written(one: &Expr, other: &Expr) -> bool {
-    !matches!(one, Expr::Identifier(_) | Expr::Value(_)) && one.to_string() == other.to_string()
+/// Whether rows are ordered by what an expression gives. A name is that of an item or of a column, a number a position.
+fn is_expression(by: &Expr) -> bool {
+    !matches!(by, Expr::Identifier(_) | Expr::Value(_))
 }
 
 /// Whether an item gives several rows for one.
@@ -109,13 +126,15 @@ fn gives_rows(item: &SelectItem) -> bool {
         .any(|function| item.contains(function))
 }
 
-/// The columns that rows are ordered by within expressions. There they are those of the tables, unless an item has such
-/// a name.
-fn names_within(ordered: &[&mut Expr], items: &[SelectItem], as_it_is: bool) -> HashSet<String> {
-    let shown = |by: &Expr| !as_it_is && items.iter().filter_map(unnamed).any(|item| is_written(by, item));
+/// The columns that rows are ordered by within expressions, and that groups are chosen by. There they are those of the
+/// tables, unless an item has such a name.
+fn names_within(ordered: &[&mut Expr], select: &Select, as_it_is: bool) -> HashSet<String> {
+    let items = select.projection.iter().filter_map(unnamed).filter(|_| !as_it_is && !ordered.is_empty());
+    let shown: HashSet<String> = items.map(ToString::to_string).collect();
+    let ordered = ordered.iter().map(|by| &**by).filter(|by| is_expression(by) && !shown.contains(&(*by).to_string()));
     let mut names = HashSet::new();
-    for by in ordered.iter().filter(|by| !matches!(by, Expr::Identifier(_)) && !shown(by)) {
-        let _ = visit_expressions(&**by, |inner: &Expr| {
+    for within in ordered.chain(&select.having).chain(&select.qualify) {
+        let _ = visit_expressions(within, |inner: &Expr| {
             names.extend(Some(inner).filter(|inner| is_column(inner)).and_then(name_of));
             ControlFlow::<()>::Continue(())
         });
@@ -195,6 +214,8 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Char(_) | DataType::Character(_) => "bpchar",
         DataType::CharacterVarying(_) => "varchar",
         DataType::Timestamp(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => "timestamptz",
+        DataType::Time(_, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) => "timetz",
+        DataType::Array(ArrayElemTypeDef::SquareBracket(of, _)) => return type_name(of),
         other => {
             let name = other.to_string().to_lowercase();
             let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
@@ -232,6 +253,7 @@ mod tests {
             ("t.\"A\"::TEXT", "A"),
             ("(a + 1)::TEXT", "text"),
             ("1::INT", "int4"),
+            ("'{}'::INT[]", "int4"),
             ("lower(a)::VARCHAR(3)", "lower"),
             ("DATE '2026-01-01'", "date"),
             ("CASE WHEN a THEN 1 END", "case"),
@@ -257,9 +279,11 @@ mod tests {
             ("SELECT sum(a), sum(b), max(a)", "SELECT sum(a) AS \"sum(a)\", sum(b) AS \"sum(b)\", max(a) AS max"),
             ("SELECT a, a::TEXT FROM t", "SELECT a, a::TEXT AS \"a::TEXT\" FROM t"),
             ("SELECT t.a, u.a FROM t, u", "SELECT t.a, u.a AS \"u.a\" FROM t, u"),
+            ("SELECT t.a, t.a FROM t", "SELECT t.a, t.a AS \"t.a_2\" FROM t"),
             ("SELECT count(*), a AS count FROM t", "SELECT count(*) AS \"count(*)\", a AS count FROM t"),
             ("SELECT *, lower(a) FROM t", "SELECT *, lower(a) AS \"lower(a)\" FROM t"),
             ("SELECT unnest(a), b::TEXT", "SELECT unnest(a) AS unnest, b::TEXT AS \"b::TEXT\""),
+            ("SELECT 1, 1, 1", "SELECT 1 AS \"1\", 1 AS \"1_2\", 1 AS \"1_3\""),
         ] {
             assert_eq!(named(sql), expected);
         }
@@ -284,6 +308,12 @@ mod tests {
             (
                 "SELECT DISTINCT ON (lower(a)) lower(a) FROM t ORDER BY lower(a)",
                 "SELECT DISTINCT ON (lower(a)) lower(a) AS lower FROM t ORDER BY lower(a)",
+            ),
+            ("SELECT a + 1 AS b, a + 1 AS c FROM t ORDER BY a + 1", "SELECT a + 1 AS b, a + 1 AS c FROM t ORDER BY b"),
+            // Groups are chosen by the column, not by what is shown of it.
+            (
+                "SELECT a::DATE, count(*) FROM t GROUP BY a HAVING a > 'x'",
+                "SELECT a::DATE AS \"a::DATE\", count(*) AS count FROM t GROUP BY a HAVING a > 'x'",
             ),
             ("SELECT 1 UNION (SELECT max(a) FROM t)", "SELECT 1 AS \"?column?\" UNION (SELECT max(a) FROM t)"),
         ] {

@@ -1,6 +1,6 @@
 //! `a || b` and `a = b` of what is JSON to PostgreSQL: here it is text, and texts are joined and compared as such.
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr, UnaryOperator};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr, UnaryOperator, Value};
 
 use crate::functions::{JOINED, SAME};
 use crate::zone::{call, literal};
@@ -17,12 +17,11 @@ pub(super) fn rewrite(expression: &mut Expr) {
         return;
     }
     // A text beside JSON is joined to its text in PostgreSQL too.
-    if joined && ![&*left, &*right].into_iter().all(|side| is_json(side) || is_member(side) || literal(side).is_some())
-    {
+    if joined && ![&*left, &*right].into_iter().all(|side| is_json(side) || is_member(side) || is_untyped(side)) {
         return;
     }
-    let sides = [left.as_ref().clone(), right.as_ref().clone()];
     let differ = *op == BinaryOperator::NotEq;
+    let sides = [left, right].map(|side| std::mem::replace(side.as_mut(), Expr::Value(Value::Null.into())));
     let read = Expr::Function(call(if joined { JOINED } else { SAME }, sides));
     *expression = if differ { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(read) } } else { read };
 }
@@ -39,6 +38,12 @@ fn is_json(expression: &Expr) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether it is of the type of what it is beside.
+fn is_untyped(expression: &Expr) -> bool {
+    let is_parameter = |value: &Value| matches!(value, Value::Placeholder(_));
+    literal(expression).is_some() || matches!(expression, Expr::Value(known) if is_parameter(&known.value))
 }
 
 /// Whether it is a member of JSON, as JSON.
@@ -63,6 +68,7 @@ mod tests {
                 "SELECT tracewell_json_joined((tracewell_json_joined(a::JSONB, '[1]')), (b -> 'c'))",
             ),
             ("SELECT a -> 'b' = '1'::JSONB", "SELECT tracewell_same_json(a -> 'b', '1'::JSONB)"),
+            ("SELECT a::JSONB || $1", "SELECT tracewell_json_joined(a::JSONB, $1)"),
             ("SELECT a::JSONB <> b", "SELECT NOT tracewell_same_json(a::JSONB, b)"),
         ] {
             assert_eq!(rewritten(sql), expected);

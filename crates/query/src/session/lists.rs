@@ -2,15 +2,18 @@
 //! `x = ANY(ARRAY[1, NULL])`, which it answers as if no item were NULL, and what it does not know: `x && y`,
 //! `x LIKE ANY (ARRAY[…])` and `x ?| ARRAY[…]`.
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
     Array, BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
 };
 use tracewell_requests::postgres::parameters::list;
 
+use super::copies::Copies;
 use crate::zone::{call, literal};
 
-/// Reads the list that an expression is cast from or compared with.
-pub(super) fn rewrite(expression: &mut Expr) {
+/// Reads the list that an expression is cast from or compared with. Breaks where that would copy too much.
+pub(super) fn rewrite(expression: &mut Expr, copies: &mut Copies) -> ControlFlow<()> {
     match expression {
         Expr::Cast { expr, data_type: DataType::Array(_), .. } => {
             if let Some(elem) = items(expr) {
@@ -28,14 +31,12 @@ pub(super) fn rewrite(expression: &mut Expr) {
             }
         }
         Expr::BinaryOp { left, op: BinaryOperator::PGOverlap, right } => {
-            let sides = [left, right].map(|side| match items(side) {
-                Some(elem) => Expr::Array(Array { elem, named: true }),
-                None => side.as_ref().clone(),
-            });
+            let sides = [left, right].map(|side| overlapping(side));
             *expression = Expr::Function(call("array_has_any", sides));
         }
         Expr::BinaryOp { left, op: op @ (BinaryOperator::QuestionPipe | BinaryOperator::QuestionAnd), right } => {
-            if let Some(keys) = patterns(right) {
+            if let Some(keys) = patterns(right).map(known) {
+                copies.take_of(left, keys.len())?;
                 let joint = if *op == BinaryOperator::QuestionPipe { BinaryOperator::Or } else { BinaryOperator::And };
                 let has = |key: Expr| Expr::BinaryOp {
                     left: left.clone(),
@@ -46,19 +47,24 @@ pub(super) fn rewrite(expression: &mut Expr) {
             }
         }
         Expr::Like { .. } | Expr::ILike { .. } => {
-            if let Some(all) = like_each(expression) {
-                *expression = all;
+            if let Some((patterns, op)) = patterns_of(expression) {
+                // Without the list, which would be copied for each of its items.
+                let one = like(expression.clone(), Expr::Value(Value::Null.into()));
+                copies.take_of(&one, patterns.len())?;
+                *expression = each(patterns.into_iter().map(|pattern| like(one.clone(), pattern)), &op);
             }
         }
         _ => {}
     }
+    ControlFlow::Continue(())
 }
 
-/// `x LIKE ANY (ARRAY['a', 'b'])` as `(x LIKE 'a' OR x LIKE 'b')`, and `x LIKE ALL …` with `AND`.
-fn like_each(expression: &Expr) -> Option<Expr> {
+/// The patterns of `x LIKE ANY (ARRAY['a', 'b'])`, which is `(x LIKE 'a' OR x LIKE 'b')`, and of `x LIKE ALL …` with
+/// `AND`.
+fn patterns_of(expression: &Expr) -> Option<(Vec<Expr>, BinaryOperator)> {
     let (Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. }) = expression else { return None };
-    let (patterns, op) = match pattern.as_ref() {
-        list if *any => (patterns(list)?, BinaryOperator::Or),
+    match pattern.as_ref() {
+        list if *any => Some((patterns(list)?, BinaryOperator::Or)),
         Expr::Function(all) => {
             let op = match all.name.to_string().to_ascii_lowercase().as_str() {
                 "all" => BinaryOperator::And,
@@ -67,18 +73,18 @@ fn like_each(expression: &Expr) -> Option<Expr> {
             };
             let FunctionArguments::List(given) = &all.args else { return None };
             let [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] = given.args.as_slice() else { return None };
-            (patterns(list)?, op)
+            Some((patterns(list)?, op))
         }
-        _ => return None,
-    };
-    let one = |of: Expr| {
-        let mut one = expression.clone();
-        if let Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. } = &mut one {
-            (*any, **pattern) = (false, of);
-        }
-        one
-    };
-    Some(each(patterns.into_iter().map(one), &op))
+        _ => None,
+    }
+}
+
+/// The same with one pattern.
+fn like(mut expression: Expr, with: Expr) -> Expr {
+    if let Expr::Like { any, pattern, .. } | Expr::ILike { any, pattern, .. } = &mut expression {
+        (*any, **pattern) = (false, with);
+    }
+    expression
 }
 
 /// Conditions with `AND` or `OR` between. Of none, not any is true, and all are.
@@ -87,6 +93,20 @@ fn each(conditions: impl Iterator<Item = Expr>, op: &BinaryOperator) -> Expr {
         |left: Expr, right: Expr| Expr::BinaryOp { left: Box::new(left), op: op.clone(), right: Box::new(right) };
     let none = || Expr::Value(Value::Boolean(*op == BinaryOperator::And).into());
     Expr::Nested(Box::new(conditions.reduce(join).unwrap_or_else(none)))
+}
+
+/// A list that is written in the statement, without what is not known: that overlaps with nothing, not even itself.
+fn overlapping(list: &Expr) -> Expr {
+    let written = |items: Vec<Expr>| Expr::Array(Array { elem: known(items), named: true });
+    match list {
+        Expr::Array(Array { elem, .. }) => written(elem.clone()),
+        text => items(text).map_or_else(|| text.clone(), written),
+    }
+}
+
+fn known(items: Vec<Expr>) -> Vec<Expr> {
+    let is_null = |item: &Expr| matches!(item, Expr::Value(item) if item.value == Value::Null);
+    items.into_iter().filter(|item| !is_null(item)).collect()
 }
 
 fn patterns(list: &Expr) -> Option<Vec<Expr>> {
@@ -140,6 +160,7 @@ mod tests {
                 "SELECT a && ARRAY['x'], a && '{x,y}'",
                 "SELECT array_has_any(a, ARRAY['x']), array_has_any(a, ARRAY['x', 'y'])",
             ),
+            ("SELECT a && '{x,NULL}', a ?& ARRAY['x', NULL]", "SELECT array_has_any(a, ARRAY['x']), (a ? 'x')"),
             ("SELECT a LIKE ANY (ARRAY['x%', b])", "SELECT (a LIKE 'x%' OR a LIKE b)"),
             ("SELECT a NOT ILIKE ALL ('{x%,y}'::text[])", "SELECT (a NOT ILIKE 'x%' AND a NOT ILIKE 'y')"),
             ("SELECT a ?| ARRAY['x', 'y'], a ?& '{x}'", "SELECT (a ? 'x' OR a ? 'y'), (a ? 'x')"),

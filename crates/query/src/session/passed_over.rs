@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Join, JoinConstraint, JoinOperator, ObjectName, Query,
-    Select, SetExpr, SetOperator, SetQuantifier, Spanned, Statement, TableFactor, TableWithJoins, Visit, Visitor,
+    AccessExpr, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Join, JoinConstraint, JoinOperator, ObjectName,
+    Query, Select, SetExpr, SetOperator, SetQuantifier, Spanned, Statement, Subscript, TableFactor, TableWithJoins,
+    Value, Visit, Visitor,
 };
 
 use crate::error::{Location, QueryError, SqlError, SqlErrorKind};
@@ -12,7 +13,7 @@ use crate::zone::literal;
 
 /// Refuses a statement that asks for what would not be done.
 pub(super) fn refuse(statement: &Statement) -> Result<(), QueryError> {
-    match statement.visit(&mut PassedOver) {
+    match statement.visit(&mut PassedOver::default()) {
         ControlFlow::Break(PassedBy { what, hint, at }) => Err(QueryError::Sql(SqlError {
             hint: Some(hint.to_owned()),
             at,
@@ -22,7 +23,11 @@ pub(super) fn refuse(statement: &Statement) -> Result<(), QueryError> {
     }
 }
 
-struct PassedOver;
+#[derive(Default)]
+struct PassedOver {
+    /// Whether the next function stands in `(f(x))[1]`.
+    of_one_part: bool,
+}
 
 /// A part of a statement that would be passed over.
 struct PassedBy {
@@ -63,7 +68,22 @@ impl Visitor for PassedOver {
     }
 
     fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<PassedBy> {
+        let one_part = match expression {
+            Expr::Nested(_) => false,
+            Expr::Substring { .. } => true,
+            _ => std::mem::take(&mut self.of_one_part),
+        };
+        let moves_parts = match pattern_of_parts(expression).map_or(Missing::Nothing, missing) {
+            Missing::Nothing => false,
+            Missing::AtEnd => !one_part,
+            Missing::Between => true,
+        };
         match expression {
+            Expr::CompoundFieldAccess { access_chain, .. } => {
+                let first = access_chain.first();
+                self.of_one_part = matches!(first, Some(AccessExpr::Subscript(Subscript::Index { .. })));
+                ControlFlow::Continue(())
+            }
             Expr::SimilarTo { pattern, escape_char, .. } if escape_char.is_some() || literal(pattern).is_none() => {
                 no("SIMILAR TO with ESCAPE, or a pattern that is no text", "`~` takes regular expressions", expression)
             }
@@ -77,7 +97,7 @@ impl Visitor for PassedOver {
                 "texts are compared letter by letter; `ORDER BY lower(x)` passes over capitals",
                 expression,
             ),
-            _ if pattern_of_parts(expression).is_some_and(leaves_parts_out) => no(
+            _ if moves_parts => no(
                 "a regular expression with several groups of which one may be missing",
                 "a missing group would have no place among the parts: write `(b?)` in place of `(b)?`, or ask for one \
                  group, `(?:…)` being none",
@@ -99,11 +119,11 @@ fn by_letter(collation: &ObjectName) -> bool {
 /// The pattern of an expression that gives the parts of what it matches.
 fn pattern_of_parts(expression: &Expr) -> Option<&str> {
     match expression {
-        Expr::Substring { substring_from: Some(pattern), substring_for: None, .. } => literal(pattern),
+        Expr::Substring { substring_from: Some(pattern), substring_for: None, .. } => written(pattern),
         Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("regexp_match") => {
             let FunctionArguments::List(list) = &function.args else { return None };
             match list.args.get(1)? {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern)) => literal(pattern),
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(pattern)) => written(pattern),
                 _ => None,
             }
         }
@@ -111,15 +131,34 @@ fn pattern_of_parts(expression: &Expr) -> Option<&str> {
     }
 }
 
-/// Whether a pattern has several groups of which one can be missing where the others match.
-fn leaves_parts_out(pattern: &str) -> bool {
+/// The text that stands there in quotes of any kind.
+fn written(pattern: &Expr) -> Option<&str> {
+    let Expr::Value(pattern) = pattern else { return None };
+    match &pattern.value {
+        Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text),
+        Value::DollarQuotedString(text) => Some(&text.value),
+        _ => None,
+    }
+}
+
+/// Which of several groups can be missing where the others match.
+#[derive(Clone, Copy)]
+enum Missing {
+    Nothing,
+    /// The last ones: those before them have their places.
+    AtEnd,
+    /// One that has another behind it, which would be found in its place.
+    Between,
+}
+
+fn missing(pattern: &str) -> Missing {
     #[derive(Default)]
     struct Group {
         counts: bool,
         within: usize,
         has_choice: bool,
     }
-    let (mut open, mut may_miss) = (vec![Group::default()], false);
+    let (mut open, mut may_miss, mut is_between) = (vec![Group::default()], false, false);
     let (mut rest, mut in_class) = (pattern, false);
     while let Some(letter) = rest.chars().next() {
         rest = &rest[letter.len_utf8()..];
@@ -134,11 +173,13 @@ fn leaves_parts_out(pattern: &str) -> bool {
             }
             '(' => {
                 let counts = !rest.starts_with('?') || rest.starts_with("?P<") || rest.starts_with("?<");
+                is_between |= counts && may_miss;
                 open.push(Group { counts, ..Group::default() });
             }
             '|' => {
                 if let Some(group) = open.last_mut() {
                     group.has_choice = true;
+                    may_miss |= group.within > 0;
                 }
             }
             ')' if open.len() > 1 => {
@@ -153,7 +194,11 @@ fn leaves_parts_out(pattern: &str) -> bool {
             _ => {}
         }
     }
-    open.first().is_some_and(|all| all.within > 1 && (may_miss || all.has_choice))
+    match open.first() {
+        _ if is_between => Missing::Between,
+        Some(all) if all.within > 1 && (may_miss || all.has_choice) => Missing::AtEnd,
+        _ => Missing::Nothing,
+    }
 }
 
 /// The column that such a join has in common would be that of the left side, and NULL where that has no row.
@@ -219,12 +264,26 @@ mod tests {
         assert!(refused("SELECT (regexp_matches(a, 'b'))[1]").unwrap().contains("`regexp_match` gives"));
         assert!(refused("SELECT 1 ORDER BY a COLLATE \"de-x-icu\"").unwrap().starts_with("COLLATE, but for"));
         assert_eq!(refused("SELECT a COLLATE \"C\" ~ 'b' COLLATE pg_catalog.default"), None);
-        for shifting in ["regexp_match(a, '(a)(b)?(c)')", "regexp_match(a, '(a)|(b)')", "substring(a from '((a)|b)')"] {
+        for shifting in [
+            "regexp_match(a, '(a)(b)?')",
+            "(regexp_match(a, '(a)(b)?(c)'))[3]",
+            "(regexp_match(a, E'(a)(b)?(c)'))[3]",
+            "(regexp_match(a, '(a)|(b)'))[2]",
+            "(regexp_match(a, '(?:x(a)|b)(c)'))[1]",
+            "(regexp_match(a, '(a)(b)?'))[1:2]",
+            "(array_append(regexp_match(a, '(a)(b)?'), 'c'))[3]",
+            "substring(a from '(a)?(b)')",
+        ] {
             let told = refused(&format!("SELECT {shifting}"));
             assert!(told.unwrap().starts_with("a regular expression with several groups"), "{shifting}");
         }
         for whole in ["(a)(b?)(c)", "(a|b)(c)", "(?:a(b))?", "(a)(?:b)?", r"(a)(\(b\)?)", "(a)([(b)?]+)"] {
             assert_eq!(refused(&format!("SELECT regexp_match(a, '{whole}')")), None, "{whole}");
+        }
+        // What is missing has nothing behind it.
+        for whole in [r"(\d+)(\.(\d+))?", "((a)|b)", "x|(a)(b)"] {
+            assert_eq!(refused(&format!("SELECT (regexp_match(a, '{whole}'))[2]")), None, "{whole}");
+            assert_eq!(refused(&format!("SELECT substring(a from '{whole}')")), None, "{whole}");
         }
         assert_eq!(refused("SELECT a SIMILAR TO 'x' FROM generate_series(1, 3), (SELECT 1) AS s"), None);
     }

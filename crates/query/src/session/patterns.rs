@@ -51,7 +51,7 @@ fn strftime(pattern: &str) -> Option<String> {
             rest = &rest[2..];
         } else if let Some(quoted) = rest.strip_prefix('"') {
             let (text, behind) = quoted.split_once('"')?;
-            written.push_str(text);
+            written.push_str(&text.replace('%', "%%"));
             rest = behind;
         } else if letter == '%' || letter.is_alphanumeric() {
             return None;
@@ -60,7 +60,13 @@ fn strftime(pattern: &str) -> Option<String> {
             rest = &rest[letter.len_utf8()..];
         }
     }
-    Some(written)
+    // A time that is not read whole would be midnight, in silence.
+    let has = |part: &str| written.contains(part);
+    let has_hour = has("%H") || has("%I") && has("%p");
+    let has_fraction = has("%3f") || has("%6f");
+    let is_whole = has_hour && has("%M") && (has("%S") || !has_fraction);
+    let has_time = has_fraction || ["%H", "%I", "%p", "%M", "%S"].into_iter().any(has);
+    (is_whole || !has_time).then_some(written)
 }
 
 #[cfg(test)]
@@ -75,6 +81,9 @@ mod tests {
             ("YYYY-MM-DD\"T\"HH24:MI", "%Y-%m-%dT%H:%M"),
             ("%Y-%m", "%Y-%m"),
             ("YYYY-IW", "YYYY-IW"),
+            ("YYYY-MM-DD HH24", "YYYY-MM-DD HH24"),
+            ("YYYY-MM-DD HH:MI", "YYYY-MM-DD HH:MI"),
+            ("HH24:MI.MS", "HH24:MI.MS"),
         ] {
             let sql = format!("SELECT to_timestamp(a, '{pattern}'), to_date(a, b)");
             assert_eq!(rewritten(&sql), format!("SELECT to_timestamp(a, '{expected}'), to_date(a, b)"));

@@ -60,7 +60,11 @@ impl ScalarUDFImpl for OfValues {
         &self.signature
     }
 
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        // A list can be cast to a text, but to one that is no JSON.
+        if let Some(other) = types.iter().find(|given| !given.is_string() && !given.is_null()) {
+            return plan_err!("what is read as JSON is text, not {other}");
+        }
         Ok(match self.work {
             Work::Same | Work::Has => DataType::Boolean,
             Work::Joined | Work::Kind => DataType::Utf8View,
