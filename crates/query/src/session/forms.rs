@@ -225,7 +225,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_time_of_whole_seconds_is_rounded() {
-        let expected = "SELECT (a::TIMESTAMP + CAST('500 milliseconds' AS INTERVAL))::TIMESTAMP(0) AS b, a::TIMESTAMP AS c";
+        let expected =
+            "SELECT (a::TIMESTAMP + CAST('500 milliseconds' AS INTERVAL))::TIMESTAMP(0) AS b, a::TIMESTAMP AS c";
         assert_eq!(rewritten("SELECT a::timestamp(0) AS b, a::timestamp AS c"), expected);
         let expected =
             "SELECT TRY_CAST((TRY_CAST(a AS TIMESTAMP) + CAST('500 microseconds' AS INTERVAL)) AS TIMESTAMP(3)) AS b";

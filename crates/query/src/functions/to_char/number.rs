@@ -4,14 +4,8 @@
 /// Why a pattern cannot be written, if it cannot.
 type Result<T> = std::result::Result<T, String>;
 
-<<<<<<< HEAD
-/// Digits behind the point at most, as a `numeric` of PostgreSQL may be declared to have; numbers are not padded to more
-/// than `u16` can tell.
-const MOST_BEHIND: usize = 1_000;
-=======
 /// Letters of a pattern. Each number is written with as many, and a number has less than a thousand digits.
 const MOST_LETTERS: usize = 1_000;
->>>>>>> rev1
 
 /// What PostgreSQL knows and this does not.
 const OTHERS: [&str; 7] = ["EEEE", "RN", "TH", "PL", "SG", "L", "V"];
@@ -100,9 +94,6 @@ impl Pattern {
             }
             read.pieces.push(piece);
             rest = &rest[length..];
-        }
-        if read.behind > MOST_BEHIND {
-            return Err(format!("a pattern of numbers has at most {MOST_BEHIND} digits behind its point"));
         }
         Ok(read)
     }
@@ -249,12 +240,6 @@ mod tests {
         assert_eq!(Pattern::read("99").unwrap().write(None), " ##");
         assert!(Pattern::read("9EEEE").is_err_and(|told| told.contains("`EEEE`")));
         assert!(Pattern::read("9.9.9").is_err());
-<<<<<<< HEAD
-        let long = |behind: usize| Pattern::read(&format!("9.{}", "9".repeat(behind)));
-        assert_eq!(long(1_000).unwrap().write(Some("0.5")), format!("  .5{}", "0".repeat(999)));
-        assert!(long(70_000).is_err_and(|told| told.contains("at most 1000 digits")));
-=======
         assert!(Pattern::read(&"9".repeat(1_001)).is_err());
->>>>>>> rev1
     }
 }
