@@ -100,7 +100,7 @@ fn what_a_run_costs_is_of_the_calls_of_runs() {
         // The query gives both, and says of what.
         let queries = page["queries"].as_array().unwrap();
         let asked = queries.iter().find(|query| query["title"].as_str().unwrap().contains("what they cost")).unwrap();
-        assert!(asked["sql"].as_str().unwrap().contains("-- Runs that began in the period, with all their calls."));
+        assert!(asked["sql"].as_str().unwrap().contains("-- Runs that began in the period, with all their calls;"));
         let now = asked["rows"]
             .as_array()
             .unwrap()
