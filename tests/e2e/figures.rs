@@ -99,7 +99,8 @@ fn what_a_run_costs_is_of_the_calls_of_runs() {
         assert!(note(&page, "Per run").ends_with("without $0.00900 of calls in no run"), "{page:#}");
         // The query gives both, and says of what.
         let queries = page["queries"].as_array().unwrap();
-        let asked = queries.iter().find(|query| query["title"].as_str().unwrap().contains("what they cost")).unwrap();
+        let asked =
+            queries.iter().find(|query| query["title"].as_str().unwrap().starts_with("Runs: how they ended")).unwrap();
         assert!(asked["sql"].as_str().unwrap().contains("-- Runs that began in the period, with all their calls;"));
         let now = asked["rows"]
             .as_array()
