@@ -12,7 +12,6 @@ use crate::money;
 use crate::request::Request;
 use crate::split::{Group, Side, Use};
 use crate::sql::{TRAFFIC, moment};
-use crate::uncounted::{UNCOUNTED, without_fees};
 
 /// The sums of a period.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -41,9 +40,6 @@ pub(crate) struct Totals {
     pub(crate) reported_usd: Option<Amount>,
     #[serde(deserialize_with = "money::read")]
     pub(crate) apart_usd: Option<Amount>,
-    /// Calls with a price that leaves out what nothing counts, and calls without one for that reason.
-    pub(crate) calls_without_fees: i64,
-    pub(crate) uncounted_calls: i64,
 }
 
 /// Something of this period and of the one before.
@@ -126,14 +122,11 @@ pub(crate) async fn totals<A: Ask>(
     count(cost_difference_usd) AS reported_calls,
     count(*) FILTER (WHERE {DIFFERS}) AS differing_calls,
     sum(reported_cost_usd) FILTER (WHERE cost_usd IS NOT NULL) AS reported_usd,
-    sum(abs(cost_difference_usd)) AS apart_usd,
-    count(*) FILTER (WHERE {without_fees}) AS calls_without_fees,
-    count(*) FILTER (WHERE {UNCOUNTED}) AS uncounted_calls
+    sum(abs(cost_difference_usd)) AS apart_usd
 FROM span_costs
 WHERE {both}
     AND {TRAFFIC}
 GROUP BY 1",
-        without_fees = without_fees(),
         which = which(request),
         both = request.both(),
     );

@@ -41,6 +41,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     let worth = worth_reading(&mut questions, request, EACH).await?;
     let releases = Releases::ask(&mut questions, request).await?;
     let trials = trials(&mut questions, request).await?;
+    let uncounted = uncounted(&mut questions, request).await?;
 
     let spending = Spending::of(request, &totals, trials, &course);
     let parts = split_by_prompt_and_model(&groups, &dimensions);
@@ -66,7 +67,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
         Section { title: "Why it changed".into(), items: changed },
         Section { title: "Quality and reliability".into(), items: quality },
         Section { title: "Runs worth reading".into(), items: vec![worth] },
-        Section { title: "What is not known".into(), items: unknown(request, &totals, &runs, &scores) },
+        Section { title: "What is not known".into(), items: unknown(request, &totals, uncounted, &runs, &scores) },
     ];
     page.queries = questions.into_queries();
     Ok(page)
@@ -117,7 +118,13 @@ fn behind(group: &Grouped, released: Option<String>) -> String {
     said.flatten().collect::<Vec<_>>().join("; ")
 }
 
-fn unknown(request: &Request, totals: &Both<Totals>, runs: &Both<Runs>, scores: &Scores) -> Vec<Item> {
+fn unknown(
+    request: &Request,
+    totals: &Both<Totals>,
+    uncounted: Vec<String>,
+    runs: &Both<Runs>,
+    scores: &Scores,
+) -> Vec<Item> {
     let now = &totals.now;
     let mut missing = Vec::new();
     if now.unpriced() > 0 {
@@ -130,7 +137,7 @@ fn unknown(request: &Request, totals: &Both<Totals>, runs: &Both<Runs>, scores: 
             totals.query
         ));
     }
-    missing.extend(uncounted(totals));
+    missing.extend(uncounted);
     missing.extend(not_known(request, runs, scores));
     told(missing)
 }

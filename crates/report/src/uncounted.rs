@@ -1,8 +1,12 @@
 //! What is charged by what calls do not count: pages, images, hours, searches.
 
+use serde::Deserialize;
 use tracewell_pricing::pricer::CountReading;
 
-use crate::figures::{Both, Totals};
+use crate::ask::{Ask, Questions};
+use crate::error::ReportError;
+use crate::request::Request;
+use crate::sql::TRAFFIC;
 use crate::words::counted;
 
 /// The condition that a call has a price that also charges for what calls do not count.
@@ -21,13 +25,34 @@ pub(crate) fn fees_left_out(priced: i64, without: i64, query: usize) -> Option<S
     (without > 0).then_some(told)
 }
 
-/// The condition that a call has no price because nothing counts what it is charged for.
-pub(crate) const UNCOUNTED: &str = "unpriced_reason LIKE 'uncounted_part%'";
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Counts {
+    priced_calls: i64,
+    calls_without_fees: i64,
+    uncounted_calls: i64,
+}
 
 /// What is missing in the amounts because nothing counts it.
-pub(crate) fn uncounted(totals: &Both<Totals>) -> Vec<String> {
-    let Totals { priced_calls, calls_without_fees, uncounted_calls, .. } = totals.now;
-    let query = totals.query;
+pub(crate) async fn uncounted<A: Ask>(
+    questions: &mut Questions<'_, A>,
+    request: &Request,
+) -> Result<Vec<String>, ReportError> {
+    let sql = format!(
+        "SELECT
+    count(cost_usd) AS priced_calls,
+    count(*) FILTER (WHERE {without_fees}) AS calls_without_fees,
+    count(*) FILTER (WHERE unpriced_reason LIKE 'uncounted_part%') AS uncounted_calls
+FROM span_costs
+WHERE {window}
+    AND {TRAFFIC}",
+        without_fees = without_fees(),
+        window = request.window().condition("start_time"),
+    );
+    let title = "Calls that are charged for what they do not count";
+    let answer = questions.ask::<Counts>(title, sql).await?;
+    let query = answer.number;
+    let Counts { priced_calls, calls_without_fees, uncounted_calls } = answer.one(title)?;
     let without_price = (uncounted_calls > 0).then(|| {
         format!(
             "{} no price because the model charges by what calls do not count, such as pages, images or hours. \
@@ -35,5 +60,5 @@ pub(crate) fn uncounted(totals: &Both<Totals>) -> Vec<String> {
             counted(uncounted_calls, "call has", "calls have"),
         )
     });
-    without_price.into_iter().chain(fees_left_out(priced_calls, calls_without_fees, query)).collect()
+    Ok(without_price.into_iter().chain(fees_left_out(priced_calls, calls_without_fees, query)).collect())
 }

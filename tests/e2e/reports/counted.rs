@@ -75,7 +75,7 @@ fn users_and_sessions_of_two_tenants_are_not_the_same() {
     let queries = page["queries"].as_array().unwrap();
     let asked = queries.iter().find(|query| query["title"] == "Calls and what they cost in all").unwrap();
     // The same question over the same calls, of which one of eve's two is of another tenant.
-    let of_two = "FROM (SELECT date, start_time, is_trial, trace_id, cost_usd, uncached_cost_usd, reported_cost_usd, cost_difference_usd, count_reading, unpriced_reason, conversation_id, user_id, CASE WHEN span_id = '000000000000d703' THEN 'b' ELSE 'a' END AS tenant FROM span_costs) AS calls";
+    let of_two = "FROM (SELECT date, start_time, is_trial, trace_id, cost_usd, uncached_cost_usd, reported_cost_usd, cost_difference_usd, conversation_id, user_id, CASE WHEN span_id = '000000000000d703' THEN 'b' ELSE 'a' END AS tenant FROM span_costs) AS calls";
     let sums = |question: &str| {
         let rows = sql(&data, question);
         let now = rows.iter().find(|row| row["period"] == "this").unwrap();

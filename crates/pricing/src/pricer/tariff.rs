@@ -98,10 +98,13 @@ impl Tariff {
         let tier = self.tier(count(usage.input_tokens));
         let counts = tier.charged(usage)?;
         let mut charge = Charge { context_over: tier.over, ..Charge::default() };
+        let mut total = 0;
         for ((part, each), count) in charge.parts.iter_mut().zip(&tier.each).zip(counts) {
-            *part = Amount::from_units(each * i128::from(count));
+            let amount = each * i128::from(count);
+            *part = Amount::from_units(amount);
+            total += amount;
         }
-        charge.total = charge.parts.into_iter().sum();
+        charge.total = Amount::from_units(total);
         Ok(charge)
     }
 
