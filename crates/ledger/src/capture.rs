@@ -136,10 +136,9 @@ async fn look_at(source: &impl Ask, hits: Vec<Hit>, catch: &mut Catch) -> Result
             }
         }
     }
-    let told = cases::tell(source, meant.into_values().collect()).await?.into_iter();
-    let told: HashMap<_, Case> = told.map(|case| ((case.trace_id.clone(), case.call.span_id.clone()), case)).collect();
+    cases::tell(source, meant.values_mut().collect()).await?;
     for (name, hit) in named {
-        match told.get(&name).and_then(|case| example(case, &hit)) {
+        match meant.get(&name).and_then(|case| example(case, &hit)) {
             Some(caught) => catch.caught.push(caught),
             None => catch.without_texts.push(name.0),
         }

@@ -55,7 +55,7 @@ pub(crate) const DECIDED: &str =
 const IS_RUN: &str = "span_count > 0 AND NOT only_duplicates AND is_trial IS NOT TRUE";
 
 /// The condition that a run that was [`judged`] ended well.
-pub(crate) const IS_GOOD: &str = "coalesce(status, '') <> 'error' AND coalesce(lowest, '') <> 'low'";
+const IS_GOOD: &str = "coalesce(status, '') <> 'error' AND coalesce(lowest, '') <> 'low'";
 
 /// The last words with a value on runs and what is in them, since the beginning of what is compared with. A score that
 /// names a response alone is of the call that got it; nothing is looked for where there is no such score.
@@ -85,7 +85,7 @@ pub(crate) fn judgements(request: &Request) -> String {
 }
 
 /// The runs that were judged, and whether the lowest word was too low.
-pub(crate) fn judged(request: &Request) -> String {
+fn judged(request: &Request) -> String {
     format!(
         "(
         SELECT tenant, trace_id, CASE WHEN {is_low} THEN 'low' ELSE 'fine' END AS lowest

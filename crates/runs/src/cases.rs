@@ -77,7 +77,7 @@ pub async fn answers(source: &impl Ask, runs: &[RunDay]) -> Result<Vec<Case>, Ru
         let group = Group::of(runs);
         let alone = group.alone();
         let (mut cases, mut costs) = futures::try_join!(group.calls(source, &alone), group.costs(source, &alone))?;
-        group.fill(source, &mut cases, |call| call.output.iter().collect()).await?;
+        group.fill(source, &mut cases.iter_mut().collect::<Vec<_>>(), |call| call.output.iter().collect()).await?;
         for case in &mut cases {
             case.cost_usd = costs.remove(&(case.trace_id.clone(), case.call.span_id.clone())).flatten();
         }
@@ -86,11 +86,11 @@ pub async fn answers(source: &impl Ask, runs: &[RunDay]) -> Result<Vec<Case>, Ru
     Ok(found)
 }
 
-/// `cases` with what they were told and answered, and what was retrieved before.
+/// Puts in what `cases` were told and answered, and what was retrieved before.
 ///
 /// # Errors
 /// When a query fails.
-pub async fn tell(source: &impl Ask, mut cases: Vec<Case>) -> Result<Vec<Case>, RunsError> {
+pub async fn tell(source: &impl Ask, mut cases: Vec<&mut Case>) -> Result<(), RunsError> {
     cases.sort_by_key(|case| case.day);
     for cases in cases.chunks_mut(AT_ONCE) {
         let runs = cases.iter().map(|case| RunDay { trace_id: case.trace_id.clone(), day: case.day });
@@ -102,7 +102,7 @@ pub async fn tell(source: &impl Ask, mut cases: Vec<Case>) -> Result<Vec<Case>, 
             case.documents = before.map(|(_, document)| document.clone()).collect();
         }
     }
-    Ok(cases)
+    Ok(())
 }
 
 /// All messages of a call.
@@ -210,7 +210,7 @@ impl Group {
     async fn fill(
         &self,
         source: &impl Ask,
-        cases: &mut [Case],
+        cases: &mut [&mut Case],
         named: fn(&ModelCall) -> Vec<&Message>,
     ) -> Result<(), RunsError> {
         #[derive(Deserialize)]

@@ -211,7 +211,7 @@ fn cast(value: Expr, data_type: DataType) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(value), data_type, array: false, format: None }
 }
 
-fn number(number: &str) -> Expr {
+pub(super) fn number(number: &str) -> Expr {
     Expr::Value(Value::Number(number.into(), false).into())
 }
 

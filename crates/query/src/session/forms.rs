@@ -81,8 +81,7 @@ fn fetched(query: &mut Query) {
     }
     let nothing = LimitClause::LimitOffset { limit: None, offset: None, limit_by: Vec::new() };
     if let LimitClause::LimitOffset { limit: limit @ None, .. } = query.limit_clause.get_or_insert(nothing) {
-        let one = || Expr::Value(Value::Number("1".into(), false).into());
-        *limit = query.fetch.take().map(|fetch| fetch.quantity.unwrap_or_else(one));
+        *limit = query.fetch.take().map(|fetch| fetch.quantity.unwrap_or_else(|| calls::number("1")));
     }
 }
 
@@ -126,8 +125,7 @@ fn cut(expression: &mut Expr) {
     };
     let CharacterLength::IntegerLength { length, .. } = length else { return };
     *data_type = DataType::Text;
-    let most = Expr::Value(Value::Number(length.to_string(), false).into());
-    let cut = Expr::Function(call(CUT, [expression.clone(), most]));
+    let cut = Expr::Function(call(CUT, [expression.clone(), calls::number(&length.to_string())]));
     *expression = if blanks { cut } else { Expr::Function(call("rtrim", [cut])) };
 }
 

@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::copies::Copies;
+use super::names::shows_all;
 use crate::zone::value;
 
 const GATHERING: [&str; 6] =
@@ -58,7 +59,7 @@ fn order_of(query: &Query) -> Option<Vec<OrderByExpr>> {
 
 /// The column that shows what rows are ordered by: to a name, what is called so comes before what is made of it.
 fn shown(by: &Expr, items: &[SelectItem]) -> Option<Expr> {
-    let all = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let all = shows_all(items);
     if let Expr::Value(known) = by {
         let Value::Number(position, _) = &known.value else { return None };
         let item = position.parse::<usize>().ok()?.checked_sub(1)?;

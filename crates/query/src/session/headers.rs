@@ -10,6 +10,8 @@ use datafusion::sql::sqlparser::ast::{
     SetExpr, Statement, TimezoneInfo, TrimWhereField, visit_expressions,
 };
 
+use super::names::{is_column, plain, shows_all};
+
 const UNNAMED: &str = "?column?";
 
 /// Gives the columns of a query's answer their names.
@@ -83,7 +85,7 @@ fn aliases(items: &[SelectItem], within: &HashSet<String>) -> Vec<Option<Ident>>
     let with_table = expressions.iter().zip(&kept).filter_map(|(column, kept)| column.filter(|_| *kept));
     taken.extend(with_table.map(ToString::to_string));
     // What the columns of a table are called is not known here; and what is unnested stands beside them.
-    let all = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let all = shows_all(items);
     let in_rows = items.iter().any(gives_rows);
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut alias = |expression: &Expr| {
@@ -107,10 +109,6 @@ fn unnamed(item: &SelectItem) -> Option<&Expr> {
         SelectItem::UnnamedExpr(expression) => Some(expression),
         _ => None,
     }
-}
-
-fn is_column(expression: &Expr) -> bool {
-    matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
 }
 
 /// Whether rows are ordered by what an expression gives. A name is that of an item or of a column, a number a position.
@@ -149,10 +147,6 @@ fn called(name: String) -> Ident {
         return Ident::new(name);
     }
     Ident::with_quote('"', name)
-}
-
-fn plain(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 /// What PostgreSQL calls an expression; `None` where it has no name for it.

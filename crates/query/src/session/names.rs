@@ -28,6 +28,20 @@ fn selects(body: &mut SetExpr, ordered: &[Ident]) {
     }
 }
 
+/// Whether columns are shown by `*`, whatever they are called.
+pub(super) fn shows_all(items: &[SelectItem]) -> bool {
+    items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)))
+}
+
+pub(super) fn is_column(expression: &Expr) -> bool {
+    matches!(expression, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+}
+
+/// A name without its quotes, as columns have it.
+pub(super) fn plain(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
 fn name(items: &mut [SelectItem], ordered: &[Ident]) {
     let written = |item: &SelectItem| match item {
         SelectItem::UnnamedExpr(expression) => Some(uncast(expression).to_string().to_lowercase()),
@@ -38,21 +52,21 @@ fn name(items: &mut [SelectItem], ordered: &[Ident]) {
         return;
     }
     let cores: Vec<Option<String>> = items.iter().map(written).collect();
-    let all = items.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let all = shows_all(items);
     for (position, item) in items.iter_mut().enumerate() {
         let SelectItem::UnnamedExpr(cast @ Expr::Cast { .. }) = &*item else { continue };
         let (of, own) = (uncast(cast), cores[position].as_deref().unwrap_or_default());
-        let is_column = matches!(of, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
         let others = cores.iter().enumerate().filter(|(other, _)| *other != position);
-        let alias = if all && is_column || others.filter_map(|(_, core)| core.as_deref()).any(|core| same(core, own)) {
-            Ident::with_quote('"', cast.to_string())
-        } else if let Expr::Identifier(column) = of
-            && ordered.contains(column)
-        {
-            column.clone()
-        } else {
-            continue;
-        };
+        let alias =
+            if all && is_column(of) || others.filter_map(|(_, core)| core.as_deref()).any(|core| same(core, own)) {
+                Ident::with_quote('"', cast.to_string())
+            } else if let Expr::Identifier(column) = of
+                && ordered.contains(column)
+            {
+                column.clone()
+            } else {
+                continue;
+            };
         *item = SelectItem::ExprWithAlias { expr: cast.clone(), alias };
     }
 }

@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::copies::Copies;
 use super::gathered::{column, part};
+use super::names::plain;
 use crate::zone::{call, value};
 
 const OF_ROWS: [&str; 5] = ["json_agg", "jsonb_agg", "row_to_json", "to_json", "to_jsonb"];
@@ -87,9 +88,8 @@ fn object(name: &Ident, columns: &[Ident]) -> Function {
     let mut object = call("json_build_object", []);
     if let FunctionArguments::List(list) = &mut object.args {
         let members = columns.iter().flat_map(|column| {
-            let key = if column.quote_style.is_some() { column.value.clone() } else { column.value.to_lowercase() };
             let member = Expr::CompoundIdentifier(vec![name.clone(), column.clone()]);
-            [Expr::Value(Value::SingleQuotedString(key).into()), member]
+            [Expr::Value(Value::SingleQuotedString(plain(column)).into()), member]
         });
         list.args = members.map(|member| FunctionArg::Unnamed(FunctionArgExpr::Expr(member))).collect();
     }
