@@ -98,6 +98,13 @@ impl Columns {
         Self { table, columns, rows: 0, bytes: 0 }
     }
 
+    /// Makes room for `bytes` of text in a column: what grows by doubling is written twice.
+    pub(crate) fn reserve(&mut self, column: usize, bytes: usize) {
+        let values = Values::Text(StringBuilder::with_capacity(0, bytes));
+        self.bytes += COLUMN_BYTES;
+        self.columns[column - 1].values = Some(Box::new(values));
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }

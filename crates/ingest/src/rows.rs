@@ -14,6 +14,7 @@ use tracewell_otlp::{Decoder, Limits, LogIndex, MalformedRequest, Refusal, Resou
 
 use self::cells::LastOfKey;
 use crate::columns::Columns;
+use crate::names;
 use crate::seen::SeenContents;
 
 mod cells;
@@ -81,11 +82,16 @@ struct DayRows {
 }
 
 impl DayRows {
-    fn new() -> Self {
+    /// No rows of `day`; those to come are likely as many as there were `last` time.
+    fn new(day: Day, last: Option<Last>) -> Self {
+        let mut contents = Columns::new(&schema::CONTENTS);
+        if let Some(last) = last.filter(|last| last.day == day) {
+            contents.reserve(names::contents::CONTENT, last.bytes.next_power_of_two());
+        }
         Self {
             spans: Columns::new(&schema::SPANS),
             logs: Columns::new(&schema::LOGS),
-            contents: Columns::new(&schema::CONTENTS),
+            contents,
             scores: Columns::new(&schema::SCORES),
         }
     }
@@ -100,6 +106,13 @@ impl DayRows {
     }
 }
 
+/// The contents that were taken last: those of the day that had most.
+#[derive(Clone, Copy)]
+struct Last {
+    day: Day,
+    bytes: usize,
+}
+
 /// The rows of each table and day that one [`Rows::take`] gives.
 pub type TakenRows = Vec<(&'static str, Day, RecordBatch)>;
 
@@ -112,6 +125,7 @@ pub struct Rows {
     team_keys: Vec<String>,
     limits: Limits,
     days: HashMap<Day, DayRows>,
+    last: Option<Last>,
     seen: SeenContents,
     text: String,
 }
@@ -131,6 +145,7 @@ impl Rows {
             team_keys: TEAM_KEYS.iter().map(|key| (*key).to_owned()).collect(),
             limits,
             days: HashMap::new(),
+            last: None,
             seen: SeenContents::new(None),
             text: String::new(),
         }
@@ -179,6 +194,8 @@ impl Rows {
     /// The rows so far; the tables start again empty. What contents a day holds stays remembered.
     pub fn take(&mut self) -> TakenRows {
         let mut taken = Vec::new();
+        let contents = self.days.iter().map(|(day, rows)| Last { day: *day, bytes: rows.contents.bytes() });
+        self.last = contents.max_by_key(|last| last.bytes);
         for (day, mut rows) in self.days.drain() {
             for (table, columns) in rows.tables() {
                 if columns.rows() > 0 {

@@ -9,9 +9,10 @@ use crate::request::Request;
 use crate::sql::TRAFFIC;
 use crate::words::counted;
 
-/// The condition that a call has a price that also charges for what calls do not count.
+/// The condition that a call has a price that also charges for what calls do not count. What has no cost has a reason:
+/// to ask for that, beside how counts were read, takes no second look at the call.
 pub(crate) fn without_fees() -> String {
-    format!("cost_usd IS NOT NULL AND count_reading LIKE '%{}%'", CountReading::FEES_LEFT_OUT)
+    format!("unpriced_reason IS NULL AND count_reading LIKE '%{}%'", CountReading::FEES_LEFT_OUT)
 }
 
 /// That fees are in no amount, where there are any.
@@ -40,9 +41,9 @@ pub(crate) async fn uncounted<A: Ask>(
 ) -> Result<Vec<String>, ReportError> {
     let sql = format!(
         "SELECT
-    count(cost_usd) AS priced_calls,
+    count(*) FILTER (WHERE unpriced_reason IS NULL) AS priced_calls,
     count(*) FILTER (WHERE {without_fees}) AS calls_without_fees,
-    count(*) FILTER (WHERE unpriced_reason LIKE 'uncounted_part%') AS uncounted_calls
+    count(*) FILTER (WHERE starts_with(unpriced_reason, 'uncounted_part')) AS uncounted_calls
 FROM span_costs
 WHERE {window}
     AND {TRAFFIC}",

@@ -37,7 +37,7 @@ impl Rows {
         let (believed, odd_time) = believed_start(time, receipt.received_at);
         let day = Day::of(believed);
         let seen = self.seen.of(day, receipt.tenant, receipt.received_at);
-        let rows = self.days.entry(day).or_insert_with(DayRows::new);
+        let rows = self.days.entry(day).or_insert_with(|| DayRows::new(day, self.last));
         let to_contents = &mut Contents { columns: &mut rows.contents, seen, receipt };
         let to = &mut rows.logs;
 

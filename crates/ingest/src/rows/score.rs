@@ -20,7 +20,8 @@ impl Rows {
     pub(super) fn scores(&mut self, place: &ScorePlace, source: &Source<'_, '_>, n: &Normalized<'_>) {
         let receipt = source.receipt;
         let (time, _) = believed_start(place.time, receipt.received_at);
-        let rows = self.days.entry(Day::of(time)).or_insert_with(DayRows::new);
+        let day = Day::of(time);
+        let rows = self.days.entry(day).or_insert_with(|| DayRows::new(day, self.last));
         let to = &mut rows.scores;
         for score in &n.scores {
             let (target, trace, span) = match &score.target {

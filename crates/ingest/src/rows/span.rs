@@ -38,7 +38,7 @@ impl Rows {
         let day = Day::of(believed);
         let trace = trace_id(&span.trace_id);
         let own = span_id(&span.span_id);
-        let rows = self.days.entry(day).or_insert_with(DayRows::new);
+        let rows = self.days.entry(day).or_insert_with(|| DayRows::new(day, self.last));
         let to = &mut rows.spans;
 
         to.text(s::TRACE_ID, trace.as_str());
