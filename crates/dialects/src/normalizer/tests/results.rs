@@ -53,6 +53,14 @@ fn finish_reasons_may_stand_in_the_messages_of_an_event() {
 }
 
 #[test]
+fn logfire_states_what_was_asked_for_in_the_request_s_body() {
+    let body = r#"{"messages": [{"role": "user", "content": "Where?"}], "model": "m", "stream": true, "seed": 7}"#;
+    let out = of("logfire.openai", "Chat Completion with {request_data[model]!r}", &[text("request_data", body)]);
+    assert_eq!((out.kind, out.streaming), (Kind::Chat, Some(true)));
+    assert_eq!((out.request_model.as_deref(), out.seed), (Some("m"), Some(7)));
+}
+
+#[test]
 fn defaults_that_nobody_asked_for_are_left_out() {
     let zeros = [
         text("gen_ai.operation.name", "chat"),
