@@ -35,8 +35,8 @@ fn of_events<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
     }
 }
 
-/// `finish_reason` of each output message, as written before it was deprecated in favour of the attribute: of those on the
-/// span, else of those in an event of it, where Strands keeps them.
+/// `finish_reason` of each output message, as written before it was deprecated in favour of the attribute: of those on
+/// the span, else of those in an event of it, where Strands keeps them.
 fn of_messages<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
     const MESSAGES: &str = "gen_ai.output.messages";
     let in_events = || span.events.iter().flat_map(|event| event.attributes.iter()).find(|found| found.key == MESSAGES);

@@ -15,9 +15,9 @@ const LENGTH: usize = 256;
 /// Bytes that hold as many characters.
 const LIMIT: usize = LENGTH * 4;
 
-/// Fills `input_preview` and `output_preview`: the last user message (else the last input), the first output, or the last
-/// answer where that is a conversation. The question of a run is asked again in each of its calls; `known` are the
-/// previews of inputs before.
+/// Fills `input_preview` and `output_preview`: the last user message (else the last input), the first output (of a
+/// conversation the last answer). The question of a run is asked again in each of its calls; `known` are the previews
+/// of inputs before.
 pub(crate) fn fill(known: &mut Memo<String>, out: &mut Normalized<'_>) {
     let is_user = |piece: &&Piece<'_>| piece.role.as_deref() == Some("user");
     let asked = out.input.iter().rev().find(is_user).or(out.input.last());
