@@ -176,6 +176,29 @@ async fn refused_spans_are_all_told_by_their_reasons() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_signal_lands_where_other_backends_take_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data"), &[]).await;
+    let points = json!({ "gauge": { "dataPoints": [{ "asInt": "1" }] } });
+    let metrics = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [points] }] }] });
+    let paths = ["/api/public/otel/v1", "/otel/v1", "/api/v1/otlp/v1", "/v1"];
+    for (id, base) in (1..).zip(paths) {
+        let answer = server.post(&format!("{base}/traces/"), PROTOBUF, request(vec![span(1, id, base)])).await.unwrap();
+        assert_eq!(answer.status(), 200, "{base}");
+        let record = json!({ "body": { "stringValue": base } });
+        let logs = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record] }] }] });
+        for (signal, body) in [("logs", &logs), ("metrics", &metrics)] {
+            let answer = server.post(&format!("{base}/{signal}"), JSON, body.to_string().into()).await.unwrap();
+            assert_eq!(answer.status(), 200, "{base}/{signal}");
+        }
+    }
+    let names = server.sql("SELECT count(DISTINCT name) AS spans FROM spans");
+    assert_eq!(names, [json!({ "spans": 4 })]);
+    assert_eq!(metric(&server, "tracewell_metric_points_total").await, 4);
+    assert_eq!(metric(&server, "tracewell_log_records_total").await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn overload_says_when_to_come_again_in_every_encoding() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

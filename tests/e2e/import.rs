@@ -83,6 +83,15 @@ fn requests_that_cannot_be_read_are_told_with_their_lines_and_the_others_importe
 }
 
 #[test]
+fn a_text_may_begin_with_a_mark_of_byte_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("a.json"));
+    std::fs::write(&file, format!("\u{feff}{}", traces(&[json_span(1)]))).unwrap();
+    assert!(import(&data, &[], &file).0);
+    assert_eq!(names(&data, "spans"), ["span 1"]);
+}
+
+#[test]
 fn a_large_object_over_many_lines_is_read_once() {
     let folder = tempfile::tempdir().unwrap();
     let (data, file) = (folder.path().join("data"), folder.path().join("a.json"));

@@ -38,6 +38,7 @@ pub(crate) const PARAMETER_OBJECTS: &[&str] = &[
     "langfuse.observation.model.parameters#",
     "langsmith.metadata.ls_invocation_params#",
     "gen_ai.prompt#",
+    "request_data#",
 ];
 
 macro_rules! fields {

@@ -16,7 +16,7 @@ pub(crate) fn fill<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mu
     } else if out.finish_reasons.is_empty() && out.kind.is_model_call() {
         of_events(span, out);
         if out.finish_reasons.is_empty() {
-            of_messages(facts, out);
+            of_messages(span, facts, out);
         }
     }
     out.finish_reasons.retain(|reason| !Scalar::Json(Cow::Borrowed(reason)).is_empty());
@@ -35,15 +35,16 @@ fn of_events<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
     }
 }
 
-/// `finish_reason` of each output message, as written before it was deprecated in favour of the attribute.
-fn of_messages<'a>(facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
-    let Some(Cow::Borrowed(messages)) =
-        facts.attribute("gen_ai.output.messages").and_then(|value| Scalar::Any(value).json())
-    else {
-        return;
-    };
-    for message in json::elements(messages) {
-        out.finish_reasons.extend(json::get(message, &["finish_reason"]).and_then(json::string));
+/// `finish_reason` of each output message, as written before it was deprecated in favour of the attribute: of those on
+/// the span, else of those in an event of it, where Strands keeps them.
+fn of_messages<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
+    const MESSAGES: &str = "gen_ai.output.messages";
+    let in_events = || span.events.iter().flat_map(|event| event.attributes.iter()).find(|found| found.key == MESSAGES);
+    let value = facts.attribute(MESSAGES).or_else(|| in_events().map(|found| found.value));
+    let Some(messages) = value.and_then(|value| Scalar::Any(value).json()) else { return };
+    for message in json::elements(&messages) {
+        let reason = json::get(message, &["finish_reason"]).and_then(json::string);
+        out.finish_reasons.extend(reason.map(|reason| Cow::Owned(reason.into_owned())));
     }
 }
 

@@ -55,6 +55,22 @@ fn is_local_id(id: &str) -> bool {
     uuid.len() == 36 && uuid.bytes().enumerate().all(|(at, byte)| (byte == b'-') == matches!(at, 8 | 13 | 18 | 23))
 }
 
+/// The instrumentations of OpenInference that write the model asked for as `llm.model_name`.
+const NAMES_OF_REQUESTS: &[&str] = &[
+    "agno",
+    "autogen_agentchat",
+    "bedrock",
+    "beeai",
+    "crewai",
+    "dspy",
+    "google_adk",
+    "instructor",
+    "litellm",
+    "llama_index",
+    "smolagents",
+    "vertexai",
+];
+
 /// `llm.model_name` of OpenInference and the model of Langfuse are the response's where there was one, else the
 /// request's.
 fn models<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
@@ -63,8 +79,9 @@ fn models<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normali
     out.response_model = facts.text(Field::ResponseModel);
     let Some(either) = facts.text(Field::EitherModel) else { return };
     let counted = facts.has(Field::Input) || facts.has(Field::Output);
-    // OpenInference writes LlamaIndex's models, and those of embeddings in JavaScript, from the request.
-    let of_request = span.scope_name.ends_with(".llama_index")
+    let library = span.scope_name.strip_prefix("openinference.instrumentation.");
+    // In JavaScript only embeddings state the model that was asked for.
+    let of_request = library.is_some_and(|library| NAMES_OF_REQUESTS.contains(&library))
         || out.kind == Kind::Embedding && span.scope_name.starts_with("@arizeai/");
     let answered =
         !errors::failed(span, facts) && !of_request && (counted || out.request_model.as_ref() != Some(&either));

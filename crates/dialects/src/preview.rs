@@ -15,8 +15,9 @@ const LENGTH: usize = 256;
 /// Bytes that hold as many characters.
 const LIMIT: usize = LENGTH * 4;
 
-/// Fills `input_preview` and `output_preview`: the last user message (else the last input), the first output. The
-/// question of a run is asked again in each of its calls; `known` are the previews of inputs before.
+/// Fills `input_preview` and `output_preview`: the last user message (else the last input), the first output (of a
+/// conversation the last answer). The question of a run is asked again in each of its calls; `known` are the previews
+/// of inputs before.
 pub(crate) fn fill(known: &mut Memo<String>, out: &mut Normalized<'_>) {
     let is_user = |piece: &&Piece<'_>| piece.role.as_deref() == Some("user");
     let asked = out.input.iter().rev().find(is_user).or(out.input.last());
@@ -26,7 +27,15 @@ pub(crate) fn fill(known: &mut Memo<String>, out: &mut Normalized<'_>) {
         Some(piece) => Some(said(piece)),
         None => out.retrieval_query.as_deref().map(first),
     };
-    out.output_preview = answered(&out.output);
+    out.output_preview = answered(last_answer(&out.output));
+}
+
+/// What agents and graphs put out is what was said so far, by everyone: of that the last answer.
+fn last_answer<'p, 'a>(output: &'p [Piece<'a>]) -> &'p [Piece<'a>] {
+    let answers = |piece: &Piece<'_>| matches!(piece.role.as_deref(), Some("assistant" | "model"));
+    let is_conversation = output.iter().any(|piece| piece.role.is_some() && !answers(piece));
+    let last = if is_conversation { output.iter().rposition(answers) } else { None };
+    last.map_or(output, |last| &output[last..=last])
 }
 
 /// The text of the first output that has one, else its first tool call, else the first output as it stands.
@@ -94,6 +103,25 @@ mod tests {
         fill(&mut Memo::default(), &mut out);
         assert_eq!(out.input_preview.as_deref(), Some("second \"quoted\""));
         assert_eq!(out.output_preview.as_deref(), Some("f({})"));
+    }
+
+    #[test]
+    fn of_a_conversation_the_last_answer_is_shown() {
+        let shown = |output: Vec<Piece<'static>>| {
+            let mut out = Normalized { output, ..Normalized::default() };
+            fill(&mut Memo::default(), &mut out);
+            out.output_preview
+        };
+        let call = message("assistant", r#"{"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}"#);
+        let (result, answer) =
+            (message("tool", r#"{"content":"42"}"#), message("assistant", r#"{"content":"Shelf 7."}"#));
+        assert_eq!(shown(vec![call.clone(), result.clone(), answer.clone()]).as_deref(), Some("Shelf 7."));
+        let system = message("system", r#"{"content":"Be kind."}"#);
+        assert_eq!(shown(vec![system, answer.clone(), call.clone(), result.clone()]).as_deref(), Some("f({})"));
+        // Of several choices the first, and what a tool says is its output.
+        let other = message("assistant", r#"{"content":"Aisle 2."}"#);
+        assert_eq!(shown(vec![answer, other]).as_deref(), Some("Shelf 7."));
+        assert_eq!(shown(vec![result]).as_deref(), Some("42"));
     }
 
     #[test]

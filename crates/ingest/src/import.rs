@@ -306,8 +306,12 @@ fn inflated<'r>(mut reader: impl BufRead + 'r) -> std::io::Result<Box<dyn Read +
 }
 
 /// JSON begins with `{` or `[`, and so does no export in protobuf: that would be field 15 or 11 of a message with
-/// three.
+/// three. The mark of byte order that Windows puts before a text is passed over: in protobuf it is no tag.
 fn is_json(reader: &mut impl BufRead) -> std::io::Result<bool> {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if reader.fill_buf()?.starts_with(MARK) {
+        reader.consume(MARK.len());
+    }
     let head = reader.fill_buf()?;
     Ok(matches!(head.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[')))
 }

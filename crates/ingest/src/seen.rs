@@ -8,8 +8,8 @@ use tracewell_model::time::{Day, NANOS_PER_DAY, NANOS_PER_SECOND};
 
 /// Hashes remembered at most. Forgetting is harmless: a content is then stored twice, and compaction drops one.
 const MOST: usize = 1 << 20;
-/// Where contents expire, those that come for a day after its end are known for so long: what is not stored again
-/// expires by the receipt of what is, so at most this much too soon.
+/// Those that come for a day after its end are known for so long: what is not stored again expires by the receipt of
+/// what is, so at most this much too soon.
 const LATE_NANOS: i64 = 3600 * NANOS_PER_SECOND;
 
 /// The contents stored so far, day by day.
@@ -52,15 +52,14 @@ impl SeenContents {
     /// What `day` is known to hold of `tenant`, for a row received at `received_at`.
     ///
     /// Of a day past the retention nothing is known: another process may expire its contents (`tracewell expire`)
-    /// and nobody tells this one. The row's receipt counts as now, so that a replay of the log decides as the first
-    /// reading did.
+    /// and nobody tells this one. It may be told a shorter retention too, so of no day that is over is much known for
+    /// long. The row's receipt counts as now, so that a replay of the log decides as the first reading did.
     pub(crate) fn of(&mut self, day: Day, tenant: &str, received_at: i64) -> Seen<'_> {
-        if let Some(retention) = self.retention {
-            let end = (i64::from(day.0) + 1).saturating_mul(NANOS_PER_DAY);
-            let since = self.days.get(&day).map_or(end, |seen| seen.since.max(end));
-            if end.saturating_add(retention) <= received_at || received_at.saturating_sub(since) > LATE_NANOS {
-                self.days.remove(&day);
-            }
+        let end = (i64::from(day.0) + 1).saturating_mul(NANOS_PER_DAY);
+        let since = self.days.get(&day).map_or(end, |seen| seen.since.max(end));
+        let is_past = self.retention.is_some_and(|retention| end.saturating_add(retention) <= received_at);
+        if is_past || received_at.saturating_sub(since) > LATE_NANOS {
+            self.days.remove(&day);
         }
         if self.days.values().map(|seen| seen.hashes.len()).sum::<usize>() >= MOST {
             self.days.clear();
@@ -126,6 +125,14 @@ mod tests {
         assert!(seen.of(DAY, "a", END + LATE_NANOS + 1).insert(HASH), "it would go an hour too soon");
         assert!(!seen.of(DAY, "a", END + 2 * LATE_NANOS + 1).insert(HASH));
         assert!(seen.of(DAY, "a", END + 2 * LATE_NANOS + 2).insert(HASH));
+    }
+
+    #[test]
+    fn another_process_may_let_contents_expire_that_are_kept_here() {
+        let mut seen = SeenContents::new(None);
+        assert!(seen.of(DAY, "a", END - NANOS_PER_DAY).insert(HASH));
+        assert!(!seen.of(DAY, "a", END + LATE_NANOS).insert(HASH));
+        assert!(seen.of(DAY, "a", END + LATE_NANOS + 1).insert(HASH), "it may be gone");
     }
 
     #[test]

@@ -61,7 +61,10 @@ fn create_folder(folder: &FilePath) -> std::io::Result<()> {
     let Some(parent) = folder.parent() else { return Ok(()) };
     create_folder(parent)?;
     match std::fs::create_dir(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            let told = format!("cannot create the folder `{}`: {error}", folder.display());
+            return Err(std::io::Error::new(error.kind(), told));
+        }
         _ => {}
     }
     File::open(parent)?.sync_all()

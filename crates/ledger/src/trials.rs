@@ -275,10 +275,21 @@ fn answer(trial: &Place, calls: &[&Case], texts: &HashMap<String, String>) -> Op
         return None;
     }
     let own = trial.output_refs.iter().flatten();
-    let own: Option<Vec<(&str, Option<&str>)>> =
+    let own: Option<Vec<Said<'_>>> =
         own.map(|output| Some((texts.get(&output.hash)?.as_str(), output.role.as_deref()))).collect();
-    let own = own.filter(|own| !own.is_empty()).and_then(|own| capture::answer(own.into_iter()));
+    let own = own.filter(|own| !own.is_empty()).and_then(|own| capture::answer(last_answer(&own).into_iter()));
     own.or_else(|| capture::output(calls.iter().max_by_key(|case| case.call.offset_ns)?))
+}
+
+/// A text with who says it.
+type Said<'t> = (&'t str, Option<&'t str>);
+
+/// What agents and graphs put out may be the whole conversation: of that the last answer.
+fn last_answer<'t>(own: &[Said<'t>]) -> Vec<Said<'t>> {
+    let answers = |said: &Said<'_>| matches!(said.1, Some("assistant" | "model"));
+    let is_conversation = own.iter().any(|said| said.1.is_some() && !answers(said));
+    let last = own.iter().rposition(answers).filter(|_| is_conversation);
+    last.map_or_else(|| own.to_vec(), |last| vec![own[last]])
 }
 
 #[derive(Deserialize)]
@@ -350,6 +361,26 @@ mod tests {
             repetition,
             output_refs: None,
         }
+    }
+
+    #[test]
+    fn the_answer_of_a_conversation_is_its_last() {
+        let said = [
+            ("asked", "user", r#"{"role":"user","content":"Where?"}"#),
+            ("called", "assistant", r#"{"role":"assistant","content":"Let me look."}"#),
+            ("found", "tool", r#"{"role":"tool","content":"42"}"#),
+            ("told", "assistant", r#"{"role":"assistant","content":"Shelf 7."}"#),
+        ];
+        let texts = said.map(|(hash, _, text)| (hash.to_owned(), text.to_owned())).into();
+        let text = |hashes: &[&str]| {
+            let refs = said.iter().filter(|(hash, ..)| hashes.contains(hash));
+            let refs = refs.map(|(hash, role, _)| Reference { hash: (*hash).into(), role: Some((*role).into()) });
+            let trial = Place { output_refs: Some(refs.collect()), ..place("a", 1, None) };
+            answer(&trial, &[], &texts).and_then(|answer| answer.text)
+        };
+        assert_eq!(text(&["asked", "called", "found", "told"]).as_deref(), Some("Shelf 7."));
+        assert_eq!(text(&["called", "told"]).as_deref(), Some("Let me look.\nShelf 7."), "one answer in two parts");
+        assert_eq!(text(&["asked"]).as_deref(), Some("Where?"), "nobody else speaks");
     }
 
     #[test]

@@ -21,4 +21,4 @@ pub const DEFAULT_TENANT: &str = "default";
 ///
 /// It rises whenever a rule changes what a span is read as, so that rows read by older rules can be found
 /// and mapped again; also where only its contents are cut otherwise, for what a log has stored of them is known by it.
-pub const MAPPING_VERSION: i32 = 5;
+pub const MAPPING_VERSION: i32 = 6;

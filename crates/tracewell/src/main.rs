@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             if let Some(command::Ended(code)) = error.downcast_ref() {
                 return ExitCode::from(*code);
             }
-            eprintln!("tracewell: {}", tracewell_blocks::tidy(&format!("{error:#}")));
+            eprintln!("tracewell: {}", tracewell_blocks::tidy(&output::told(&error)));
             ExitCode::FAILURE
         }
     }

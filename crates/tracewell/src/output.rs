@@ -233,9 +233,29 @@ pub(crate) fn until_broken(written: anyhow::Result<()>) -> anyhow::Result<()> {
     written.or_else(|error| if is_broken(&error) { Ok(()) } else { Err(error) })
 }
 
+/// What went wrong, and why: each cause once, where an error repeats its cause in its own words.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+    }
+    told
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let full = || anyhow::Error::from(std::io::Error::other("the disk is full"));
+        let error = full().context("cannot write: the disk is full").context("table `spans`");
+        assert_eq!(told(&error), "table `spans`: cannot write: the disk is full");
+        assert_eq!(told(&full().context("cannot write")), "cannot write: the disk is full");
+    }
 
     #[test]
     fn a_table_is_no_wider_than_the_terminal() {

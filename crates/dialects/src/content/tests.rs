@@ -240,6 +240,15 @@ fn previews_follow_the_kind_of_the_span() {
         previews("openllmetry-python/run", named("seed_agent.agent")).1.as_deref(),
         Some("Blue lantern seeds are on shelf 7; 42 packets are left.")
     );
+    // Agents and graphs put out all that was said.
+    for (capture, name) in [
+        ("ms-agent-framework/run", "invoke_agent seed_agent"),
+        ("langsmith/run", "seed_run"),
+        ("openinference-langchain/run", "seed_run"),
+    ] {
+        let answer = previews(capture, named(name)).1;
+        assert_eq!(answer.as_deref(), Some("Blue lantern seeds are on shelf 7; 42 packets are left."), "{capture}");
+    }
     let unicode = fixtures::expected("openinference-python/unicode")["facts"]["input_text"].as_str().map(str::to_owned);
     let asked = previews("openinference-python/unicode", |_, out| out.kind == Kind::Chat).0;
     assert_eq!(asked, unicode);

@@ -20,19 +20,23 @@ use super::body;
 use super::collector::{Collector, Export};
 use crate::scores::{MOST_SCORES, Score, too_many};
 
+/// What stands before `/v1/traces` and the other signals: nothing, or what it is with Langfuse, LangSmith and others,
+/// for those who change the host alone.
+const BASES: [&str; 4] = ["", "/api/public/otel", "/otel", "/api/v1/otlp"];
+
 /// The OTLP/HTTP endpoints.
 pub fn router(collector: Collector) -> Router {
-    Router::new()
-        .route("/v1/traces", post(traces))
-        .route("/v1/logs", post(logs))
-        .route("/v1/metrics", post(metrics))
-        .route("/v1/scores", post(scores))
-        // Langfuse's SDKs, LangSmith's and others, with another host.
-        .route("/api/public/otel/v1/traces", post(traces))
-        .route("/otel/v1/traces", post(traces))
-        .route("/api/v1/otlp/v1/traces", post(traces))
-        .route("/api/v1/otlp/v1/logs", post(logs))
-        .route("/api/v1/otlp/v1/metrics", post(metrics))
+    let mut router = Router::new().route("/v1/scores", post(scores));
+    for base in BASES {
+        // Who writes a whole address may end it with a slash.
+        for end in ["", "/"] {
+            router = router
+                .route(&format!("{base}/v1/traces{end}"), post(traces))
+                .route(&format!("{base}/v1/logs{end}"), post(logs))
+                .route(&format!("{base}/v1/metrics{end}"), post(metrics));
+        }
+    }
+    router
         .method_not_allowed_fallback(async |headers: HeaderMap| {
             let message = "an export is sent by POST";
             refusal(&headers, StatusCode::METHOD_NOT_ALLOWED, tonic::Code::Unimplemented, message)

@@ -47,6 +47,7 @@ fn smolagents_sums_tokens_on_its_agent_which_is_no_call() {
     let attributes = [model, counts(1101, 207)[0], counts(1101, 207)[1]];
     let call = step("smolagents", "OpenAIModel.generate", "LLM", &attributes);
     assert_eq!((call.kind, tokens(&call)[..2].to_vec()), (Kind::Chat, vec![Some(1101), Some(207)]));
+    assert_eq!((call.request_model.as_deref(), call.response_model), (Some("gpt-4.1-mini"), None));
     assert_eq!(step("smolagents", "SimpleTool", "TOOL", &[text("tool.name", "lookup_stock")]).kind, Kind::Tool);
 }
 

@@ -40,6 +40,27 @@ fn finish_reasons_come_in_many_forms() {
 }
 
 #[test]
+fn finish_reasons_may_stand_in_the_messages_of_an_event() {
+    let messages = r#"[{"role": "assistant", "parts": [], "finish_reason": "tool_use"}]"#;
+    let members = serde_json::json!({"events": [{
+        "name": "gen_ai.client.inference.operation.details",
+        "attributes": [{"key": "gen_ai.output.messages", "value": {"stringValue": messages}}],
+    }]});
+    crate::fixtures::span_of(Kind::Chat, &members, |span, _| {
+        let attributes = [text("gen_ai.operation.name", "chat")];
+        assert_eq!(read(&SpanInput { attributes: &attributes, ..*span }).finish_reasons, ["tool_calls"]);
+    });
+}
+
+#[test]
+fn logfire_states_what_was_asked_for_in_the_request_s_body() {
+    let body = r#"{"messages": [{"role": "user", "content": "Where?"}], "model": "m", "stream": true, "seed": 7}"#;
+    let out = of("logfire.openai", "Chat Completion with {request_data[model]!r}", &[text("request_data", body)]);
+    assert_eq!((out.kind, out.streaming), (Kind::Chat, Some(true)));
+    assert_eq!((out.request_model.as_deref(), out.seed), (Some("m"), Some(7)));
+}
+
+#[test]
 fn defaults_that_nobody_asked_for_are_left_out() {
     let zeros = [
         text("gen_ai.operation.name", "chat"),
