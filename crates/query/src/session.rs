@@ -11,6 +11,7 @@ mod names;
 mod parameters;
 mod passed_over;
 mod patterns;
+mod places;
 mod series;
 mod whole_rows;
 

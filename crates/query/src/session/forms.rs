@@ -69,6 +69,7 @@ impl VisitorMut for Forms<'_> {
         rounded(expression);
         json::rewrite(expression);
         lists::rewrite(expression, &mut self.copies)?;
+        places::rewrite(expression);
         calls::rewrite(expression, self.time_zone);
         ControlFlow::Continue(())
     }
