@@ -6,6 +6,7 @@ mod forms;
 mod gathered;
 mod headers;
 mod json;
+mod lateral;
 mod lists;
 mod names;
 mod parameters;
