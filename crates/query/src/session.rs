@@ -5,6 +5,7 @@ mod copies;
 mod forms;
 mod gathered;
 mod headers;
+mod intervals;
 mod json;
 mod lateral;
 mod lists;

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::copies::{self, Copies};
-use super::{calls, gathered, json, lateral, lists, names, places, series, whole_rows};
+use super::{calls, gathered, intervals, json, lateral, lists, names, places, series, whole_rows};
 use crate::functions::CUT;
 use crate::length;
 use crate::zone::{call, literal};
@@ -71,6 +71,7 @@ impl VisitorMut for Forms<'_> {
         json::rewrite(expression);
         lists::rewrite(expression, &mut self.copies)?;
         places::rewrite(expression);
+        intervals::rewrite(expression);
         calls::rewrite(expression, self.time_zone);
         ControlFlow::Continue(())
     }

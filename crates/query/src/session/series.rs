@@ -53,24 +53,42 @@ fn time_type(expression: &Expr) -> Option<&DataType> {
 /// `SELECT generate_series(1, 3)` has a row for each number; to DataFusion it is one list.
 pub(super) fn rows(select: &mut Select) {
     for item in &mut select.projection {
-        let (SelectItem::UnnamedExpr(Expr::Function(function))
-        | SelectItem::ExprWithAlias { expr: Expr::Function(function), .. }) = &*item
-        else {
+        let (SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. }) = item else {
             continue;
         };
-        let name = function.name.to_string();
-        let Some((known, ours)) = ROWS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name)) else { continue };
-        let mut list = function.clone();
-        if let FunctionArguments::List(given) = &mut list.args {
-            typed(&mut given.args);
+        let known = unnested(expression);
+        if let (SelectItem::UnnamedExpr(expression), Some(known)) = (&*item, known) {
+            *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias: Ident::new(known) };
         }
-        list.name = ObjectName::from(vec![Ident::new(*ours)]);
-        let expr = Expr::Function(call("unnest", [Expr::Function(list)]));
-        let alias = match &*item {
-            SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
-            _ => Ident::new(*known),
-        };
-        *item = SelectItem::ExprWithAlias { expr, alias };
+    }
+}
+
+/// Gives what is done to a list of such a function to each of its items, and the name of the function that all of it is,
+/// or is a cast of.
+fn unnested(expression: &mut Expr) -> Option<&'static str> {
+    match expression {
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => unnested(expr),
+        Expr::UnaryOp { expr, .. } => {
+            unnested(expr);
+            None
+        }
+        Expr::BinaryOp { left, right, .. } => {
+            unnested(left);
+            unnested(right);
+            None
+        }
+        Expr::Function(function) => {
+            let name = function.name.to_string();
+            let (known, ours) = ROWS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))?;
+            let mut list = function.clone();
+            if let FunctionArguments::List(given) = &mut list.args {
+                typed(&mut given.args);
+            }
+            list.name = ObjectName::from(vec![Ident::new(*ours)]);
+            *expression = Expr::Function(call("unnest", [Expr::Function(list)]));
+            Some(known)
+        }
+        _ => None,
     }
 }
 
@@ -167,6 +185,10 @@ mod tests {
         assert_eq!(
             rewritten("SELECT jsonb_array_elements(a), jsonb_object_keys(a) AS key"),
             "SELECT unnest(json_get_array(a)) AS jsonb_array_elements, unnest(json_object_keys(a)) AS key"
+        );
+        assert_eq!(
+            rewritten("SELECT generate_series(1, 3)::text, 1 + generate_series(1, 2) AS n"),
+            "SELECT unnest(generate_series(1, 3))::TEXT AS generate_series, 1 + unnest(generate_series(1, 2)) AS n"
         );
     }
 
