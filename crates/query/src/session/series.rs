@@ -86,7 +86,7 @@ fn unnested(expression: &mut Expr) -> Option<&'static str> {
             }
             list.name = ObjectName::from(vec![Ident::new(*ours)]);
             *expression = Expr::Function(call("unnest", [Expr::Function(list)]));
-            Some(known)
+            Some(*known)
         }
         _ => None,
     }
