@@ -10,8 +10,8 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::numeric;
 
-/// Reads numbers with an exponent as binary, `float` as what has double precision, `numeric` without digits as what keeps
-/// those of the value, bytes in hexadecimal digits, and the sign before a power as that of its base.
+/// Reads numbers with an exponent as binary, `float` as what has double precision, `numeric` without digits as what
+/// keeps those of the value, bytes in hexadecimal digits, and the sign before a power as that of its base.
 pub(crate) fn rewrite(statement: &mut ast::Statement) {
     let _ = statement.visit(&mut Numbers);
     let _ = visit_expressions_mut(statement, |expression: &mut Expr| {

@@ -1,5 +1,5 @@
-//! Times, spans of time and lists as the texts that PostgreSQL makes of them: `2026-11-20 10:30:00+00`, `1 day 02:00:00`
-//! and `{a,b}`. To DataFusion a time has a `T` in it, and of `['a, b', NULL]` nothing tells the items.
+//! Times, spans of time and lists as the texts that PostgreSQL makes of them: `2026-11-20 10:30:00+00`,
+//! `1 day 02:00:00` and `{a,b}`. To DataFusion a time has a `T` in it, and nothing tells the items of a list apart.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,5 +1,5 @@
-//! `tracewell_place(place)`: what the place in `items[place]` is read as. There are none below 1: DataFusion would count
-//! them from the end.
+//! `tracewell_place(place)`: what the place in `items[place]` is read as. There are none below 1: DataFusion would
+//! count them from the end.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! `FROM spans AS s CROSS JOIN LATERAL unnest(s.tags) AS t(tag)` has a row for each item of a list of the row. DataFusion
-//! knows that of what is shown only, so the table becomes `(SELECT *, unnest(s.tags) AS tag FROM spans AS s) AS s`.
+//! `FROM spans AS s CROSS JOIN LATERAL unnest(s.tags) AS t(tag)` has a row for each item of a list of the row.
+//! DataFusion knows that of what is shown only, so the table becomes `(SELECT *, unnest(s.tags) AS tag FROM spans AS s) AS s`.
 
 use std::ops::ControlFlow;
 

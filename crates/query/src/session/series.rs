@@ -63,8 +63,8 @@ pub(super) fn rows(select: &mut Select) {
     }
 }
 
-/// Gives what is done to a list of such a function to each of its items, and the name of the function that all of it is,
-/// or is a cast of.
+/// Does what is done to the list of such a function to each of its items; gives the name of the function, where that, or
+/// a cast of it, is all.
 fn unnested(expression: &mut Expr) -> Option<&'static str> {
     match expression {
         Expr::Cast { expr, .. } | Expr::Nested(expr) => unnested(expr),

@@ -2,8 +2,8 @@
 //!
 //! DataFusion knows no interval times a number. It compares intervals by their months, then days, then hours, so that
 //! 36 hours are less than a day, also to `max`; adds to a day no hours; and takes a time without a zone for one of UTC
-//! where it is subtracted from one with a zone. A number that becomes an integer is cut off, where PostgreSQL rounds it;
-//! and halves of binary numbers are rounded away from zero, where PostgreSQL takes the even number.
+//! where it is subtracted from one with a zone. A number that becomes an integer is cut off, where PostgreSQL rounds
+//! it; and halves of binary numbers are rounded away from zero, where PostgreSQL takes the even number.
 
 use std::sync::Arc;
 
