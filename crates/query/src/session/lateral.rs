@@ -1,5 +1,6 @@
 //! `FROM spans AS s CROSS JOIN LATERAL unnest(s.tags) AS t(tag)` has a row for each item of a list of the row.
-//! DataFusion knows that of what is shown only, so the table becomes `(SELECT *, unnest(s.tags) AS tag FROM spans AS s) AS s`.
+//! DataFusion knows that of what is shown only, so the table becomes
+//! `(SELECT *, unnest(s.tags) AS tag FROM spans AS s) AS s`.
 
 use std::ops::ControlFlow;
 
@@ -188,11 +189,14 @@ fn take(list: List, (table, position): Place, select: &mut Select, order_by: Opt
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: name.clone() };
         }
     }
+    // What is behind another point is a member of the item.
+    let is_column = |parts: &[Ident]| match parts {
+        [table, column, ..] => plain(table) == plain(&list.name) && plain(column) == plain(&list.column),
+        _ => false,
+    };
     let rename = |expression: &mut Expr| {
         match expression {
-            Expr::CompoundIdentifier(parts) if parts.first().map(plain) == Some(plain(&list.name)) => {
-                parts[0] = of.clone();
-            }
+            Expr::CompoundIdentifier(parts) if is_column(parts) => parts[0] = of.clone(),
             Expr::Identifier(name) if is_whole(name) => {
                 *expression = Expr::CompoundIdentifier(vec![of.clone(), list.column.clone()]);
             }
@@ -235,6 +239,10 @@ mod tests {
                 "SELECT e, e.value FROM t, jsonb_array_elements(t.x) AS e ORDER BY e.value",
                 "SELECT t.value AS e, t.value FROM (SELECT *, unnest(json_get_array(t.x)) AS value FROM t) AS t \
                  ORDER BY t.value",
+            ),
+            (
+                "SELECT d.id FROM t, unnest(t.documents) AS d",
+                "SELECT d.id FROM (SELECT *, unnest(t.documents) AS d FROM t) AS t",
             ),
             (
                 "SELECT 1 FROM t JOIN LATERAL unnest(t.x) AS u ON true LEFT JOIN v ON v.a = u.u, unnest(t.y) AS w",

@@ -63,8 +63,8 @@ pub(super) fn rows(select: &mut Select) {
     }
 }
 
-/// Does what is done to the list of such a function to each of its items; gives the name of the function, where that, or
-/// a cast of it, is all.
+/// Does what is done to the list of such a function to each of its items; gives the name of the function, where that,
+/// or a cast of it, is all.
 fn unnested(expression: &mut Expr) -> Option<&'static str> {
     match expression {
         Expr::Cast { expr, .. } | Expr::Nested(expr) => unnested(expr),
