@@ -196,7 +196,7 @@ fn take(list: List, (table, position): Place, select: &mut Select, order_by: Opt
     };
     let rename = |expression: &mut Expr| {
         match expression {
-            Expr::CompoundIdentifier(parts) if is_column(parts) => parts[0] = of.clone(),
+            Expr::CompoundIdentifier(parts) if is_column(parts.as_slice()) => parts[0] = of.clone(),
             Expr::Identifier(name) if is_whole(name) => {
                 *expression = Expr::CompoundIdentifier(vec![of.clone(), list.column.clone()]);
             }
