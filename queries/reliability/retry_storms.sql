@@ -24,7 +24,7 @@ WHERE date BETWEEN CAST($since AT TIME ZONE 'UTC' AS date) AND CAST($until AT TI
     AND ($team IS NULL OR team = $team)
     AND input_refs IS NOT NULL AND trace_id IS NOT NULL
 GROUP BY tenant, trace_id, service, team, coalesce(request_model, response_model),
-    content_hash, cardinality(input_refs), input_refs[-1]['hash']
+    content_hash, cardinality(input_refs), input_refs[CAST(cardinality(input_refs) AS bigint)]['hash']
 HAVING count(*) >= $least_attempts AND count(*) FILTER (WHERE status = 'error') > 0
 ORDER BY attempts DESC, first_attempt, trace_id, tenant
 LIMIT $most

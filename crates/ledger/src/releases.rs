@@ -31,7 +31,7 @@ pub fn log(prompt: Option<&str>) -> String {
 }
 
 const ENTRIES: &str = "SELECT prompt, entry, environment, revision, version, step, state,
-        CAST(effective_at AS text) AS effective_at, author, why, replaces, change, verdict, decision, approvals, forced, kind
+        effective_at, author, why, replaces, change, verdict, decision, approvals, forced, kind
     FROM releases";
 
 /// The ledger of one prompt.
@@ -120,7 +120,7 @@ pub async fn evidence(source: &impl Ask, id: &str) -> Result<Evidence, LedgerErr
     }
     let query = format!(
         "SELECT verdict, decision, candidate, candidate_version, candidate_file, prompt, prompt_revision,
-            CAST(recorded_at AS text) AS reached_at, findings
+            recorded_at AS reached_at, findings
         FROM verdicts WHERE starts_with(verdict, {}) ORDER BY verdict LIMIT 2",
         quoted(id)
     );

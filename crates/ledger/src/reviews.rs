@@ -78,7 +78,7 @@ impl Filling {
 /// When a query fails.
 pub async fn queue(source: &impl Ask, name: &str) -> Result<Queue, LedgerError> {
     let query = format!(
-        "SELECT queue, item, entry, step, author, reviewer, CAST(until AS text) AS until, outcome, answers, expected, note,
+        "SELECT queue, item, entry, step, author, reviewer, until, outcome, answers, expected, note,
             dataset, example, trace_id, span_id, questions, reviewers, blind, tags
         FROM reviews WHERE queue = {}",
         quoted(name)

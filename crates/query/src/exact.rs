@@ -8,6 +8,7 @@ mod checked;
 mod literals;
 mod numeric;
 mod planner;
+mod quotient;
 mod sum;
 mod unions;
 
@@ -25,6 +26,7 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
     let state = context.state_ref();
     let mut state = state.write();
     state.register_function_rewrite(Arc::new(checked::Exact))?;
+    state.register_function_rewrite(Arc::new(quotient::Quotients))?;
     state.register_expr_planner(Arc::new(planner::Decimals))?;
     state.register_udf(Arc::new(numeric::function()))?;
     if let Ok(sum) = state.udaf("sum") {

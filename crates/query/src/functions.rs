@@ -2,6 +2,7 @@
 
 mod age;
 mod answers;
+mod as_text;
 mod bounded;
 mod buckets;
 mod calls;
@@ -12,6 +13,7 @@ mod json;
 mod model_cost;
 mod ordered;
 mod percentile;
+mod place;
 mod price;
 mod scalars;
 mod spans;
@@ -30,6 +32,7 @@ use crate::prices::Prices;
 
 pub(crate) use bounded::bytes;
 pub(crate) use json::{JOINED, SAME};
+pub(crate) use place::PLACE;
 pub(crate) use price::NAMES as PRICING;
 pub(crate) use texts::CUT;
 pub(crate) use zones::AT_TIME_ZONE;
@@ -41,10 +44,11 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
     to_char::register(context);
     date_part::register(context);
     spans::register(context)?;
+    as_text::register(context)?;
     context.register_udwf(calls::function());
     context.register_udaf(percentile::function(context.udaf("approx_percentile_cont")?));
     ordered::functions().into_iter().for_each(|function| context.register_udaf(function));
-    for function in [age::function(), buckets::function(), format::function()] {
+    for function in [age::function(), buckets::function(), format::function(), place::function()] {
         context.register_udf(function);
     }
     scalars::functions()

@@ -5,12 +5,15 @@ mod copies;
 mod forms;
 mod gathered;
 mod headers;
+mod intervals;
 mod json;
+mod lateral;
 mod lists;
 mod names;
 mod parameters;
 mod passed_over;
 mod patterns;
+mod places;
 mod series;
 mod whole_rows;
 

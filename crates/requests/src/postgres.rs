@@ -8,5 +8,7 @@ pub mod parameters;
 pub mod scram;
 pub mod settings;
 pub mod startup;
+pub mod text;
 pub mod translate;
 pub mod types;
+mod value;

@@ -197,8 +197,8 @@ pub(crate) async fn scores(source: &impl Ask, place: &Place) -> Result<Vec<Score
         id = place.trace_id,
     );
     let query = format!(
-        "{} SELECT CAST(time AS text) AS time, target, span_id, response_id, session_id, document_id, name, data_type,
-            value, label, text, explanation, source, author, CAST(superseded_at AS text) AS superseded_at, metadata
+        "{} SELECT time, target, span_id, response_id, session_id, document_id, name, data_type,
+            value, label, text, explanation, source, author, superseded_at, metadata
         FROM evaluations ORDER BY time_unix_nano, name",
         over(&[("scores", about)], &["evaluations"])
     );

@@ -10,6 +10,7 @@ use arrow::ipc::writer::StreamWriter;
 use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, WriterBuilder};
 use parquet::arrow::ArrowWriter;
 
+mod apart;
 mod flat;
 mod squeeze;
 
@@ -100,7 +101,7 @@ impl<F: JsonFormat> Objects<F> {
 
 impl<F: JsonFormat + Send + 'static> Encoder for Objects<F> {
     fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
-        self.0.write(batch)?;
+        self.0.write(&apart::apart(batch)?)?;
         Ok(std::mem::take(self.0.get_mut()))
     }
 
@@ -199,8 +200,8 @@ impl Encoder for ParquetFile {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, ListArray, StringArray};
-    use arrow::datatypes::Int32Type;
+    use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray};
+    use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 
     use super::*;
 
@@ -237,6 +238,16 @@ mod tests {
         );
         let objects: serde_json::Value = serde_json::from_str(&text(Format::Json, &[rows(), rows()])).expect("JSON");
         assert_eq!(objects.as_array().map(Vec::len), Some(4));
+    }
+
+    #[test]
+    fn columns_of_one_name_are_members_of_their_own() {
+        let fields = ["a", "a", "a_2", "a"].map(|name| Field::new(name, DataType::Int64, false));
+        let columns = [1, 2, 3, 4].map(|number| -> ArrayRef { Arc::new(Int64Array::from(vec![number])) });
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields.to_vec())), columns.to_vec()).expect("a batch");
+        let mut encoder = Format::Ndjson.encoder(&batch.schema()).expect("it starts");
+        let line = encoder.batch(&batch).expect("it takes a batch");
+        assert_eq!(String::from_utf8(line).expect("text"), "{\"a\":1,\"a_3\":2,\"a_2\":3,\"a_4\":4}\n");
     }
 
     #[test]

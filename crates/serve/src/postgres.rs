@@ -36,7 +36,6 @@ mod startup;
 mod statement;
 mod tls;
 mod types;
-mod value;
 mod wire;
 
 pub use tls::Tls;

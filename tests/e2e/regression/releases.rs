@@ -171,7 +171,7 @@ fn the_ledger_and_its_view_say_the_same_of_what_is_live() {
     // What is live again was forced when it went live, and not by who rolled back.
     let status = rows(tracewell(&data, &["release", "status", "--format", "json"]));
     assert_eq!((&status[0]["live"], &status[0]["forced"]), (&json!("1"), &json!("by ann: a test")));
-    let query = "SELECT revision, CAST(live_from AS text) AS live_from, CAST(live_until AS text) AS live_until
+    let query = "SELECT revision, live_from, live_until
         FROM live_releases ORDER BY live_from";
     let kept = rows(tracewell(&data, &["sql", "--format", "json", query]));
     let of: Vec<(&Value, &Value)> = kept.iter().map(|row| (&row["revision"], &row["live_from"])).collect();

@@ -67,7 +67,7 @@ pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Res
     let of = |column: &str| prompt.map_or_else(String::new, |prompt| format!(" AND {column} = {}", quoted(prompt)));
     // What a rollback made live again has what it needs no more than when it went live the last time.
     let live = format!(
-        "SELECT kind, prompt, environment, version, CAST(live_from AS text) AS live_from, forced_by, forced_why
+        "SELECT kind, prompt, environment, version, live_from, forced_by, forced_why
         FROM live_releases
         LEFT JOIN (
             SELECT of_prompt, of_environment, of_revision, forced_by, forced_why FROM (
@@ -86,13 +86,13 @@ pub async fn status(source: &impl Ask, prompt: Option<&str>, since: &str) -> Res
     let seen = format!(
         "SELECT * FROM (
             SELECT 'prompt' AS kind, prompt_name AS prompt, environment, prompt_version AS version, count(*) AS calls,
-                CAST(max(start_time) AS text) AS last_seen
+                max(start_time) AS last_seen
             FROM llm_calls
             WHERE date >= CAST({since} AS date) AND start_time >= {since} AND prompt_name IS NOT NULL
                 AND is_trial IS NOT TRUE{}
             GROUP BY prompt_name, environment, prompt_version
             UNION ALL
-            SELECT 'workflow', workflow_name, environment, workflow_version, count(*), CAST(max(start_time) AS text)
+            SELECT 'workflow', workflow_name, environment, workflow_version, count(*), max(start_time)
             FROM traces
             WHERE date >= CAST({since} AS date) AND start_time >= {since} AND is_trial IS NOT TRUE
                 AND workflow_name IN (SELECT name FROM prompts WHERE kind = 'workflow'){}

@@ -3,15 +3,15 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, SetExpr, Value, VisitMut, VisitorMut,
-    visit_expressions_mut,
+    self, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, SetExpr, UnaryOperator, Value,
+    VisitMut, VisitorMut, visit_expressions_mut,
 };
 
 use super::numeric;
 
-/// Reads numbers with an exponent as binary, `numeric` without digits as what keeps those of the value, and bytes in
-/// hexadecimal digits.
+/// Reads numbers with an exponent as binary, `float` as what has double precision, `numeric` without digits as what
+/// keeps those of the value, bytes in hexadecimal digits, and the sign before a power as that of its base.
 pub(crate) fn rewrite(statement: &mut ast::Statement) {
     let _ = statement.visit(&mut Numbers);
     let _ = visit_expressions_mut(statement, |expression: &mut Expr| {
@@ -138,6 +138,14 @@ fn rewritten(expression: &Expr) -> Option<Expr> {
             }
             _ => None,
         },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => signed(expr),
+        Expr::Cast { kind, expr, data_type, array, format } if is_float(data_type) => Some(Expr::Cast {
+            kind: kind.clone(),
+            expr: expr.clone(),
+            data_type: binary(data_type),
+            array: *array,
+            format: format.clone(),
+        }),
         Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } if is_bare(data_type) => {
             Some(match text(expr).and_then(tracewell_requests::digits) {
                 Some((precision, scale)) => {
@@ -152,6 +160,35 @@ fn rewritten(expression: &Expr) -> Option<Expr> {
             Some(Expr::Value(Value::HexStringLiteral(digits.to_owned()).into()))
         }
         _ => None,
+    }
+}
+
+/// `-a ^ b` as `(-a) ^ b`: the sign is that of the base.
+fn signed(power: &Expr) -> Option<Expr> {
+    let Expr::BinaryOp { left, op: BinaryOperator::PGExp, right } = power else { return None };
+    let negative = || {
+        let base = Expr::UnaryOp { op: UnaryOperator::Minus, expr: left.clone() };
+        Expr::Nested(Box::new(base))
+    };
+    let left = Box::new(signed(left).unwrap_or_else(negative));
+    Some(Expr::BinaryOp { left, op: BinaryOperator::PGExp, right: right.clone() })
+}
+
+/// `float`, which has double precision unless it says less, or a list of such.
+fn is_float(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Float(ExactNumberInfo::None | ExactNumberInfo::Precision(25..)) => true,
+        DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => is_float(item),
+        _ => false,
+    }
+}
+
+fn binary(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Array(ArrayElemTypeDef::SquareBracket(item, size)) => {
+            DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(binary(item)), *size))
+        }
+        _ => DataType::DoublePrecision,
     }
 }
 
@@ -226,6 +263,20 @@ mod tests {
             expression = *left;
         }
         (depth, statements[0].to_string())
+    }
+
+    #[test]
+    fn a_sign_is_that_of_the_base_and_a_float_has_double_precision() {
+        for (sql, expected) in [
+            ("SELECT -2 ^ 2 ^ 3", "SELECT (-2) ^ 2 ^ 3"),
+            ("SELECT -(2 ^ 2)", "SELECT -(2 ^ 2)"),
+            ("SELECT a - b ^ 2", "SELECT a - b ^ 2"),
+            ("SELECT TRY_CAST(a AS FLOAT)", "SELECT TRY_CAST(a AS DOUBLE PRECISION)"),
+            ("SELECT a::FLOAT(53)[]", "SELECT a::DOUBLE PRECISION[]"),
+            ("SELECT a::FLOAT(24)", "SELECT a::FLOAT(24)"),
+        ] {
+            assert_eq!(read(sql).1, expected);
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! `date_part` and `extract` as PostgreSQL has them: seconds with their fraction, and of what lies between two times
-//! whole days as days.
+//! `date_part` and `extract` as PostgreSQL has them: seconds with their fraction, of what lies between two times whole
+//! days as days, and of years their days.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, Float64Array};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type, IntervalMonthDayNano};
 use datafusion::common::Result;
 use datafusion::common::utils::take_function_args;
 use datafusion::logical_expr::preimage::PreimageResult;
@@ -88,6 +88,11 @@ impl ScalarUDFImpl for DatePart {
                 let seconds: Float64Array = micros.as_primitive::<Float64Type>().unary(|micros| micros / 1e6);
                 Ok(ColumnarValue::Array(Arc::new(seconds)))
             }
+            (DataType::Interval(_), false) if part == "epoch" => {
+                let spans = intervals(&value.to_array(rows)?)?;
+                let seconds: Float64Array = spans.iter().map(|span| Some(seconds(span?))).collect();
+                Ok(ColumnarValue::Array(Arc::new(seconds)))
+            }
             (DataType::Duration(_), false) if part != "epoch" => {
                 arguments.args[1] = ColumnarValue::Array(with_days(&value.to_array(rows)?)?);
                 arguments.arg_fields[1] = Arc::new(Field::new(NAME, INTERVAL, true));
@@ -96,6 +101,12 @@ impl ScalarUDFImpl for DatePart {
             _ => self.inner.invoke_with_args(arguments),
         }
     }
+}
+
+/// How long a span is: a year has 365.25 days, and a month that is not of a whole year has 30.
+fn seconds(span: IntervalMonthDayNano) -> f64 {
+    let (years, months) = (f64::from(span.months / 12), f64::from(span.months % 12));
+    (years * 365.25 + months * 30.0 + f64::from(span.days)) * 86_400.0 + span.nanoseconds as f64 / 1e9
 }
 
 /// Whether a part is the seconds, by any of its names.

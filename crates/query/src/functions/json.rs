@@ -8,6 +8,7 @@
 
 mod build;
 mod contained;
+mod keys;
 mod values;
 
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub(super) fn register(context: &SessionContext) -> Result<()> {
         udfs::json_get_json_udf(),
         udfs::json_get_str_udf(),
         udfs::json_length_udf(),
-        udfs::json_object_keys_udf(),
+        Arc::new(keys::function()),
     ];
     let state = context.state_ref();
     let mut state = state.write();

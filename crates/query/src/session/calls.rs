@@ -125,6 +125,10 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
                         *expression = remainder;
                     }
                 }
+                // By the other one, 1000 is a little less than 10 to the power of 3.
+                "log" if matches!(&function.args, FunctionArguments::List(list) if list.args.len() == 1) => {
+                    function.name = ObjectName::from(vec![Ident::new("log10")]);
+                }
                 name if REGEXPS.contains(&name) => regexp(function, name == "regexp_replace"),
                 name => {
                     if let Some((_, ours)) = RENAMED.iter().find(|(known, _)| *known == name) {
@@ -319,6 +323,7 @@ mod tests {
                 "SELECT to_json(tracewell_json(a::JSONB)), to_json(a::TEXT)",
             ),
             ("SELECT array_length(a, 1)", "SELECT CAST(nullif(array_length(a, 1), 0) AS BIGINT)"),
+            ("SELECT log(a), log(2, a)", "SELECT log10(a), log(2, a)"),
             ("SELECT localtimestamp(0)", "SELECT localtimestamp(0) AS localtimestamp"),
             ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
             ("SELECT make_interval(1, secs => b)", "SELECT make_interval(1, 0, 0, 0, 0, 0, b)"),

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::copies::{self, Copies};
-use super::{calls, gathered, json, lists, names, series, whole_rows};
+use super::{calls, gathered, intervals, json, lateral, lists, names, places, series, whole_rows};
 use crate::functions::CUT;
 use crate::length;
 use crate::zone::{call, literal};
@@ -48,6 +48,7 @@ impl VisitorMut for Forms<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         fetched(query);
+        lateral::rewrite(query);
         gathered::rewrite(query, &mut self.copies)?;
         whole_rows::rewrite(query, &mut self.copies)?;
         series::rewrite(query);
@@ -69,6 +70,8 @@ impl VisitorMut for Forms<'_> {
         rounded(expression);
         json::rewrite(expression);
         lists::rewrite(expression, &mut self.copies)?;
+        places::rewrite(expression);
+        intervals::rewrite(expression);
         calls::rewrite(expression, self.time_zone);
         ControlFlow::Continue(())
     }

@@ -4,11 +4,11 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, OrderBy, Query, Select, SelectItem, SetExpr, TableAliasColumnDef, TableFactor,
-    visit_expressions_mut,
+    CastKind, DataType, Expr, FunctionArg, FunctionArguments, Ident, ObjectName, OrderBy, Query, Select, SelectItem,
+    SetExpr, TableAliasColumnDef, TableFactor, TypedString, visit_expressions_mut,
 };
 
-use crate::zone::call;
+use crate::zone::{call, literal, value};
 
 const SERIES: [&str; 2] = ["generate_series", "range"];
 const COLUMN: &str = "value";
@@ -27,24 +27,68 @@ pub(super) fn rewrite(query: &mut Query) {
     selects(body, order_by.as_mut());
 }
 
+/// Reads the texts beside a time of a series as times too, and its step as a span: `generate_series('2026-01-01'::date,
+/// '2026-01-31', '1 day')`.
+fn typed(args: &mut [FunctionArg]) {
+    let [begin, end, step] = args else { return };
+    let (Some(begin), Some(end), Some(step)) = (value(begin), value(end), value(step)) else { return };
+    let of_time = [&*begin, &*end].into_iter().find_map(time_type).cloned();
+    let span = DataType::Interval { fields: None, precision: None };
+    for (argument, data_type) in [(begin, of_time.clone()), (end, of_time), (step, Some(span))] {
+        if let Some(data_type) = data_type.filter(|_| literal(argument).is_some()) {
+            let expr = Box::new(argument.clone());
+            *argument = Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None };
+        }
+    }
+}
+
+/// The type of a day or a time that is written.
+fn time_type(expression: &Expr) -> Option<&DataType> {
+    let (Expr::Cast { data_type, .. } | Expr::TypedString(TypedString { data_type, .. })) = expression else {
+        return None;
+    };
+    matches!(data_type, DataType::Date | DataType::Timestamp(..)).then_some(data_type)
+}
+
 /// `SELECT generate_series(1, 3)` has a row for each number; to DataFusion it is one list.
 pub(super) fn rows(select: &mut Select) {
     for item in &mut select.projection {
-        let (SelectItem::UnnamedExpr(Expr::Function(function))
-        | SelectItem::ExprWithAlias { expr: Expr::Function(function), .. }) = &*item
-        else {
+        let (SelectItem::UnnamedExpr(expression) | SelectItem::ExprWithAlias { expr: expression, .. }) = item else {
             continue;
         };
-        let name = function.name.to_string();
-        let Some((known, ours)) = ROWS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name)) else { continue };
-        let mut list = function.clone();
-        list.name = ObjectName::from(vec![Ident::new(*ours)]);
-        let expr = Expr::Function(call("unnest", [Expr::Function(list)]));
-        let alias = match &*item {
-            SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
-            _ => Ident::new(*known),
-        };
-        *item = SelectItem::ExprWithAlias { expr, alias };
+        let known = unnested(expression);
+        if let (SelectItem::UnnamedExpr(expression), Some(known)) = (&*item, known) {
+            *item = SelectItem::ExprWithAlias { expr: expression.clone(), alias: Ident::new(known) };
+        }
+    }
+}
+
+/// Does what is done to the list of such a function to each of its items; gives the name of the function, where that,
+/// or a cast of it, is all.
+fn unnested(expression: &mut Expr) -> Option<&'static str> {
+    match expression {
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => unnested(expr),
+        Expr::UnaryOp { expr, .. } => {
+            unnested(expr);
+            None
+        }
+        Expr::BinaryOp { left, right, .. } => {
+            unnested(left);
+            unnested(right);
+            None
+        }
+        Expr::Function(function) => {
+            let name = function.name.to_string();
+            let (known, ours) = ROWS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))?;
+            let mut list = function.clone();
+            if let FunctionArguments::List(given) = &mut list.args {
+                typed(&mut given.args);
+            }
+            list.name = ObjectName::from(vec![Ident::new(*ours)]);
+            *expression = Expr::Function(call("unnest", [Expr::Function(list)]));
+            Some(*known)
+        }
+        _ => None,
     }
 }
 
@@ -102,10 +146,14 @@ fn goes_by(expression: &Expr) -> Option<&Ident> {
 
 /// The name of a series whose column has none of its own. That of a list is given to its column.
 fn of_series(table: &mut TableFactor) -> Option<Ident> {
+    if let TableFactor::Table { name, args: Some(given), .. } = table
+        && is_series(name)
+    {
+        typed(&mut given.args);
+    }
     match table {
         TableFactor::Table { name, alias: Some(alias), args: Some(_), .. } if alias.columns.is_empty() => {
-            let function = name.to_string();
-            SERIES.iter().any(|known| known.eq_ignore_ascii_case(&function)).then(|| alias.name.clone())
+            is_series(name).then(|| alias.name.clone())
         }
         TableFactor::UNNEST { alias: Some(alias), array_exprs, .. } if array_exprs.len() == 1 => {
             if alias.columns.is_empty() {
@@ -115,6 +163,11 @@ fn of_series(table: &mut TableFactor) -> Option<Ident> {
         }
         _ => None,
     }
+}
+
+fn is_series(name: &ObjectName) -> bool {
+    let name = name.to_string();
+    SERIES.iter().any(|known| known.eq_ignore_ascii_case(&name))
 }
 
 #[cfg(test)]
@@ -133,6 +186,10 @@ mod tests {
             rewritten("SELECT jsonb_array_elements(a), jsonb_object_keys(a) AS key"),
             "SELECT unnest(json_get_array(a)) AS jsonb_array_elements, unnest(json_object_keys(a)) AS key"
         );
+        assert_eq!(
+            rewritten("SELECT generate_series(1, 3)::text, 1 + generate_series(1, 2) AS n"),
+            "SELECT unnest(generate_series(1, 3))::TEXT AS generate_series, 1 + unnest(generate_series(1, 2)) AS n"
+        );
     }
 
     #[test]
@@ -147,6 +204,11 @@ mod tests {
             (
                 "SELECT g::date FROM generate_series(1, 3) AS g ORDER BY g",
                 "SELECT g.value::DATE AS g FROM generate_series(1, 3) AS g ORDER BY g",
+            ),
+            (
+                "SELECT 1 FROM generate_series('2026-01-01'::TIMESTAMP, '2026-01-02', '1 hour') AS g (x)",
+                "SELECT 1 FROM generate_series('2026-01-01'::TIMESTAMP, CAST('2026-01-02' AS TIMESTAMP), \
+                 CAST('1 hour' AS INTERVAL)) AS g (x)",
             ),
             ("SELECT x FROM unnest(a) AS x", "SELECT x FROM UNNEST(a) AS x (x)"),
         ] {

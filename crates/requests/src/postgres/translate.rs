@@ -171,8 +171,13 @@ fn is_array_of_nothing(function: &Function) -> bool {
 fn is_privileges(function: &Function) -> bool {
     let FunctionArguments::List(arguments) = &function.args else { return false };
     let of_privileges = |argument: &FunctionArg| {
-        matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::CompoundIdentifier(path)))
-            if path.last().is_some_and(|name| name.value.ends_with("acl")))
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(column)) = argument else { return false };
+        let name = match column {
+            Expr::CompoundIdentifier(path) => path.last(),
+            Expr::Identifier(name) => Some(name),
+            _ => None,
+        };
+        name.is_some_and(|name| name.value.ends_with("acl"))
     };
     function.name.to_string().ends_with("array_to_string") && arguments.args.first().is_some_and(of_privileges)
 }

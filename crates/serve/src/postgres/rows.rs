@@ -11,15 +11,15 @@ use datafusion::arrow::array::types::{
 };
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::arrow::error::ArrowError;
 use pgwire::api::Type;
 use tracewell_requests::postgres::message::Format;
 use tracewell_requests::postgres::numeric::{EPOCH_DAYS, EPOCH_MICROS, numeric};
+use tracewell_requests::postgres::text;
 use tracewell_requests::postgres::types::{format_of, of_arrow};
 
 use super::types::of_field;
-use super::value;
 
 /// A batch whose rows can be written one by one.
 pub(super) struct Encoded {
@@ -55,13 +55,14 @@ impl Encoded {
             let (column, kind) = match of_arrow(field.data_type()) {
                 Type::JSONB => (Arc::clone(column), Kind::Json),
                 _ if sent == Type::CHAR => (cast(column, &DataType::Utf8View)?, Kind::Char),
-                _ => match canonical(field.data_type()) {
-                    DataType::List(item) => {
-                        let kind = Kind::List(of_arrow(item.data_type()).oid());
-                        (cast(column, &DataType::List(item))?, kind)
-                    }
-                    plain => (cast(column, &plain)?, Kind::Plain),
-                },
+                _ => {
+                    let column = text::brought(column)?;
+                    let kind = match column.data_type() {
+                        DataType::List(item) => Kind::List(of_arrow(item.data_type()).oid()),
+                        _ => Kind::Plain,
+                    };
+                    (column, kind)
+                }
             };
             let field = Arc::new(Field::new(field.name(), column.data_type().clone(), true));
             Ok((column, field, Form { format: format_of(formats, position), kind }))
@@ -78,31 +79,6 @@ impl Encoded {
     pub(super) fn writer(&self) -> Result<RowWriter<'_>, ArrowError> {
         let columns = self.columns.iter().map(|(column, field, form)| Column::new(column, field, *form));
         Ok(RowWriter(columns.collect::<Result<_, ArrowError>>()?))
-    }
-}
-
-/// The type that a column is brought into before it is written.
-fn canonical(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::Int8 | DataType::UInt8 => DataType::Int16,
-        DataType::UInt16 => DataType::Int32,
-        DataType::UInt32 => DataType::Int64,
-        DataType::UInt64 => DataType::Decimal128(20, 0),
-        DataType::Float16 => DataType::Float32,
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
-            DataType::Decimal128(*precision, *scale)
-        }
-        DataType::Null | DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
-        DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_) => DataType::BinaryView,
-        DataType::Date64 => DataType::Date32,
-        DataType::Time32(_) | DataType::Time64(_) => DataType::Time64(TimeUnit::Microsecond),
-        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
-        DataType::Interval(_) | DataType::Duration(_) => DataType::Interval(IntervalUnit::MonthDayNano),
-        DataType::Dictionary(_, value) => canonical(value),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            DataType::List(Arc::new(Field::new_list_field(canonical(item.data_type()), true)))
-        }
-        other => other.clone(),
     }
 }
 
@@ -135,14 +111,7 @@ struct Column<'a> {
 
 impl<'a> Column<'a> {
     fn new(values: &'a ArrayRef, field: &'a FieldRef, form: Form) -> Result<Self, ArrowError> {
-        let item = match values.data_type() {
-            DataType::List(item) => item.data_type(),
-            plain => plain,
-        };
-        let zone = match item {
-            DataType::Timestamp(_, Some(zone)) => Some(zone.parse()?),
-            _ => None,
-        };
+        let zone = text::zone_of(values.data_type())?;
         let json = match form.kind {
             Kind::Json => Some((make_encoder(field, values.as_ref(), &JSON)?, Vec::new())),
             _ => None,
@@ -168,13 +137,10 @@ impl<'a> Column<'a> {
                 out.put_slice(buffer);
             }
             (Kind::Char, _) => out.put_slice(self.values.as_string_view().value(row).as_bytes()),
-            (Kind::List(_), Format::Text) => {
-                list_text(self.values.as_list::<i32>().value(row).as_ref(), self.zone, out)
-            }
             (Kind::List(item), Format::Binary) => {
                 list_binary(self.values.as_list::<i32>().value(row).as_ref(), item, out);
             }
-            (Kind::Plain, Format::Text) => text(self.values.as_ref(), row, self.zone, out),
+            (_, Format::Text) => text::write(self.values.as_ref(), row, self.zone, out),
             (Kind::Plain, Format::Binary) => binary(self.values.as_ref(), row, out),
         });
     }
@@ -186,40 +152,6 @@ fn sized(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
     write(out);
     let length = i32::try_from(out.len() - start - 4).unwrap_or(i32::MAX);
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
-}
-
-fn text(values: &dyn Array, row: usize, zone: Option<Tz>, out: &mut BytesMut) {
-    match values.data_type() {
-        DataType::Boolean => out.put_u8(if values.as_boolean().value(row) { b't' } else { b'f' }),
-        DataType::Int16 => value::text(out, values.as_primitive::<Int16Type>().value(row)),
-        DataType::Int32 => value::text(out, values.as_primitive::<Int32Type>().value(row)),
-        DataType::Int64 => value::text(out, values.as_primitive::<Int64Type>().value(row)),
-        DataType::Float32 => {
-            let float = values.as_primitive::<Float32Type>().value(row);
-            value::float(out, f64::from(float), float);
-        }
-        DataType::Float64 => {
-            let float = values.as_primitive::<Float64Type>().value(row);
-            value::float(out, float, float);
-        }
-        DataType::Decimal128(..) => value::text(out, values.as_primitive::<Decimal128Type>().value_as_string(row)),
-        DataType::Decimal256(..) => value::text(out, values.as_primitive::<Decimal256Type>().value_as_string(row)),
-        DataType::Utf8View => out.put_slice(values.as_string_view().value(row).as_bytes()),
-        DataType::BinaryView => {
-            out.put_slice(b"\\x");
-            out.put_slice(hex::encode(values.as_binary_view().value(row)).as_bytes());
-        }
-        DataType::Date32 => value::date(out, values.as_primitive::<Date32Type>().value(row)),
-        DataType::Time64(_) => value::time(out, values.as_primitive::<Time64MicrosecondType>().value(row)),
-        DataType::Timestamp(..) => {
-            value::timestamp(out, values.as_primitive::<TimestampMicrosecondType>().value(row), zone);
-        }
-        DataType::Interval(_) => {
-            let interval = values.as_primitive::<IntervalMonthDayNanoType>().value(row);
-            value::interval(out, interval.months, interval.days, interval.nanoseconds / 1000);
-        }
-        other => debug_assert!(false, "{other} is not brought into a type that is written"),
-    }
 }
 
 fn binary(values: &dyn Array, row: usize, out: &mut BytesMut) {
@@ -250,38 +182,8 @@ fn binary(values: &dyn Array, row: usize, out: &mut BytesMut) {
             out.put_i32(interval.months);
         }
         // Text is the same in both.
-        _ => text(values, row, None, out),
+        _ => text::write(values, row, None, out),
     }
-}
-
-fn list_text(items: &dyn Array, zone: Option<Tz>, out: &mut BytesMut) {
-    out.put_u8(b'{');
-    let mut item = BytesMut::new();
-    for row in 0..items.len() {
-        if row > 0 {
-            out.put_u8(b',');
-        }
-        if items.is_null(row) {
-            out.put_slice(b"NULL");
-            continue;
-        }
-        item.clear();
-        text(items, row, zone, &mut item);
-        let special = |byte: &u8| matches!(byte, b'{' | b'}' | b',' | b'"' | b'\\') || byte.is_ascii_whitespace();
-        if item.is_empty() || item.eq_ignore_ascii_case(b"null") || item.iter().any(special) {
-            out.put_u8(b'"');
-            for byte in &item {
-                if matches!(byte, b'"' | b'\\') {
-                    out.put_u8(b'\\');
-                }
-                out.put_u8(*byte);
-            }
-            out.put_u8(b'"');
-        } else {
-            out.put_slice(&item);
-        }
-    }
-    out.put_u8(b'}');
 }
 
 fn list_binary(items: &dyn Array, item: u32, out: &mut BytesMut) {

@@ -1,9 +1,9 @@
 //! What is done to operators between spans and times before their types are made to agree.
 //!
 //! DataFusion knows no interval times a number. It compares intervals by their months, then days, then hours, so that
-//! 36 hours are less than a day; adds to a day no hours; and takes a time without a zone for one of UTC where it is
-//! subtracted from one with a zone. A number that becomes an integer is cut off, where PostgreSQL rounds it; and halves
-//! of binary numbers are rounded away from zero, where PostgreSQL takes the even number.
+//! 36 hours are less than a day, also to `max`; adds to a day no hours; and takes a time without a zone for one of UTC
+//! where it is subtracted from one with a zone. A number that becomes an integer is cut off, where PostgreSQL rounds
+//! it; and halves of binary numbers are rounded away from zero, where PostgreSQL takes the even number.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::execution::FunctionRegistry;
 use datafusion::functions::math::round;
-use datafusion::logical_expr::expr::{Cast, InList, Placeholder, ScalarFunction, TryCast};
+use datafusion::functions_aggregate::first_last::first_value_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, Cast, InList, Placeholder, ScalarFunction, TryCast};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Operator, cast, lit};
@@ -139,6 +140,19 @@ impl FunctionRewrite for Rules {
                 }
                 _ => false,
             },
+            // `max(x)` as the first of them by length, the longest ahead.
+            Expr::AggregateFunction(AggregateFunction { func, params }) if ["max", "min"].contains(&func.name()) => {
+                match params.args.as_slice() {
+                    [span] if is_interval(span, schema) => {
+                        let length = function(Work::Length).call(vec![span.clone()]);
+                        params.order_by = vec![length.sort(func.name() == "min", false)];
+                        params.distinct = false;
+                        *func = first_value_udaf();
+                        true
+                    }
+                    _ => false,
+                }
+            }
             Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => {
                 match (field.data_type(), expr.get_type(schema), zone) {
                     // A time without a zone is what the clocks of the session's zone show.

@@ -153,12 +153,13 @@ pub(super) fn all(names: &Arc<Names>, fixed: &PgCatalogStaticTables) -> Result<V
         constant("has_any_column_privilege", &[2, 3], ScalarValue::from(true)),
         of_number("pg_get_userbyid", &[1], |_| Some(super::DATABASE.to_owned())),
     ];
-    const VISIBLE: [&str; 10] = [
+    const VISIBLE: [&str; 11] = [
         "pg_table_is_visible",
         "pg_type_is_visible",
         "pg_function_is_visible",
         "pg_operator_is_visible",
         "pg_opclass_is_visible",
+        "pg_opfamily_is_visible",
         "pg_collation_is_visible",
         "pg_conversion_is_visible",
         "pg_ts_config_is_visible",

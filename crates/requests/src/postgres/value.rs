@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use arrow::array::timezone::Tz;
 use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Timelike};
-use datafusion::arrow::array::timezone::Tz;
 
 /// Text into the buffer. Writing to memory cannot fail.
 pub(super) fn text(out: &mut BytesMut, value: impl std::fmt::Display) {
@@ -80,25 +80,30 @@ pub(super) fn timestamp(out: &mut BytesMut, micros: i64, zone: Option<Tz>) {
     }
 }
 
-/// An interval in the style `postgres`.
+/// An interval in the style `postgres`. What is above nothing has a sign behind what is below.
 pub(super) fn interval(out: &mut BytesMut, months: i32, days: i32, micros: i64) {
-    let start = out.len();
-    let mut part = |count: i32, unit: &str| {
+    let (start, mut is_below) = (out.len(), false);
+    for (count, unit) in [(months / 12, "year"), (months % 12, "mon"), (days, "day")] {
         if count != 0 {
             let space = if out.len() > start { " " } else { "" };
-            let plural = if count.abs() == 1 { "" } else { "s" };
-            text(out, format_args!("{space}{count} {unit}{plural}"));
+            let sign = if is_below && count > 0 { "+" } else { "" };
+            let plural = if count == 1 { "" } else { "s" };
+            text(out, format_args!("{space}{sign}{count} {unit}{plural}"));
+            is_below = count < 0;
         }
-    };
-    part(months / 12, "year");
-    part(months % 12, "mon");
-    part(days, "day");
+    }
     if micros != 0 || out.len() == start {
         let space = if out.len() > start { " " } else { "" };
-        text(out, format_args!("{space}{}", if micros < 0 { "-" } else { "" }));
+        let sign = if micros < 0 {
+            "-"
+        } else if is_below {
+            "+"
+        } else {
+            ""
+        };
         let micros = micros.saturating_abs();
         let seconds = micros / 1_000_000;
-        text(out, format_args!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60));
+        text(out, format_args!("{space}{sign}{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60));
         fraction(out, micros % 1_000_000);
     }
 }
@@ -124,6 +129,8 @@ mod tests {
         assert_eq!(written(|out| timestamp(out, 0, Some(india))), "1970-01-01 05:30:00+05:30");
         assert_eq!(written(|out| date(out, -1)), "1969-12-31");
         assert_eq!(written(|out| interval(out, 14, -3, -1_500_000)), "1 year 2 mons -3 days -00:00:01.5");
+        assert_eq!(written(|out| interval(out, -14, 1, 0)), "-1 years -2 mons +1 day");
+        assert_eq!(written(|out| interval(out, 0, -1, 7_200_000_000)), "-1 days +02:00:00");
         assert_eq!(written(|out| interval(out, 0, 0, 0)), "00:00:00");
     }
 
