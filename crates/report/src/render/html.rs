@@ -42,7 +42,11 @@ fn wrong(error: &minijinja::Error) -> ReportError {
 fn item(item: &Item) -> Value {
     match item {
         Item::Tiles(tiles) => context! { tiles },
-        Item::Table(table) => context! { table },
+        Item::Table(table) => {
+            // More than fit side by side on a phone.
+            let words = table.heads.iter().filter(|head| !head.number).count();
+            context! { table, stacked => words > 3 || table.heads.len() > 4 }
+        }
         Item::Note(note) => context! { note },
         Item::Chart(chart) => {
             let draw = |width| Value::from_safe_string(svg::draw(chart, width));
