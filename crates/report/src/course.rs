@@ -77,7 +77,10 @@ impl Course {
         }
         let begun = self.period.iter().filter(|place| place.has_begun);
         let dearest = begun.filter_map(|place| Some((self.cost(&place.key)?, place))).max_by_key(|(cost, _)| *cost);
-        let dearest = dearest.map(|(cost, place)| format!("the dearest is {} with {}", place.label, dollars(cost)));
+        let dearest = dearest.map(|(cost, place)| match cost {
+            Amount::ZERO => "none is known to have cost anything".to_owned(),
+            _ => format!("the dearest is {} with {}", place.label, dollars(cost)),
+        });
         let description = format!(
             "A column for each of {}; {}.{}",
             counted(columns.len() as i64, "step", "steps"),
@@ -267,6 +270,7 @@ mod tests {
         };
         let alone = of(&[("2026-11-16", 2, "1")]);
         assert_eq!((before(&alone), alone.description.contains("before")), (0, false));
+        assert_eq!(of(&[]).description, "A column for each of 7 steps; none is known to have cost anything.");
         let both = of(&[("2026-11-10", 1, "1"), ("2026-11-16", 2, "1")]);
         assert_eq!((before(&both), both.description.contains("before")), (7, true));
     }

@@ -162,8 +162,10 @@ fn change(
     number: i64,
     (since, until): (DateTime<Utc>, DateTime<Utc>),
 ) -> Entry {
-    let value = found.value.map_or_else(|| "?".to_owned(), |value| format!("{value:.4}"));
-    let (name, threshold) = (&rule.name, rule.threshold);
+    let words = |value: f64| rule.measure.words(value);
+    let value =
+        found.value.map_or_else(|| "?".to_owned(), |value| words(value).unwrap_or_else(|| format!("{value:.4}")));
+    let (name, threshold) = (&rule.name, words(rule.threshold).unwrap_or_else(|| rule.threshold.to_string()));
     let about = found.about.as_ref().map_or_else(String::new, |about| format!(" ({about})"));
     let side = if rule.below { "below" } else { "above" };
     let message = match event {
@@ -176,7 +178,7 @@ fn change(
         event: event.name().to_owned(),
         recorded_at: until,
         value: found.value,
-        threshold: Some(threshold),
+        threshold: Some(rule.threshold),
         samples: found.samples,
         since: Some(since),
         until: Some(until),
