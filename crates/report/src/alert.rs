@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(words(Measure::Budget, 1.5), "150\u{a0}%");
         assert_eq!(words(Measure::Latency, 2_500.0), "2.50s");
         assert_eq!(words(Measure::MissingData, 15.2), "15 min");
-        assert_eq!(words(Measure::CostAnomaly, 4.25), "4.2 deviations");
+        assert_eq!(words(Measure::CostAnomaly, 4.26), "4.3 deviations");
         assert_eq!((Measure::Sql.words(2.0), Measure::ScoreDrop.words(0.3)), (None, None));
         assert_eq!((Measure::TrafficAnomaly.usual_minimum(), Measure::Cost.usual_minimum()), (3, 0));
     }
