@@ -14,8 +14,10 @@ pub(super) fn draw(chart: &Chart, width: u32) -> String {
         Data::Intervals(estimates) => intervals(estimates, width),
     };
     let (title, description) = (escape(&chart.title), escape(&chart.description));
+    // As many rows as there are estimates: on paper it may be as high as they need.
+    let class = if matches!(chart.data, Data::Intervals(_)) { " class=\"rows\"" } else { "" };
     format!(
-        "<svg viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\">\
+        "<svg{class} viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\">\
          <title>{title}</title><desc>{description}</desc>{body}</svg>"
     )
 }
