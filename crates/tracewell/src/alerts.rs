@@ -18,7 +18,7 @@ use futures::future::join_all;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tracewell_lake::Lake;
-use tracewell_report::alert::{Event, Found};
+use tracewell_report::alert::{Event, Found, Measure};
 use tracewell_report::{Ask, Row};
 
 use crate::config::{AlertSettings, ReportSettings, Rule};
@@ -125,8 +125,16 @@ impl<A: Ask> Watch<A> {
     /// Asks a rule, and keeps what changed.
     async fn look(&self, rule: &Rule, history: &mut History, now: DateTime<Utc>) -> anyhow::Result<Checked> {
         let question = rule.question(&self.report, now).map_err(anyhow::Error::msg)?;
-        let rows = self.rows(&question.query(now)?).await?;
+        let query = question.query(now)?;
+        let rows = self.rows(&query).await?;
         let found = rows.first().map(Found::of).unwrap_or_default();
+        let inner = query.trim_end().trim_end_matches(';');
+        // What stands behind a semicolon cannot be told from a second statement.
+        if found.value.is_none() && rule.measure == Measure::Sql && !inner.contains(';') {
+            // A column of another name would be as unknown as NULL is, and the rule never fire.
+            let column = format!("SELECT value FROM (\n{inner}\n) AS asked LIMIT 0");
+            self.rows(&column).await.context("its query has to give a column `value`")?;
+        }
         let last = history.last();
         let event = rule.limit().event(&found, last, now);
         let state = match event.or(last.map(|(event, _)| event)) {
