@@ -30,7 +30,7 @@ pub enum Block {
     Waterfall(Vec<Bar>),
     /// A text as it was sent, and what it is.
     Text(String, String),
-    /// Code that is to be pasted, and what it is: no line of it is broken, for what stands behind `--` would become code.
+    /// Code to be pasted, and what it is: no line of it is broken, for what stands behind `--` would become code.
     Code(String, String),
     /// A remark.
     Note(String),
