@@ -51,7 +51,7 @@ fn write(out: &mut String, block: &Block) -> std::fmt::Result {
             bars.iter().try_for_each(|one| bar(out, one))?;
             writeln!(out, "</tbody>\n</table></div>")
         }
-        Block::Text(label, text) => {
+        Block::Text(label, text) | Block::Code(label, text) => {
             writeln!(
                 out,
                 "<figure><figcaption>{}</figcaption><pre>{}</pre></figure>",

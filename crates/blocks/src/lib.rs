@@ -30,6 +30,8 @@ pub enum Block {
     Waterfall(Vec<Bar>),
     /// A text as it was sent, and what it is.
     Text(String, String),
+    /// Code to be pasted, and what it is: no line of it is broken, for what stands behind `--` would become code.
+    Code(String, String),
     /// A remark.
     Note(String),
     /// Lines of two texts, with `-`, `+` or a space before each.

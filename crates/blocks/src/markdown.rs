@@ -41,7 +41,7 @@ fn write(out: &mut String, block: &Block) -> std::fmt::Result {
                 writeln!(out, "| {indent}{name} | {kind} | {:.1}% | {took} | {failed} {note} |", bar.from * 100.0)
             })
         }
-        Block::Text(label, text) => {
+        Block::Text(label, text) | Block::Code(label, text) => {
             let text = tidy(text);
             let fence = fence(&text);
             writeln!(out, "{}\n\n{fence}text\n{text}\n{fence}", inline(label))

@@ -62,6 +62,12 @@ pub fn terminal(blocks: &[Block], look: Look) -> String {
                     out += &format!("    {}\n", hang(&text.replace('\t', "    "), look.width, 4));
                 }
             }
+            Block::Code(label, text) => {
+                out += &format!("  {}\n", look.paint("36", &fit(&line(label), look.width - 2)));
+                for text in tidy(text).lines() {
+                    out += &format!("    {text}\n");
+                }
+            }
             Block::Note(text) => out += &format!("  {}\n", hang(&line(text), look.width, 2)),
             Block::Difference(lines) => {
                 for (sign, text) in lines {
@@ -307,6 +313,15 @@ mod tests {
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
         let too_wide: Vec<&str> = text.lines().filter(|line| line.width() > PLAIN.width).collect();
         assert!(too_wide.is_empty(), "{too_wide:?}");
+    }
+
+    #[test]
+    fn code_is_as_it_is_pasted() {
+        let sql = "SELECT 1 -- what stands behind this is no code, however long it is\nFROM t";
+        let shown = terminal(&[Block::Code("[1] one".to_owned(), sql.to_owned())], PLAIN);
+        assert_eq!(shown, format!("  [1] one\n    {}\n", sql.replace('\n', "\n    ")));
+        let hostile = terminal(&[Block::Code(String::new(), "a\u{1b}[2Jb".to_owned())], PLAIN);
+        assert!(!hostile.contains('\u{1b}'), "{hostile:?}");
     }
 
     #[test]

@@ -302,15 +302,36 @@ struct Score {
 }
 
 /// What was said of the runs and their spans, in the order in which it was said; what was said of documents that they
-/// found is of those.
+/// found is of those. A score that names a response alone is of the call that got it.
 async fn scores(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Vec<Score>, LedgerError> {
     let mut scores = Vec::new();
     for some in runs.chunks(2_000) {
-        let first = Day(some.iter().map(|run| run.day).min().unwrap_or_default());
+        let days = || some.iter().map(|run| run.day);
+        let first = Day(days().min().unwrap_or_default());
+        let said = format!("date >= DATE '{first}' AND target <> 'document'");
+        let runs = ids(some.iter().map(|run| run.trace_id.as_str()));
         let query = format!(
-            "SELECT trace_id, span_id, name, value, label FROM evaluations
-            WHERE date >= DATE '{first}' AND target <> 'document' AND trace_id IN ({}) ORDER BY time_unix_nano, seq",
-            ids(some.iter().map(|run| run.trace_id.as_str()))
+            "SELECT trace_id, span_id, name, value, label
+            FROM (
+                SELECT trace_id, span_id, name, value, label, time_unix_nano, seq
+                FROM evaluations
+                WHERE {said} AND trace_id IN ({runs})
+                UNION ALL
+                SELECT c.trace_id, c.span_id, e.name, e.value, e.label, e.time_unix_nano, e.seq
+                FROM (
+                    SELECT tenant, response_id, name, value, label, time_unix_nano, seq
+                    FROM evaluations
+                    WHERE {said} AND trace_id IS NULL AND response_id IS NOT NULL
+                ) AS e
+                JOIN (
+                    SELECT tenant, response_id, trace_id, span_id
+                    FROM llm_calls
+                    WHERE date BETWEEN DATE '{first}' AND DATE '{last}' AND trace_id IN ({runs})
+                ) AS c ON c.tenant = e.tenant AND c.response_id = e.response_id
+            ) AS said
+            ORDER BY time_unix_nano, seq",
+            // A call may begin behind the midnight after its trial.
+            last = Day(days().max().unwrap_or_default() + 1),
         );
         scores.extend(rows::<Score>(source, &query).await?);
     }

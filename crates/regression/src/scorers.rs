@@ -65,9 +65,12 @@ pub enum Rule {
     },
     /// The text is JSON whose fields equal the expected ones; the score is the share that do.
     JsonFields {
-        /// JSON Pointers (RFC 6901), such as `/order/id`; the whole value where empty.
+        /// JSON Pointers (RFC 6901), such as `/order/id`; the whole value where these and `absent` are empty.
         #[serde(default)]
         pointers: Vec<String>,
+        /// Pointers that lead nowhere in a right answer, whatever is expected.
+        #[serde(default)]
+        absent: Vec<String>,
         /// The JSON may stand in a Markdown fence.
         #[serde(default)]
         fenced: bool,
@@ -217,8 +220,9 @@ impl Scorer {
         match &rule {
             Rule::Regex { pattern: source, .. } => pattern = Some(text::pattern(source)?),
             Rule::JsonSchema { schema: source, .. } => schema = Some(json::schema(source)?),
-            Rule::JsonFields { pointers, .. } => {
-                if let Some(wrong) = pointers.iter().find(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
+            Rule::JsonFields { pointers, absent, .. } => {
+                let mut named = pointers.iter().filter(|pointer| !pointer.is_empty()).chain(absent);
+                if let Some(wrong) = named.find(|pointer| !pointer.starts_with('/')) {
                     return Err(RuleError::Pointer(wrong.clone()));
                 }
             }
@@ -242,7 +246,7 @@ impl Scorer {
     #[must_use]
     pub fn absent(&self, expected: &[&Answer]) -> Vec<&str> {
         match &self.rule {
-            Rule::JsonFields { pointers, fenced } => json::absent(pointers, *fenced, expected),
+            Rule::JsonFields { pointers, fenced, .. } => json::absent(pointers, *fenced, expected),
             Rule::ToolCalls { arguments: Arguments::Named(names), .. } => tools::absent(names, expected),
             _ => Vec::new(),
         }
@@ -273,8 +277,10 @@ impl Scorer {
                 let schema = self.schema.as_ref().ok_or("the schema is not ready")?;
                 Ok(json::allowed(answered(subject)?, schema, *fenced))
             }
-            Rule::JsonFields { pointers, fenced } => {
-                json::fields(answered(subject)?, expected(subject)?, pointers, *fenced)
+            Rule::JsonFields { pointers, absent, fenced } => {
+                let is_compared = !pointers.is_empty() || absent.is_empty();
+                let expected = is_compared.then(|| expected(subject)).transpose()?;
+                json::fields(answered(subject)?, expected, pointers, absent, *fenced)
             }
             Rule::ToolCalls { order, arguments } => {
                 let expected = subject.expected.ok_or(NO_EXPECTED)?;

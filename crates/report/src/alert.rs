@@ -14,8 +14,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tracewell_pricing::Amount;
 
 use crate::ask::Row;
+use crate::money::dollars;
+use crate::words::percent;
 
 mod question;
 
@@ -47,6 +50,33 @@ pub enum Measure {
     TrafficAnomaly,
     /// What a query of the operator gives.
     Sql,
+}
+
+impl Measure {
+    /// A value with its unit, as people read it; `None` for what is in a unit of its own.
+    #[must_use]
+    pub fn words(self, value: f64) -> Option<String> {
+        Some(match self {
+            Self::Cost => {
+                let amount = format!("{value:.9}").parse::<Amount>();
+                amount.map_or_else(|_| format!("${value:.2}"), dollars)
+            }
+            Self::Budget | Self::ErrorRate | Self::UnpricedShare => percent(value),
+            Self::Latency => tracewell_blocks::duration((value * 1e6) as i64),
+            Self::MissingData => format!("{value:.0} min"),
+            Self::CostAnomaly | Self::ErrorAnomaly | Self::TrafficAnomaly => format!("{value:.1} deviations"),
+            Self::ScoreDrop | Self::Sql => return None,
+        })
+    }
+
+    /// The samples that a rule needs which says nothing of them: two weeks have no deviation to speak of.
+    #[must_use]
+    pub const fn usual_minimum(self) -> i64 {
+        match self {
+            Self::CostAnomaly | Self::ErrorAnomaly | Self::TrafficAnomaly => 3,
+            _ => 0,
+        }
+    }
 }
 
 /// What a rule found.
@@ -183,6 +213,19 @@ mod tests {
         }
         let below = Limit { below: true, ..LIMIT };
         assert_eq!(below.event(&found(0.05, 20), None, at(9)), Some(Event::Firing));
+    }
+
+    #[test]
+    fn values_are_told_with_their_units() {
+        let words = |measure: Measure, value| measure.words(value).unwrap_or_default();
+        assert_eq!(words(Measure::Cost, 1_234.5), "$1,234.50");
+        assert_eq!(words(Measure::ErrorRate, 0.05), "5.0\u{a0}%");
+        assert_eq!(words(Measure::Budget, 1.5), "150\u{a0}%");
+        assert_eq!(words(Measure::Latency, 2_500.0), "2.50s");
+        assert_eq!(words(Measure::MissingData, 15.2), "15 min");
+        assert_eq!(words(Measure::CostAnomaly, 4.26), "4.3 deviations");
+        assert_eq!((Measure::Sql.words(2.0), Measure::ScoreDrop.words(0.3)), (None, None));
+        assert_eq!((Measure::TrafficAnomaly.usual_minimum(), Measure::Cost.usual_minimum()), (3, 0));
     }
 
     #[test]

@@ -110,6 +110,12 @@ impl Budget {
     }
 }
 
+/// The budget of all calls that `period` is held against: one for just such a period, or else the first.
+pub(crate) fn of_all<'a>(budgets: &'a [Budget], period: &Period) -> Option<&'a Budget> {
+    let of_all = || budgets.iter().filter(|budget| budget.is_of_all());
+    of_all().find(|budget| budget.per.words().ends_with(period.noun())).or_else(|| of_all().next())
+}
+
 impl Per {
     /// How many days the week, month, quarter or year of `date` has.
     fn days(self, date: NaiveDate) -> i64 {
@@ -176,6 +182,18 @@ mod tests {
         assert_eq!(allows("7", Per::Week, "2026-11").as_deref(), Some("30"));
         assert_eq!(allows("365", Per::Year, "2026-Q4").as_deref(), Some("92"));
         assert_eq!(allows("92", Per::Quarter, "2026-12").as_deref(), Some("31"));
+    }
+
+    #[test]
+    fn a_week_is_held_against_the_budget_of_a_week() {
+        let of_a_team = Budget { team: Some("t".into()), ..budget("1", Per::Week) };
+        let budgets = [of_a_team, budget("2", Per::Month), budget("3", Per::Week)];
+        let against = |period: &str| {
+            let period = Period::parse(period, chrono_tz::UTC, chrono::Utc::now()).expect("a period");
+            of_all(&budgets, &period).map(|budget| budget.usd.as_str())
+        };
+        let periods = ["2026-W47", "2026-11", "2026-11-20", "2026-Q4"].map(against);
+        assert_eq!(periods, [Some("3"), Some("2"), Some("2"), Some("2")]);
     }
 
     #[test]

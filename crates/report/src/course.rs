@@ -70,14 +70,22 @@ impl Course {
 
     /// The picture.
     pub(crate) fn chart(&self) -> Chart {
-        let columns: Vec<Column> = self.period.iter().map(|place| self.column(place)).collect();
+        let mut columns: Vec<Column> = self.period.iter().map(|place| self.column(place)).collect();
+        let is_compared = columns.iter().any(|column| column.before.is_some_and(|before| before != Amount::ZERO));
+        if !is_compared {
+            columns.iter_mut().for_each(|column| column.before = None);
+        }
         let begun = self.period.iter().filter(|place| place.has_begun);
         let dearest = begun.filter_map(|place| Some((self.cost(&place.key)?, place))).max_by_key(|(cost, _)| *cost);
-        let dearest = dearest.map(|(cost, place)| format!("the dearest is {} with {}", place.label, dollars(cost)));
+        let dearest = dearest.map(|(cost, place)| match cost {
+            Amount::ZERO => "none is known to have cost anything".to_owned(),
+            _ => format!("the dearest is {} with {}", place.label, dollars(cost)),
+        });
         let description = format!(
-            "A column for each of {}; {}. The line is the period before.",
+            "A column for each of {}; {}.{}",
             counted(columns.len() as i64, "step", "steps"),
-            dearest.unwrap_or_else(|| "of none the cost is known".into())
+            dearest.unwrap_or_else(|| "of none the cost is known".into()),
+            if is_compared { " The line is the period before." } else { "" }
         );
         Chart { title: self.title.into(), description, data: Data::Columns(columns), queries: vec![self.query] }
     }
@@ -250,6 +258,21 @@ mod tests {
         let Data::Columns(columns) = course.chart().data else { panic!("columns") };
         assert_eq!(columns.iter().filter(|column| column.value.is_some()).count(), 3);
         assert_eq!((columns.len(), columns[3].text.as_str()), (7, "not yet"));
+    }
+
+    #[test]
+    fn a_week_without_one_before_is_compared_with_nothing() {
+        let request = request("2026-W47", "UTC", "2026-11-24T00:00:00Z");
+        let of = |steps: &[(&str, i64, &str)]| course(&request, steps).chart();
+        let before = |chart: &Chart| match &chart.data {
+            Data::Columns(columns) => columns.iter().filter(|column| column.before.is_some()).count(),
+            _ => panic!("columns"),
+        };
+        let alone = of(&[("2026-11-16", 2, "1")]);
+        assert_eq!((before(&alone), alone.description.contains("before")), (0, false));
+        assert_eq!(of(&[]).description, "A column for each of 7 steps; none is known to have cost anything.");
+        let both = of(&[("2026-11-10", 1, "1"), ("2026-11-16", 2, "1")]);
+        assert_eq!((before(&both), both.description.contains("before")), (7, true));
     }
 
     #[test]

@@ -257,16 +257,32 @@ async fn post(
     let answer = request
         .send()
         .await
-        .map_err(|error| DeliveryError(format!("it cannot be reached: {}", error.without_url())))?;
+        .map_err(|error| DeliveryError(format!("it cannot be reached: {}", causes(&error.without_url()))))?;
     match answer.status() {
         status if status.is_success() => Ok(()),
         status => Err(DeliveryError(format!("it answered {status}"))),
     }
 }
 
+/// An error with what caused it: that a request was not sent says nothing of why.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let all = std::iter::successors(Some(error), |error| error.source());
+    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("error sending request")]
+    struct Unsent(#[source] std::io::Error);
+
+    #[test]
+    fn why_something_was_not_sent_is_told() {
+        let error = Unsent(std::io::Error::other("Connection refused"));
+        assert_eq!(causes(&error), "error sending request: Connection refused");
+    }
 
     fn read(text: &str) -> Result<Destination, serde_json::Error> {
         serde_json::from_str(text)

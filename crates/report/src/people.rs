@@ -53,13 +53,14 @@ pub(crate) fn interventions(people: &Both<People>, runs: &Both<Runs>) -> Tile {
     let rate = |runs: &Runs| share(runs.stepped_in, runs.runs);
     let now = rate(&runs.now);
     let (note, _) = compared(now, rate(&runs.before), percent);
-    let decided = counted(people.now.decisions, "decision", "decisions");
+    let People { decisions, against } = people.now;
+    let decided = match decisions {
+        0 => String::new(),
+        _ => format!(" ({against} of {}, in runs or not)", counted(decisions, "decision", "decisions")),
+    };
     Tile {
         label: "Runs in which people stepped in".into(),
-        note: format!(
-            "by a step of theirs or a decision against what was proposed ({} of {decided}, in runs or not); {note}",
-            people.now.against
-        ),
+        note: format!("by a step of theirs or a decision against what was proposed{decided}; {note}"),
         queries: vec![runs.query, people.query],
         ..tile(ratio(now), runs.query)
     }

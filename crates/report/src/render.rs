@@ -32,7 +32,7 @@ pub fn blocks(page: &Page) -> Vec<Block> {
     let prices = prices.map(|version| format!(" --prices {version}")).unwrap_or_default();
     blocks.push(Block::Note(format!("Each can be pasted into `tracewell sql{prices}`.")));
     for query in &page.queries {
-        blocks.push(Block::Text(format!("[{}] {}", query.number, query.title), query.sql.clone()));
+        blocks.push(Block::Code(format!("[{}] {}", query.number, query.title), query.sql.clone()));
     }
     blocks
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 
 use crate::budget::Budget;
 use crate::dimension::Dimension;
@@ -108,12 +108,6 @@ impl Request {
         let Window { since, until } = period.window();
         let utc = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         let dates: Vec<NaiveDate> = period.dates().collect();
-        let day = |date: Option<&NaiveDate>, form: &str| date.map(|date| date.format(form).to_string());
-        let (first, last) = (dates.first(), dates.last());
-        let span = match dates.len() {
-            1 => day(first, "%A, %-d %B %Y"),
-            _ => day(first, "%-d %b").zip(day(last, "%-d %b %Y")).map(|(first, last)| format!("{first} – {last}")),
-        };
         Page {
             report: self.report.name().into(),
             title: self.report.title().into(),
@@ -121,7 +115,7 @@ impl Request {
             time_zone: zone.name().into(),
             since: utc(since),
             until: utc(until),
-            span: span.unwrap_or_default(),
+            span: span(&dates),
             produced: utc(self.now),
             totals: Published::default(),
             notices: Vec::new(),
@@ -153,5 +147,31 @@ impl Request {
         let link =
             (is_id && !self.links.is_empty()).then(|| format!("{}/v1/runs/{id}", self.links.trim_end_matches('/')));
         Cell { link, ..Cell::text(id) }
+    }
+}
+
+/// From the first of these dates to the last, for people.
+fn span(dates: &[NaiveDate]) -> String {
+    let (Some(first), Some(last)) = (dates.first(), dates.last()) else { return String::new() };
+    if first == last {
+        return first.format("%A, %-d %B %Y").to_string();
+    }
+    let form = if first.year() == last.year() { "%-d %b" } else { "%-d %b %Y" };
+    format!("{} – {}", first.format(form), last.format("%-d %b %Y"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_week_over_new_year_names_both_years() {
+        let span_of = |period: &str| {
+            let period = Period::parse(period, chrono_tz::UTC, Utc::now()).expect("a period");
+            span(&period.dates().collect::<Vec<_>>())
+        };
+        assert_eq!(span_of("2026-W53"), "28 Dec 2026 – 3 Jan 2027");
+        assert_eq!(span_of("2026-W47"), "16 Nov – 22 Nov 2026");
+        assert_eq!(span_of("2026-11-18"), "Wednesday, 18 November 2026");
     }
 }

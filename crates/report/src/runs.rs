@@ -301,7 +301,7 @@ LIMIT {each}"
         return Ok(Item::Note("There is no run.".into()));
     }
     Ok(Item::Table(Table {
-        caption: "All of one: tracewell runs show".into(),
+        caption: "Each in full: tracewell runs show RUN".into(),
         heads: vec![head("why"), head("run"), head("service"), head("what")],
         rows,
         queries,

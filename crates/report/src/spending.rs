@@ -3,6 +3,7 @@
 use tracewell_pricing::Amount;
 
 use crate::ask::{Ask, Questions};
+use crate::budget::of_all;
 use crate::course::Course;
 use crate::error::ReportError;
 use crate::figures::{APART, Both, Totals, Trials};
@@ -28,7 +29,7 @@ pub(crate) struct Spending {
 
 impl Spending {
     pub(crate) fn of(request: &Request, totals: &Both<Totals>, trials: Both<Trials>, course: &Course) -> Self {
-        let budget = request.budgets.iter().find(|budget| budget.is_of_all());
+        let budget = of_all(&request.budgets, &request.period);
         Self {
             totals: totals.query,
             calls: totals.now.calls,

@@ -18,7 +18,7 @@ use futures::future::join_all;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tracewell_lake::Lake;
-use tracewell_report::alert::{Event, Found};
+use tracewell_report::alert::{Event, Found, Measure};
 use tracewell_report::{Ask, Row};
 
 use crate::config::{AlertSettings, ReportSettings, Rule};
@@ -125,8 +125,16 @@ impl<A: Ask> Watch<A> {
     /// Asks a rule, and keeps what changed.
     async fn look(&self, rule: &Rule, history: &mut History, now: DateTime<Utc>) -> anyhow::Result<Checked> {
         let question = rule.question(&self.report, now).map_err(anyhow::Error::msg)?;
-        let rows = self.rows(&question.query(now)?).await?;
+        let query = question.query(now)?;
+        let rows = self.rows(&query).await?;
         let found = rows.first().map(Found::of).unwrap_or_default();
+        let inner = query.trim_end().trim_end_matches(';');
+        // What stands behind a semicolon cannot be told from a second statement.
+        if found.value.is_none() && rule.measure == Measure::Sql && !inner.contains(';') {
+            // A column of another name would be as unknown as NULL is, and the rule never fire.
+            let column = format!("SELECT value FROM (\n{inner}\n) AS asked LIMIT 0");
+            self.rows(&column).await.context("its query has to give a column `value`")?;
+        }
         let last = history.last();
         let event = rule.limit().event(&found, last, now);
         let state = match event.or(last.map(|(event, _)| event)) {
@@ -162,8 +170,10 @@ fn change(
     number: i64,
     (since, until): (DateTime<Utc>, DateTime<Utc>),
 ) -> Entry {
-    let value = found.value.map_or_else(|| "?".to_owned(), |value| format!("{value:.4}"));
-    let (name, threshold) = (&rule.name, rule.threshold);
+    let words = |value: f64| rule.measure.words(value);
+    let value =
+        found.value.map_or_else(|| "?".to_owned(), |value| words(value).unwrap_or_else(|| format!("{value:.4}")));
+    let (name, threshold) = (&rule.name, words(rule.threshold).unwrap_or_else(|| rule.threshold.to_string()));
     let about = found.about.as_ref().map_or_else(String::new, |about| format!(" ({about})"));
     let side = if rule.below { "below" } else { "above" };
     let message = match event {
@@ -176,7 +186,7 @@ fn change(
         event: event.name().to_owned(),
         recorded_at: until,
         value: found.value,
-        threshold: Some(threshold),
+        threshold: Some(rule.threshold),
         samples: found.samples,
         since: Some(since),
         until: Some(until),

@@ -198,7 +198,7 @@ fn a_low_score_is_of_the_period_of_its_run() {
     text(tracewell(&data, &["score", "import", file.to_str().unwrap(), "--strict"]));
     let lowest = |day: &str| -> Vec<Value> {
         let page = report(&data, "quality", day, &["--tz", "UTC"]);
-        let rows = table(&page, "All of one: tracewell runs show").into_iter();
+        let rows = table(&page, "Each in full: tracewell runs show RUN").into_iter();
         rows.filter(|row| row[0] == "lowest score").map(|row| json!(row[1..])).collect()
     };
     let run = json!(["00000000000000000000000000000057", "shop-assistant", "help 0.100"]);

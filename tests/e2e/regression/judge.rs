@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::model::{Model, start};
 use super::replay::{candidate, command, replay};
-use super::{CASES, chat, dataset, rows, said, send, tracewell};
+use super::{CASES, chat, dataset, rows, said, send, text, tracewell};
 use crate::server::{BINARY, Server};
+use crate::spans::now;
 
 pub(super) fn judge(folder: &Path, url: &str, kind: &str, model: &str) -> PathBuf {
     let path = folder.join(format!("{kind}-judge.toml"));
@@ -29,6 +30,43 @@ fn gate(data: &Path, folder: &Path, candidate: &str) -> Output {
     );
     std::fs::write(&file, text).unwrap();
     tracewell(data, &["gate", file.to_str().unwrap()])
+}
+
+/// What OpenTelemetry's evaluation events say where no span is at hand: the response, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_reads_scores_that_name_a_response_alone() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, folder) = (temporary.path().join("data"), temporary.path());
+    let server = Server::start(&data, &[]).await;
+    dataset(&data, folder);
+    for (candidate, first, values) in
+        [("refund-helper@15", 1, ["1", "1", "1", "1"]), ("refund-helper@16", 5, ["1", "0", "1", "1"])]
+    {
+        let (mut spans, mut records) = (Vec::new(), Vec::new());
+        for (number, ((id, asked, answered), value)) in (first..).zip(CASES.iter().zip(values)) {
+            let response = format!("response-{number}");
+            let marks = [
+                ("tracewell.example.id", *id),
+                ("tracewell.candidate", candidate),
+                ("tracewell.dataset", "refunds"),
+                ("gen_ai.response.id", &*response),
+            ];
+            spans.push(chat(number, asked, answered, false, &marks));
+            let said = [
+                text("gen_ai.evaluation.name", "right"),
+                text("gen_ai.evaluation.score.value", value),
+                text("gen_ai.response.id", &response),
+            ];
+            records.push(
+                json!({"timeUnixNano": now().to_string(), "eventName": "gen_ai.evaluation.result", "attributes": said}),
+            );
+        }
+        send(&server, spans).await;
+        let body = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}).to_string().into_bytes();
+        assert_eq!(server.post("/v1/logs", "application/json", body).await.unwrap().status(), 200);
+    }
+    let (passes, fails) = (gate(&data, folder, "refund-helper@15"), gate(&data, folder, "refund-helper@16"));
+    assert_eq!((passes.status.code(), fails.status.code()), (Some(0), Some(1)), "{}{}", said(&passes), said(&fails));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,6 +75,10 @@ pub fn operator(files: &[PriceFile]) -> Result<Catalogue, Vec<Refusal>> {
     let (mut drafts, mut refusals) = (Vec::new(), Vec::new());
     for file in files {
         match entry::entries(file) {
+            // As of a file that is being written: its prices of before would be gone in silence.
+            Ok(entries) if entries.is_empty() => {
+                refusals.push(Refusal { file: file.name.clone(), line: 1, reason: "it holds no price".into() });
+            }
             Ok(entries) => {
                 for entry in &entries {
                     match rule::draft(entry) {

@@ -39,39 +39,42 @@ pub(super) fn allowed(answered: &str, schema: &Validator, fenced: bool) -> Score
     }
 }
 
-pub(super) fn fields(answered: &str, expected: &str, pointers: &[String], fenced: bool) -> Result<Score, String> {
-    let expected = parse(expected, fenced).map_err(|reason| format!("expected: {reason}"))?;
+/// Whether an answer has at `pointers` what is expected there, and nothing at those of `absent`.
+pub(super) fn fields(
+    answered: &str,
+    expected: Option<&str>,
+    pointers: &[String],
+    absent: &[String],
+    fenced: bool,
+) -> Result<Score, String> {
+    let expected = expected.map(|expected| parse(expected, fenced)).transpose();
+    let expected = expected.map_err(|reason| format!("expected: {reason}"))?;
     let answered = match parse(answered, fenced) {
         Ok(value) => value,
         Err(reason) => return Ok(Score::share(0.0, Some(false), reason)),
     };
     let whole = [String::new()];
-    let pointers = if pointers.is_empty() { &whole } else { pointers };
-    let differing: Vec<&str> = pointers
-        .iter()
-        .filter(|pointer| match (answered.pointer(pointer), expected.pointer(pointer)) {
-            (Some(is), Some(wanted)) => !equal(is, wanted),
-            (None, None) => false,
-            _ => true,
-        })
-        .map(String::as_str)
-        .collect();
-    let share = 1.0 - differing.len() as f64 / pointers.len() as f64;
-    let at = |pointer: &&str| {
-        let text =
-            |value: &Value| value.pointer(pointer).map_or("nothing".to_owned(), |value| shown(&value.to_string()));
-        format!(
-            "{}: {} instead of {}",
-            if pointer.is_empty() { "/" } else { pointer },
-            text(&answered),
-            text(&expected)
-        )
+    let compared = if expected.is_none() || !pointers.is_empty() { pointers } else { &whole };
+    let nothing = absent.iter().map(|pointer| (pointer, None));
+    let wanted = compared.iter().map(|pointer| (pointer, expected.as_ref().and_then(|value| value.pointer(pointer))));
+    let wrong = wanted.chain(nothing).filter_map(|(pointer, wanted)| {
+        let is = answered.pointer(pointer);
+        let is_right = match (is, wanted) {
+            (Some(is), Some(wanted)) => equal(is, wanted),
+            (is, wanted) => is.is_none() && wanted.is_none(),
+        };
+        let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), |value| shown(&value.to_string()));
+        let place: &str = if pointer.is_empty() { "/" } else { pointer };
+        (!is_right).then(|| format!("{place}: {} instead of {}", text(is), text(wanted)))
+    });
+    let wrong: Vec<String> = wrong.collect();
+    let share = 1.0 - wrong.len() as f64 / (compared.len() + absent.len()) as f64;
+    let explanation = match (wrong.is_empty(), absent.len()) {
+        (false, _) => wrong.join("; "),
+        (true, 0) => format!("{} equal", compared.len()),
+        (true, absent) => format!("{} equal, {absent} absent", compared.len()),
     };
-    let explanation = match differing.is_empty() {
-        true => format!("{} equal", pointers.len()),
-        false => differing.iter().map(at).collect::<Vec<_>>().join("; "),
-    };
-    Ok(Score::share(share, Some(differing.is_empty()), explanation))
+    Ok(Score::share(share, Some(wrong.is_empty()), explanation))
 }
 
 /// The pointers that lead nowhere in all of the expected answers that are JSON; none where none is.

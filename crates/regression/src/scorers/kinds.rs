@@ -8,7 +8,7 @@ const KINDS: &[(&str, &[&str])] = &[
     ("contains", &["text", "ignore_case", "absent"]),
     ("regex", &["pattern", "absent"]),
     ("json-schema", &["schema", "fenced"]),
-    ("json-fields", &["pointers", "fenced"]),
+    ("json-fields", &["pointers", "absent", "fenced"]),
     ("tool-calls", &["order", "arguments"]),
     ("rouge-l", &["at_least"]),
     ("token-f1", &["at_least"]),

@@ -123,7 +123,28 @@ fn json_fields_are_compared_by_value() {
     assert_eq!(of_texts(rule(&["/order/id", "/order/state"]), is, wanted), (0.5, Some(false)));
     assert_eq!(explanation(rule(&["/order/state"]), is, wanted), r#"/order/state: `"open"` instead of `"closed"`"#);
     assert_eq!(of_texts(rule(&[]), "no", wanted), FAILED);
-    assert!(Scorer::new(Rule::JsonFields { pointers: vec!["order.id".to_owned()], fenced: false }).is_err());
+    let refused = |pointers: &[&str], absent: &[&str]| {
+        let [pointers, absent] = [pointers, absent].map(|all| all.iter().map(|one| (*one).to_owned()).collect());
+        Scorer::new(Rule::JsonFields { pointers, absent, fenced: false }).is_err()
+    };
+    assert!(refused(&["order.id"], &[]) && refused(&[], &["order.id"]) && refused(&[], &[""]));
+    assert!(!refused(&[""], &["/order/id"]));
+}
+
+#[test]
+fn a_field_that_is_to_be_absent_is_not_there() {
+    let rule =
+        |pointers: &[&str], absent: &[&str]| json!({ "kind": "json-fields", "pointers": pointers, "absent": absent });
+    let (is, wanted) = (r#"{"order": {"id": 7}, "card": "4111"}"#, r#"{"order": {"id": 7}}"#);
+    assert_eq!(of_texts(rule(&[], &["/iban"]), is, "what is expected says nothing of it"), PASSED);
+    assert_eq!(of_texts(rule(&[], &["/card"]), is, wanted), FAILED);
+    assert_eq!(of_texts(rule(&["/order/id"], &["/card"]), is, wanted), (0.5, Some(false)));
+    assert_eq!(explanation(rule(&["/order/id"], &["/card"]), is, wanted), r#"/card: `"4111"` instead of nothing"#);
+    assert_eq!(explanation(rule(&["/order/id"], &["/iban"]), is, wanted), "1 equal, 1 absent");
+    assert_eq!(of_texts(rule(&[], &["/card"]), "no", wanted), FAILED, "it is no JSON");
+    let answer = Answer::of_text(is);
+    let alone = Subject { answer: Some(&answer), ..Subject::default() };
+    assert_eq!(known(score(rule(&[], &["/iban"]), &alone)), PASSED, "nothing has to be expected");
 }
 
 #[test]

@@ -42,7 +42,11 @@ fn wrong(error: &minijinja::Error) -> ReportError {
 fn item(item: &Item) -> Value {
     match item {
         Item::Tiles(tiles) => context! { tiles },
-        Item::Table(table) => context! { table },
+        Item::Table(table) => {
+            // More than fit side by side on a phone.
+            let words = table.heads.iter().filter(|head| !head.number).count();
+            context! { table, stacked => words > 3 || table.heads.len() > 4 }
+        }
         Item::Note(note) => context! { note },
         Item::Chart(chart) => {
             let draw = |width| Value::from_safe_string(svg::draw(chart, width));
@@ -69,8 +73,8 @@ mod tests {
         let tile = Tile { label: own(), text: own(), value: json!(HOSTILE), note: own(), tone: None, queries: vec![1] };
         let table = Table {
             caption: own(),
-            heads: vec![Head { text: HOSTILE.into(), number: false }],
-            rows: vec![vec![cell]],
+            heads: vec![Head { text: HOSTILE.into(), number: false }; 5],
+            rows: vec![vec![cell; 5]],
             queries: vec![1],
         };
         let least = Amount::from_units(1);
@@ -111,6 +115,13 @@ mod tests {
         }
         assert_eq!((lower.matches("</style>").count(), lower.matches("</title>\n").count()), (1, 1));
         assert_eq!(page().check(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_table_wider_than_a_phone_names_its_values() {
+        let text = html(&page()).expect("the template fits");
+        assert_eq!(text.matches("<table class=\"stacked\">").count(), 1);
+        assert_eq!(text.matches("data-head=\"&lt;").count(), 5, "{text}");
     }
 
     #[test]

@@ -14,8 +14,10 @@ pub(super) fn draw(chart: &Chart, width: u32) -> String {
         Data::Intervals(estimates) => intervals(estimates, width),
     };
     let (title, description) = (escape(&chart.title), escape(&chart.description));
+    // As many rows as there are estimates: on paper it may be as high as they need.
+    let class = if matches!(chart.data, Data::Intervals(_)) { " class=\"rows\"" } else { "" };
     format!(
-        "<svg viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\">\
+        "<svg{class} viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\">\
          <title>{title}</title><desc>{description}</desc>{body}</svg>"
     )
 }
@@ -79,15 +81,17 @@ fn columns(columns: &[Column], width: f64) -> (f64, String) {
             );
         }
     }
-    let _ = write!(
-        out,
-        "<rect class=\"bar\" x=\"{LEFT}\" y=\"4\" width=\"11\" height=\"11\" rx=\"2\"/><text x=\"{:.1}\" y=\"14\">this period</text>\
-         <line class=\"past\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"10\" y2=\"10\"/><text x=\"{:.1}\" y=\"14\">the one before</text>",
-        LEFT + 16.0,
-        LEFT + 96.0,
-        LEFT + 112.0,
-        LEFT + 118.0
-    );
+    if columns.iter().any(|column| column.before.is_some()) {
+        let _ = write!(
+            out,
+            "<rect class=\"bar\" x=\"{LEFT}\" y=\"4\" width=\"11\" height=\"11\" rx=\"2\"/><text x=\"{:.1}\" y=\"14\">this period</text>\
+             <line class=\"past\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"10\" y2=\"10\"/><text x=\"{:.1}\" y=\"14\">the one before</text>",
+            LEFT + 16.0,
+            LEFT + 96.0,
+            LEFT + 112.0,
+            LEFT + 118.0
+        );
+    }
     (height, out)
 }
 
@@ -113,9 +117,9 @@ fn bridge(steps: &[Step], width: f64) -> (f64, String) {
         let top = position as f64 * ROW;
         let (left, right) = (x(from.min(*to)), x(from.max(*to)));
         let class = match step.whole {
-            true => "end",
             false if to > from => "up",
-            false => "down",
+            false if to < from => "down",
+            _ => "end",
         };
         let _ = write!(
             out,
@@ -136,17 +140,17 @@ fn bridge(steps: &[Step], width: f64) -> (f64, String) {
     (ROW * steps.len() as f64 + 2.0, out)
 }
 
-/// Estimates as dots, each within its interval.
+/// Estimates as dots, each within its interval; where it is narrow, each below its name.
 fn intervals(estimates: &[Estimate], width: f64) -> (f64, String) {
-    const ROW: f64 = 26.0;
-    let (left, right) = if width < 500.0 { (124.0, 84.0) } else { (250.0, 90.0) };
+    let narrow = width < 500.0;
+    let (row, left, right, most) = if narrow { (40.0, 12.0, 92.0, 46) } else { (26.0, 250.0, 90.0, 38) };
     let finite = |value: f64| if value.is_finite() { value } else { 0.0 };
     let ends = || estimates.iter().flat_map(|one| [finite(one.low), finite(one.high)]);
     let (low, high) = (ends().fold(0.0, f64::min), ends().fold(f64::MIN_POSITIVE, f64::max));
     let step = scale(high - low).1;
     let (low, high) = ((low / step).floor() * step, (high / step).ceil() * step);
     let x = |value: f64| left + (finite(value) - low) / (high - low) * (width - left - right);
-    let ground = ROW * estimates.len() as f64 + 4.0;
+    let ground = row * estimates.len() as f64 + 4.0;
     let mut out = String::new();
     let mut line = low;
     while line <= high * 1.001 {
@@ -160,21 +164,21 @@ fn intervals(estimates: &[Estimate], width: f64) -> (f64, String) {
         );
         line += step;
     }
-    let most = if width < 500.0 { 20 } else { 40 };
     for (position, one) in estimates.iter().enumerate() {
-        let middle = position as f64 * ROW + ROW / 2.0;
+        let top = position as f64 * row;
+        let (name, middle) = if narrow { (top + 14.0, top + 27.0) } else { (top + row / 2.0 + 4.0, top + row / 2.0) };
         let _ = write!(
             out,
-            "<text class=\"strong\" x=\"0\" y=\"{text:.1}\"><title>{}</title>{}</text>\
+            "<text class=\"strong\" x=\"0\" y=\"{name:.1}\"><title>{}</title>{}</text>\
              <line class=\"whisker\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{middle:.1}\" y2=\"{middle:.1}\"/><circle class=\"dot\" cx=\"{:.1}\" cy=\"{middle:.1}\" r=\"4.5\"/>\
-             <text class=\"strong\" x=\"{width:.1}\" y=\"{text:.1}\" text-anchor=\"end\">{}</text>",
+             <text class=\"strong\" x=\"{width:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             escape(&one.label),
             escape(&shortened(&one.label, most)),
             x(one.low),
             x(one.high),
             x(one.value),
+            middle + 4.0,
             escape(&one.text),
-            text = middle + 4.0,
         );
     }
     (ground + 20.0, out)
@@ -196,9 +200,9 @@ fn scale(highest: f64) -> (f64, f64) {
     ((highest / step).ceil() * step, step)
 }
 
-/// A number of dollars at an axis.
+/// A number of dollars at an axis: with cents where whole dollars are too few.
 fn axis(value: f64, step: f64) -> String {
-    format!("${}", tidy(value, step))
+    if step < 1.0 { format!("${}", tidy(value, step.min(0.05))) } else { format!("${}", tidy(value, step)) }
 }
 
 /// With as many digits as the distance of lines needs.
@@ -210,11 +214,14 @@ fn tidy(value: f64, step: f64) -> String {
     format!("{value:.places$}")
 }
 
+/// In at most so many letters: what stands at the end tells names apart as well as what stands at the beginning.
 fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+    let length = text.chars().count();
+    if length <= most {
         return text.to_owned();
     }
-    text.chars().take(most - 1).chain(['…']).collect()
+    let (begin, end) = (most / 2 - 1, most - most / 2);
+    text.chars().take(begin).chain(['…']).chain(text.chars().skip(length - end)).collect()
 }
 
 fn escape(text: &str) -> String {
@@ -236,6 +243,7 @@ mod tests {
         let (top, step) = scale(0.0432);
         assert!((top - 0.06).abs() < 1e-12 && (step - 0.02).abs() < 1e-12, "{top} {step}");
         assert_eq!([axis(0.02, 0.02), axis(1_500.0, 500.0), axis(2.0, 2.0)], ["$0.02", "$1,500", "$2"]);
+        assert_eq!([axis(0.0, 0.5), axis(0.5, 0.5), axis(0.004, 0.002)], ["$0.00", "$0.50", "$0.004"]);
     }
 
     #[test]
@@ -245,6 +253,31 @@ mod tests {
         let numbers: Vec<&str> =
             out.split("text-anchor=\"middle\">").skip(1).filter_map(|at| at.split('<').next()).collect();
         assert_eq!(numbers, ["-0.5", "0.0", "0.5", "1.0"]);
+    }
+
+    #[test]
+    fn names_are_told_apart_also_where_it_is_narrow() {
+        let one = |label: &str| Estimate { label: label.into(), value: 0.5, low: 0.4, high: 0.6, text: "y".into() };
+        let names =
+            ["translate-manual-with-a-long-name@1 correctness (model)", "answer-customer@2 correctness (model)"];
+        let (height, out) = intervals(&names.map(one), 340.0);
+        assert!(out.contains("translate-manual-with-…e@1 correctness (model)</text>"), "{out}");
+        assert!(out.contains("answer-customer@2 correctness (model)</text>"), "{out}");
+        assert_eq!(height, 104.0, "two rows of 40, and the axis");
+        assert_eq!(shortened("abcdefghij", 6), "ab…hij");
+    }
+
+    #[test]
+    fn a_period_without_one_before_has_no_line_to_compare_with() {
+        let column = |before: Option<&str>| Column {
+            label: "Mon 16".into(),
+            value: "1".parse().ok(),
+            text: "$1.00".into(),
+            before: before.and_then(|amount| amount.parse().ok()),
+        };
+        let drawn = |before| columns(&[column(before)], 720.0).1;
+        assert!(!drawn(None).contains("class=\"past\"") && !drawn(None).contains("the one before"));
+        assert_eq!(drawn(Some("2")).matches("class=\"past\"").count(), 2, "the mark, and what it means");
     }
 
     #[test]

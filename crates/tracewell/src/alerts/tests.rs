@@ -82,6 +82,24 @@ async fn of_several_that_see_the_same_one_keeps_it_and_one_sends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rule_without_a_value_is_told_from_one_that_is_not_known_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut watch = process(folder.path(), "1s", "NULL").await;
+    assert_eq!(checked(&watch, 0).await, None);
+    for (sql, told) in [
+        ("SELECT CAST(2 AS double) AS v;", Some("has to give a column `value`")),
+        ("SELECT CAST(NULL AS double) AS value; -- none yet", None),
+        ("SELECT CAST(2 AS double) AS value WHERE false -- no row", None),
+    ] {
+        watch.rules.rules[0].sql = sql.to_owned();
+        let outcome = watch.check(at(1)).await.remove(0);
+        let error = outcome.err().map(|error| format!("{error:#}"));
+        assert_eq!(error.is_some(), told.is_some(), "{sql}: {error:?}");
+        assert!(error.is_none_or(|error| told.is_some_and(|told| error.contains(told))), "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_silences_within_a_second_the_last_holds() {
     let folder = tempfile::tempdir().unwrap();
     let watch = process(folder.path(), "1s", "2").await;

@@ -54,7 +54,7 @@ pub(crate) struct Rule {
     /// How far back it looks.
     #[serde(default = "an_hour")]
     pub(crate) window: TimeSpan,
-    /// Fewer samples say nothing.
+    /// Fewer samples say nothing; three weeks where nothing is said of an anomaly.
     #[serde(default)]
     pub(crate) minimum: i64,
     /// It is said again after so long while it fires; not at all when absent.
@@ -84,7 +84,8 @@ impl Rule {
     }
 
     pub(crate) fn limit(&self) -> Limit {
-        let Self { threshold, below, minimum, .. } = *self;
+        let Self { threshold, below, measure, .. } = *self;
+        let minimum = if self.minimum == 0 { measure.usual_minimum() } else { self.minimum };
         Limit { threshold, below, minimum, again: self.again.map(delta) }
     }
 }
