@@ -20,13 +20,13 @@ use datafusion::prelude::{SessionContext, col};
 use tracewell_model::time::Day;
 
 use crate::derived::{DerivedProvider, among, of_dates};
+use crate::filters::{physical_predicate, projected};
 use crate::in_turn::InTurn;
 use crate::lookup::{self, Places};
 use crate::one_of::listed;
 use crate::parts::{Part, Ties};
 use crate::prepared::nullable;
 use crate::prices::Prices;
-use crate::provider::{physical_predicate, projected};
 use crate::source::Source;
 use crate::texts::TEXTS;
 use crate::views::View;

@@ -22,11 +22,11 @@ use tracewell_lake::schema::table_schema;
 use tracewell_model::schema::Table;
 use tracewell_model::time::Day;
 
+use crate::filters::{is_lookup, physical_predicate, projected};
 use crate::in_turn::InTurn;
 use crate::lookup::{self, Places};
 use crate::parts::{Part, Ties};
 use crate::prepared::nullable;
-use crate::provider::{is_lookup, physical_predicate, projected};
 use crate::settled::{Settled, beside};
 use crate::source::Source;
 use crate::views;

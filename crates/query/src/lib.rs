@@ -23,6 +23,7 @@ mod described;
 mod engine;
 mod error;
 mod exact;
+mod filters;
 mod fresh;
 mod functions;
 mod in_turn;

@@ -24,7 +24,7 @@ use tracewell_model::schema::{LOGS, SPANS};
 use tracewell_model::time::Day;
 
 use crate::dated::DatedProvider;
-use crate::provider::{constant, is_lookup};
+use crate::filters::{constant, is_lookup};
 
 /// Rows that a query may want, those that it skips counted.
 const MOST_ROWS: usize = 500;
