@@ -12,8 +12,7 @@ pub enum Signal {
 
 impl Signal {
     /// The signal stored as `kind`.
-    #[must_use]
-    pub fn from_kind(kind: u8) -> Option<Self> {
+    pub(crate) fn from_kind(kind: u8) -> Option<Self> {
         match kind {
             1 => Some(Self::Traces),
             2 => Some(Self::Logs),
