@@ -15,8 +15,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
-use crate::pieces::bytes;
-use crate::stop;
+use crate::limits::stop;
+use crate::plans::pieces::bytes;
 
 /// Bytes that one batch of results may have.
 const MOST: u128 = 256 << 20;

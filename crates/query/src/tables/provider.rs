@@ -15,9 +15,9 @@ use tracewell_lake::scan::{self, ScanRequest, Store};
 use tracewell_lake::schema::table_schema;
 use tracewell_model::time::Day;
 
-use crate::filters::{is_lookup, physical_predicate, projected};
-use crate::fresh;
-use crate::view::TableView;
+use crate::tables::filters::{is_lookup, physical_predicate, projected};
+use crate::tables::fresh;
+use crate::tables::view::TableView;
 
 /// One fact table as one query sees it. It has no way to insert: read-only by construction.
 #[derive(Clone, Debug)]

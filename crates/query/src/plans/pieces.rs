@@ -17,8 +17,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::stop;
-use crate::through::{Each, through};
+use crate::limits::stop;
+use crate::plans::through::{Each, through};
 
 /// Bytes between two looks at whether the query is to stop.
 pub(crate) const PIECE: usize = 64 << 10;
