@@ -2,7 +2,7 @@
 
 use tracewell_pricing::Amount;
 
-use crate::ask::{Ask, Questions};
+use crate::ask::{Questions, RowSource};
 use crate::course::Course;
 use crate::error::ReportError;
 use crate::figures::{APART, Both, Totals, Trials};
@@ -150,7 +150,7 @@ impl Spending {
 }
 
 /// What has to be known before a number is read.
-pub(crate) async fn notices<A: Ask>(
+pub(crate) async fn notices<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
     totals: &Both<Totals>,
