@@ -193,7 +193,7 @@ pub(crate) async fn watch<A: RowSource>(watch: Watch<A>, stop: tokio_util::sync:
         return;
     }
     loop {
-        for checked in watch.check(crate::command::moment()).await {
+        for checked in watch.check(crate::clock::moment()).await {
             match checked {
                 Ok(Checked { rule, value, event: Some(event), .. }) => tracing::info!(rule, value, "alert: {event}"),
                 Ok(_) => {}

@@ -273,7 +273,7 @@ impl<A: RowSource> Desk<A> {
 
     async fn keep(&self, entry: Entry<'_>, app: String, version: i64) -> anyhow::Result<bool> {
         let once = [Transaction { app, version }];
-        Ok(matches!(keep(self.table()?, &[entry], &once, crate::command::now()).await?, Commit::Landed(_)))
+        Ok(matches!(keep(self.table()?, &[entry], &once, crate::clock::now()).await?, Commit::Landed(_)))
     }
 
     fn table(&self) -> anyhow::Result<&Arc<FactTable>> {
@@ -330,7 +330,7 @@ impl<A: RowSource> Desk<A> {
 /// Does what is due, again and again.
 pub(crate) async fn watch<A: RowSource>(desk: Desk<A>, stop: tokio_util::sync::CancellationToken) {
     loop {
-        for told in desk.run_due(crate::command::moment()).await {
+        for told in desk.run_due(crate::clock::moment()).await {
             match told {
                 Ok(told) => tracing::info!("{told}"),
                 Err(error) => tracing::warn!("{error:#}"),

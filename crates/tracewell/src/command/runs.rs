@@ -158,7 +158,7 @@ impl List {
         let format = self.shown.format();
         let source = self.asked.open().await?;
         let (costs, scores) = (self.costs, self.scores);
-        let page = tracewell_runs::list(&source, &self.filter(), super::now() / 1_000).await.map_err(misread)?;
+        let page = tracewell_runs::list(&source, &self.filter(), crate::clock::now() / 1_000).await.map_err(misread)?;
         let written = match format {
             Format::Table => output::page(Form::Text, "runs", &[table(&page.runs, costs, scores)], &()),
             _ => {

@@ -88,8 +88,8 @@ impl Serve {
         tell_on_stderr();
         let effective = self.place.load(self.flags())?;
         let settings = &effective.config;
-        let location = super::location(settings)?;
-        let wal = super::wal(settings, &location)?;
+        let location = settings.location()?;
+        let wal = settings.wal_folder(&location)?;
         prices::read(settings)?;
         let lake = Lake::open(location.clone(), &every_table(), true).await?;
         let ingest = Arc::new(Ingest::start(&self.ingest(settings, &wal), &lake).await?);
@@ -112,7 +112,7 @@ impl Serve {
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
 
         let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector, &lake)?;
-        let ledger = || Ledger::new(Arc::clone(&engine), lake.clone(), super::now);
+        let ledger = || Ledger::new(Arc::clone(&engine), lake.clone(), crate::clock::now);
         let net = Net::new(&settings.capture, &catalogue, ledger())?;
         let records = Records { ledger: Arc::new(ledger()), tell: webhook::teller(&settings.release.webhook) };
 
@@ -213,7 +213,7 @@ impl Serve {
             limits: Default::default(),
             contents_retention: maintain::retention(&settings.maintenance).get(CONTENTS.name).copied(),
             team_keys: settings.ingest.team_keys.clone(),
-            clock: super::now,
+            clock: crate::clock::now,
         }
     }
 
@@ -333,7 +333,7 @@ async fn fill(lake: &Lake, ingest: &Ingest, wal: &Path) -> anyhow::Result<()> {
         tracing::info!("the tables hold data already, so no demo data is added");
         return Ok(());
     }
-    let now = begun.unwrap_or(u64::try_from(super::now()).unwrap_or_default());
+    let now = begun.unwrap_or(u64::try_from(crate::clock::now()).unwrap_or_default());
     std::fs::write(&unfinished, now.to_string())?;
     let spans = crate::demo::fill(ingest, now).await?;
     std::fs::remove_file(&unfinished)?;
