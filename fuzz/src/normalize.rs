@@ -44,22 +44,8 @@ fn spans(body: &[u8]) {
     let (mut normalizer, mut out) = (Normalizer::new(), Normalized::default());
     for entry in index.spans() {
         let scope = decoder.decode_scope(body, &index.scopes()[entry.scope as usize], &mut scope_attributes);
-        let (scope_name, scope_version) = scope.map_or(("", ""), |scope| (scope.name, scope.version));
         let Ok(span) = decoder.decode_span(entry.bytes(body)) else { continue };
-        let input = SpanInput {
-            scope_name,
-            scope_version,
-            name: span.name,
-            span_kind: span.kind,
-            status_code: span.status_code,
-            status_message: span.status_message,
-            is_root: span.parent_span_id.is_none(),
-            start_unix_nano: span.start_unix_nano,
-            end_unix_nano: span.end_unix_nano,
-            attributes: span.attributes,
-            resource: &[],
-            events: span.events,
-        };
+        let input = SpanInput::of(&span, &scope.unwrap_or_default(), &[]);
         cost::bounded(entry.bytes(body).len(), FACTOR, || normalizer.span(&input, &mut out));
         check_common(span.attributes, &out);
         check_events(&input, &out);

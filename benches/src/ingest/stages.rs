@@ -111,20 +111,7 @@ fn walk<'a>(request: &'a Request, show: &mut dyn for<'s> FnMut(&SpanInput<'s, 'a
         let scope = decoder.decode_scope(body, scope, &mut of_scope).expect("the scope is right");
         for entry in spans {
             let span = decoder.decode_span(entry.bytes(body)).expect("the span is right");
-            show(&SpanInput {
-                scope_name: scope.name,
-                scope_version: scope.version,
-                name: span.name,
-                span_kind: span.kind,
-                status_code: span.status_code,
-                status_message: span.status_message,
-                is_root: span.parent_span_id.is_none(),
-                start_unix_nano: span.start_unix_nano,
-                end_unix_nano: span.end_unix_nano,
-                attributes: span.attributes,
-                resource: resource.attributes,
-                events: span.events,
-            });
+            show(&SpanInput::of(&span, &scope, resource.attributes));
         }
     }
 }

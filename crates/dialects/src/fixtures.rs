@@ -60,22 +60,9 @@ fn read_spans(
     let mut scope_attributes = Vec::new();
     for entry in index.spans() {
         let scope_entry = &index.scopes()[entry.scope as usize];
-        let scope_name = decoder.decode_scope(body, scope_entry, &mut scope_attributes).expect("a scope").name;
+        let scope = decoder.decode_scope(body, scope_entry, &mut scope_attributes).expect("a scope");
         let span = decoder.decode_span(entry.bytes(body)).expect("a span");
-        let input = SpanInput {
-            scope_name,
-            scope_version: "",
-            name: span.name,
-            span_kind: span.kind,
-            status_code: span.status_code,
-            status_message: span.status_message,
-            is_root: span.parent_span_id.is_none(),
-            start_unix_nano: span.start_unix_nano,
-            end_unix_nano: span.end_unix_nano,
-            attributes: span.attributes,
-            resource: &[],
-            events: span.events,
-        };
+        let input = SpanInput::of(&span, &scope, &[]);
         let mut out = Normalized { kind: kind(&input), dialect: Dialect::OtelGenAi, ..Normalized::default() };
         crate::content::span(&input, &mut Known::default(), &mut out);
         crate::scores::span(&input, &mut out);

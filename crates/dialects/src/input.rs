@@ -1,9 +1,9 @@
 //! What the crate reads: borrowed views of one decoded span or log record.
 
-use tracewell_otlp::{AnyValue, Event, KeyValue};
+use tracewell_otlp::{AnyValue, Event, KeyValue, Scope, Span};
 
 /// One span, as decoded from the wire.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct SpanInput<'s, 'a> {
     /// Name of the instrumentation scope; empty when there is none.
     pub scope_name: &'a str,
@@ -29,6 +29,27 @@ pub struct SpanInput<'s, 'a> {
     pub resource: &'s [KeyValue<'a>],
     /// Span events.
     pub events: &'s [Event<'a>],
+}
+
+impl<'s, 'a> SpanInput<'s, 'a> {
+    /// A span of `scope`, with the attributes of its resource.
+    #[must_use]
+    pub fn of(span: &Span<'s, 'a>, scope: &Scope<'_, 'a>, resource: &'s [KeyValue<'a>]) -> Self {
+        Self {
+            scope_name: scope.name,
+            scope_version: scope.version,
+            name: span.name,
+            span_kind: span.kind,
+            status_code: span.status_code,
+            status_message: span.status_message,
+            is_root: span.parent_span_id.is_none(),
+            start_unix_nano: span.start_unix_nano,
+            end_unix_nano: span.end_unix_nano,
+            attributes: span.attributes,
+            resource,
+            events: span.events,
+        }
+    }
 }
 
 /// One log record, as decoded from the wire.

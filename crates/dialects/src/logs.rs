@@ -112,17 +112,10 @@ impl<'a> Event<'a> {
         };
         let span = SpanInput {
             scope_name: log.scope_name,
-            scope_version: "",
-            name: "",
-            span_kind: 0,
             status_code: if failed { 2 } else { 0 },
-            status_message: "",
-            is_root: false,
-            start_unix_nano: 0,
-            end_unix_nano: 0,
             attributes: log.attributes,
             resource: log.resource,
-            events: &[],
+            ..SpanInput::default()
         };
         Some(AsSpan { span, kind })
     }

@@ -280,20 +280,7 @@ mod tests {
     }
 
     pub(super) fn of_attributes<'a>(scope_name: &'a str, attributes: &[KeyValue<'a>]) -> Vec<Score<'a>> {
-        let input = SpanInput {
-            scope_name,
-            scope_version: "",
-            name: "evaluate",
-            span_kind: 1,
-            status_code: 0,
-            status_message: "",
-            is_root: true,
-            start_unix_nano: 0,
-            end_unix_nano: 0,
-            attributes,
-            resource: &[],
-            events: &[],
-        };
+        let input = SpanInput { scope_name, name: "evaluate", attributes, ..SpanInput::default() };
         let mut out = Normalized::default();
         span(&input, &mut out);
         out.scores

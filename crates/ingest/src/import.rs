@@ -19,10 +19,11 @@ use tracewell_otlp::{Carried, Limits};
 use self::json::{Kept, is_request, requests_of};
 use self::text::{Found, Objects};
 use crate::encoder::Encoder;
+use crate::generation::Generation;
 use crate::pace::Pace;
 use crate::rows::{Outcome, Receipt, Rows};
-use crate::seal::{Generation, Sealer};
-use crate::shard::Signal;
+use crate::seal::Sealer;
+use crate::signal::Signal;
 
 mod json;
 mod text;

@@ -10,20 +10,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tracewell_lake::{Fresh, FreshChunk, Lake, LakeError};
+use tracewell_lake::{Fresh, FreshChunk, Lake};
 use tracewell_model::time::Day;
 use tracewell_otlp::Limits;
-use tracewell_wal::{Options, WalDir, WalError};
+use tracewell_wal::{Options, WalDir};
 
 use crate::admission::Admitted;
 use crate::encoder::Encoder;
+use crate::error::IngestError;
+use crate::generation::Generation;
 use crate::memory::Memory;
 use crate::pace::Pace;
 use crate::recent::Recent;
 use crate::recover::{Recovered, committed, replay};
 use crate::rows::{Outcome, Rows};
-use crate::seal::{Generation, Sealer};
-use crate::shard::{Message, Refused, SealRule, Shard, ShardHandle, Signal, Submission};
+use crate::seal::Sealer;
+use crate::shard::{Message, Refused, SealRule, Shard, ShardHandle, Submission};
+use crate::signal::Signal;
 
 /// How ingest is set up.
 #[derive(Clone, Debug)]
@@ -50,46 +53,6 @@ pub struct Config {
     pub team_keys: Vec<String>,
     /// Nanoseconds since 1970.
     pub clock: fn() -> i64,
-}
-
-/// Why ingest did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IngestError {
-    /// The write-ahead log.
-    #[error(transparent)]
-    Wal(#[from] WalError),
-    /// The tables.
-    #[error(transparent)]
-    Lake(#[from] LakeError),
-    /// The tables are ahead of the log.
-    #[error(
-        "shard {shard}: the table `spans` holds this log's records up to {committed}, but the log ends at {logged}; \
-         the log was lost or is an old copy, so start with an empty --wal folder"
-    )]
-    LogBehindTable {
-        /// The shard.
-        shard: usize,
-        /// The transaction version in the table.
-        committed: i64,
-        /// The last sequence number in the log.
-        logged: u64,
-    },
-    /// A record of the log that this version fails over.
-    #[error(
-        "shard {shard}: reading record {seq} of the write-ahead log panics ({reason}); a server sets it aside as it starts"
-    )]
-    Unreadable {
-        /// The shard.
-        shard: usize,
-        /// The record.
-        seq: u64,
-        /// What it said.
-        reason: String,
-    },
-    /// The system refused a thread.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[from] std::io::Error),
 }
 
 struct Running {

@@ -17,6 +17,8 @@
 mod admission;
 mod columns;
 mod encoder;
+mod error;
+mod generation;
 mod import;
 mod ingest;
 mod memory;
@@ -30,11 +32,14 @@ pub mod scores;
 mod seal;
 mod seen;
 mod shard;
+mod signal;
 
 pub use admission::{Admission, Admitted};
+pub use error::IngestError;
 pub use import::{ImportError, Imported, Importer};
-pub use ingest::{Config, Ingest, IngestError};
+pub use ingest::{Config, Ingest};
 pub use recover::{Recovered, ReplayedLog, read_log};
 pub use rows::{Outcome, Receipt, Rows, TakenRows};
-pub use shard::{Refused, Signal, Submission};
+pub use shard::{Refused, Submission};
+pub use signal::Signal;
 pub use tracewell_dialects::{TEAM_KEYS, content_hash};

@@ -9,9 +9,9 @@ use tracewell_lake::FreshChunk;
 use tracewell_model::time::Day;
 use tracewell_wal::{Item, Record, WalError};
 
+use crate::generation::{Generation, transaction_id};
 use crate::rows::{Outcome, Receipt, Rows, TakenRows};
-use crate::seal::{Generation, transaction_id};
-use crate::shard::Signal;
+use crate::signal::Signal;
 
 /// Rows of about so many bytes become a batch: no column may hold 2 GiB of text.
 const BATCH_BYTES: usize = 256 << 20;

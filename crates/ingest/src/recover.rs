@@ -8,11 +8,12 @@ use tracewell_model::schema::{FACT_TABLES, SPANS};
 use tracewell_otlp::Limits;
 use tracewell_wal::{Item, WalDir, WalError};
 
-use crate::ingest::IngestError;
+use crate::error::IngestError;
+use crate::generation::transaction_id;
 use crate::memory::{Memory, Panicked};
 use crate::rows::{Receipt, Rows};
-use crate::seal::transaction_id;
-use crate::shard::{Shard, Signal};
+use crate::shard::Shard;
+use crate::signal::Signal;
 
 /// What was found in the log at the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -152,8 +152,7 @@ impl Rows {
     }
 
     /// Contents expire after `retention`; never when `None`.
-    #[must_use]
-    pub fn with_contents_retention(mut self, retention: Option<std::time::Duration>) -> Self {
+    pub(crate) fn with_contents_retention(mut self, retention: Option<std::time::Duration>) -> Self {
         self.seen = SeenContents::new(retention);
         self
     }

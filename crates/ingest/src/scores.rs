@@ -112,49 +112,10 @@ pub fn check(score: &Score, now: u64) -> Result<(), String> {
 }
 
 fn record(score: &Score, now: u64) -> Result<LogRecord, String> {
-    let is_one_of = |source: &String| ["human", "model", "code", "user"].contains(&source.as_str());
-    if score.name.trim().is_empty() {
-        return Err("`name` says what is judged, and is missing".to_owned());
-    }
-    if score.source.as_ref().is_some_and(|source| !is_one_of(source)) {
-        return Err("`source` is human, model, code or user".to_owned());
-    }
-    let given = [score.value.is_some() || score.label.is_some(), score.text.is_some(), score.correction.is_some()];
-    match given.iter().filter(|given| **given).count() {
-        0 => return Err("there is no `value`, `label`, `text` or `correction`".to_owned()),
-        1 => {}
-        _ => {
-            return Err("`value` or `label`, `text` and `correction` are scores of their own: give one each".to_owned());
-        }
-    }
-    if let Some(Value::Number(number)) = score.value.filter(|value| matches!(value, Value::Number(n) if !n.is_finite()))
-    {
-        return Err(format!("`value` is {number}, which is no number to count with"));
-    }
-    let ours = |key: &&String| key.starts_with("gen_ai.evaluation.") || key.starts_with("tracewell.score.");
-    if let Some(key) = score.metadata.keys().find(ours) {
-        return Err(format!("`{key}` is a name that scores themselves use; `metadata` needs another"));
-    }
+    check_said(score)?;
     let trace_id = score.trace_id.as_deref().map(|id| hexadecimal::<16>("trace_id", id)).transpose()?;
     let span_id = score.span_id.as_deref().map(|id| hexadecimal::<8>("span_id", id)).transpose()?;
-    let target = match (trace_id, span_id, &score.session_id, &score.document_id) {
-        (.., Some(_), Some(_)) => return Err("a score is about a session or a document, not both".to_owned()),
-        (Some(_), _, None, Some(_)) | (None, None, None, Some(_)) => "document",
-        (None, None, Some(_), None) => "session",
-        (Some(_), Some(_), None, None) => "span",
-        (Some(_), None, None, None) => "run",
-        (None, Some(_), ..) => return Err("a `span_id` needs its `trace_id`".to_owned()),
-        (Some(_), _, Some(_), None) => {
-            return Err(
-                "a score is about a session, or about a run or span: give `session_id` or `trace_id`".to_owned()
-            );
-        }
-        (None, None, None, None) => {
-            return Err(
-                "it is about nothing: give `trace_id` (and `span_id`), `session_id` or `document_id`".to_owned()
-            );
-        }
-    };
+    let target = target(trace_id, span_id, score)?;
     let time = match score.time {
         None => now,
         Some(time) => time
@@ -205,6 +166,52 @@ fn record(score: &Score, now: u64) -> Result<LogRecord, String> {
         trace_id: trace_id.map(Vec::from).unwrap_or_default(),
         span_id: span_id.map(Vec::from).unwrap_or_default(),
         ..Default::default()
+    })
+}
+
+/// Whether it says one thing, and says it well.
+fn check_said(score: &Score) -> Result<(), String> {
+    let is_one_of = |source: &String| ["human", "model", "code", "user"].contains(&source.as_str());
+    if score.name.trim().is_empty() {
+        return Err("`name` says what is judged, and is missing".to_owned());
+    }
+    if score.source.as_ref().is_some_and(|source| !is_one_of(source)) {
+        return Err("`source` is human, model, code or user".to_owned());
+    }
+    let given = [score.value.is_some() || score.label.is_some(), score.text.is_some(), score.correction.is_some()];
+    match given.iter().filter(|given| **given).count() {
+        0 => return Err("there is no `value`, `label`, `text` or `correction`".to_owned()),
+        1 => {}
+        _ => {
+            return Err("`value` or `label`, `text` and `correction` are scores of their own: give one each".to_owned());
+        }
+    }
+    if let Some(Value::Number(number)) = score.value.filter(|value| matches!(value, Value::Number(n) if !n.is_finite()))
+    {
+        return Err(format!("`value` is {number}, which is no number to count with"));
+    }
+    let ours = |key: &&String| key.starts_with("gen_ai.evaluation.") || key.starts_with("tracewell.score.");
+    if let Some(key) = score.metadata.keys().find(ours) {
+        return Err(format!("`{key}` is a name that scores themselves use; `metadata` needs another"));
+    }
+    Ok(())
+}
+
+/// What it is about.
+fn target(trace: Option<[u8; 16]>, span: Option<[u8; 8]>, score: &Score) -> Result<&'static str, &'static str> {
+    Ok(match (trace, span, &score.session_id, &score.document_id) {
+        (.., Some(_), Some(_)) => return Err("a score is about a session or a document, not both"),
+        (Some(_), _, None, Some(_)) | (None, None, None, Some(_)) => "document",
+        (None, None, Some(_), None) => "session",
+        (Some(_), Some(_), None, None) => "span",
+        (Some(_), None, None, None) => "run",
+        (None, Some(_), ..) => return Err("a `span_id` needs its `trace_id`"),
+        (Some(_), _, Some(_), None) => {
+            return Err("a score is about a session, or about a run or span: give `session_id` or `trace_id`");
+        }
+        (None, None, None, None) => {
+            return Err("it is about nothing: give `trace_id` (and `span_id`), `session_id` or `document_id`");
+        }
     })
 }
 

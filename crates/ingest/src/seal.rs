@@ -12,37 +12,17 @@ use futures::FutureExt;
 use tracewell_lake::fresh::beyond;
 use tracewell_lake::parquet::{Effort, Encoded, encode_sorted};
 use tracewell_lake::{Lake, LakeError, NewFile, Transaction};
-use tracewell_model::MAPPING_VERSION;
-use tracewell_model::schema::{CONTENTS, FACT_TABLES, SPANS, Table};
+use tracewell_model::schema::{FACT_TABLES, SPANS, Table};
 use tracewell_model::time::Day;
 
 use crate::encoder::Encoder;
+use crate::generation::{Generation, transaction_id};
 use crate::pace::Pace;
-use crate::rows::TakenRows;
-
-/// The rows of a shard between two seals.
-#[derive(Debug)]
-pub(crate) struct Generation {
-    /// The sequence number of its last record: its transaction version.
-    pub(crate) seq: u64,
-    /// Its rows, in the batches they were taken out in.
-    pub(crate) rows: TakenRows,
-    /// About how much memory they take.
-    pub(crate) bytes: usize,
-}
 
 /// A file that waited so long for its commit is written again: some time later vacuum takes it for left over.
 const STALE_MS: i64 = 20 * 60 * 1_000;
 /// First and last pause between tries while the store is down.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-
-/// The transaction id of the log `app` in `table`.
-///
-/// That of `contents` names the mapping too. After a crash between the commits of a seal `contents` is ahead of
-/// `spans`; another version cuts other pieces out of the records that it reads again, and none may pass for stored.
-pub(crate) fn transaction_id(app: &str, table: &str) -> Arc<str> {
-    if table == CONTENTS.name { format!("{app}#{MAPPING_VERSION}").into() } else { app.into() }
-}
 
 /// What takes the generations of one log to the tables.
 pub(crate) struct Sealer {

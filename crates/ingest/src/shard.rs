@@ -14,11 +14,12 @@ use tokio::sync::oneshot;
 use tracewell_wal::{Entry, Item, Log, Record, WalError};
 
 use crate::admission::Admitted;
+use crate::generation::Generation;
 use crate::memory::{Memory, Panicked};
 use crate::pace::Pace;
 use crate::recent::Recent;
 use crate::rows::{Outcome, Receipt};
-use crate::seal::Generation;
+use crate::signal::Signal;
 
 /// Requests that share one sync of the log at most.
 const GROUP_REQUESTS: usize = 256;
@@ -27,36 +28,6 @@ const GROUP_BYTES: usize = 8 << 20;
 /// Generations being committed that a shard in step with the store goes on beside: it fills the next meanwhile, and
 /// waits once that is full. More would not make the store faster, and at full load every shard has as many as it may.
 const IN_STEP: usize = 1;
-
-/// What kind of request a record holds. The numbers are stored in the write-ahead log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Signal {
-    /// `ExportTraceServiceRequest`.
-    Traces = 1,
-    /// `ExportLogsServiceRequest`.
-    Logs = 2,
-}
-
-impl Signal {
-    /// The signal stored as `kind`.
-    #[must_use]
-    pub fn from_kind(kind: u8) -> Option<Self> {
-        match kind {
-            1 => Some(Self::Traces),
-            2 => Some(Self::Logs),
-            _ => None,
-        }
-    }
-
-    /// How a file ends that holds such a request.
-    fn ending(self) -> &'static str {
-        match self {
-            Self::Traces => "traces.pb",
-            Self::Logs => "logs.pb",
-        }
-    }
-}
 
 /// Why a well-formed request was not taken in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

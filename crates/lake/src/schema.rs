@@ -15,8 +15,7 @@ use tracewell_model::schema::{Column, ColumnType, Table};
 pub const COMMENT: &str = "comment";
 
 /// `Map<Utf8, Utf8>` with the names Delta Lake prescribes.
-#[must_use]
-pub fn map_type() -> DataType {
+fn map_type() -> DataType {
     let entries =
         Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)]);
     DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false)
@@ -102,21 +101,18 @@ pub fn file_schema(table: &Table) -> SchemaRef {
 }
 
 /// A column as Delta Lake is told it: as stored.
-#[must_use]
-pub fn delta_field(column: &Column) -> Field {
+pub(crate) fn delta_field(column: &Column) -> Field {
     field(column, file_type(column.kind))
 }
 
 /// The schema Delta Lake is told.
-#[must_use]
-pub fn delta_schema(table: &Table) -> Schema {
+pub(crate) fn delta_schema(table: &Table) -> Schema {
     Schema::new(table.columns.iter().map(delta_field).collect::<Vec<_>>())
 }
 
 /// The columns as SQL reads them from files: top-level text as views, which are read without copying. Without comments:
 /// an operator over two tables must find a column of both to be the same.
-#[must_use]
-pub fn scan_schema(table: &Table) -> SchemaRef {
+pub(crate) fn scan_schema(table: &Table) -> SchemaRef {
     Arc::new(Schema::new(table.columns[1..].iter().map(scan_field).collect::<Vec<_>>()))
 }
 
@@ -131,12 +127,11 @@ pub fn scan_field(column: &Column) -> Field {
 }
 
 /// The partition column.
-#[must_use]
-pub fn partition_field(table: &Table) -> FieldRef {
+pub(crate) fn partition_field(table: &Table) -> FieldRef {
     Arc::new(Field::new(table.columns[0].name, DataType::Date32, table.columns[0].nullable))
 }
 
-/// What SQL sees: [`scan_schema`] and then the partition.
+/// What SQL sees: the columns as it reads them from files, and then the partition.
 #[must_use]
 pub fn table_schema(table: &Table) -> SchemaRef {
     let mut fields: Vec<FieldRef> = scan_schema(table).fields().iter().cloned().collect();

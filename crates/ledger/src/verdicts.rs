@@ -12,10 +12,10 @@ use tracewell_regression::gate::{Case, Contender, Evidence, Gate, Scored, Side, 
 use tracewell_regression::prompt::Prompt;
 use tracewell_regression::scorers::{Score, Scorer, Subject};
 use tracewell_runs::Ask;
+use tracewell_runs::sql::quoted;
 
 use crate::trials::{self, Found, Who};
 use crate::{Ledger, LedgerError, datasets};
-use tracewell_runs::sql::quoted;
 
 /// What a gate is run with.
 #[derive(Clone, Copy, Debug)]
@@ -119,48 +119,19 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
         None => trials::first_day(source, &dataset.name).await?,
     };
     let mut found = [Found::default(), Found::default()];
-    let mut trials = Vec::new();
-    let mut told = Vec::new();
-    let mut others = 0;
+    let mut run = Run { dataset: &dataset, scorers: &scorers, trials: Vec::new(), told: Vec::new(), others: 0 };
     let mut notes = Vec::new();
     let sides = [Side::Baseline, Side::Candidate].into_iter().zip(request.sides).zip(request.said);
     for (((side, who), said), found) in sides.zip(&mut found) {
         let Some(who) = who else { continue };
         *found = trials::find(source, &dataset.name, who, since).await?;
-        if let (Some(hash), Some(trial)) = (said.hash(), found.trials.last())
-            && trials::candidate_hash(source, trial).await?.is_some_and(|tried| tried != hash)
-        {
+        if is_of_another(source, found, said).await? {
             found.trials.clear();
-            let (side, contender) = match side {
-                Side::Baseline => ("baseline", gate.baseline.as_ref()),
-                Side::Candidate => ("candidate", Some(&gate.candidate)),
-            };
-            notes.push(match contender {
-                Some(Contender::Version(version)) => format!(
-                    "What was tried as the {side} is not what is on record as `{version}`, and is left out; give it a \
-                     version of its own"
-                ),
-                _ => format!("What was tried as the {side} is not what it says now, and is left out; replay it again"),
-            });
+            notes.push(another(gate, side));
         }
-        let before = found.trials.len();
-        let holds = |trial: &trials::Place| match (trial.revision, dataset.get(&trial.example)) {
-            (Some(revision), Some(example)) => revision == i64::from(example.revision),
-            _ => true,
-        };
-        found.trials.retain(holds);
-        others += before - found.trials.len();
-        for result in trials::results(source, found.trials.clone()).await? {
-            let trial = trial(&result, side, &dataset, &scorers);
-            told.push(json!({
-                "example": trial.example, "side": side, "repetition": trial.repetition,
-                "trace_id": result.place.trace_id, "span_id": result.place.span_id,
-                "latency_ns": result.place.duration_ns, "cost_usd": trial.cost.map(|cost| cost.to_string()),
-                "scores": trial.scores.iter().map(|(name, score)| (name.clone(), score_json(score))).collect::<serde_json::Map<_, _>>(),
-            }));
-            trials.push(trial);
-        }
+        run.read(source, side, found).await?;
     }
+    let Run { trials, told, others, .. } = run;
     let cases: Vec<Case> =
         dataset.examples().map(|example| Case { id: example.id.clone(), tags: example.tags.clone() }).collect();
     let mut verdict = gate.decide(&Evidence { cases: &cases, trials: &trials, today: request.today });
@@ -209,6 +180,62 @@ pub async fn reach(source: &impl Ask, request: &Request<'_>) -> Result<Reached, 
         trials: json!(told).to_string(),
     };
     Ok(Reached { id, verdict, dataset, row })
+}
+
+/// What was run of both sides, as far as it counts.
+struct Run<'a> {
+    dataset: &'a Dataset,
+    scorers: &'a Ready<'a>,
+    trials: Vec<Trial>,
+    /// The same as the verdict keeps them.
+    told: Vec<serde_json::Value>,
+    /// How many are of other revisions of their examples, and left out.
+    others: usize,
+}
+
+impl Run<'_> {
+    /// Reads what came of the trials that were `found` of a side.
+    async fn read(&mut self, source: &impl Ask, side: Side, found: &mut Found) -> Result<(), LedgerError> {
+        let before = found.trials.len();
+        let holds = |trial: &trials::Place| match (trial.revision, self.dataset.get(&trial.example)) {
+            (Some(revision), Some(example)) => revision == i64::from(example.revision),
+            _ => true,
+        };
+        found.trials.retain(holds);
+        self.others += before - found.trials.len();
+        for result in trials::results(source, found.trials.clone()).await? {
+            let trial = trial(&result, side, self.dataset, self.scorers);
+            self.told.push(json!({
+                "example": trial.example, "side": side, "repetition": trial.repetition,
+                "trace_id": result.place.trace_id, "span_id": result.place.span_id,
+                "latency_ns": result.place.duration_ns, "cost_usd": trial.cost.map(|cost| cost.to_string()),
+                "scores": trial.scores.iter().map(|(name, score)| (name.clone(), score_json(score))).collect::<serde_json::Map<_, _>>(),
+            }));
+            self.trials.push(trial);
+        }
+        Ok(())
+    }
+}
+
+/// Whether what was tried is not what its side says now.
+async fn is_of_another(source: &impl Ask, found: &Found, said: &Said) -> Result<bool, LedgerError> {
+    let (Some(hash), Some(trial)) = (said.hash(), found.trials.last()) else { return Ok(false) };
+    Ok(trials::candidate_hash(source, trial).await?.is_some_and(|tried| tried != hash))
+}
+
+/// Tells that it was not, and what to do.
+fn another(gate: &Gate, side: Side) -> String {
+    let (side, contender) = match side {
+        Side::Baseline => ("baseline", gate.baseline.as_ref()),
+        Side::Candidate => ("candidate", Some(&gate.candidate)),
+    };
+    match contender {
+        Some(Contender::Version(version)) => format!(
+            "What was tried as the {side} is not what is on record as `{version}`, and is left out; give it a version \
+             of its own"
+        ),
+        _ => format!("What was tried as the {side} is not what it says now, and is left out; replay it again"),
+    }
 }
 
 /// A scorer by its name, made ready.

@@ -53,7 +53,7 @@ pub struct Resource<'s, 'a> {
 }
 
 /// The instrumentation that made the spans or records.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Scope<'s, 'a> {
     /// Its name; empty when unknown.
     pub name: &'a str,

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Operator, 
 use datafusion::prelude::SessionContext;
 use futures::future::BoxFuture;
 
-use crate::provider::is_id;
+use crate::tables::filters::is_id;
 
 /// A list of more ids is no better than a join.
 const MOST: usize = 1_000;

@@ -133,6 +133,13 @@ pub(crate) struct Row<'a> {
     pub(crate) facts: Facts<'a>,
 }
 
+impl<'a> Row<'a> {
+    /// The models that it names: the one asked for, and the one that answered.
+    fn models(&self) -> Vec<&'a str> {
+        self.asked.into_iter().chain(self.answered).collect()
+    }
+}
+
 /// What a span is to its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {

@@ -22,23 +22,25 @@ use tracewell_lake::scan::Store;
 use tracewell_lake::{Fresh, Lake};
 use tracewell_model::schema::{KEPT_TABLES, PRICES};
 
-use crate::compact::COMPACTING;
-use crate::dated::DatedProvider;
-use crate::derived::DerivedProvider;
 use crate::error::QueryError;
 use crate::limits::Limits;
+use crate::limits::{length, memory, stop};
 use crate::parts::Seen;
-use crate::pieces::IN_PIECES;
+use crate::plans::compact::COMPACTING;
+use crate::plans::pieces::IN_PIECES;
+use crate::plans::yielding::YIELDING;
 use crate::prices::{self, PriceBooks, Prices};
-use crate::provider::FactProvider;
-use crate::relation::{self, Relation};
 use crate::running::{Clock, Places, Rows, Running, Sent, stopping};
 use crate::session::{Dialect, Session, Settings};
-use crate::source::Source;
+use crate::tables::dated::DatedProvider;
+use crate::tables::derived::DerivedProvider;
+use crate::tables::provider::FactProvider;
+use crate::tables::relation::{self, Relation};
+use crate::tables::source::Source;
+use crate::tables::view::{ReadView, TableView};
+use crate::tables::{described, warm};
 use crate::texts::{FewerTexts, Planner};
-use crate::view::{ReadView, TableView};
-use crate::yielding::YIELDING;
-use crate::{ahead, described, exact, functions, length, memory, newest, stop, views, warm, zone};
+use crate::{ahead, exact, functions, newest, views, zone};
 
 /// Where the tables and views are.
 pub(crate) const CATALOG: &str = "tracewell";

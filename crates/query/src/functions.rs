@@ -30,12 +30,10 @@ use datafusion::prelude::SessionContext;
 
 use crate::prices::Prices;
 
-pub(crate) use bounded::bytes;
 pub(crate) use json::{JOINED, SAME};
 pub(crate) use place::PLACE;
 pub(crate) use price::NAMES as PRICING;
 pub(crate) use texts::CUT;
-pub(crate) use zones::AT_TIME_ZONE;
 
 /// Makes the functions known to `context`.
 pub(crate) fn register(context: &SessionContext) -> Result<()> {

@@ -6,6 +6,13 @@
 //!                └── own runtime, deadline, cancel when the reader goes away <──── record batches ─┘
 //! ```
 //!
+//! Where what is:
+//! - `session`, `engine`, `running`, `limits`: a query from its text to its rows, and what it may take.
+//! - `tables`, `views`, `prices`: what it reads. `parts`, `calls`: what spans are only beside others.
+//! - `functions`, `exact`, `zone`: what its expressions mean.
+//! - `ahead`, `newest`, `unasked`, `texts`, `plans`: how its plan reads little, keeps little and can be stopped.
+//! - `named`: the questions that people have.
+//!
 //! What must hold:
 //! - Every row that was acknowledged before the query began is seen once: see [`tracewell_lake::Fresh`].
 //! - Nothing can be changed or reached: plans with DDL, DML, COPY or SET are refused, `EXPLAIN` of them too, and the
@@ -16,51 +23,32 @@
 
 mod ahead;
 mod calls;
-mod compact;
-mod dated;
-mod derived;
-mod described;
 mod engine;
 mod error;
 mod exact;
-mod fresh;
 mod functions;
-mod in_turn;
-mod length;
 mod limits;
-mod lookup;
-mod memory;
 pub mod named;
 mod newest;
-mod one_of;
 mod parts;
-mod pieces;
-mod prepared;
+mod plans;
 pub mod prices;
-mod provider;
-pub mod published;
-mod relation;
 mod running;
 mod session;
-pub mod settled;
-mod source;
-mod stop;
+mod tables;
 mod texts;
-mod through;
 mod unasked;
-mod view;
 mod views;
-mod warm;
-mod yielding;
 mod zone;
 
 pub use engine::Engine;
 pub use error::{Location, QueryError, SqlError, SqlErrorKind};
 pub use limits::Limits;
 pub use prices::Prices;
-pub use relation::Relation;
 pub use running::Rows;
 pub use session::{Dialect, Parameter, Prepared, Session, Settings};
+pub use tables::relation::Relation;
+pub use tables::view::ReadView;
+pub use tables::{published, settled};
 pub use tracewell_requests::body::known_zone;
-pub use view::ReadView;
 pub use views::{VIEWS, View};

@@ -1,5 +1,9 @@
 //! What queries may take.
 
+pub(crate) mod length;
+pub(crate) mod memory;
+pub(crate) mod stop;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -23,8 +23,8 @@ use futures::future::BoxFuture;
 use tracewell_model::schema::{LOGS, SPANS};
 use tracewell_model::time::Day;
 
-use crate::dated::DatedProvider;
-use crate::provider::{constant, is_lookup};
+use crate::tables::dated::DatedProvider;
+use crate::tables::filters::{constant, is_lookup};
 
 /// Rows that a query may want, those that it skips counted.
 const MOST_ROWS: usize = 500;

@@ -30,11 +30,11 @@ use tokio::sync::Mutex;
 use tracewell_model::schema::LOGS;
 use tracewell_model::time::Day;
 
-use crate::lookup::{self, Places};
-use crate::memory;
-use crate::one_of::one_of;
-use crate::settled::{SOURCES, beside};
-use crate::source::Source;
+use crate::limits::memory;
+use crate::tables::lookup::{self, Places};
+use crate::tables::one_of::one_of;
+use crate::tables::settled::{SOURCES, beside};
+use crate::tables::source::Source;
 pub(crate) use seen::Seen;
 pub(crate) use ties::Ties;
 use ties::{Facts, Group};

@@ -18,9 +18,9 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::compact::compact;
 use crate::error::QueryError;
 use crate::limits::Limits;
+use crate::plans::compact::compact;
 
 /// A query that works longer is a long one.
 const QUICK: Duration = Duration::from_secs(2);

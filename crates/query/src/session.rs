@@ -31,12 +31,12 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 
 use self::parameters::{bind, casts, counts_of_rows, explained, items_of_lists, number_parameters, sql_type, type_of};
-use crate::described;
 use crate::engine::Engine;
 use crate::error::{QueryError, SqlErrorKind};
 use crate::exact;
-use crate::length;
+use crate::limits::length;
 use crate::running::Rows;
+use crate::tables::described;
 use crate::zone;
 
 /// What a client has set for its queries.

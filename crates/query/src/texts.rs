@@ -29,7 +29,7 @@ use datafusion::optimizer::{Optimizer, OptimizerConfig, OptimizerRule};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use crate::provider::FactProvider;
+use crate::tables::provider::FactProvider;
 use filling::{Filling, Keys};
 
 /// The view that has each text once.

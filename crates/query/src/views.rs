@@ -5,6 +5,7 @@
 mod calls;
 mod contents;
 mod judged;
+pub(crate) mod prepared;
 mod runs;
 
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 use tracewell_model::schema::{RELEASES, SCORES, SPANS, TRACES, Table};
 
-use crate::compact::compact;
-use crate::prepared::{self, Over, nullable};
+use self::prepared::{Over, nullable};
+use crate::plans::compact::compact;
 
 /// One view.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,8 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast};
 use datafusion::prelude::{SessionContext, ident};
 use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
 
-use crate::functions::AT_TIME_ZONE;
+/// The function that `x AT TIME ZONE 'zone'` is read as.
+pub(crate) const AT_TIME_ZONE: &str = "tracewell_at_time_zone";
 
 /// Whether a zone is the one of the tables.
 pub(crate) fn is_utc(zone: &str) -> bool {

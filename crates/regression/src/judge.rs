@@ -22,9 +22,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::candidate::{CandidateError, Endpoint, Request, check_template, render};
+use crate::candidate::{CandidateError, Endpoint, Request};
 use crate::example::Message;
 use crate::scorers::json::unfenced;
+use crate::template::{check_template, render};
 use crate::{Answer, Example, fingerprint};
 
 #[cfg(test)]

@@ -39,9 +39,11 @@ pub mod review;
 pub mod scorers;
 pub mod sent;
 pub mod statistics;
+mod template;
 
 pub use answer::{Answer, ToolCall};
 pub use example::Example;
+pub use template::Template;
 
 /// BLAKE3 in hexadecimal: what tells files and requests apart.
 #[must_use]

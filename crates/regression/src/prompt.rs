@@ -35,9 +35,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::candidate::Template;
 use crate::dataset::{Signed, check_name};
 use crate::fingerprint;
+use crate::template::Template;
 
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,8 @@ use crate::error::{NoAnswer, ReportError};
 /// A row of an answer by the names of its columns. Decimals are text, so that they stay exact; NULL is absent.
 pub type Row = Map<String, Value>;
 
-/// Answers SQL: an engine in this process, or a server elsewhere.
-pub trait Ask: Sync {
+/// Answers SQL with exact rows: an engine in this process, or a server elsewhere.
+pub trait RowSource: Sync {
     /// All rows of the answer, or why there is none.
     fn rows(&self, sql: &str) -> impl Future<Output = Result<Vec<Row>, NoAnswer>> + Send;
 }
@@ -42,7 +42,7 @@ pub(crate) struct Answer<T> {
     pub(crate) rows: Vec<T>,
 }
 
-impl<'a, A: Ask> Questions<'a, A> {
+impl<'a, A: RowSource> Questions<'a, A> {
     pub(crate) fn new(source: &'a A) -> Self {
         Self { source, asked: Vec::new() }
     }

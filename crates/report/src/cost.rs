@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tracewell_pricing::Amount;
 
-use crate::ask::{Answer, Ask, Questions, Row};
+use crate::ask::{Answer, Questions, Row, RowSource};
 use crate::budget::Budget;
 use crate::change::{PROMPT_AND_MODEL, split_by_prompt_and_model, why};
 use crate::course::Course;
@@ -76,7 +76,7 @@ impl TableRow {
     }
 }
 
-pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page, ReportError> {
+pub(crate) async fn report<A: RowSource>(source: &A, request: &Request) -> Result<Page, ReportError> {
     let mut questions = Questions::new(source);
     let totals = totals(&mut questions, request).await?;
     let course = Course::ask(&mut questions, request).await?;
@@ -105,7 +105,7 @@ pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page
     Ok(page)
 }
 
-async fn table<A: Ask>(
+async fn table<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
     totals: &Both<Totals>,
@@ -145,7 +145,7 @@ async fn table<A: Ask>(
 }
 
 /// What is left of each budget. A budget is what may be paid, so it is used by trials, too.
-pub(crate) async fn budgets<A: Ask>(
+pub(crate) async fn budgets<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
 ) -> Result<Option<Item>, ReportError> {
@@ -188,7 +188,7 @@ pub(crate) async fn budgets<A: Ask>(
 }
 
 /// By which catalogues the calls were priced, and how far that is from what applications report.
-async fn prices<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Vec<Item>, ReportError> {
+async fn prices<A: RowSource>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Vec<Item>, ReportError> {
     #[derive(Deserialize)]
     struct Priced {
         price_source: Option<String>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use tracewell_pricing::Amount;
 
-use crate::ask::{Ask, Questions};
+use crate::ask::{Questions, RowSource};
 use crate::error::ReportError;
 use crate::figures::{self, Step};
 use crate::forecast::{DayLeft, Forecast, PastDay, forecast};
@@ -38,7 +38,10 @@ const HOUR: (&str, usize) = ("%Y-%m-%dT%H:%M:%S", 19);
 const PAST_DAYS: i64 = 28;
 
 impl Course {
-    pub(crate) async fn ask<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Self, ReportError> {
+    pub(crate) async fn ask<A: RowSource>(
+        questions: &mut Questions<'_, A>,
+        request: &Request,
+    ) -> Result<Self, ReportError> {
         let condition = Window { since: since(request), ..request.window() }.condition("start_time");
         let answer = figures::steps(questions, request, &condition).await?;
         let hourly = request.period.noun() == "day";

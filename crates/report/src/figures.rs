@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tracewell_pricing::Amount;
 
-use crate::ask::{Answer, Ask, Questions, Row};
+use crate::ask::{Answer, Questions, Row, RowSource};
 use crate::dimension::Dimension;
 use crate::error::ReportError;
 use crate::money;
@@ -68,7 +68,7 @@ impl<T> Both<T> {
 
 impl<T: Default + DeserializeOwned> Both<T> {
     /// What `sql` finds of both, a row each, of which `period` says which it is of (see [`which`]).
-    pub(crate) async fn ask<A: Ask>(
+    pub(crate) async fn ask<A: RowSource>(
         questions: &mut Questions<'_, A>,
         title: &str,
         sql: String,
@@ -102,7 +102,7 @@ impl Totals {
     }
 }
 
-pub(crate) async fn totals<A: Ask>(
+pub(crate) async fn totals<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
 ) -> Result<Both<Totals>, ReportError> {
@@ -144,7 +144,7 @@ pub(crate) struct Trials {
     pub(crate) cost_usd: Option<Amount>,
 }
 
-pub(crate) async fn trials<A: Ask>(
+pub(crate) async fn trials<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
 ) -> Result<Both<Trials>, ReportError> {
@@ -186,7 +186,7 @@ pub(crate) fn hour_of(midnight: DateTime<Utc>) -> String {
 }
 
 /// Cost by local day; by hour where the period is a day.
-pub(crate) async fn steps<A: Ask>(
+pub(crate) async fn steps<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
     condition: &str,
@@ -280,7 +280,7 @@ impl SideRow {
 }
 
 /// What `dimensions` tell apart, with what is needed to split the change. Calls without a price are only counted.
-pub(crate) async fn groups<A: Ask>(
+pub(crate) async fn groups<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
     dimensions: &[Dimension],
@@ -364,7 +364,7 @@ pub(crate) struct Unpriced {
 /// Rows of these.
 pub(crate) const MOST_REASONS: usize = 20;
 
-pub(crate) async fn unpriced<A: Ask>(
+pub(crate) async fn unpriced<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
 ) -> Result<Answer<Unpriced>, ReportError> {

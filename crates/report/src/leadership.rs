@@ -2,7 +2,7 @@
 
 use tracewell_pricing::Amount;
 
-use crate::ask::{Ask, Questions};
+use crate::ask::{Questions, RowSource};
 use crate::change::{PROMPT_AND_MODEL, driver, split_by_prompt_and_model, why};
 use crate::cost::budgets;
 use crate::course::Course;
@@ -27,7 +27,7 @@ const MOVERS: usize = 6;
 const VERSIONS: usize = 8;
 const EACH: usize = 1;
 
-pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page, ReportError> {
+pub(crate) async fn report<A: RowSource>(source: &A, request: &Request) -> Result<Page, ReportError> {
     let dimensions = dimensions(request);
     let mut questions = Questions::new(source);
     let totals = totals(&mut questions, request).await?;

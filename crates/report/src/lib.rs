@@ -1,7 +1,7 @@
 //! Cost and quality reports: figures, pages, schedules, delivery.
 //!
 //! ```text
-//!   Request (report, period, by) ── SQL through Ask ── rows ── figures ── Page ── JSON
+//!   Request (report, period, by) ── SQL to a source ── rows ── figures ── Page ── JSON
 //!              │                        │                │                  │     text, Markdown
 //!           Period                   Query, kept      split, forecast,      │     HTML with inline SVG
 //!      (named time zone)          beside its answer    intervals            └─ the queries, to be pasted
@@ -17,7 +17,7 @@
 //!   is on a line of its own, and budgets, which limit what is paid, are used by it.
 //! - What applications sent is hostile: it is escaped for the format it is shown in.
 //!
-//! No I/O here but through [`Ask`] and by [`deliver`], and no clock.
+//! No I/O here but through [`RowSource`] and by [`deliver`], and no clock.
 
 #![forbid(unsafe_code)]
 
@@ -54,7 +54,7 @@ mod uncounted;
 mod units;
 mod words;
 
-pub use ask::{Ask, Query, Row};
+pub use ask::{Query, Row, RowSource};
 pub use budget::{Budget, Per};
 pub use dimension::Dimension;
 pub use error::{NoAnswer, ReportError};
@@ -68,7 +68,7 @@ pub use request::{Report, Request};
 ///
 /// # Errors
 /// When a query fails, or its answer cannot be read.
-pub async fn produce<A: Ask>(source: &A, request: &Request) -> Result<Page, ReportError> {
+pub async fn produce<A: RowSource>(source: &A, request: &Request) -> Result<Page, ReportError> {
     match request.report {
         Report::Cost => cost::report(source, request).await,
         Report::Quality => quality::report(source, request).await,

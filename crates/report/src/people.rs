@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::ask::{Ask, Questions};
+use crate::ask::{Questions, RowSource};
 use crate::error::ReportError;
 use crate::figures::{Both, which};
 use crate::page::Tile;
@@ -20,7 +20,7 @@ pub(crate) struct People {
 }
 
 impl People {
-    pub(crate) async fn ask<A: Ask>(
+    pub(crate) async fn ask<A: RowSource>(
         questions: &mut Questions<'_, A>,
         request: &Request,
     ) -> Result<Both<Self>, ReportError> {
@@ -75,7 +75,7 @@ pub(crate) struct Feedback {
 }
 
 impl Feedback {
-    pub(crate) async fn ask<A: Ask>(
+    pub(crate) async fn ask<A: RowSource>(
         questions: &mut Questions<'_, A>,
         request: &Request,
     ) -> Result<Both<Self>, ReportError> {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tracewell_pricing::Amount;
 
-use crate::ask::{Ask, Questions};
+use crate::ask::{Questions, RowSource};
 use crate::error::ReportError;
 use crate::figures::{Both, Totals};
 use crate::money::{dollars, minus, signed};
@@ -17,7 +17,7 @@ use crate::words::counted;
 ///
 /// # Errors
 /// When the table of reports cannot be read.
-pub async fn published_page<A: Ask>(
+pub async fn published_page<A: RowSource>(
     source: &A,
     name: &str,
     period: &str,
@@ -53,7 +53,7 @@ struct Prices {
 
 impl Published {
     /// The totals of now; and in words how they differ from those that were first published of the period.
-    pub(crate) async fn ask<A: Ask>(
+    pub(crate) async fn ask<A: RowSource>(
         questions: &mut Questions<'_, A>,
         request: &Request,
         totals: &Both<Totals>,

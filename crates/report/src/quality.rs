@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::ask::{Ask, Questions};
+use crate::ask::{Questions, RowSource};
 use crate::course::Course;
 use crate::error::ReportError;
 use crate::figures::{Both, Trials, totals, trials};
@@ -43,7 +43,7 @@ LIMIT {MOST}",
     )
 }
 
-pub(crate) async fn report<A: Ask>(source: &A, request: &Request) -> Result<Page, ReportError> {
+pub(crate) async fn report<A: RowSource>(source: &A, request: &Request) -> Result<Page, ReportError> {
     let mut questions = Questions::new(source);
     let totals = totals(&mut questions, request).await?;
     let course = Course::ask(&mut questions, request).await?;
@@ -134,7 +134,7 @@ pub(crate) fn told(missing: Vec<String>) -> Vec<Item> {
     missing.into_iter().map(Item::Note).collect()
 }
 
-async fn versions<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Item, ReportError> {
+async fn versions<A: RowSource>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Item, ReportError> {
     #[derive(Deserialize)]
     struct Version {
         prompt: Option<String>,
@@ -180,7 +180,7 @@ async fn versions<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -
     }))
 }
 
-async fn errors<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Item, ReportError> {
+async fn errors<A: RowSource>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Item, ReportError> {
     #[derive(Deserialize)]
     struct Error {
         error_class: Option<String>,

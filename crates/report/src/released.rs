@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::ask::{Ask, Questions};
+use crate::ask::{Questions, RowSource};
 use crate::dimension::Dimension;
 use crate::error::ReportError;
 use crate::request::Request;
@@ -24,7 +24,10 @@ pub(crate) struct Releases {
 }
 
 impl Releases {
-    pub(crate) async fn ask<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Self, ReportError> {
+    pub(crate) async fn ask<A: RowSource>(
+        questions: &mut Questions<'_, A>,
+        request: &Request,
+    ) -> Result<Self, ReportError> {
         let sql = format!(
             "SELECT
     prompt, environment, version,

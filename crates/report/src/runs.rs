@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tracewell_pricing::Amount;
 
-use crate::ask::{Answer, Ask, Questions};
+use crate::ask::{Answer, Questions, RowSource};
 use crate::error::ReportError;
 use crate::figures::{Both, OfPeriod, which};
 use crate::money;
@@ -100,7 +100,7 @@ fn judged(request: &Request) -> String {
 }
 
 impl Runs {
-    pub(crate) async fn ask<A: Ask>(
+    pub(crate) async fn ask<A: RowSource>(
         questions: &mut Questions<'_, A>,
         request: &Request,
     ) -> Result<Both<Self>, ReportError> {
@@ -241,7 +241,7 @@ struct Worth {
 }
 
 /// The few runs that tell most, found one after the other: each is picked from all runs of the period, which take room.
-pub(crate) async fn worth_reading<A: Ask>(
+pub(crate) async fn worth_reading<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
     each: usize,

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::ask::{Answer, Ask, Questions};
+use crate::ask::{Answer, Questions, RowSource};
 use crate::error::ReportError;
 use crate::figures::which;
 use crate::interval::{CONFIDENCE, FEW, LEAST, of_mean, of_share};
@@ -34,7 +34,10 @@ pub(crate) struct Scores {
 }
 
 impl Scores {
-    pub(crate) async fn ask<A: Ask>(questions: &mut Questions<'_, A>, request: &Request) -> Result<Self, ReportError> {
+    pub(crate) async fn ask<A: RowSource>(
+        questions: &mut Questions<'_, A>,
+        request: &Request,
+    ) -> Result<Self, ReportError> {
         let sql = format!(
             "WITH said AS {judgements},
 calls AS (

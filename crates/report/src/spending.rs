@@ -2,7 +2,7 @@
 
 use tracewell_pricing::Amount;
 
-use crate::ask::{Ask, Questions};
+use crate::ask::{Questions, RowSource};
 use crate::budget::of_all;
 use crate::course::Course;
 use crate::error::ReportError;
@@ -151,7 +151,7 @@ impl Spending {
 }
 
 /// What has to be known before a number is read.
-pub(crate) async fn notices<A: Ask>(
+pub(crate) async fn notices<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
     totals: &Both<Totals>,

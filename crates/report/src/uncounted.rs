@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tracewell_pricing::pricer::CountReading;
 
-use crate::ask::{Ask, Questions};
+use crate::ask::{Questions, RowSource};
 use crate::error::ReportError;
 use crate::request::Request;
 use crate::sql::TRAFFIC;
@@ -35,7 +35,7 @@ struct Counts {
 }
 
 /// What is missing in the amounts because nothing counts it.
-pub(crate) async fn uncounted<A: Ask>(
+pub(crate) async fn uncounted<A: RowSource>(
     questions: &mut Questions<'_, A>,
     request: &Request,
 ) -> Result<Vec<String>, ReportError> {

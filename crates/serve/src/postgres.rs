@@ -28,6 +28,7 @@ use self::wire::{Broken, Wire};
 
 mod cancel;
 mod catalog;
+mod client;
 mod connection;
 mod cursor;
 mod failure;

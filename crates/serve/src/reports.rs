@@ -19,8 +19,8 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use tracewell_query::{Engine, QueryError};
 use tracewell_report::{
-    Ask, Budget, Dimension, GoodOutcome, NoAnswer, Page, Period, Report, ReportError, Request, Row, produce, render,
-    zone,
+    Budget, Dimension, GoodOutcome, NoAnswer, Page, Period, Report, ReportError, Request, Row, RowSource, produce,
+    render, zone,
 };
 use tracewell_runs::render::markdown;
 
@@ -185,7 +185,7 @@ fn shown(report: &Page, form: Form) -> Response {
 #[derive(Debug)]
 pub struct Answers<A>(pub A);
 
-impl<A: tracewell_runs::Ask> tracewell_report::Ask for Answers<A> {
+impl<A: tracewell_runs::Ask> tracewell_report::RowSource for Answers<A> {
     async fn rows(&self, sql: &str) -> Result<Vec<Row>, NoAnswer> {
         let batches = self.0.ask(sql).await?;
         let exact = batches.iter().map(with_decimals_as_text).collect::<Result<Vec<_>, _>>()?;

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tracewell_lake::Lake;
 use tracewell_report::alert::{Event, Found, Measure};
-use tracewell_report::{Ask, Row};
+use tracewell_report::{Row, RowSource};
 
 use crate::config::{AlertSettings, ReportSettings, Rule};
 
@@ -88,7 +88,7 @@ pub(crate) struct Checked {
     pub(crate) runs: Vec<String>,
 }
 
-impl<A: Ask> Watch<A> {
+impl<A: RowSource> Watch<A> {
     pub(crate) fn new(source: A, lake: Lake, rules: AlertSettings, report: ReportSettings) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().no_proxy().build().context("cannot set up the HTTP client")?;
         Ok(Self { source, lake, rules, report, client, states: Arc::default() })
@@ -198,12 +198,12 @@ fn change(
 }
 
 /// Asks the rules again and again.
-pub(crate) async fn watch<A: Ask>(watch: Watch<A>, stop: tokio_util::sync::CancellationToken) {
+pub(crate) async fn watch<A: RowSource>(watch: Watch<A>, stop: tokio_util::sync::CancellationToken) {
     if watch.rules.rules.is_empty() {
         return;
     }
     loop {
-        for checked in watch.check(crate::command::moment()).await {
+        for checked in watch.check(crate::clock::moment()).await {
             match checked {
                 Ok(Checked { rule, value, event: Some(event), .. }) => tracing::info!(rule, value, "alert: {event}"),
                 Ok(_) => {}

@@ -124,7 +124,7 @@ impl Net {
         }
         let rounds = async {
             loop {
-                self.round(crate::command::moment()).await;
+                self.round(crate::clock::moment()).await;
                 tokio::time::sleep(self.settings.interval.get()).await;
             }
         };

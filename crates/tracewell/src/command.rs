@@ -6,9 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use tracewell_lake::Location;
 
-use crate::config::{self, Config, Effective, Flag};
+use crate::config::{self, Effective, Flag};
 
 mod alerts;
 mod answer;
@@ -226,32 +225,6 @@ impl Place {
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
         config::load(self.config.as_deref(), variables, &flags)
     }
-}
-
-pub(crate) fn location(config: &Config) -> anyhow::Result<Location> {
-    Ok(Location::parse(&config.data, &config.storage.clone().into_iter().collect())?)
-}
-
-/// The folder of the write-ahead log: as given, or within local data.
-fn wal(config: &Config, location: &Location) -> anyhow::Result<PathBuf> {
-    match location.folder() {
-        _ if !config.wal.as_os_str().is_empty() => Ok(config.wal.clone()),
-        Some(folder) => Ok(folder.join("wal")),
-        None => {
-            anyhow::bail!("--wal DIR is required when --data is a URL: acknowledged data needs a disk of this machine")
-        }
-    }
-}
-
-/// Nanoseconds since 1970.
-pub(crate) fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-}
-
-/// Now, to the second: a query that names it can be read.
-pub(crate) fn moment() -> chrono::DateTime<chrono::Utc> {
-    chrono::DateTime::from_timestamp(now() / 1_000_000_000, 0).unwrap_or_default()
 }
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ mod capture;
 mod evaluate;
 mod limits;
 mod load;
+mod places;
 mod report;
 mod size;
 mod span;

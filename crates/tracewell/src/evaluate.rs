@@ -102,7 +102,7 @@ impl Judge {
 }
 
 fn now_ms() -> i64 {
-    crate::command::moment().timestamp_millis()
+    crate::clock::moment().timestamp_millis()
 }
 
 /// What a rule has to say.

@@ -6,6 +6,7 @@ use clap::Parser;
 
 mod alerts;
 mod capture;
+mod clock;
 mod command;
 mod config;
 mod delivery;

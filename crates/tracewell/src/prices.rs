@@ -26,7 +26,7 @@ pub(crate) fn folder(config: &Config) -> anyhow::Result<Option<PathBuf>> {
     if !config.prices.folder.as_os_str().is_empty() {
         return Ok(Some(config.prices.folder.clone()));
     }
-    Ok(crate::command::location(config)?.folder().map(|data| data.join("price-lists")))
+    Ok(config.location()?.folder().map(|data| data.join("price-lists")))
 }
 
 /// The files in force.
@@ -114,7 +114,7 @@ pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 /// Puts the prices of now in force, kept beside the tables first; their version.
 pub(crate) async fn take(config: &Config, engine: &Engine) -> anyhow::Result<String> {
     let prices = Arc::new(read(config)?);
-    record(engine.lake().location(), &prices, crate::command::now()).await?;
+    record(engine.lake().location(), &prices, crate::clock::now()).await?;
     let version = prices.version().to_owned();
     engine.set_prices(prices);
     Ok(version)

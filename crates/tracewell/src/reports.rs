@@ -24,7 +24,7 @@ use tracewell_lake::{Commit, FactTable, Lake, Transaction};
 use tracewell_model::schema::REPORTS;
 use tracewell_report::deliver::Destination;
 use tracewell_report::schedule::{Due, Schedule, Timetable};
-use tracewell_report::{Ask, Page, Request, produce, published_page};
+use tracewell_report::{Page, Request, RowSource, produce, published_page};
 
 use crate::config::ReportSettings;
 use crate::delivery::{Delivery, Step, delivery};
@@ -122,7 +122,7 @@ struct Happened {
     attempt: Option<i64>,
 }
 
-impl<A: Ask> Desk<A> {
+impl<A: RowSource> Desk<A> {
     pub(crate) fn new(source: A, lake: Lake, settings: ReportSettings) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().no_proxy().build().context("cannot set up the HTTP client")?;
         Ok(Self { source, lake, settings, client, failures: Mutex::default(), counters: Arc::default() })
@@ -273,7 +273,7 @@ impl<A: Ask> Desk<A> {
 
     async fn keep(&self, entry: Entry<'_>, app: String, version: i64) -> anyhow::Result<bool> {
         let once = [Transaction { app, version }];
-        Ok(matches!(keep(self.table()?, &[entry], &once, crate::command::now()).await?, Commit::Landed(_)))
+        Ok(matches!(keep(self.table()?, &[entry], &once, crate::clock::now()).await?, Commit::Landed(_)))
     }
 
     fn table(&self) -> anyhow::Result<&Arc<FactTable>> {
@@ -328,9 +328,9 @@ impl<A: Ask> Desk<A> {
 }
 
 /// Does what is due, again and again.
-pub(crate) async fn watch<A: Ask>(desk: Desk<A>, stop: tokio_util::sync::CancellationToken) {
+pub(crate) async fn watch<A: RowSource>(desk: Desk<A>, stop: tokio_util::sync::CancellationToken) {
     loop {
-        for told in desk.run_due(crate::command::moment()).await {
+        for told in desk.run_due(crate::clock::moment()).await {
             match told {
                 Ok(told) => tracing::info!("{told}"),
                 Err(error) => tracing::warn!("{error:#}"),

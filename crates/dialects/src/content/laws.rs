@@ -13,7 +13,7 @@ use crate::normalized::Normalized;
 use crate::rebuild;
 
 fn read<'a>(kind: Kind, attributes: &[KeyValue<'a>]) -> Normalized<'a> {
-    let input = SpanInput { attributes, ..EMPTY };
+    let input = SpanInput { attributes, ..SpanInput::default() };
     let mut out = Normalized { kind, dialect: Dialect::OtelGenAi, ..Normalized::default() };
     super::span(&input, &mut Known::default(), &mut out);
     out
@@ -194,22 +194,7 @@ fn a_plain_span_is_left_alone_but_for_what_is_large() {
     let large = "x".repeat(5000);
     let attributes = [string("input.value", "text"), string("dump", &large)];
     let mut out = Normalized::default();
-    let span = SpanInput { attributes: &attributes, ..EMPTY };
+    let span = SpanInput { attributes: &attributes, ..SpanInput::default() };
     super::span(&span, &mut Known::default(), &mut out);
     assert_eq!((out.moved.as_slice(), out.input.len(), out.payloads.len()), (&[1][..], 0, 1));
 }
-
-const EMPTY: SpanInput<'static, 'static> = SpanInput {
-    scope_name: "",
-    scope_version: "",
-    name: "",
-    span_kind: 0,
-    status_code: 0,
-    status_message: "",
-    is_root: true,
-    start_unix_nano: 0,
-    end_unix_nano: 0,
-    attributes: &[],
-    resource: &[],
-    events: &[],
-};

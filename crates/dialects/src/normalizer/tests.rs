@@ -28,17 +28,12 @@ fn flag(key: &str, value: bool) -> KeyValue<'_> {
 pub(super) fn span<'s, 'a>(scope_name: &'a str, name: &'a str, attributes: &'s [KeyValue<'a>]) -> SpanInput<'s, 'a> {
     SpanInput {
         scope_name,
-        scope_version: "",
         name,
         span_kind: 1,
-        status_code: 0,
-        status_message: "",
-        is_root: false,
         start_unix_nano: START,
         end_unix_nano: START + 1_000_000_000,
         attributes,
-        resource: &[],
-        events: &[],
+        ..SpanInput::default()
     }
 }
 

@@ -37,22 +37,8 @@ pub(super) fn for_each_span(name: &str, mut visit: impl FnMut(&SpanInput<'_, '_>
         let resource = decoder.decode_resource(&body, resource_entry, &mut resource).expect("a resource").attributes;
         let scope_entry = &index.scopes()[entry.scope as usize];
         let scope = decoder.decode_scope(&body, scope_entry, &mut scope_attributes).expect("a scope");
-        let (scope_name, scope_version) = (scope.name, scope.version);
         let span = decoder.decode_span(entry.bytes(&body)).expect("a span");
-        let input = SpanInput {
-            scope_name,
-            scope_version,
-            name: span.name,
-            span_kind: span.kind,
-            status_code: span.status_code,
-            status_message: span.status_message,
-            is_root: span.parent_span_id.is_none(),
-            start_unix_nano: span.start_unix_nano,
-            end_unix_nano: span.end_unix_nano,
-            attributes: span.attributes,
-            resource,
-            events: span.events,
-        };
+        let input = SpanInput::of(&span, &scope, resource);
         normalizer.span(&input, &mut out);
         visit(&input, &out);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::IgnoredAny;
 use tracewell_otlp::json::{Converted, JsonError, convert_logs, convert_traces, metrics_json_to_protobuf};
 
-use crate::shard::Signal;
+use crate::signal::Signal;
 
 /// What there is in a request.
 pub(super) enum Kept {

@@ -22,7 +22,7 @@ use crate::admission::{Admission, Admitted};
 use crate::ingest::Ingest;
 use crate::rows::Outcome;
 use crate::scores::{self, MOST_SCORES, Score};
-use crate::shard::Signal;
+use crate::signal::Signal;
 
 /// What a request may bring.
 #[derive(Clone, Copy, Debug)]

@@ -18,21 +18,7 @@ impl Rows {
     pub(super) fn span<'a>(&mut self, span: &Span<'_, 'a>, source: &Source<'_, 'a>, n: &mut Normalized<'a>) {
         let Source { resource, resource_keys, scope, scope_keys, facts, receipt } = source;
         let receipt = *receipt;
-        let input = SpanInput {
-            scope_name: scope.name,
-            scope_version: scope.version,
-            name: span.name,
-            span_kind: span.kind,
-            status_code: span.status_code,
-            status_message: span.status_message,
-            is_root: span.parent_span_id.is_none(),
-            start_unix_nano: span.start_unix_nano,
-            end_unix_nano: span.end_unix_nano,
-            attributes: span.attributes,
-            resource: resource.attributes,
-            events: span.events,
-        };
-        self.normalizer.span(&input, n);
+        self.normalizer.span(&SpanInput::of(span, scope, resource.attributes), n);
 
         let (believed, odd_time) = believed_start(span.start_unix_nano, receipt.received_at);
         let day = Day::of(believed);

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::nests::models;
 use super::{Family, Node, RECORD_TOLERANCE_NS, TOLERANCE_NS};
 
 /// Spans that are one call, and what they say together.
@@ -59,7 +58,7 @@ impl<'a> Nest<'a> {
         self.start = self.start.min(span.start);
         self.end = self.end.max(span.end);
         self.scopes.push(span.scope);
-        self.models.extend(models(span));
+        self.models.extend(span.models());
         self.members.push(node);
     }
 

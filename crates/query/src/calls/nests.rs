@@ -221,7 +221,7 @@ fn fit(outer: &Row<'_>, inner: &Row<'_>) -> Fit {
         || differ(outer.instructions, inner.instructions)
         || differ(of_outer.input, of_inner.input)
         || differ(of_outer.output, of_inner.output)
-        || !same_model(&models(outer), &models(inner))
+        || !same_model(&outer.models(), &inner.models())
     {
         return Fit::Different;
     }
@@ -234,10 +234,6 @@ fn fit(outer: &Row<'_>, inner: &Row<'_>) -> Fit {
 /// Whether both are known and not equal.
 fn differ<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
     a.is_some() && b.is_some() && a != b
-}
-
-pub(super) fn models<'a>(span: &Row<'a>) -> Vec<&'a str> {
-    span.asked.into_iter().chain(span.answered).collect()
 }
 
 /// `Client._aretrieve` and `Client.aretrieve` are the halves of one method.

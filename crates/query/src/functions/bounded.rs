@@ -15,7 +15,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
-use crate::stop;
+use crate::limits::stop;
+use crate::plans::pieces::bytes;
 
 /// Bytes that one batch of results may have.
 const MOST: u128 = 256 << 20;
@@ -171,15 +172,6 @@ fn rows_at_once(arguments: &ScalarFunctionArgs) -> usize {
     });
     let bytes: usize = sizes.sum();
     (arguments.number_rows * PIECE / bytes.max(1)).max(1)
-}
-
-/// About how much the values take.
-pub(crate) fn bytes(array: &dyn Array) -> usize {
-    match array.data_type() {
-        // Their texts are not part of the slice.
-        DataType::Utf8View => array.as_string_view().lengths().map(|length| length as usize).sum(),
-        _ => array.to_data().get_slice_memory_size().unwrap_or(PIECE),
-    }
 }
 
 impl Growth {

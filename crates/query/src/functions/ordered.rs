@@ -12,7 +12,7 @@ use datafusion::common::{Result, ScalarValue, not_impl_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 
-use crate::provider::constant;
+use crate::tables::filters::constant;
 
 /// Both functions.
 pub(super) fn functions() -> [AggregateUDF; 2] {

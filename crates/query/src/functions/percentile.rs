@@ -16,7 +16,7 @@ use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature};
 
-use crate::provider::constant;
+use crate::tables::filters::constant;
 
 /// The function; what it cannot do is left to the one that there was.
 pub(super) fn function(inner: Arc<AggregateUDF>) -> AggregateUDF {

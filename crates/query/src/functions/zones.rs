@@ -14,10 +14,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
-use crate::zone::is_utc;
+use crate::zone::{AT_TIME_ZONE, is_utc};
 
-/// What `x AT TIME ZONE 'zone'` is read as.
-pub(crate) const AT_TIME_ZONE: &str = "tracewell_at_time_zone";
 const DATE_BIN: &str = "date_bin";
 
 /// Makes both known to `context`.

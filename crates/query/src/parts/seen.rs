@@ -11,8 +11,8 @@ use tracewell_model::time::Day;
 
 use super::ties::{CALLS, LOGFIRE, number};
 use crate::engine;
-use crate::source::Source;
-use crate::view::TableView;
+use crate::tables::source::Source;
+use crate::tables::view::TableView;
 
 /// The calls of some files, or of rows that are not yet in one.
 #[derive(Clone, Copy, Debug, Default)]

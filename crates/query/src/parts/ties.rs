@@ -20,8 +20,8 @@ use self::signs::{Around, Sign, Tied};
 use super::seen::Calls;
 use super::{CALL_BYTES, OTHER_BYTES, restrict};
 use crate::calls::Family;
-use crate::settled::SOURCES;
-use crate::source::Source;
+use crate::tables::settled::SOURCES;
+use crate::tables::source::Source;
 use crate::views;
 
 /// More than calls that are one are apart.

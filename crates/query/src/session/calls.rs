@@ -6,8 +6,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::patterns;
-use crate::functions::AT_TIME_ZONE;
-use crate::zone::{call, literal, value};
+use crate::zone::{AT_TIME_ZONE, call, literal, value};
 
 /// What a regular expression begins with whose points are of any letter, also of the end of a line.
 const ANY_LETTER: &str = "(?s)";

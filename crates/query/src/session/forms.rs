@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::copies::{self, Copies};
 use super::{calls, gathered, intervals, json, lateral, lists, names, places, series, whole_rows};
 use crate::functions::CUT;
-use crate::length;
+use crate::limits::length;
 use crate::zone::{call, literal};
 
 /// Translates a statement of a session in `time_zone`, or says why it comes to too much.

@@ -26,9 +26,9 @@ use tracewell_lake::scan::ScanRequest;
 
 use super::window::{Contents, Named, Window};
 use super::{CONTENT, DATE, HASH, TENANT};
-use crate::compact::compact;
-use crate::provider::FactProvider;
-use crate::stop;
+use crate::limits::stop;
+use crate::plans::compact::compact;
+use crate::tables::provider::FactProvider;
 
 /// Rows of the first window, so that few rows get their texts at once, and of the largest.
 const FIRST_ROWS: usize = 8 << 10;

@@ -13,8 +13,8 @@ use tracewell_model::time::Day;
 
 use super::CONTENT;
 use super::filling::Keys;
-use crate::pieces::{PIECE, pieces};
-use crate::stop;
+use crate::limits::stop;
+use crate::plans::pieces::{PIECE, pieces};
 
 /// Rows that are to get their texts.
 pub(super) struct Window {

@@ -50,7 +50,6 @@ fn paired_rates_are_those_of_statsmodels_and_of_a_numeric_search() {
     for (case, theirs) in cases.iter().zip(answers) {
         let number = |key: &str| case[key].as_u64().unwrap();
         let ours = PairedCounts { examples: number("n"), broke: number("broke"), mended: number("mended") };
-        close(ours.mcnemar_exact(), &theirs["exact"], 1e-9, case);
         close(ours.mcnemar_mid_p(), &theirs["mid_p"], 1e-9, case);
         let confidence = case["confidence"].as_f64().unwrap();
         let interval = ours.interval(confidence).unwrap();

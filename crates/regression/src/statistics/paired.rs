@@ -22,30 +22,14 @@ impl PairedCounts {
         (self.mended as f64 - self.broke as f64) / self.examples as f64
     }
 
-    /// McNemar's exact test, two-sided: the chance of a split at least as uneven, were both sides the same.
-    #[must_use]
-    pub fn mcnemar_exact(&self) -> f64 {
-        let (tail, _) = self.smaller_tail();
-        (2.0 * tail).min(1.0)
-    }
-
-    /// McNemar's mid-p test, two-sided: as the exact one, with the observed split counted by half. It is less timid and
-    /// still keeps its level (M. W. Fagerland and others, 2013).
+    /// McNemar's mid-p test, two-sided: the chance of a split at least as uneven, were both sides the same, with the
+    /// observed split counted by half. It is less timid than the exact test and still keeps its level (M. W. Fagerland
+    /// and others, 2013).
     #[must_use]
     pub fn mcnemar_mid_p(&self) -> f64 {
-        let (tail, at) = self.smaller_tail();
-        (2.0 * tail - at).min(1.0)
-    }
-
-    /// The chance of no more than the smaller of both counts, and of just it.
-    fn smaller_tail(&self) -> (f64, f64) {
-        match Binomial::new(0.5, self.broke + self.mended) {
-            Ok(halves) => {
-                let smaller = self.broke.min(self.mended);
-                (halves.cdf(smaller), halves.pmf(smaller))
-            }
-            Err(_) => (1.0, 1.0),
-        }
+        let Ok(halves) = Binomial::new(0.5, self.broke + self.mended) else { return 1.0 };
+        let smaller = self.broke.min(self.mended);
+        (2.0 * halves.cdf(smaller) - halves.pmf(smaller)).min(1.0)
     }
 
     /// The interval of [`difference`](Self::difference) that T. Tango's score test leaves (1998). It keeps its width

@@ -11,7 +11,7 @@ use tracewell_proto::v1;
 use tracewell_proto::v1::prompts_server::{Prompts, PromptsServer};
 use tracewell_proto::v1::releases_server::{Releases, ReleasesServer};
 use tracewell_query::Engine;
-use tracewell_regression::candidate::Template;
+use tracewell_regression::Template;
 use tracewell_regression::dataset::{Signed, check_name};
 use tracewell_regression::prompt::{Kind, Origin, Prompt, PromptFile};
 use tracewell_regression::release::{Entry, Step};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::response::{CommandComplete, EmptyQueryResponse, ReadyForQuery, TransactionStatus};
 use tokio_util::sync::CancellationToken;
-use tracewell_query::{QueryError, Session};
+use tracewell_query::Session;
 use tracewell_requests::Failure;
 use tracewell_requests::postgres::command::{Command, command, statements};
 use tracewell_requests::postgres::message::Message;
@@ -19,6 +19,7 @@ use tracewell_requests::postgres::settings::Settings;
 use self::commands::Reply;
 use super::Shared;
 use super::cancel::Registration;
+use super::client::{Client, Stop};
 use super::cursor::Cursor;
 use super::failure::{error, fatal, of_query, warning};
 use super::startup::Started;
@@ -28,9 +29,7 @@ use super::wire::{Broken, Wire};
 
 /// A connection that was let in.
 pub(super) struct Connection {
-    pub(super) wire: Wire,
-    /// Stops the work that is being done.
-    pub(super) token: CancellationToken,
+    client: Client,
     registration: Registration,
     shared: Arc<Shared>,
     settings: Settings,
@@ -41,32 +40,11 @@ pub(super) struct Connection {
     portals: HashMap<String, Portal>,
 }
 
-/// Why a message was not answered to the end.
-pub(super) enum Stop {
-    /// The client is told.
-    Failed(Failure),
-    /// There is no client any more.
-    Gone(io::Error),
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Gone(error)
-    }
-}
-
 impl Connection {
     pub(super) fn new(wire: Wire, started: Started, shared: Arc<Shared>) -> Self {
         let Started { settings, registration } = started;
         Self {
-            wire,
-            token: registration.begin(),
+            client: Client { wire, token: registration.begin() },
             registration,
             shared,
             before: settings.clone(),
@@ -84,23 +62,23 @@ impl Connection {
         let mut skipping = false;
         loop {
             let message = tokio::select! {
-                message = self.wire.message() => message,
+                message = self.client.wire.message() => message,
                 () = stop.cancelled() => {
                     let farewell = Failure::new("57P01", "terminating connection: the server is stopping");
-                    self.wire.put(&fatal(&farewell))?;
-                    return Ok(self.wire.flush().await?);
+                    self.client.wire.put(&fatal(&farewell))?;
+                    return Ok(self.client.wire.flush().await?);
                 }
             };
             let message = match message {
                 Ok(None | Some(Message::Terminate)) => return Ok(()),
                 Ok(Some(message)) => message,
                 Err(Broken::Malformed(why)) => {
-                    self.wire.put(&fatal(&Failure::new("08P01", why.to_string())))?;
-                    return Ok(self.wire.flush().await?);
+                    self.client.wire.put(&fatal(&Failure::new("08P01", why.to_string())))?;
+                    return Ok(self.client.wire.flush().await?);
                 }
                 Err(broken) => return Err(broken),
             };
-            self.token = self.registration.begin();
+            self.client.token = self.registration.begin();
             let answered = match message {
                 Message::Query(sql) => {
                     skipping = false;
@@ -120,7 +98,7 @@ impl Connection {
                     self.ready().await?;
                     continue;
                 }
-                Message::Flush => self.wire.flush().await.map_err(Stop::from),
+                Message::Flush => self.client.wire.flush().await.map_err(Stop::from),
                 Message::Copy | Message::Terminate => Ok(()),
                 Message::Password(_) => Err(Failure::new("08P01", "no password was asked for").into()),
                 _ if skipping => Ok(()),
@@ -140,7 +118,7 @@ impl Connection {
                 if self.status == TransactionStatus::Transaction {
                     self.status = TransactionStatus::Error;
                 }
-                self.wire.put(&error(&failure))
+                self.client.wire.put(&error(&failure))
             }
         }
     }
@@ -149,26 +127,8 @@ impl Connection {
         if self.status == TransactionStatus::Idle {
             self.portals.retain(|_, portal| portal.hold);
         }
-        self.wire.put(&PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(self.status)))?;
-        self.wire.flush().await
-    }
-
-    /// Waits for work to be done, as long as the client is there and wants it.
-    pub(super) async fn attend<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Stop> {
-        tokio::select! {
-            done = work => Ok(done),
-            () = self.token.cancelled() => Err(Failure::cancelled().into()),
-            () = self.wire.gone() => Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()),
-        }
-    }
-
-    /// Sends what is written if it is much, unless the client wants no more of it.
-    pub(super) async fn drain(&mut self) -> Result<(), Stop> {
-        tokio::select! {
-            biased;
-            () = self.token.cancelled() => Err(Failure::cancelled().into()),
-            drained = self.wire.drain() => Ok(drained?),
-        }
+        self.client.wire.put(&PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(self.status)))?;
+        self.client.wire.flush().await
     }
 
     fn session(&self) -> Session {
@@ -181,18 +141,18 @@ impl Connection {
         self.portals.remove("");
         let statements = statements(text);
         if statements.is_empty() {
-            self.wire.put(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?;
+            self.client.wire.put(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?;
         }
         for (offset, sql) in statements {
             let command = command(sql)?;
             self.allow(&command)?;
             if command == Command::Query {
                 let session = self.session();
-                let rows = self.attend(session.sql(sql)).await?;
+                let rows = self.client.attend(session.sql(sql)).await?;
                 let rows = rows.map_err(|error| of_query(error, sql, offset))?;
                 let mut cursor = Cursor::new(rows);
-                self.wire.put(&PgWireBackendMessage::RowDescription(description(&cursor.schema(), &[])))?;
-                let delivered = cursor.deliver(self, &[], usize::MAX).await?;
+                self.client.wire.put(&PgWireBackendMessage::RowDescription(description(&cursor.schema(), &[])))?;
+                let delivered = cursor.deliver(&mut self.client, &[], usize::MAX).await?;
                 self.complete(&tag(sql, delivered.rows))?;
             } else {
                 self.perform(&command, Reply::Described).await?;
@@ -212,11 +172,11 @@ impl Connection {
     }
 
     fn complete(&mut self, tag: &str) -> Result<(), Stop> {
-        Ok(self.wire.put(&PgWireBackendMessage::CommandComplete(CommandComplete::new(tag.to_owned())))?)
+        Ok(self.client.wire.put(&PgWireBackendMessage::CommandComplete(CommandComplete::new(tag.to_owned())))?)
     }
 
     fn warn(&mut self, code: &'static str, message: &str) -> Result<(), Stop> {
-        Ok(self.wire.put(&warning(&Failure::new(code, message)))?)
+        Ok(self.client.wire.put(&warning(&Failure::new(code, message)))?)
     }
 }
 
@@ -227,14 +187,6 @@ fn of_queries(settings: &Settings) -> tracewell_query::Settings {
         timeout: settings.statement_timeout(),
         prices: settings.get("tracewell.prices").ok().filter(|prices| !prices.is_empty()).map(str::to_owned),
     }
-}
-
-pub(super) fn internal(error: impl std::fmt::Display) -> Stop {
-    Failure::new("XX000", error.to_string()).into()
-}
-
-pub(super) fn of_rows(error: QueryError) -> Stop {
-    of_query(error, "", 0).into()
 }
 
 /// What a client is told when a query is done.

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use tracewell_query::Rows;
 use tracewell_requests::postgres::message::Format;
 
-use super::connection::{Connection, Stop, internal, of_rows};
+use super::client::{Client, Stop, internal, of_rows};
 use super::rows::Encoded;
 
 /// Rows that are brought into the form of the protocol at once.
@@ -47,7 +47,7 @@ impl Cursor {
     /// Sends at most `limit` rows.
     pub(super) async fn deliver(
         &mut self,
-        to: &mut Connection,
+        to: &mut Client,
         formats: &[Format],
         limit: usize,
     ) -> Result<Delivered, Stop> {
@@ -63,7 +63,7 @@ impl Cursor {
     }
 
     /// Passes over at most `limit` rows.
-    pub(super) async fn skip(&mut self, to: &mut Connection, limit: usize) -> Result<Delivered, Stop> {
+    pub(super) async fn skip(&mut self, to: &mut Client, limit: usize) -> Result<Delivered, Stop> {
         let mut passed = 0;
         while passed < limit {
             let Some(batch) = self.batch(to).await? else { return Ok(Delivered { rows: passed, ended: true }) };
@@ -75,7 +75,7 @@ impl Cursor {
     }
 
     /// The next rows, at least one.
-    async fn batch(&mut self, to: &mut Connection) -> Result<Option<RecordBatch>, Stop> {
+    async fn batch(&mut self, to: &mut Client) -> Result<Option<RecordBatch>, Stop> {
         loop {
             if let Some(batch) = self.batch.take().filter(|batch| batch.num_rows() > 0) {
                 return Ok(Some(batch));
@@ -95,7 +95,7 @@ impl Cursor {
 }
 
 /// Writes at most `limit` rows, and no more than are sent at once; how many.
-fn write(batch: &RecordBatch, limit: usize, formats: &[Format], to: &mut Connection) -> Result<usize, Stop> {
+fn write(batch: &RecordBatch, limit: usize, formats: &[Format], to: &mut Client) -> Result<usize, Stop> {
     let part = batch.slice(0, batch.num_rows().min(limit).min(AT_ONCE));
     let encoded = Encoded::new(&part, formats).map_err(internal)?;
     let mut writer = encoded.writer().map_err(internal)?;

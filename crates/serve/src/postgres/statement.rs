@@ -14,6 +14,9 @@ use tracewell_requests::postgres::types::{format_of, of_arrow};
 
 use super::cursor::Cursor;
 
+/// Prepared statements and portals that one connection may keep.
+const MOST_KEPT: usize = 2000;
+
 /// A prepared statement.
 #[derive(Debug)]
 pub(super) struct Statement {
@@ -97,4 +100,16 @@ pub(super) fn bind(
     };
     let values = values.iter().zip(parameters).enumerate().map(read).collect::<Result<_, _>>()?;
     Ok(Portal { values, statement, results, cursor: None, hold: false })
+}
+
+/// Whether there is room for one more beside those that are kept.
+pub(super) fn room(kept: usize) -> Result<(), Failure> {
+    if kept < MOST_KEPT {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "53000",
+        format!("a connection keeps at most {MOST_KEPT} prepared statements and as many cursors"),
+    )
+    .hint("Close those that are no longer needed."))
 }

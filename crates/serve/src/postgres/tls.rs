@@ -7,10 +7,9 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-
-use super::wire::Stream;
 
 /// A certificate and its key.
 #[derive(Clone)]
@@ -29,7 +28,7 @@ impl Tls {
         Ok(Self(TlsAcceptor::from(Arc::new(config.map_err(io::Error::other)?))))
     }
 
-    pub(super) async fn accept(&self, stream: Box<dyn Stream>) -> io::Result<TlsStream<Box<dyn Stream>>> {
+    pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
         self.0.accept(stream).await
     }
 }

@@ -181,7 +181,7 @@ pub(crate) async fn silence(
         number: Some(version),
         ..Entry::default()
     };
-    let kept = add(lake, &entry, Transaction { app, version }, crate::command::moment()).await?;
+    let kept = add(lake, &entry, Transaction { app, version }, crate::clock::moment()).await?;
     ensure!(kept, "somebody else silenced `{rule}` at the same moment; see `tracewell alerts list`, and try again");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use serde_json::json;
-use tracewell_report::Ask;
+use tracewell_report::RowSource;
 use tracewell_report::alert::Event;
 use tracewell_report::deliver::{Destination, Message};
 
@@ -12,7 +12,7 @@ use super::history::{Entry, History, keep_step};
 use crate::config::{Rule, written};
 use crate::delivery::put;
 
-impl<A: Ask> Watch<A> {
+impl<A: RowSource> Watch<A> {
     /// Sends what is due of a rule. What does not arrive is tried again later, and told.
     pub(super) async fn deliver(&self, rule: &Rule, history: &History, now: DateTime<Utc>) -> Vec<anyhow::Error> {
         let destinations = rule.deliver.iter().filter_map(|name| self.report.destination(name));

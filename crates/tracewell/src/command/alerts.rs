@@ -98,7 +98,7 @@ impl List {
         let lake = lake(&self.asked).await?;
         let watch = Watch::new(Answers(self.asked.open().await?), lake, config.alerts, config.report)?;
         let (mut found, mut failed) = (Vec::new(), 0);
-        for checked in watch.check(super::moment()).await {
+        for checked in watch.check(crate::clock::moment()).await {
             match checked {
                 Ok(checked) => found.push(checked),
                 Err(error) => {
@@ -136,7 +136,7 @@ impl Silence {
             bail!("there is no rule `{}` in alerts.rules of the configuration; there is {known}", self.rule);
         }
         let length = TimeDelta::from_std(self.length).context("that is too long")?;
-        let until = super::moment().checked_add_signed(length).context("that is too long")?;
+        let until = crate::clock::moment().checked_add_signed(length).context("that is too long")?;
         let author = self.who.known()?;
         silence(&lake(&self.asked).await?, &self.rule, until, &author, &self.why).await?;
         super::say!("{} is silenced until {}", self.rule, until.to_rfc3339_opts(SecondsFormat::Secs, true));
@@ -145,5 +145,5 @@ impl Silence {
 }
 
 async fn lake(asked: &Asked) -> anyhow::Result<Lake> {
-    Ok(Lake::open(super::location(&asked.config()?)?, KEPT_TABLES, true).await?)
+    Ok(Lake::open(asked.config()?.location()?, KEPT_TABLES, true).await?)
 }

@@ -39,7 +39,7 @@ impl Changes {
         let source = self.asked.open().await?;
         let Self { prompt, since, until, on, service, environment, format, .. } = self;
         let question = Question { prompt, since, until, service, environment };
-        let now = super::now() / 1_000;
+        let now = crate::clock::now() / 1_000;
         let prompt = question.prompt.as_str();
         let written = match on {
             Some(date) => {

@@ -26,14 +26,14 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let config = self.place.load(Vec::new())?.config;
-        let location = super::location(&config)?;
+        let location = config.location()?;
         ensure!(
             location.folder().is_none_or(|folder| folder.is_dir()),
             "`{}` is not there; name the data with --data",
             config.data
         );
         let mut wrong = 0;
-        match super::wal(&config, &location) {
+        match config.wal_folder(&location) {
             Ok(wal) if wal.is_dir() => wrong += check_log(&wal),
             Ok(wal) => say!("write-ahead log: none at `{}`", wal.display()),
             Err(_) => say!("write-ahead log: not looked at; name its folder with --wal"),

@@ -121,7 +121,7 @@ impl Gate {
             author: &author,
             sides: [with.as_ref(), Some(&who)],
             said: [&baseline, &candidate.said],
-            today: chrono::DateTime::from_timestamp_nanos(super::now()).date_naive(),
+            today: chrono::DateTime::from_timestamp_nanos(crate::clock::now()).date_naive(),
             since: self.since,
         };
         let mut reached = verdicts::reach(source, &request).await?;

@@ -32,8 +32,8 @@ impl Import {
             collect(path, true, &mut files).with_context(|| format!("cannot read `{}`", path.display()))?;
         }
         anyhow::ensure!(!files.is_empty(), "no .pb, .json or .jsonl file was found");
-        let lake = Lake::open(super::location(&config)?, TABLES, true).await?;
-        let importer = Importer::new(&lake, super::now).strict(self.strict).team_keys(&config.ingest.team_keys);
+        let lake = Lake::open(config.location()?, TABLES, true).await?;
+        let importer = Importer::new(&lake, crate::clock::now).strict(self.strict).team_keys(&config.ingest.team_keys);
         let total = files.iter().map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum();
         let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}")
             .expect("the template is valid");

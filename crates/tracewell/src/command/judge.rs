@@ -188,7 +188,7 @@ impl Bench {
         let config = asked.config()?;
         let of = fingerprint(format!("{} {who:?}", dataset.name).as_bytes());
         let name = format!("{}-{}.scores.jsonl", &of[..16], self.judge.id());
-        let (file, text) = Kept::open(&config, &super::location(&config)?, &name)?;
+        let (file, text) = Kept::open(&config, &config.location()?, &name)?;
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let before = lines.map(serde_json::from_slice).collect::<Result<_, _>>();
         Ok((file, before.with_context(|| format!("the journal `{name}`"))?))

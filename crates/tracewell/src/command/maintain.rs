@@ -85,7 +85,7 @@ impl Compact {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let config = self.place.load(Vec::new())?.config;
         let lake = open(&config).await?;
-        let compactor = Compactor::new(&lake, options(&config.maintenance), super::now)?;
+        let compactor = Compactor::new(&lake, options(&config.maintenance), crate::clock::now)?;
         for table in tables(&lake).filter(|table| self.table.as_deref().is_none_or(|name| name == table.table().name)) {
             let name = table.table().name;
             let before = size_of(&table, self.date);
@@ -122,8 +122,8 @@ impl Settle {
         // The derived tables may not be there yet.
         let lake = open(&config).await?;
         let lake = Lake::open(lake.location().clone(), TABLES, true).await?;
-        let compactor = Compactor::new(&lake, options(&config.maintenance), super::now)?;
-        let settler = Settler::new(&lake, compactor.runtime(), super::now);
+        let compactor = Compactor::new(&lake, options(&config.maintenance), crate::clock::now)?;
+        let settler = Settler::new(&lake, compactor.runtime(), crate::clock::now);
         for table in derived(&lake) {
             let name = table.table().name;
             let mut settled = 0;
@@ -169,9 +169,9 @@ impl Expire {
                     say!("{name}: leaves with what it was worked out from");
                     continue;
                 }
-                (true, false) => expire_derived(&lake, &table, *keep, super::now()).await?,
-                (false, true) => expiring(&table, *keep, super::now()),
-                (false, false) => expire(&table, *keep, super::now(), &|_| {}).await?,
+                (true, false) => expire_derived(&lake, &table, *keep, crate::clock::now()).await?,
+                (false, true) => expiring(&table, *keep, crate::clock::now()),
+                (false, false) => expire(&table, *keep, crate::clock::now(), &|_| {}).await?,
             };
             let left = sized(done.files_left, done.bytes_left);
             let days = match (done.days.first(), done.days.last()) {
@@ -217,7 +217,7 @@ impl Vacuum {
         for table in tables(&lake) {
             let name = table.table().name;
             eprintln!("{name}: listing files");
-            let done = vacuum(&table, retain, self.dry_run, super::now() / 1_000_000).await?;
+            let done = vacuum(&table, retain, self.dry_run, crate::clock::now() / 1_000_000).await?;
             say!(
                 "{name}: {} {}; {} in use, {} waiting until unused for {}",
                 sized(done.deleted, done.deleted_bytes),
@@ -250,7 +250,7 @@ pub(super) fn start(
     };
     let ingest = Arc::clone(ingest);
     let forget = Arc::new(move |day| ingest.forget_contents(day));
-    let maintainer = Maintainer::new(lake.clone(), options(settings), schedule, super::now, forget)?;
+    let maintainer = Maintainer::new(lake.clone(), options(settings), schedule, crate::clock::now, forget)?;
     Ok(Some(maintainer.spawn(stop)?))
 }
 
@@ -277,7 +277,7 @@ fn options(settings: &MaintenanceSettings) -> Options {
 }
 
 async fn open(config: &Config) -> anyhow::Result<Lake> {
-    let lake = Lake::open(super::location(config)?, TABLES, false).await?;
+    let lake = Lake::open(config.location()?, TABLES, false).await?;
     ensure!(lake.tables().next().is_some(), "there are no tables at `{}`; name their place with --data", config.data);
     Ok(lake)
 }

@@ -171,7 +171,7 @@ impl Till<'_> {
                 lock(&tally).left += 1;
                 return Ok(());
             };
-            let began = super::now();
+            let began = crate::clock::now();
             let outcome = caller.call(&work.request, &work.idempotency, &stopped).await;
             if matches!(outcome, Err(Failed::Stopped)) {
                 lock(&self.spending).end(estimate, None);

@@ -90,7 +90,7 @@ struct Versions {
 impl Versions {
     async fn run(self) -> anyhow::Result<()> {
         let config = self.place.load(Vec::new())?.config;
-        let kept = recorded(&super::location(&config)?).await?;
+        let kept = recorded(&config.location()?).await?;
         let rows = output::table(&["since", "version", "catalogue_versions"], kept, |kept| {
             [Some(time(kept.since)), Some(kept.version), Some(kept.catalogues.join(", "))]
         })?;

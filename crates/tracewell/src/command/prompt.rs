@@ -300,7 +300,7 @@ impl Sync {
         let mut files = Vec::new();
         collect(&self.folder, "", &mut files)?;
         let signed = signed.clone();
-        Ok(vec![Commit { id: git::last(&self.folder), signed, at: super::moment(), files }])
+        Ok(vec![Commit { id: git::last(&self.folder), signed, at: crate::clock::moment(), files }])
     }
 }
 

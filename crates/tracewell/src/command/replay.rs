@@ -149,7 +149,7 @@ impl Replay {
         till: &Till<'_>,
     ) -> anyhow::Result<Tally> {
         let caller = self.paid.caller(&candidate.endpoint)?;
-        let location = super::location(config)?;
+        let location = config.location()?;
         let server = super::source::otlp_server(config, &location).await?;
         let mut journal = Journal::open(config, &location, &marks.replay, server)?;
         let in_tables = in_tables(source, self.dataset.dataset.as_str(), &marks.replay).await?;
@@ -184,7 +184,7 @@ impl Replay {
     /// another policy.
     fn id(&self, pinned: &str, candidate: &str) -> anyhow::Result<String> {
         let again = self.again.as_deref().map(|name| match name {
-            "" => json!([super::now(), std::process::id()]),
+            "" => json!([crate::clock::now(), std::process::id()]),
             name => json!(name),
         });
         let given = match self.paid.policy()? {

@@ -160,7 +160,7 @@ impl Reports {
 impl Make {
     async fn run(&self, report: Report) -> anyhow::Result<()> {
         let settings = self.asked.config()?.report;
-        let now = super::moment();
+        let now = crate::clock::moment();
         let zone = zone(self.tz.as_deref().unwrap_or(&settings.time_zone))?;
         let request = Request {
             report,
@@ -221,8 +221,9 @@ impl List {
 impl Show {
     async fn run(&self) -> anyhow::Result<()> {
         let source = Answers(self.asked.open().await?);
-        let window =
-            |tz: &String| Ok::<_, ReportError>(Period::parse(&self.period, zone(tz)?, super::moment())?.window());
+        let window = |tz: &String| {
+            Ok::<_, ReportError>(Period::parse(&self.period, zone(tz)?, crate::clock::moment())?.window())
+        };
         let window = self.tz.as_ref().map(window).transpose()?;
         let Some(page) = published_page(&source, &self.name, &self.period, window).await? else {
             let within = self.tz.as_ref().map_or_else(String::new, |tz| format!(" in {tz}"));
@@ -240,7 +241,7 @@ impl Run {
     async fn run(&self) -> anyhow::Result<()> {
         let answers = Answers(self.asked.open().await?);
         let mut failed = 0;
-        let told = desk(&self.asked, answers).await?.run_due(super::moment()).await;
+        let told = desk(&self.asked, answers).await?.run_due(crate::clock::moment()).await;
         if told.is_empty() {
             let scheduled = !self.asked.config()?.report.schedules.is_empty();
             eprintln!("{}", if scheduled { "nothing is due" } else { NO_SCHEDULES });
@@ -264,9 +265,9 @@ impl Run {
 /// What publishes. The prices that it publishes by are kept, as a server does, so that they can be asked for later.
 async fn desk(asked: &Asked, source: Answers<Source>) -> anyhow::Result<Desk<Answers<Source>>> {
     let config = asked.config()?;
-    let location = super::location(&config)?;
+    let location = config.location()?;
     if matches!(source.0, Source::Local(_)) {
-        record(&location, &prices::read(&config)?, super::now()).await?;
+        record(&location, &prices::read(&config)?, crate::clock::now()).await?;
     }
     let lake = Lake::open(location, KEPT_TABLES, true).await?;
     Desk::new(source, lake, config.report)

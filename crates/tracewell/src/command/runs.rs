@@ -158,7 +158,7 @@ impl List {
         let format = self.shown.format();
         let source = self.asked.open().await?;
         let (costs, scores) = (self.costs, self.scores);
-        let page = tracewell_runs::list(&source, &self.filter(), super::now() / 1_000).await.map_err(misread)?;
+        let page = tracewell_runs::list(&source, &self.filter(), crate::clock::now() / 1_000).await.map_err(misread)?;
         let written = match format {
             Format::Table => output::page(Form::Text, "runs", &[table(&page.runs, costs, scores)], &()),
             _ => {
@@ -176,55 +176,29 @@ impl List {
     }
 
     fn filter(self) -> Filter {
-        let Self {
-            asked: _,
-            shown: _,
-            since,
-            until,
-            service,
-            environment,
-            release,
-            team,
-            user,
-            session,
-            workflow,
-            prompt,
-            model,
-            tool,
-            status,
-            kind,
-            name,
-            min_duration,
-            min_cost,
-            score,
-            costs,
-            scores,
-            limit,
-            before,
-        } = self;
         Filter {
-            since,
-            until,
-            service,
-            environment,
-            release,
-            team,
-            user,
-            session,
-            workflow,
-            prompt,
-            model,
-            tool,
-            status,
-            kind,
-            name,
-            min_duration,
-            min_cost,
-            score,
-            costs,
-            scores,
-            limit: Some(limit),
-            before,
+            since: self.since,
+            until: self.until,
+            service: self.service,
+            environment: self.environment,
+            release: self.release,
+            team: self.team,
+            user: self.user,
+            session: self.session,
+            workflow: self.workflow,
+            prompt: self.prompt,
+            model: self.model,
+            tool: self.tool,
+            status: self.status,
+            kind: self.kind,
+            name: self.name,
+            min_duration: self.min_duration,
+            min_cost: self.min_cost,
+            score: self.score,
+            costs: self.costs,
+            scores: self.scores,
+            limit: Some(self.limit),
+            before: self.before,
         }
     }
 }

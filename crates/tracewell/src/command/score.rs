@@ -203,13 +203,13 @@ pub(super) fn check(score: &Given) -> Result<(), String> {
 
 /// Nanoseconds since 1970.
 fn now() -> u64 {
-    u64::try_from(super::now()).unwrap_or(0)
+    u64::try_from(crate::clock::now()).unwrap_or(0)
 }
 
 /// Gives scores to the server that writes to the data; without one, to the tables.
 pub(super) async fn keep(place: &Place, scores: &[Given]) -> anyhow::Result<()> {
     let config = place.load(Vec::new())?.config;
-    let location = super::location(&config)?;
+    let location = config.location()?;
     if let Some(server) = otlp_server(&config, &location).await? {
         for part in parts(scores) {
             send(&server, "/v1/scores", serde_json::to_vec(part)?).await?;
@@ -223,7 +223,7 @@ pub(super) async fn keep(place: &Place, scores: &[Given]) -> anyhow::Result<()> 
     for part in parts(scores) {
         let mut file = tempfile::Builder::new().suffix(".logs.pb").tempfile()?;
         file.write_all(&scores::export(part, now())?)?;
-        Importer::new(&lake, super::now).strict(true).file(file.path(), &mut |_| {}).await?;
+        Importer::new(&lake, crate::clock::now).strict(true).file(file.path(), &mut |_| {}).await?;
     }
     Ok(())
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use axum::middleware::{from_fn, from_fn_with_state};
 use clap::Args;
 use tokio::net::TcpListener;
@@ -26,19 +25,21 @@ use super::endpoint::Endpoint;
 use super::{Place, maintain};
 use crate::alerts::{self, Watch};
 use crate::capture::Net;
-use crate::config::{Address, Config as Settings, Flag, QuerySettings, Source};
+use crate::config::{Config as Settings, Flag, QuerySettings};
 use crate::evaluate::Judge;
 use crate::output;
 use crate::prices;
 use crate::reports::{self, Desk};
 use crate::webhook;
 
+mod connections;
 mod flight;
 mod grpc;
-mod listen;
+mod listeners;
 mod postgres;
 mod status;
 
+use self::listeners::Listeners;
 use self::status::Status;
 
 /// How long a stop waits for the store.
@@ -88,8 +89,8 @@ impl Serve {
         tell_on_stderr();
         let effective = self.place.load(self.flags())?;
         let settings = &effective.config;
-        let location = super::location(settings)?;
-        let wal = super::wal(settings, &location)?;
+        let location = settings.location()?;
+        let wal = settings.wal_folder(&location)?;
         prices::read(settings)?;
         let lake = Lake::open(location.clone(), &every_table(), true).await?;
         let ingest = Arc::new(Ingest::start(&self.ingest(settings, &wal), &lake).await?);
@@ -112,23 +113,12 @@ impl Serve {
         let catalogue = Arc::new(super::query::catalogue(&settings.query.folder)?);
 
         let judge = Judge::new(&settings.evaluate, &catalogue, &engine, &collector, &lake)?;
-        let ledger = || Ledger::new(Arc::clone(&engine), lake.clone(), super::now);
+        let ledger = || Ledger::new(Arc::clone(&engine), lake.clone(), crate::clock::now);
         let net = Net::new(&settings.capture, &catalogue, ledger())?;
         let records = Records { ledger: Arc::new(ledger()), tell: webhook::teller(&settings.release.webhook) };
 
         let stop = CancellationToken::new();
-        let grpc = bind(&settings.listen.otlp_grpc, "OTLP/gRPC").await?;
-        let http = bind(&settings.listen.otlp_http, "OTLP/HTTP").await?;
-        let api = match effective.source("listen.http") {
-            Source::Default => bind_api(&settings.listen.http).await?,
-            _ => bind(&settings.listen.http, "HTTP").await?,
-        };
-        let source = effective.source("listen.postgres");
-        let password = !settings.postgres.password.is_empty();
-        let sql = listen::bind(&settings.listen.postgres, "postgres", source, password).await?;
-        let source = effective.source("listen.flight");
-        let password = !settings.flight.password.is_empty();
-        let columns = listen::bind(&settings.listen.flight, "flight", source, password).await?;
+        let Listeners { grpc, http, api, postgres: sql, flight: columns } = Listeners::bind(&effective).await?;
         let desk = Desk::new(Answers(Arc::clone(&engine)), lake.clone(), settings.report.clone())?;
         let rules = settings.alerts.clone();
         let watch = Watch::new(Answers(Arc::clone(&engine)), lake.clone(), rules, settings.report.clone())?;
@@ -170,8 +160,8 @@ impl Serve {
         let records = may_record.then_some(records);
         let tasks = [
             tokio::spawn(grpc::serve(grpc, status, records, stop.clone())),
-            tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
-            tokio::spawn(listen::serve(api, questions, stop.clone())),
+            tokio::spawn(connections::serve(http, router(collector).merge(health), stop.clone())),
+            tokio::spawn(connections::serve(api, questions, stop.clone())),
             postgres,
             flight,
             tokio::spawn(prices::watch(settings.clone(), Arc::clone(&engine), stop.clone())),
@@ -213,7 +203,7 @@ impl Serve {
             limits: Default::default(),
             contents_retention: maintain::retention(&settings.maintenance).get(CONTENTS.name).copied(),
             team_keys: settings.ingest.team_keys.clone(),
-            clock: super::now,
+            clock: crate::clock::now,
         }
     }
 
@@ -306,20 +296,6 @@ fn or_cores(threads: usize) -> usize {
     }
 }
 
-/// The default address, or a free port when another server has it: nobody asked for that address.
-async fn bind_api(address: &Address) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(address.as_str()).await {
-        Ok(listener) => Ok(listener),
-        Err(_) => bind(&address.with_any_port(), "HTTP").await,
-    }
-}
-
-async fn bind(address: &Address, what: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address.as_str())
-        .await
-        .with_context(|| format!("cannot listen on {address} for {what}; is another collector running?"))
-}
-
 /// The file in the write-ahead log's folder that says when demo data was begun and not finished.
 const DEMO_FILE: &str = "demo";
 
@@ -333,7 +309,7 @@ async fn fill(lake: &Lake, ingest: &Ingest, wal: &Path) -> anyhow::Result<()> {
         tracing::info!("the tables hold data already, so no demo data is added");
         return Ok(());
     }
-    let now = begun.unwrap_or(u64::try_from(super::now()).unwrap_or_default());
+    let now = begun.unwrap_or(u64::try_from(crate::clock::now()).unwrap_or_default());
     std::fs::write(&unfinished, now.to_string())?;
     let spans = crate::demo::fill(ingest, now).await?;
     std::fs::remove_file(&unfinished)?;

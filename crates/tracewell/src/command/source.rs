@@ -95,7 +95,7 @@ impl Asked {
     pub(crate) async fn check_server(&self) -> anyhow::Result<()> {
         let Some(server) = &self.server else { return Ok(()) };
         let config = self.config()?;
-        let location = super::location(&config)?;
+        let location = config.location()?;
         let here = match location.folder() {
             Some(folder) if !folder.is_dir() => None,
             _ => Lake::open(location, &[&SPANS], false).await?.table(SPANS.name).map(|spans| spans.id()),
@@ -118,8 +118,8 @@ impl Asked {
     pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger<Source>> {
         self.check_server().await?;
         let config = self.config()?;
-        let lake = Lake::open(super::location(&config)?, &every_table(), true).await?;
-        Ok(Ledger::new(self.open().await?, lake, super::now))
+        let lake = Lake::open(config.location()?, &every_table(), true).await?;
+        Ok(Ledger::new(self.open().await?, lake, crate::clock::now))
     }
 
     /// The configuration in force.
@@ -133,14 +133,14 @@ impl Asked {
             return Ok(Some(server.clone()));
         }
         let config = self.place.load(Vec::new())?.config;
-        let endpoints = endpoints(&config, &super::location(&config)?).await?;
+        let endpoints = endpoints(&config, &config.location()?).await?;
         Ok(endpoints.and_then(|endpoints| endpoints.lines().next().map(str::to_owned)))
     }
 
     /// The tables, and the log as far as it is at hand.
     async fn read(&self) -> anyhow::Result<Engine> {
         let config = self.place.load(Vec::new())?.config;
-        let location = super::location(&config)?;
+        let location = config.location()?;
         if location.folder().is_some_and(|folder| !folder.is_dir()) {
             bail!("`{}` is not there; start `tracewell serve --data {0}`, or name other data with --data", config.data);
         }
@@ -156,7 +156,7 @@ impl Asked {
 
 /// What the server that writes to the data wrote of its addresses, when it runs.
 async fn endpoints(config: &Config, location: &Location) -> anyhow::Result<Option<String>> {
-    let Ok(wal) = super::wal(config, location) else { return Ok(None) };
+    let Ok(wal) = config.wal_folder(location) else { return Ok(None) };
     let Ok(endpoints) = std::fs::read_to_string(wal.join(ENDPOINT_FILE)) else { return Ok(None) };
     let Some(server) = endpoints.lines().next() else { return Ok(None) };
     let Ok(owner) = std::fs::read_to_string(wal.join("ID")) else { return Ok(None) };
@@ -216,7 +216,7 @@ impl Ask for Source {
 
 /// The rows of the write-ahead log that no table has yet.
 async fn log(config: &Config, location: &Location, lake: &Lake) -> anyhow::Result<Arc<dyn Fresh>> {
-    let Ok(wal) = super::wal(config, location) else {
+    let Ok(wal) = config.wal_folder(location) else {
         return Ok(unseen("no server was named with --server and no log with --wal"));
     };
     if !is_log(&wal) {

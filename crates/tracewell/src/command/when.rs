@@ -6,7 +6,7 @@ use tracewell_runs::parse_moment;
 
 /// A point in time: a date, a time with its offset, or how long ago.
 pub(super) fn point(text: &str) -> Result<DateTime<Utc>, String> {
-    let micros = parse_moment(text, super::now() / 1_000).map_err(|error| error.to_string())?;
+    let micros = parse_moment(text, crate::clock::now() / 1_000).map_err(|error| error.to_string())?;
     DateTime::from_timestamp_micros(micros).ok_or_else(|| format!("`{text}` is too far away"))
 }
 
@@ -25,7 +25,7 @@ pub(super) fn day(text: &str) -> Result<String, String> {
 
 /// The text of a period that reports are about.
 pub(super) fn period(text: &str) -> Result<String, String> {
-    let read = zone("UTC").and_then(|utc| Period::parse(text, utc, super::moment()));
+    let read = zone("UTC").and_then(|utc| Period::parse(text, utc, crate::clock::moment()));
     read.map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
@@ -47,7 +47,7 @@ mod tests {
     fn what_cannot_be_read_is_told_with_what_can() {
         assert_eq!(point("2026-11-20").unwrap().to_rfc3339(), "2026-11-20T00:00:00+00:00");
         assert_eq!(point("2026-11-20T14:00:00+02:00").unwrap().to_rfc3339(), "2026-11-20T12:00:00+00:00");
-        let ago = super::super::moment() - point("2h").unwrap();
+        let ago = crate::clock::moment() - point("2h").unwrap();
         assert!((7_198..=7_200).contains(&ago.num_seconds()), "{ago}");
         assert!(moment("20.11.2026").unwrap_err().contains("write 2026-11-20"));
         assert_eq!(day("2026-11-20"), Ok("2026-11-20".to_owned()));

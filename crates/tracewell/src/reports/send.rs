@@ -3,13 +3,13 @@
 use tracewell_lake::Location;
 use tracewell_report::deliver::{Destination, Message};
 use tracewell_report::page::Item;
-use tracewell_report::{Ask, Page, render};
+use tracewell_report::{Page, RowSource, render};
 use tracewell_runs::render::markdown;
 
 use super::Desk;
 use crate::delivery::put;
 
-impl<A: Ask> Desk<A> {
+impl<A: RowSource> Desk<A> {
     pub(super) async fn send(&self, name: &str, page: &Page, destination: &Destination) -> anyhow::Result<()> {
         match destination {
             Destination::Store { folder, .. } => store(self.lake.location(), folder, name, page).await,

@@ -14,7 +14,7 @@ use super::*;
 /// The tables, which answer no question with this in it.
 struct Except(Answers<Arc<Engine>>, &'static str);
 
-impl Ask for Except {
+impl RowSource for Except {
     async fn rows(&self, sql: &str) -> Result<Vec<Row>, NoAnswer> {
         if sql.contains(self.1) {
             return Err("no answer".into());

@@ -13,11 +13,11 @@ use tracewell_requests::postgres::command::{Command, command};
 use tracewell_requests::postgres::message::Format;
 use tracewell_requests::postgres::settings::Settings;
 
-use super::extended::room;
-use super::{Connection, Stop, internal};
+use super::Connection;
+use crate::postgres::client::{Stop, internal};
 use crate::postgres::cursor::{Cursor, Delivered};
 use crate::postgres::failure::of_query;
-use crate::postgres::statement::Portal;
+use crate::postgres::statement::{Portal, room};
 use crate::postgres::types::description;
 
 /// How the rows of a command are sent.
@@ -130,7 +130,7 @@ impl Connection {
             }
             Command::Nothing(tag) => self.complete(tag)?,
             Command::Empty => {
-                self.wire.put(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?;
+                self.client.wire.put(&PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new()))?;
             }
             Command::Query => {}
         }
@@ -144,7 +144,7 @@ impl Connection {
         for (old, (name, value)) in before.into_iter().zip(self.settings.reported()) {
             if old.1 != value {
                 let status = ParameterStatus::new(name.to_owned(), value);
-                self.wire.put(&PgWireBackendMessage::ParameterStatus(status))?;
+                self.client.wire.put(&PgWireBackendMessage::ParameterStatus(status))?;
             }
         }
         Ok(())
@@ -154,7 +154,7 @@ impl Connection {
         let columns = columns.into_iter().map(|values| Arc::new(StringArray::from(values)) as _).collect();
         let batch = RecordBatch::try_new(Arc::new(schema), columns).map_err(internal)?;
         let formats = self.formats(&batch.schema(), reply, &[])?;
-        Cursor::of(batch).deliver(self, &formats, usize::MAX).await?;
+        Cursor::of(batch).deliver(&mut self.client, &formats, usize::MAX).await?;
         self.complete("SHOW")
     }
 
@@ -163,7 +163,7 @@ impl Connection {
         match reply {
             Reply::In(formats) => Ok(formats.to_vec()),
             Reply::Described => {
-                self.wire.put(&PgWireBackendMessage::RowDescription(description(schema, declared)))?;
+                self.client.wire.put(&PgWireBackendMessage::RowDescription(description(schema, declared)))?;
                 Ok(declared.to_vec())
             }
         }
@@ -183,7 +183,7 @@ impl Connection {
             return Err(Failure::new("42P03", format!("cursor \"{name}\" already exists")).into());
         }
         room(self.portals.len())?;
-        let rows = self.attend(rows).await?.map_err(|error| of_query(error, "", 0))?;
+        let rows = self.client.attend(rows).await?.map_err(|error| of_query(error, "", 0))?;
         let results = if binary { vec![Format::Binary] } else { Vec::new() };
         self.portals.insert(name.to_owned(), Portal::declared(Cursor::new(rows), results, hold));
         self.complete("DECLARE CURSOR")
@@ -193,10 +193,10 @@ impl Connection {
         let mut portal = self.portals.remove(name).ok_or_else(|| no_cursor(name))?;
         let Some(cursor) = &mut portal.cursor else { return Err(no_cursor(name).into()) };
         let delivered = if moves {
-            cursor.skip(self, rows).await?
+            cursor.skip(&mut self.client, rows).await?
         } else {
             let formats = self.formats(&cursor.schema(), reply, &portal.results)?;
-            cursor.deliver(self, &formats, rows).await?
+            cursor.deliver(&mut self.client, &formats, rows).await?
         };
         self.portals.insert(name.to_owned(), portal);
         let Delivered { rows, .. } = delivered;

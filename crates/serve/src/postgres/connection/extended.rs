@@ -16,14 +16,13 @@ use tracewell_requests::postgres::message::{Format, Message, Target};
 use tracewell_requests::postgres::types::of_parameter;
 
 use super::commands::{Reply, no_cursor, query_of_cursor, texts};
-use super::{Connection, Stop, tag};
+use super::{Connection, tag};
+use crate::postgres::client::Stop;
 use crate::postgres::cursor::Cursor;
 use crate::postgres::failure::of_query;
-use crate::postgres::statement::{Portal, Statement, bind};
+use crate::postgres::statement::{Portal, Statement, bind, room};
 use crate::postgres::types::{description, of_field};
 
-/// Prepared statements and portals that one connection may keep.
-const MOST_KEPT: usize = 2000;
 /// Bytes that the values of its portals may take.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -38,7 +37,7 @@ impl Connection {
                 room(self.statements.len())?;
                 let parsed = self.parse(&sql, types).await?;
                 self.statements.insert(statement, Arc::new(parsed));
-                self.wire.put(&PgWireBackendMessage::ParseComplete(ParseComplete::new()))?;
+                self.client.wire.put(&PgWireBackendMessage::ParseComplete(ParseComplete::new()))?;
             }
             Message::Bind { portal, statement, formats, values, results } => {
                 if !portal.is_empty() && self.portals.contains_key(&portal) {
@@ -52,12 +51,12 @@ impl Connection {
                 }
                 let statement = Arc::clone(self.statement(&statement)?);
                 self.portals.insert(portal, bind(statement, &formats, &values, results)?);
-                self.wire.put(&PgWireBackendMessage::BindComplete(BindComplete::new()))?;
+                self.client.wire.put(&PgWireBackendMessage::BindComplete(BindComplete::new()))?;
             }
             Message::Describe(Target::Statement(name)) => {
                 let statement = Arc::clone(self.statement(&name)?);
                 let types = statement.parameter_types();
-                self.wire.put(&PgWireBackendMessage::ParameterDescription(ParameterDescription::new(types)))?;
+                self.client.wire.put(&PgWireBackendMessage::ParameterDescription(ParameterDescription::new(types)))?;
                 let schema = self.schema(&statement)?;
                 self.describe(schema.as_deref(), &[])?;
             }
@@ -76,11 +75,11 @@ impl Connection {
                     Target::Statement(name) => drop(self.statements.remove(&name)),
                     Target::Portal(name) => drop(self.portals.remove(&name)),
                 }
-                self.wire.put(&PgWireBackendMessage::CloseComplete(CloseComplete::new()))?;
+                self.client.wire.put(&PgWireBackendMessage::CloseComplete(CloseComplete::new()))?;
             }
             _ => {}
         }
-        Ok(self.wire.drain().await?)
+        Ok(self.client.wire.drain().await?)
     }
 
     pub(super) fn statement(&self, name: &str) -> Result<&Arc<Statement>, Failure> {
@@ -110,7 +109,7 @@ impl Connection {
         });
         let hints: Vec<Parameter> = declared.collect();
         let session = self.session();
-        let prepared = self.attend(session.prepare(query, &hints)).await?;
+        let prepared = self.client.attend(session.prepare(query, &hints)).await?;
         let prepared = prepared.map_err(|error| of_query(error, query, offset))?;
         Ok(Statement { command, prepared: Some(prepared), types })
     }
@@ -129,7 +128,7 @@ impl Connection {
     }
 
     fn describe(&mut self, schema: Option<&Schema>, results: &[Format]) -> io::Result<()> {
-        self.wire.put(&match schema {
+        self.client.wire.put(&match schema {
             Some(schema) => PgWireBackendMessage::RowDescription(description(schema, results)),
             None => PgWireBackendMessage::NoData(NoData::new()),
         })
@@ -153,7 +152,7 @@ impl Connection {
         };
         if portal.cursor.is_none() {
             let session = self.session();
-            let started = self.attend(session.run(prepared, portal.values.clone())).await?;
+            let started = self.client.attend(session.run(prepared, portal.values.clone())).await?;
             let started = started.map_err(|error| of_query(error, prepared.sql(), 0))?;
             if !same_types(&started.schema(), &prepared.schema()) {
                 // A client that reads binary would take one for the other.
@@ -163,11 +162,11 @@ impl Connection {
         }
         if let Some(cursor) = &mut portal.cursor {
             let limit = if rows == 0 { usize::MAX } else { rows };
-            let delivered = cursor.deliver(self, &portal.results, limit).await?;
+            let delivered = cursor.deliver(&mut self.client, &portal.results, limit).await?;
             if delivered.ended {
                 self.complete(&tag(prepared.sql(), delivered.rows))?;
             } else {
-                self.wire.put(&PgWireBackendMessage::PortalSuspended(PortalSuspended::new()))?;
+                self.client.wire.put(&PgWireBackendMessage::PortalSuspended(PortalSuspended::new()))?;
             }
         }
         self.portals.insert(name.to_owned(), portal);
@@ -179,15 +178,4 @@ impl Connection {
 fn same_types(schema: &Schema, described: &Schema) -> bool {
     let types = |schema: &Schema| schema.fields().iter().map(|field| of_field(field)).collect::<Vec<_>>();
     types(schema) == types(described)
-}
-
-pub(super) fn room(kept: usize) -> Result<(), Failure> {
-    if kept < MOST_KEPT {
-        return Ok(());
-    }
-    Err(Failure::new(
-        "53000",
-        format!("a connection keeps at most {MOST_KEPT} prepared statements and as many cursors"),
-    )
-    .hint("Close those that are no longer needed."))
 }

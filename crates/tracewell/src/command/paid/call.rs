@@ -104,9 +104,9 @@ impl Caller {
         let body = self.kind.body(request);
         let mut tries = 0;
         loop {
-            let (start, outcome) = (crate::command::now(), self.try_once(&body, idempotency).await);
+            let (start, outcome) = (crate::clock::now(), self.try_once(&body, idempotency).await);
             let (failed, asked) = match outcome {
-                Ok(response) => return Ok(Outcome { start, end: crate::command::now(), response }),
+                Ok(response) => return Ok(Outcome { start, end: crate::clock::now(), response }),
                 Err(failed) => failed,
             };
             if !failed.is_worth_another_try() || tries >= self.retries {

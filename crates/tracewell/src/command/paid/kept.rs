@@ -25,7 +25,7 @@ impl Kept {
     /// # Errors
     /// When another command has it open: both would pay for the same.
     pub(crate) fn open(config: &Config, location: &Location, name: &str) -> anyhow::Result<(Self, Vec<u8>)> {
-        let folder = match (location.folder(), super::super::wal(config, location)) {
+        let folder = match (location.folder(), config.wal_folder(location)) {
             (Some(data), _) => data.join(FOLDER),
             (None, Ok(wal)) => wal.join(FOLDER),
             (None, Err(_)) => PathBuf::from("tracewell-replays"),

@@ -9,7 +9,7 @@ use tracewell_pricing::{Catalogue, Source};
 use tracewell_query::prices::kept;
 
 use super::{described, rates};
-use crate::command::{Place, location};
+use crate::command::Place;
 use crate::output::{self, Shown};
 use crate::prices;
 
@@ -52,7 +52,7 @@ impl Diff {
         if !is_version {
             return Ok(vec![prices::named(name)?]);
         }
-        Ok(kept(&location(&self.place.load(Vec::new())?.config)?, name).await?)
+        Ok(kept(&self.place.load(Vec::new())?.config.location()?, name).await?)
     }
 }
 

@@ -5,7 +5,8 @@ use clap::Args;
 use tracewell_pricing::pricer::NamedBy;
 use tracewell_pricing::{Kind, Pricer, Route, UnixNanos, Unpriced, Usage};
 
-use crate::command::{Place, now};
+use crate::clock::now;
+use crate::command::Place;
 use crate::output::{self, Shown};
 use crate::prices;
 

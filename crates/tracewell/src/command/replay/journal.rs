@@ -82,7 +82,7 @@ impl Journal {
     async fn import(&self, location: &Location) -> anyhow::Result<()> {
         let lake = Lake::open(location.clone(), TABLES, true).await?;
         let path = lock(&self.file).path().to_owned();
-        Importer::new(&lake, crate::command::now).file(&path, &mut |_| {}).await?;
+        Importer::new(&lake, crate::clock::now).file(&path, &mut |_| {}).await?;
         Ok(())
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn span(
         }
         Err(failed) => {
             attributes.push(text("error.type", &failed.kind()));
-            (began, crate::command::now(), json!({ "code": 2, "message": failed.to_string() }))
+            (began, crate::clock::now(), json!({ "code": 2, "message": failed.to_string() }))
         }
     };
     let identity = json!([marks.replay, example.id, example.revision, repetition, start]).to_string();

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracewell_query::Engine;
 use tracewell_serve::Flight;
 
-use super::listen::{PING_EVERY, PING_PATIENCE};
+use super::connections::{PING_EVERY, PING_PATIENCE};
 use crate::config::Config;
 
 /// Answers there until `stop`.

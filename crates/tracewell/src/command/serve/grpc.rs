@@ -11,7 +11,7 @@ use tonic_health::server::HealthReporter;
 use tracewell_ingest::receive::{GRPC_SERVICE, grpc_router};
 use tracewell_serve::{Records, ledger_services};
 
-use super::listen;
+use super::connections;
 use super::status::Status;
 
 /// How often the gRPC health service is told how ingest is.
@@ -38,8 +38,8 @@ pub(super) async fn serve(
         // A request of many frames is put together from copies; most fit into one of this size.
         .max_frame_size(1 << 20)
         .max_concurrent_streams(128)
-        .http2_keepalive_interval(Some(listen::PING_EVERY))
-        .http2_keepalive_timeout(Some(listen::PING_PATIENCE))
+        .http2_keepalive_interval(Some(connections::PING_EVERY))
+        .http2_keepalive_timeout(Some(connections::PING_PATIENCE))
         .tcp_nodelay(true)
         .add_routes(routes)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())

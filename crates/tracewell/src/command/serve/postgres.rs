@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracewell_query::Engine;
 use tracewell_serve::{Postgres, PostgresOptions, Tls};
 
-use super::listen::most_files;
+use super::connections::most_files;
 use crate::config::Config;
 
 /// Connections at the same time, if the system allows so many files.

@@ -12,7 +12,7 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use tracewell_model::time::Day;
 
-use crate::compact::compact;
+use crate::plans::compact::compact;
 
 /// Rows of one batch that go on together.
 const BATCH: usize = 8192;

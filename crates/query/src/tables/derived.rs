@@ -22,14 +22,14 @@ use tracewell_lake::schema::table_schema;
 use tracewell_model::schema::Table;
 use tracewell_model::time::Day;
 
-use crate::in_turn::InTurn;
-use crate::lookup::{self, Places};
 use crate::parts::{Part, Ties};
-use crate::prepared::nullable;
-use crate::provider::{is_lookup, physical_predicate, projected};
-use crate::settled::{Settled, beside};
-use crate::source::Source;
+use crate::plans::in_turn::InTurn;
+use crate::tables::filters::{is_lookup, physical_predicate, projected};
+use crate::tables::lookup::{self, Places};
+use crate::tables::settled::{Settled, beside};
+use crate::tables::source::Source;
 use crate::views;
+use crate::views::prepared::nullable;
 
 /// One derived table as one query sees it.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use datafusion::physical_plan::unnest::UnnestExec;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{TryStreamExt, stream};
 
-use crate::through::{Each, through};
+use crate::plans::through::{Each, through};
 
 /// About how long a join may work before others have a turn.
 const TURN: Duration = Duration::from_millis(100);

@@ -10,7 +10,7 @@ use tracewell_model::schema::{LOGS, SPANS};
 
 use crate::engine;
 use crate::parts::{Known, Seen};
-use crate::view::{ReadView, TableView};
+use crate::tables::view::{ReadView, TableView};
 
 /// The tables of one query, where their files are, and the memory to read them with.
 #[derive(Clone, Debug)]

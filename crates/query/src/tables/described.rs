@@ -14,8 +14,8 @@ use datafusion::sql::sqlparser::ast;
 use tracewell_model::schema::asked_tables;
 
 use crate::engine::{CATALOG, SCHEMA};
-use crate::published::type_name;
-use crate::relation::{self, Relation};
+use crate::tables::published::type_name;
+use crate::tables::relation::{self, Relation};
 use crate::views::VIEWS;
 
 /// Gives the tables of `information_schema` in `context` a column `description`.

@@ -23,11 +23,11 @@ use tracewell_lake::{DataFile, Lake};
 use tracewell_model::schema::{LOGS, SPANS, Table};
 use tracewell_model::time::{Day, NANOS_PER_DAY, NANOS_PER_SECOND};
 
-use crate::derived::DerivedProvider;
 use crate::engine::session;
-use crate::memory;
-use crate::source::Source;
-use crate::view::{ReadView, TableView};
+use crate::limits::memory;
+use crate::tables::derived::DerivedProvider;
+use crate::tables::source::Source;
+use crate::tables::view::{ReadView, TableView};
 use crate::views;
 
 /// Raised when the rules that are not in the views' SQL change: everything is settled again then.

@@ -22,9 +22,9 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{TryStreamExt, stream};
 
-use crate::memory;
-use crate::pieces::pieces;
-use crate::through::{Each, through};
+use crate::limits::memory;
+use crate::plans::pieces::pieces;
+use crate::plans::through::{Each, through};
 
 /// Buffers may be this much larger than the text in use.
 const SLACK: usize = 2;

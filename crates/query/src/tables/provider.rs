@@ -4,13 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{ColumnarValue, Expr, Operator, TableProviderFilterPushDown, TableType};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::common::Result;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
@@ -18,8 +15,9 @@ use tracewell_lake::scan::{self, ScanRequest, Store};
 use tracewell_lake::schema::table_schema;
 use tracewell_model::time::Day;
 
-use crate::fresh;
-use crate::view::TableView;
+use crate::tables::filters::{is_lookup, physical_predicate, projected};
+use crate::tables::fresh;
+use crate::tables::view::TableView;
 
 /// One fact table as one query sees it. It has no way to insert: read-only by construction.
 #[derive(Clone, Debug)]
@@ -85,54 +83,4 @@ impl TableProvider for FactProvider {
         };
         self.plan(&request).await
     }
-}
-
-/// All of `filters` together, over rows of `schema`; `None` where there is none.
-pub(crate) fn physical_predicate(
-    session: &dyn Session,
-    filters: &[Expr],
-    schema: &SchemaRef,
-) -> Result<Option<Arc<dyn PhysicalExpr>>> {
-    conjunction(filters.to_vec())
-        .map(|filter| session.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(schema))?))
-        .transpose()
-}
-
-/// The value of an expression that reads no column; `None` where it has none.
-pub(crate) fn constant(expression: &dyn PhysicalExpr) -> Option<ScalarValue> {
-    let options = RecordBatchOptions::new().with_row_count(Some(1));
-    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options).ok()?;
-    match expression.evaluate(&row).ok()? {
-        ColumnarValue::Scalar(value) => Some(value),
-        ColumnarValue::Array(_) => None,
-    }
-}
-
-/// The columns that a scan is asked for.
-pub(crate) fn projected(schema: &SchemaRef, projection: Option<&Vec<usize>>) -> Result<SchemaRef> {
-    Ok(match projection {
-        Some(columns) => Arc::new(schema.project(columns)?),
-        None => Arc::clone(schema),
-    })
-}
-
-/// Whether it is a column of ids.
-pub(crate) fn is_id(expression: &Expr) -> bool {
-    const IDS: &[&str] = &["trace_id", "span_id", "hash", "conversation_id", "response_id"];
-    matches!(expression, Expr::Column(column) if IDS.contains(&column.name.as_str()))
-}
-
-/// Whether the filters ask for few rows, by an id or by some, or for calls that several spans tell of: then decoding what
-/// they look at first pays.
-pub(crate) fn is_lookup(filters: &[Expr]) -> bool {
-    let counts_duplicates = |side: &Expr| matches!(side, Expr::Column(column) if column.name == "duplicate_spans");
-    filters.iter().any(|filter| match filter {
-        Expr::BinaryExpr(binary) => match binary.op {
-            Operator::Eq => is_id(&binary.left) || is_id(&binary.right),
-            Operator::Gt => counts_duplicates(&binary.left),
-            _ => false,
-        },
-        Expr::InList(list) => !list.negated && is_id(&list.expr),
-        _ => false,
-    })
 }

@@ -19,17 +19,17 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::prelude::{SessionContext, col};
 use tracewell_model::time::Day;
 
-use crate::derived::{DerivedProvider, among, of_dates};
-use crate::in_turn::InTurn;
-use crate::lookup::{self, Places};
-use crate::one_of::listed;
 use crate::parts::{Part, Ties};
-use crate::prepared::nullable;
+use crate::plans::in_turn::InTurn;
 use crate::prices::Prices;
-use crate::provider::{physical_predicate, projected};
-use crate::source::Source;
+use crate::tables::derived::{DerivedProvider, among, of_dates};
+use crate::tables::filters::{physical_predicate, projected};
+use crate::tables::lookup::{self, Places};
+use crate::tables::one_of::listed;
+use crate::tables::source::Source;
 use crate::texts::TEXTS;
 use crate::views::View;
+use crate::views::prepared::nullable;
 use crate::{functions, unasked, views};
 
 /// One view as one query sees it.

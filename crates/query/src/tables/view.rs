@@ -9,7 +9,7 @@ use tracewell_lake::{DataFile, FactTable, Fresh, Lake};
 use tracewell_model::schema::{DERIVED_TABLES, FACT_TABLES, KEPT_TABLES, Table};
 use tracewell_model::time::Day;
 
-use crate::settled::{Settled, Sources};
+use crate::tables::settled::{Settled, Sources};
 
 /// One table at one moment, or some days of it.
 #[derive(Clone, Debug)]

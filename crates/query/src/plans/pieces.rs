@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::TaskContext;
@@ -16,9 +17,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::functions::bytes;
-use crate::stop;
-use crate::through::{Each, through};
+use crate::limits::stop;
+use crate::plans::through::{Each, through};
 
 /// Bytes between two looks at whether the query is to stop.
 pub(crate) const PIECE: usize = 64 << 10;
@@ -80,6 +80,15 @@ pub(crate) fn pieces(batch: &RecordBatch, most: usize) -> impl Iterator<Item = R
     let size: usize = batch.columns().iter().map(|column| bytes(column.as_ref())).sum();
     let length = (most / size.div_ceil(rows.max(1)).max(1)).clamp(1, rows.max(1));
     (0..rows.max(1)).step_by(length).map(move |start| batch.slice(start, length.min(rows - start)))
+}
+
+/// About how much the values take.
+pub(crate) fn bytes(array: &dyn Array) -> usize {
+    match array.data_type() {
+        // Their texts are not part of the slice.
+        DataType::Utf8View => array.as_string_view().lengths().map(|length| length as usize).sum(),
+        _ => array.to_data().get_slice_memory_size().unwrap_or(PIECE),
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 
 use crate::error::QueryError;
-use crate::prepared;
-use crate::views::View;
+use crate::views::{View, prepared};
 
 /// The columns of `view` as queries see them.
 ///

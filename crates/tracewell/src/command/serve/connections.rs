@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use axum::BoxError;
 use axum::body::HttpBody;
 use axum::http::Request;
@@ -21,8 +20,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt, service_fn};
-
-use crate::config::{Listening, Source};
 
 /// How long a connection may take to say what it wants.
 #[derive(Clone, Copy)]
@@ -40,32 +37,6 @@ pub(super) const PING_EVERY: Duration = Duration::from_secs(20);
 pub(super) const PING_PATIENCE: Duration = Duration::from_secs(20);
 /// Connections where the system does not say how many files may be open.
 const CONNECTIONS: usize = 256;
-
-/// Listens at an address for one of the protocols of SQL, if any is set. When nobody asked for that address and it is
-/// taken, the server goes on without. Without a password other machines may not reach it.
-pub(super) async fn bind(
-    listening: &Listening,
-    protocol: &str,
-    source: &Source,
-    password: bool,
-) -> anyhow::Result<Option<TcpListener>> {
-    let Listening::At(address) = listening else { return Ok(None) };
-    let listener = match TcpListener::bind(address.as_str()).await {
-        Ok(listener) => listener,
-        Err(error) if *source == Source::Default => {
-            tracing::warn!(
-                "{address} cannot be listened on ({error}), perhaps because another server runs there: there is no SQL \
-                 by the protocol {protocol}; give it another address with --{protocol}"
-            );
-            return Ok(None);
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot listen on {address} (listen.{protocol})")),
-    };
-    if !listener.local_addr()?.ip().is_loopback() && !password {
-        bail!("listen.{protocol} is {address}, which other machines reach: set {protocol}.password, or use 127.0.0.1");
-    }
-    Ok(Some(listener))
-}
 
 /// Serves `routes` until `stop`; then requests under way are answered.
 pub(super) async fn serve(listener: TcpListener, routes: axum::Router, stop: CancellationToken) {

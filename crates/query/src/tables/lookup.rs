@@ -12,9 +12,9 @@ use datafusion::logical_expr::{Expr, Operator};
 use datafusion::prelude::col;
 use tracewell_model::time::Day;
 
-use crate::one_of::listed;
-use crate::settled::SOURCES;
-use crate::source::Source;
+use crate::tables::one_of::listed;
+use crate::tables::settled::SOURCES;
+use crate::tables::source::Source;
 
 /// The ids of the traces that `filters` ask for; `None` where they ask otherwise.
 pub(crate) fn traces_of(filters: &[Expr]) -> Option<BTreeSet<String>> {
