@@ -101,7 +101,8 @@ impl<F: JsonFormat> Objects<F> {
 
 impl<F: JsonFormat + Send + 'static> Encoder for Objects<F> {
     fn batch(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
-        self.0.write(&apart::apart(batch)?)?;
+        let batch = apart::apart(batch)?;
+        self.0.write(&batch)?;
         Ok(std::mem::take(self.0.get_mut()))
     }
 
