@@ -302,7 +302,7 @@ struct Score {
 }
 
 /// What was said of the runs and their spans, in the order in which it was said; what was said of documents that they
-/// found is of those. A score that names a response alone is of the call that got it.
+/// found is of those. A score that names a response alone is of the span that got it, as in the view `runs`.
 async fn scores(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Vec<Score>, LedgerError> {
     let mut scores = Vec::new();
     for some in runs.chunks(2_000) {
@@ -325,12 +325,12 @@ async fn scores(source: &impl Ask, runs: &[RunDay]) -> std::result::Result<Vec<S
                 ) AS e
                 JOIN (
                     SELECT tenant, response_id, trace_id, span_id
-                    FROM llm_calls
+                    FROM spans
                     WHERE date BETWEEN DATE '{first}' AND DATE '{last}' AND trace_id IN ({runs})
                 ) AS c ON c.tenant = e.tenant AND c.response_id = e.response_id
             ) AS said
             ORDER BY time_unix_nano, seq",
-            // A call may begin behind the midnight after its trial.
+            // A span may begin behind the midnight after its trial.
             last = Day(days().max().unwrap_or_default() + 1),
         );
         scores.extend(rows::<Score>(source, &query).await?);

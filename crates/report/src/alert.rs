@@ -63,7 +63,7 @@ impl Measure {
             }
             Self::Budget | Self::ErrorRate | Self::UnpricedShare => percent(value),
             Self::Latency => tracewell_blocks::duration((value * 1e6) as i64),
-            Self::MissingData => format!("{value:.0} min"),
+            Self::MissingData => tracewell_blocks::duration((value * 60e9) as i64),
             Self::CostAnomaly | Self::ErrorAnomaly | Self::TrafficAnomaly => format!("{value:.1} deviations"),
             Self::ScoreDrop | Self::Sql => return None,
         })
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(words(Measure::ErrorRate, 0.05), "5.0\u{a0}%");
         assert_eq!(words(Measure::Budget, 1.5), "150\u{a0}%");
         assert_eq!(words(Measure::Latency, 2_500.0), "2.50s");
-        assert_eq!(words(Measure::MissingData, 15.2), "15 min");
+        assert_eq!(words(Measure::MissingData, 30.5), "30m 30s");
         assert_eq!(words(Measure::CostAnomaly, 4.26), "4.3 deviations");
         assert_eq!((Measure::Sql.words(2.0), Measure::ScoreDrop.words(0.3)), (None, None));
         assert_eq!((Measure::TrafficAnomaly.usual_minimum(), Measure::Cost.usual_minimum()), (3, 0));

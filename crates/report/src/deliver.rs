@@ -266,7 +266,7 @@ async fn post(
 
 /// An error with what caused it: that a request was not sent says nothing of why.
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let all = std::iter::successors(Some(error), |error| error.source());
+    let all = std::iter::successors(Some(error), |&error| error.source());
     all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 

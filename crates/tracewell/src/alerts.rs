@@ -128,12 +128,8 @@ impl<A: RowSource> Watch<A> {
         let query = question.query(now)?;
         let rows = self.rows(&query).await?;
         let found = rows.first().map(Found::of).unwrap_or_default();
-        let inner = query.trim_end().trim_end_matches(';');
-        // What stands behind a semicolon cannot be told from a second statement.
-        if found.value.is_none() && rule.measure == Measure::Sql && !inner.contains(';') {
-            // A column of another name would be as unknown as NULL is, and the rule never fire.
-            let column = format!("SELECT value FROM (\n{inner}\n) AS asked LIMIT 0");
-            self.rows(&column).await.context("its query has to give a column `value`")?;
+        if found.value.is_none() && rule.measure == Measure::Sql {
+            self.needs_value(&query).await?;
         }
         let last = history.last();
         let event = rule.limit().event(&found, last, now);
@@ -152,6 +148,17 @@ impl<A: RowSource> Watch<A> {
         }
         let Found { value, samples, runs, .. } = found;
         Ok(Checked { rule: rule.name.clone(), value, threshold: rule.threshold, samples, state, event: said, runs })
+    }
+
+    /// Refuses a query without a column `value`, which would be as unknown as NULL is: its rule would never fire.
+    async fn needs_value(&self, query: &str) -> anyhow::Result<()> {
+        let query = query.trim_end().trim_end_matches(';');
+        // What stands behind a semicolon cannot be told from a second statement.
+        if !query.contains(';') {
+            let column = format!("SELECT value FROM (\n{query}\n) AS asked LIMIT 0");
+            self.rows(&column).await.context("its query has to give a column `value`")?;
+        }
+        Ok(())
     }
 
     async fn history(&self, rule: &Rule) -> anyhow::Result<History> {

@@ -61,7 +61,8 @@ pub(super) fn fields(
         let is = answered.pointer(pointer);
         let is_right = match (is, wanted) {
             (Some(is), Some(wanted)) => equal(is, wanted),
-            (is, wanted) => is.is_none() && wanted.is_none(),
+            (None, None) => true,
+            _ => false,
         };
         let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), |value| shown(&value.to_string()));
         let place: &str = if pointer.is_empty() { "/" } else { pointer };
@@ -69,10 +70,11 @@ pub(super) fn fields(
     });
     let wrong: Vec<String> = wrong.collect();
     let share = 1.0 - wrong.len() as f64 / (compared.len() + absent.len()) as f64;
-    let explanation = match (wrong.is_empty(), absent.len()) {
-        (false, _) => wrong.join("; "),
-        (true, 0) => format!("{} equal", compared.len()),
-        (true, absent) => format!("{} equal, {absent} absent", compared.len()),
+    let explanation = match (wrong.is_empty(), compared.len(), absent.len()) {
+        (false, ..) => wrong.join("; "),
+        (true, equal, 0) => format!("{equal} equal"),
+        (true, 0, absent) => format!("{absent} absent"),
+        (true, equal, absent) => format!("{equal} equal, {absent} absent"),
     };
     Ok(Score::share(share, Some(wrong.is_empty()), explanation))
 }

@@ -141,6 +141,7 @@ fn a_field_that_is_to_be_absent_is_not_there() {
     assert_eq!(of_texts(rule(&["/order/id"], &["/card"]), is, wanted), (0.5, Some(false)));
     assert_eq!(explanation(rule(&["/order/id"], &["/card"]), is, wanted), r#"/card: `"4111"` instead of nothing"#);
     assert_eq!(explanation(rule(&["/order/id"], &["/iban"]), is, wanted), "1 equal, 1 absent");
+    assert_eq!(explanation(rule(&[], &["/iban"]), is, wanted), "1 absent");
     assert_eq!(of_texts(rule(&[], &["/card"]), "no", wanted), FAILED, "it is no JSON");
     let answer = Answer::of_text(is);
     let alone = Subject { answer: Some(&answer), ..Subject::default() };

@@ -202,7 +202,7 @@ fn scale(highest: f64) -> (f64, f64) {
 
 /// A number of dollars at an axis: with cents where whole dollars are too few.
 fn axis(value: f64, step: f64) -> String {
-    if step < 1.0 { format!("${}", tidy(value, step.min(0.05))) } else { format!("${}", tidy(value, step)) }
+    format!("${}", tidy(value, if step < 1.0 { step.min(0.05) } else { step }))
 }
 
 /// With as many digits as the distance of lines needs.
