@@ -241,7 +241,9 @@ fn tell_on_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TRACEWELL_LOG")
         .unwrap_or_else(|_| "info,deltalake_core=warn,delta_kernel=warn,buoyant_kernel=warn".into());
     let colors = output::has_colors(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).init();
+    // What cannot be written it would tell there again, and panic where that is closed or full.
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    subscriber.with_writer(std::io::stderr).with_ansi(colors).init();
 }
 
 /// Waits for the thread of maintenance, which may be in the middle of a merge.
