@@ -9,7 +9,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracewell_ingest::receive::{Collector, ReceiveLimits, router};
+use tracewell_ingest::receive::{Collector, ReceiveLimits, open_to_pages, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
 use tracewell_ledger::Ledger;
@@ -168,9 +168,10 @@ impl Serve {
         // Who may send spans may not say what is live.
         let may_record = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
         let records = may_record.then_some(records);
+        let receiver = open_to_pages(router(collector), &settings.ingest.origins).merge(health);
         let tasks = [
             tokio::spawn(grpc::serve(grpc, status, records, stop.clone())),
-            tokio::spawn(listen::serve(http, router(collector).merge(health), stop.clone())),
+            tokio::spawn(listen::serve(http, receiver, stop.clone())),
             tokio::spawn(listen::serve(api, questions, stop.clone())),
             postgres,
             flight,
