@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::Trac
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
@@ -196,6 +197,29 @@ async fn every_signal_lands_where_other_backends_take_it() {
     assert_eq!(names, [json!({ "spans": 4 })]);
     assert_eq!(metric(&server, "tracewell_metric_points_total").await, 4);
     assert_eq!(metric(&server, "tracewell_log_records_total").await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn web_pages_send_where_their_origin_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("tracewell.toml");
+    std::fs::write(&settings, "[ingest]\norigins = ['https://app.example']\n").unwrap();
+    let server = Server::start(&folder.path().join("data"), &["--config", settings.to_str().unwrap()]).await;
+    let send = async |method: Method, origin: &str, content_type: &str| {
+        let asking = client().request(method, format!("{}/v1/traces", server.http));
+        let asking = asking.header("origin", origin).header("content-type", content_type);
+        let asking = asking.header("access-control-request-method", "POST");
+        let asking = asking.header("access-control-request-headers", "content-type,x-key");
+        let answer = asking.body(request(vec![span(1, 1, "page")])).send().await.unwrap();
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), header("access-control-allow-origin"), header("access-control-allow-headers"))
+    };
+    let (page, headers) = ("https://app.example", Some("content-type,x-key".to_owned()));
+    let named = Some(page.to_owned());
+    assert_eq!(send(Method::OPTIONS, page, PROTOBUF).await, (204, named.clone(), headers));
+    assert_eq!(send(Method::POST, page, PROTOBUF).await, (200, named.clone(), None));
+    assert_eq!(send(Method::POST, page, "text/plain").await, (415, named, None), "a page may read why");
+    assert_eq!(send(Method::OPTIONS, "https://other.example", PROTOBUF).await, (405, None, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

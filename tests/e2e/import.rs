@@ -92,6 +92,32 @@ fn a_text_may_begin_with_a_mark_of_byte_order() {
 }
 
 #[test]
+fn what_is_read_twice_cannot_come_through_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in ["-", "/dev/stdin"] {
+        let (success, told) = import(&folder.path().join("data"), &[], Path::new(path));
+        assert!(!success && told.contains("has to be written to one first"), "{told}");
+    }
+}
+
+#[test]
+fn an_import_goes_on_when_nobody_reads_what_it_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, metrics, spans) =
+        (folder.path().join("data"), folder.path().join("a.json"), folder.path().join("b.json"));
+    let points = json!({ "gauge": { "dataPoints": [{ "asInt": "1" }] } });
+    let told = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [points] }] }] });
+    std::fs::write(&metrics, told.to_string()).unwrap();
+    std::fs::write(&spans, traces(&[json_span(1)]).to_string()).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(BINARY);
+    command.args(["import", "--data"]).args([&data, &metrics, &spans]).stderr(writer);
+    assert_eq!(command.status().unwrap().code(), Some(0));
+    assert_eq!(names(&data, "spans"), ["span 1"]);
+}
+
+#[test]
 fn a_large_object_over_many_lines_is_read_once() {
     let folder = tempfile::tempdir().unwrap();
     let (data, file) = (folder.path().join("data"), folder.path().join("a.json"));

@@ -39,8 +39,10 @@ fn of_events<'a>(span: &SpanInput<'_, 'a>, out: &mut Normalized<'a>) {
 /// the span, else of those in an event of it, where Strands keeps them.
 fn of_messages<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normalized<'a>) {
     const MESSAGES: &str = "gen_ai.output.messages";
-    let in_events = || span.events.iter().flat_map(|event| event.attributes.iter()).find(|found| found.key == MESSAGES);
-    let value = facts.attribute(MESSAGES).or_else(|| in_events().map(|found| found.value));
+    let mut in_events = span.events.iter().flat_map(|event| event.attributes.iter());
+    let value = facts
+        .attribute(MESSAGES)
+        .or_else(|| in_events.find(|attribute| attribute.key == MESSAGES).map(|attribute| attribute.value));
     let Some(messages) = value.and_then(|value| Scalar::Any(value).json()) else { return };
     for message in json::elements(&messages) {
         let reason = json::get(message, &["finish_reason"]).and_then(json::string);

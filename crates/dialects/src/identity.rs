@@ -55,18 +55,20 @@ fn is_local_id(id: &str) -> bool {
     uuid.len() == 36 && uuid.bytes().enumerate().all(|(at, byte)| (byte == b'-') == matches!(at, 8 | 13 | 18 | 23))
 }
 
-/// The instrumentations of OpenInference that write the model asked for as `llm.model_name`.
+/// The instrumentations of OpenInference that write the model asked for as `llm.model_name`, in Python and JavaScript.
 const NAMES_OF_REQUESTS: &[&str] = &[
     "agno",
     "autogen_agentchat",
     "bedrock",
     "beeai",
+    "cohere",
     "crewai",
     "dspy",
     "google_adk",
     "instructor",
     "litellm",
     "llama_index",
+    "pipecat",
     "smolagents",
     "vertexai",
 ];
@@ -79,13 +81,18 @@ fn models<'a>(span: &SpanInput<'_, 'a>, facts: &Facts<'_, 'a>, out: &mut Normali
     out.response_model = facts.text(Field::ResponseModel);
     let Some(either) = facts.text(Field::EitherModel) else { return };
     let counted = facts.has(Field::Input) || facts.has(Field::Output);
-    let library = span.scope_name.strip_prefix("openinference.instrumentation.");
-    // In JavaScript only embeddings state the model that was asked for.
+    let libraries = ["openinference.instrumentation.", "@arizeai/openinference-instrumentation-"];
+    let library = libraries.iter().find_map(|prefix| span.scope_name.strip_prefix(*prefix));
+    // Spans of CrewAI's events come from a module below.
+    let library = library.and_then(|library| library.split('.').next());
     let of_request = library.is_some_and(|library| NAMES_OF_REQUESTS.contains(&library))
         || out.kind == Kind::Embedding && span.scope_name.starts_with("@arizeai/");
-    let answered =
-        !errors::failed(span, facts) && !of_request && (counted || out.request_model.as_ref() != Some(&either));
-    if answered {
+    let answered = match &out.request_model {
+        // What was asked for is known, so this is the other.
+        Some(asked) if *asked != either => true,
+        asked => !of_request && (counted || asked.is_none()),
+    };
+    if answered && !errors::failed(span, facts) {
         out.response_model.get_or_insert(either);
     } else {
         out.request_model.get_or_insert(either);

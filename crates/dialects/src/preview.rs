@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use tracewell_model::kind::Kind;
+use tracewell_model::role::last_answer;
 
 use crate::content::text::words;
 use crate::json;
@@ -27,15 +28,8 @@ pub(crate) fn fill(known: &mut Memo<String>, out: &mut Normalized<'_>) {
         Some(piece) => Some(said(piece)),
         None => out.retrieval_query.as_deref().map(first),
     };
-    out.output_preview = answered(last_answer(&out.output));
-}
-
-/// What agents and graphs put out is what was said so far, by everyone: of that the last answer.
-fn last_answer<'p, 'a>(output: &'p [Piece<'a>]) -> &'p [Piece<'a>] {
-    let answers = |piece: &Piece<'_>| matches!(piece.role.as_deref(), Some("assistant" | "model"));
-    let is_conversation = output.iter().any(|piece| piece.role.is_some() && !answers(piece));
-    let last = if is_conversation { output.iter().rposition(answers) } else { None };
-    last.map_or(output, |last| &output[last..=last])
+    let last = last_answer(out.output.iter().map(|piece| piece.role.as_deref()));
+    out.output_preview = answered(last.map_or(&out.output[..], |last| &out.output[last..=last]));
 }
 
 /// The text of the first output that has one, else its first tool call, else the first output as it stands.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use tracewell_model::role::last_answer;
 use tracewell_model::time::Day;
 use tracewell_pricing::Amount;
 use tracewell_regression::Answer;
@@ -275,21 +276,13 @@ fn answer(trial: &Place, calls: &[&Case], texts: &HashMap<String, String>) -> Op
         return None;
     }
     let own = trial.output_refs.iter().flatten();
-    let own: Option<Vec<Said<'_>>> =
+    let own: Option<Vec<(&str, Option<&str>)>> =
         own.map(|output| Some((texts.get(&output.hash)?.as_str(), output.role.as_deref()))).collect();
-    let own = own.filter(|own| !own.is_empty()).and_then(|own| capture::answer(last_answer(&own).into_iter()));
+    let own = own.filter(|own| !own.is_empty()).and_then(|own| {
+        let last = last_answer(own.iter().map(|(_, role)| *role));
+        capture::answer(last.map_or(&own[..], |last| &own[last..=last]).iter().copied())
+    });
     own.or_else(|| capture::output(calls.iter().max_by_key(|case| case.call.offset_ns)?))
-}
-
-/// A text with who says it.
-type Said<'t> = (&'t str, Option<&'t str>);
-
-/// What agents and graphs put out may be the whole conversation: of that the last answer.
-fn last_answer<'t>(own: &[Said<'t>]) -> Vec<Said<'t>> {
-    let answers = |said: &Said<'_>| matches!(said.1, Some("assistant" | "model"));
-    let is_conversation = own.iter().any(|said| said.1.is_some() && !answers(said));
-    let last = own.iter().rposition(answers).filter(|_| is_conversation);
-    last.map_or_else(|| own.to_vec(), |last| vec![own[last]])
 }
 
 #[derive(Deserialize)]

@@ -5,12 +5,14 @@
 //!
 //! - [`schema`] is the published contract of the tables: every column with its type and meaning.
 //! - [`kind`] holds the closed vocabularies stored in those columns.
+//! - [`role`] finds the answer in what was said.
 //! - [`id`] and [`time`] turn wire values into what the columns hold.
 
 #![forbid(unsafe_code)]
 
 pub mod id;
 pub mod kind;
+pub mod role;
 pub mod schema;
 pub mod time;
 

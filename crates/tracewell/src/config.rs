@@ -91,6 +91,8 @@ pub(crate) struct IngestSettings {
     pub(crate) in_flight: ByteSize,
     /// Keys by which applications name their team, in metadata of a span or on the resource; the preferred one first.
     pub(crate) team_keys: Vec<String>,
+    /// Origins of web pages that may send over HTTP, such as `https://app.example`; `*`: all.
+    pub(crate) origins: Vec<String>,
 }
 
 /// Who may speak the PostgreSQL protocol, and how.
@@ -240,6 +242,7 @@ impl Default for IngestSettings {
             request_size: ByteSize::mib(64),
             in_flight: ByteSize::mib(256),
             team_keys: tracewell_ingest::TEAM_KEYS.iter().map(|key| (*key).to_owned()).collect(),
+            origins: Vec::new(),
         }
     }
 }

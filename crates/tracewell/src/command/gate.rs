@@ -82,7 +82,7 @@ impl Gate {
             Ok(0) => Ok(()),
             Ok(code) => Err(Ended(code).into()),
             Err(error) => {
-                eprintln!("tracewell: {}", tidy(&format!("{error:#}")));
+                eprintln!("tracewell: {}", tidy(&output::told(&error)));
                 Err(Ended(NOT_ASKED).into())
             }
         }

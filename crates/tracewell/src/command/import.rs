@@ -105,8 +105,9 @@ fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> std::io::Resul
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let bare = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(name);
     let looks = [".pb", ".json", ".jsonl"].iter().any(|ending| bare.ends_with(ending));
-    if named {
-        path.metadata()?;
+    if named && (path == Path::new("-") || !path.metadata()?.is_file()) {
+        let why = "a file is read twice, so what comes through a pipe has to be written to one first";
+        return Err(std::io::Error::other(why));
     }
     if named || (looks && !bare.ends_with(".metrics.pb")) {
         files.push(path.to_owned());

@@ -8,7 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracewell_ingest::receive::{Collector, ReceiveLimits, router};
+use tracewell_ingest::receive::{Collector, ReceiveLimits, open_to_pages, router};
 use tracewell_ingest::{Config, Ingest};
 use tracewell_lake::Lake;
 use tracewell_ledger::Ledger;
@@ -158,9 +158,10 @@ impl Serve {
         // Who may send spans may not say what is live.
         let may_record = settings.listen.grpc_records || grpc.local_addr()?.ip().is_loopback();
         let records = may_record.then_some(records);
+        let receiver = open_to_pages(router(collector), &settings.ingest.origins).merge(health);
         let tasks = [
             tokio::spawn(grpc::serve(grpc, status, records, stop.clone())),
-            tokio::spawn(connections::serve(http, router(collector).merge(health), stop.clone())),
+            tokio::spawn(connections::serve(http, receiver, stop.clone())),
             tokio::spawn(connections::serve(api, questions, stop.clone())),
             postgres,
             flight,
@@ -231,7 +232,9 @@ fn tell_on_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TRACEWELL_LOG")
         .unwrap_or_else(|_| "info,deltalake_core=warn,delta_kernel=warn,buoyant_kernel=warn".into());
     let colors = output::has_colors(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).init();
+    // What cannot be written it would tell there again, and panic where that is closed or full.
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    subscriber.with_writer(std::io::stderr).with_ansi(colors).init();
 }
 
 /// Waits for the thread of maintenance, which may be in the middle of a merge.

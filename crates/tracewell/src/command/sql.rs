@@ -29,7 +29,7 @@ impl Sql {
             None if std::io::stdin().is_terminal() => {
                 crate::repl::read(async |statement| {
                     if let Err(error) = self.answer(statement, format).await {
-                        eprintln!("tracewell: {error:#}");
+                        eprintln!("tracewell: {}", output::told(&error));
                     }
                 })
                 .await

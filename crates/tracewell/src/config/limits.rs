@@ -19,6 +19,10 @@ impl Config {
             return Err("a folder or a URL is needed".into());
         }
         number(ingest.shards, 0, MOST_SHARDS)?;
+        // A browser names no path.
+        if let Some(wrong) = ingest.origins.iter().find(|origin| *origin != "*" && origin.matches('/').count() != 2) {
+            return Err(format!("`{wrong}` is no origin, as https://app.example is"));
+        }
         number(query.concurrent, 1, MOST_QUERIES)?;
         number(query.long, 1, MOST_QUERIES)?;
         if query.rows == 0 {

@@ -256,6 +256,7 @@ mod tests {
             ("ingest", "commit_interval = \"0s\""),
             ("ingest", "commit_interval = \"100000y\""),
             ("ingest", "shards = \"many\""),
+            ("ingest", "origins = [\"https://app.example/\"]"),
             ("maintenance", "interval = \"0s\""),
             ("maintenance", "file_size = 1.5"),
             ("listen", "http = \"4320\""),

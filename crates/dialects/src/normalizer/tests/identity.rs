@@ -1,5 +1,7 @@
 //! Who and what it belongs to.
 
+use std::borrow::Cow;
+
 use super::*;
 
 #[test]
@@ -25,6 +27,31 @@ fn a_workflow_is_named_as_an_agent_since_the_conventions_stand_alone() {
         let out = of("app", "x", &[text("gen_ai.operation.name", operation), text("gen_ai.agent.name", "rag")]);
         assert_eq!((out.workflow_name.as_deref(), out.agent_name.as_deref()), (workflow, agent), "{operation}");
     }
+}
+
+#[test]
+fn a_model_name_of_open_inference_is_the_request_s_where_the_library_reads_it_there() {
+    let models = |scope: &'static str, parameters: &'static str| {
+        let attributes = [
+            text("openinference.span.kind", "LLM"),
+            text("llm.model_name", "m-2026-10-01"),
+            text("llm.invocation_parameters", parameters),
+            int("llm.token_count.prompt", 1),
+        ];
+        let out = of(scope, "x", &attributes);
+        (out.request_model.map(Cow::into_owned), out.response_model.map(Cow::into_owned))
+    };
+    let (asked, answered) = (Some("m".to_owned()), Some("m-2026-10-01".to_owned()));
+    for scope in [
+        "openinference.instrumentation.cohere",
+        "openinference.instrumentation.crewai._event_listener",
+        "@arizeai/openinference-instrumentation-bedrock",
+    ] {
+        assert_eq!(models(scope, "{}"), (answered.clone(), None), "{scope}");
+    }
+    assert_eq!(models("openinference.instrumentation.openai", "{}"), (None, answered.clone()));
+    // Nothing is lost where it names another than the one asked for.
+    assert_eq!(models("openinference.instrumentation.litellm", r#"{"model": "m"}"#), (asked, answered));
 }
 
 #[test]
