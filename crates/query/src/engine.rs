@@ -1,20 +1,17 @@
 //! Running queries: read-only, bounded, on a runtime of their own.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use datafusion::arrow::datatypes::Schema;
-use datafusion::catalog::{MemoryCatalogProviderList, TableProvider};
+use datafusion::catalog::TableProvider;
 use datafusion::datasource::empty::EmptyTable;
-use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,29 +19,21 @@ use tracewell_lake::scan::Store;
 use tracewell_lake::{Fresh, Lake};
 use tracewell_model::schema::{KEPT_TABLES, PRICES};
 
+use crate::contexts::{register_facts, session};
 use crate::error::QueryError;
 use crate::limits::Limits;
 use crate::limits::{length, memory, stop};
 use crate::parts::Seen;
-use crate::plans::compact::COMPACTING;
-use crate::plans::pieces::IN_PIECES;
-use crate::plans::yielding::YIELDING;
 use crate::prices::{self, PriceBooks, Prices};
 use crate::running::{Clock, Places, Rows, Running, Sent, stopping};
 use crate::session::{Dialect, Session, Settings};
 use crate::tables::dated::DatedProvider;
 use crate::tables::derived::DerivedProvider;
-use crate::tables::provider::FactProvider;
 use crate::tables::relation::{self, Relation};
 use crate::tables::source::Source;
-use crate::tables::view::{ReadView, TableView};
+use crate::tables::view::ReadView;
 use crate::tables::{described, warm};
-use crate::texts::{FewerTexts, Planner};
-use crate::{ahead, exact, functions, newest, views, zone};
-
-/// Where the tables and views are.
-pub(crate) const CATALOG: &str = "tracewell";
-pub(crate) const SCHEMA: &str = "public";
+use crate::{ahead, functions, newest, views, zone};
 
 /// Footers of files with their page indexes, and bloom filters and small ranges of files, that are kept at hand.
 const FOOTERS_BYTES: usize = 128 << 20;
@@ -308,62 +297,6 @@ impl Engine {
             },
         }
     }
-}
-
-/// A session with our functions and no tables.
-pub(crate) fn session(
-    threads: usize,
-    environment: &Arc<RuntimeEnv>,
-    time_zone: &str,
-) -> Result<SessionContext, DataFusionError> {
-    let mut config = SessionConfig::new()
-        .with_information_schema(true)
-        .with_default_catalog_and_schema(CATALOG, SCHEMA)
-        .with_target_partitions(threads);
-    let options = config.options_mut();
-    options.sql_parser.dialect = datafusion::config::Dialect::PostgreSQL;
-    options.sql_parser.collect_spans = true;
-    options.sql_parser.parse_float_as_decimal = true;
-    options.execution.time_zone = Some(time_zone.to_owned());
-    let state = SessionStateBuilder::new_from_existing(common()?)
-        .with_config(config)
-        .with_runtime_env(Arc::clone(environment))
-        .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
-        .build();
-    Ok(SessionContext::new_with_state(state))
-}
-
-/// The rules and functions that all sessions have in common: putting them together takes longer than many a lookup,
-/// which has several sessions.
-fn common() -> Result<SessionState, DataFusionError> {
-    static COMMON: OnceLock<SessionState> = OnceLock::new();
-    if let Some(common) = COMMON.get() {
-        return Ok(common.clone());
-    }
-    let mut rules = PhysicalOptimizer::new().rules;
-    for rule in [YIELDING, IN_PIECES, COMPACTING] {
-        rules.push(Arc::new(rule));
-    }
-    let state = SessionStateBuilder::new()
-        .with_default_features()
-        .with_optimizer_rules(FewerTexts::among_others())
-        .with_query_planner(Arc::new(Planner))
-        .with_physical_optimizer_rules(rules)
-        .build();
-    let context = SessionContext::new_with_state(state);
-    functions::register(&context)?;
-    exact::register(&context)?;
-    Ok(COMMON.get_or_init(|| context.state()).clone())
-}
-
-/// Makes a table of facts known to `context`.
-pub(crate) fn register_facts(
-    context: &SessionContext,
-    name: &'static str,
-    facts: TableView,
-    store: &Store,
-) -> Result<(), DataFusionError> {
-    context.register_table(name, Arc::new(FactProvider::new(facts, store.clone()))).map(|_| ())
 }
 
 impl Drop for Engine {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Where what is:
-//! - `session`, `engine`, `running`, `limits`: a query from its text to its rows, and what it may take.
+//! - `session`, `engine`, `contexts`, `running`, `limits`: a query from its text to its rows, and what it may take.
 //! - `tables`, `views`, `prices`: what it reads. `parts`, `calls`: what spans are only beside others.
 //! - `functions`, `exact`, `zone`: what its expressions mean.
 //! - `ahead`, `newest`, `unasked`, `texts`, `plans`: how its plan reads little, keeps little and can be stopped.
@@ -23,6 +23,7 @@
 
 mod ahead;
 mod calls;
+mod contexts;
 mod engine;
 mod error;
 mod exact;

@@ -10,7 +10,7 @@ use tracewell_model::schema::SPANS;
 use tracewell_model::time::Day;
 
 use super::ties::{CALLS, LOGFIRE, number};
-use crate::engine;
+use crate::contexts;
 use crate::tables::source::Source;
 use crate::tables::view::TableView;
 
@@ -62,8 +62,8 @@ impl Calls {
     }
 
     async fn look(spans: TableView, source: &Source) -> Result<Self> {
-        let context = engine::session(2, &source.environment, "UTC")?;
-        engine::register_facts(&context, SPANS.name, spans, &source.store)?;
+        let context = contexts::session(2, &source.environment, "UTC")?;
+        contexts::register_facts(&context, SPANS.name, spans, &source.store)?;
         let calls = format!("SELECT max(duration_ns), bool_or({LOGFIRE}) FROM spans WHERE kind IN ({CALLS})");
         let mut all = Self::default();
         for batch in context.sql(&calls).await?.collect().await? {

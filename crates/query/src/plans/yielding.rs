@@ -115,7 +115,7 @@ mod tests {
     use futures::StreamExt;
 
     use super::*;
-    use crate::engine::session;
+    use crate::contexts::session;
 
     fn numbers(of: std::ops::Range<i64>) -> RecordBatch {
         RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from_iter_values(of)) as ArrayRef)]).expect("one column")

@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast;
 
 use tracewell_model::schema::asked_tables;
 
-use crate::engine::{CATALOG, SCHEMA};
+use crate::contexts::{CATALOG, SCHEMA};
 use crate::tables::published::type_name;
 use crate::tables::relation::{self, Relation};
 use crate::views::VIEWS;

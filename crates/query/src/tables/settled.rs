@@ -23,7 +23,7 @@ use tracewell_lake::{DataFile, Lake};
 use tracewell_model::schema::{LOGS, SPANS, Table};
 use tracewell_model::time::{Day, NANOS_PER_DAY, NANOS_PER_SECOND};
 
-use crate::engine::session;
+use crate::contexts::session;
 use crate::limits::memory;
 use crate::tables::derived::DerivedProvider;
 use crate::tables::source::Source;

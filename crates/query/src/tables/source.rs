@@ -8,7 +8,7 @@ use datafusion::prelude::SessionContext;
 use tracewell_lake::scan::Store;
 use tracewell_model::schema::{LOGS, SPANS};
 
-use crate::engine;
+use crate::contexts;
 use crate::parts::{Known, Seen};
 use crate::tables::view::{ReadView, TableView};
 
@@ -45,10 +45,10 @@ impl Source {
         threads: usize,
         part: impl Fn(&'static str, &TableView) -> Option<TableView>,
     ) -> Result<SessionContext> {
-        let context = engine::session(threads, &self.environment, "UTC")?;
+        let context = contexts::session(threads, &self.environment, "UTC")?;
         for (name, facts) in self.view.facts() {
             if let Some(part) = part(name, facts) {
-                engine::register_facts(&context, name, part, &self.store)?;
+                contexts::register_facts(&context, name, part, &self.store)?;
             }
         }
         Ok(context)

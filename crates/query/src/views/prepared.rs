@@ -21,7 +21,7 @@ use tracewell_lake::schema::table_schema;
 use tracewell_model::schema::{CONTENTS, FACT_TABLES, KEPT_TABLES};
 
 use crate::views::{CALL_SPANS, PRICED, VIEWS, View};
-use crate::{engine, functions, texts};
+use crate::{contexts, functions, texts};
 
 /// What a view is read over, besides the tables of facts and those that people keep.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ async fn kept(over: Over) -> Result<MappedMutexGuard<'static, Kept>> {
 
 impl Kept {
     fn new() -> Result<Self> {
-        let context = engine::session(1, &Arc::new(RuntimeEnv::default()), "UTC")?;
+        let context = contexts::session(1, &Arc::new(RuntimeEnv::default()), "UTC")?;
         functions::register_prices(&context, &Arc::default());
         for table in FACT_TABLES.iter().chain(KEPT_TABLES) {
             context.register_table(table.name, Arc::new(EmptyTable::new(table_schema(table))))?;
