@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::names::plain;
+use super::names::{plain, uncast};
 use crate::zone::call;
 
 /// Takes lists that stand among the tables into the tables that they are of.
@@ -76,7 +76,11 @@ fn is_taken(list: &List, shown: &[SelectItem]) -> bool {
     });
     let all = format!("{}.*", list.name);
     let shows = |item: &SelectItem| match item {
-        SelectItem::ExprWithAlias { alias, .. } => is_name(alias) && plain(alias) != plain(&list.column),
+        // The item may be called as the list, by itself or as another type.
+        SelectItem::ExprWithAlias { expr, alias } => {
+            let is_item = matches!(uncast(expr), Expr::Identifier(name) if is_name(name));
+            is_name(alias) && plain(alias) != plain(&list.column) && !is_item
+        }
         other => other.to_string().eq_ignore_ascii_case(&all),
     };
     of.is_break() || shown.iter().any(shows)
@@ -212,7 +216,7 @@ fn take(list: List, (table, position): Place, select: &mut Select, order_by: Opt
                     Some(ExcludeSelectItem::Single(column)) => vec![column],
                     None => Vec::new(),
                 };
-                without.push(ObjectName::from(vec![list.column.clone()]));
+                without.push(ObjectName::from(vec![Ident::new(plain(&list.column))]));
                 options.opt_exclude = Some(ExcludeSelectItem::Multiple(without));
             }
             SelectItem::UnnamedExpr(Expr::Identifier(name)) if names.is_whole(name) => {
@@ -327,6 +331,10 @@ mod tests {
                 "SELECT t.*, u.y[1], (SELECT u.y FROM v AS u) FROM t, unnest(t.x) AS u (y)",
                 "SELECT t.* EXCLUDE (y), t.y[1], (SELECT u.y FROM v AS u) \
                  FROM (SELECT *, unnest(t.x) AS y FROM t) AS t",
+            ),
+            (
+                "SELECT e::int AS e FROM t, jsonb_array_elements(t.x) AS e",
+                "SELECT t.value::INT AS e FROM (SELECT *, unnest(json_get_array(t.x)) AS value FROM t) AS t",
             ),
             (
                 "SELECT d.id FROM t, unnest(t.documents) AS d",
