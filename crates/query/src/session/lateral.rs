@@ -66,7 +66,7 @@ fn next(select: &mut Select) -> Option<(List, Place)> {
     Some((list, of))
 }
 
-/// Whether the name of a list is also that of a column that it is of or of an item that is shown, or all of it is shown.
+/// Whether the name of a list is also that of a column that it is of or of what is shown, or all of it is shown.
 fn is_taken(list: &List, shown: &[SelectItem]) -> bool {
     let is_name = |name: &Ident| plain(name) == plain(&list.name);
     let of = visit_expressions(&list.items, |expression: &Expr| match expression {
@@ -177,16 +177,13 @@ fn called(factor: &TableFactor) -> Option<&Ident> {
 
 /// Whether the rows of a table are joined as they are: none is there without one of it.
 fn is_kept(tables: &TableWithJoins, position: usize) -> bool {
+    // By all columns of one name, so that one more may be one of them.
+    let by_name = |how: &JoinConstraint| *how == JoinConstraint::Natural;
     tables.joins.iter().enumerate().all(|(join, joined)| match &joined.join_operator {
-        JoinOperator::Join(how) | JoinOperator::Inner(how) | JoinOperator::CrossJoin(how) => !is_by_name(how),
-        JoinOperator::Left(how) | JoinOperator::LeftOuter(how) => join + 1 != position && !is_by_name(how),
+        JoinOperator::Join(how) | JoinOperator::Inner(how) | JoinOperator::CrossJoin(how) => !by_name(how),
+        JoinOperator::Left(how) | JoinOperator::LeftOuter(how) => join + 1 != position && !by_name(how),
         _ => false,
     })
-}
-
-/// Whether another column of a table would be one to join by.
-fn is_by_name(how: &JoinConstraint) -> bool {
-    matches!(how, JoinConstraint::Natural)
 }
 
 /// Gives the rows of a table the items of a list of theirs, and the column its name.
