@@ -23,6 +23,7 @@ pub(crate) use unions::unions;
 
 /// Makes the arithmetic of `context` exact.
 pub(crate) fn register(context: &SessionContext) -> Result<()> {
+    context.add_optimizer_rule(Arc::new(quotient::Plain));
     let state = context.state_ref();
     let mut state = state.write();
     state.register_function_rewrite(Arc::new(checked::Exact))?;

@@ -5,13 +5,14 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, OrderBy, Query, Select, SelectItem,
-    SetExpr, Statement, TableAlias, TableFactor, TableWithJoins, Value, visit_expressions, visit_expressions_mut,
+    AccessExpr, ExcludeSelectItem, Expr, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, ObjectName,
+    OrderBy, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor,
+    TableWithJoins, Value, VisitMut, VisitorMut, visit_expressions,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::names::plain;
+use super::names::{plain, uncast};
 use crate::zone::call;
 
 /// Takes lists that stand among the tables into the tables that they are of.
@@ -50,8 +51,7 @@ fn next(select: &mut Select) -> Option<(List, Place)> {
     let found = select.from.iter().enumerate().find_map(|(table, tables)| {
         factors(tables).enumerate().find_map(|(position, factor)| {
             let list = list_of(factor).filter(|_| is_free(tables, position))?;
-            let all = format!("{}.*", list.name);
-            if select.projection.iter().any(|item| item.to_string().eq_ignore_ascii_case(&all)) {
+            if is_taken(&list, &select.projection) {
                 return None;
             }
             let of = owner(&select.from[..=table], &list.items).filter(|of| *of < (table, position))?;
@@ -64,6 +64,26 @@ fn next(select: &mut Select) -> Option<(List, Place)> {
         None => drop(select.from.remove(table)),
     }
     Some((list, of))
+}
+
+/// Whether the name of a list is also that of a column that it is of or of what is shown, or all of it is shown.
+fn is_taken(list: &List, shown: &[SelectItem]) -> bool {
+    let is_name = |name: &Ident| plain(name) == plain(&list.name);
+    let of = visit_expressions(&list.items, |expression: &Expr| match expression {
+        Expr::Identifier(name) if is_name(name) => ControlFlow::Break(()),
+        Expr::CompoundIdentifier(parts) if parts.last().is_some_and(is_name) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    let all = format!("{}.*", list.name);
+    let shows = |item: &SelectItem| match item {
+        // The item may be called as the list, by itself or as another type.
+        SelectItem::ExprWithAlias { expr, alias } => {
+            let is_item = matches!(uncast(expr), Expr::Identifier(name) if is_name(name));
+            is_name(alias) && plain(alias) != plain(&list.column) && !is_item
+        }
+        other => other.to_string().eq_ignore_ascii_case(&all),
+    };
+    of.is_break() || shown.iter().any(shows)
 }
 
 fn factors(tables: &TableWithJoins) -> impl Iterator<Item = &TableFactor> {
@@ -157,9 +177,11 @@ fn called(factor: &TableFactor) -> Option<&Ident> {
 
 /// Whether the rows of a table are joined as they are: none is there without one of it.
 fn is_kept(tables: &TableWithJoins, position: usize) -> bool {
+    // By all columns of one name, so that one more may be one of them.
+    let by_name = |how: &JoinConstraint| *how == JoinConstraint::Natural;
     tables.joins.iter().enumerate().all(|(join, joined)| match &joined.join_operator {
-        JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_) => true,
-        JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => join + 1 != position,
+        JoinOperator::Join(how) | JoinOperator::Inner(how) | JoinOperator::CrossJoin(how) => !by_name(how),
+        JoinOperator::Left(how) | JoinOperator::LeftOuter(how) => join + 1 != position && !by_name(how),
         _ => false,
     })
 }
@@ -180,33 +202,95 @@ fn take(list: List, (table, position): Place, select: &mut Select, order_by: Opt
     }
     let alias = Some(TableAlias { explicit: true, name: of.clone(), columns: Vec::new(), at: None });
     *factor = TableFactor::Derived { lateral: false, subquery, alias, sample: None };
-    let is_whole = |name: &Ident| plain(name) == plain(&list.name) && plain(name) != plain(&list.column);
+    let mut names = Names { name: &list.name, column: &list.column, of: &of, subqueries: 0 };
     for item in &mut select.projection {
-        if let SelectItem::UnnamedExpr(expr @ Expr::Identifier(_)) = &*item
-            && let Expr::Identifier(name) = expr
-            && is_whole(name)
-        {
-            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: name.clone() };
-        }
-    }
-    // What is behind another point is a member of the item.
-    let is_column = |parts: &[Ident]| match parts {
-        [table, column, ..] => plain(table) == plain(&list.name) && plain(column) == plain(&list.column),
-        _ => false,
-    };
-    let rename = |expression: &mut Expr| {
-        match expression {
-            Expr::CompoundIdentifier(parts) if is_column(parts.as_slice()) => parts[0] = of.clone(),
-            Expr::Identifier(name) if is_whole(name) => {
-                *expression = Expr::CompoundIdentifier(vec![of.clone(), list.column.clone()]);
+        match item {
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(table), options)
+                if table.0.last().and_then(|name| name.as_ident()).is_some_and(|name| plain(name) == plain(&of)) =>
+            {
+                let mut without = match options.opt_exclude.take() {
+                    Some(ExcludeSelectItem::Multiple(columns)) => columns,
+                    Some(ExcludeSelectItem::Single(column)) => vec![column],
+                    None => Vec::new(),
+                };
+                without.push(ObjectName::from(vec![Ident::new(plain(&list.column))]));
+                options.opt_exclude = Some(ExcludeSelectItem::Multiple(without));
+            }
+            SelectItem::UnnamedExpr(Expr::Identifier(name)) if names.is_whole(name) => {
+                let alias = name.clone();
+                *item = SelectItem::ExprWithAlias { expr: Expr::Identifier(alias.clone()), alias };
             }
             _ => {}
         }
-        ControlFlow::<()>::Continue(())
-    };
-    let _ = visit_expressions_mut(select, rename);
+    }
+    let _ = select.visit(&mut names);
     if let Some(order_by) = order_by {
-        let _ = visit_expressions_mut(order_by, rename);
+        let _ = order_by.visit(&mut names);
+    }
+}
+
+/// Reads the names of a list and of its column as what the table has now. Within subqueries they may be others'.
+struct Names<'a> {
+    name: &'a Ident,
+    column: &'a Ident,
+    of: &'a Ident,
+    /// That the visit is in.
+    subqueries: usize,
+}
+
+impl Names<'_> {
+    /// Whether a name stands for the item: that of the list, where its column has another.
+    fn is_whole(&self, name: &Ident) -> bool {
+        plain(name) == plain(self.name) && plain(name) != plain(self.column)
+    }
+
+    fn now(&self) -> Expr {
+        Expr::CompoundIdentifier(vec![self.of.clone(), self.column.clone()])
+    }
+}
+
+impl VisitorMut for Names<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.subqueries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.subqueries -= 1;
+        ControlFlow::Continue(())
+    }
+
+    /// `t.tag[1]` begins with the name of a table, then that of its column.
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        if self.subqueries == 0
+            && let Expr::CompoundFieldAccess { root, access_chain } = expression
+            && let Expr::Identifier(table) = root.as_ref()
+            && let Some(AccessExpr::Dot(Expr::Identifier(column))) = access_chain.first()
+            && plain(table) == plain(self.name)
+            && plain(column) == plain(self.column)
+        {
+            **root = self.now();
+            access_chain.remove(0);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        match expression {
+            _ if self.subqueries > 0 => {}
+            // What is behind another point is a member of the item.
+            Expr::CompoundIdentifier(parts)
+                if plain(&parts[0]) == plain(self.name)
+                    && parts.get(1).is_some_and(|column| plain(column) == plain(self.column)) =>
+            {
+                parts[0] = self.of.clone();
+            }
+            Expr::Identifier(name) if self.is_whole(name) => *expression = self.now(),
+            _ => {}
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -241,6 +325,15 @@ mod tests {
                  ORDER BY t.value",
             ),
             (
+                "SELECT t.*, u.y[1], (SELECT u.y FROM v AS u) FROM t, unnest(t.x) AS u (y)",
+                "SELECT t.* EXCLUDE (y), t.y[1], (SELECT u.y FROM v AS u) \
+                 FROM (SELECT *, unnest(t.x) AS y FROM t) AS t",
+            ),
+            (
+                "SELECT e::int AS e FROM t, jsonb_array_elements(t.x) AS e",
+                "SELECT t.value::INT AS e FROM (SELECT *, unnest(json_get_array(t.x)) AS value FROM t) AS t",
+            ),
+            (
                 "SELECT d.id FROM t, unnest(t.documents) AS d",
                 "SELECT d.id FROM (SELECT *, unnest(t.documents) AS d FROM t) AS t",
             ),
@@ -258,6 +351,9 @@ mod tests {
             "SELECT x FROM s LEFT JOIN t ON s.a = t.a CROSS JOIN UNNEST(t.b) AS x",
             "SELECT x FROM s, t, UNNEST(b) AS x",
             "SELECT x.* FROM t, UNNEST(t.a) AS x",
+            "SELECT x FROM s NATURAL JOIN t CROSS JOIN UNNEST(t.a) AS x",
+            "SELECT upper(x) AS x FROM t, UNNEST(t.a) AS x (y) GROUP BY x",
+            "SELECT a FROM t, UNNEST(t.a) AS a (x)",
         ] {
             assert_eq!(rewritten_by(rewrite, same), same);
         }

@@ -72,7 +72,7 @@ fn name(items: &mut [SelectItem], ordered: &[Ident]) {
 }
 
 /// What is cast, however often.
-fn uncast(expression: &Expr) -> &Expr {
+pub(super) fn uncast(expression: &Expr) -> &Expr {
     match expression {
         Expr::Cast { expr, .. } | Expr::Nested(expr) => uncast(expr),
         other => other,
