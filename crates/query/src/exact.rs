@@ -8,7 +8,6 @@ mod checked;
 mod literals;
 mod numeric;
 mod planner;
-mod quotient;
 mod sum;
 mod unions;
 
@@ -23,11 +22,9 @@ pub(crate) use unions::unions;
 
 /// Makes the arithmetic of `context` exact.
 pub(crate) fn register(context: &SessionContext) -> Result<()> {
-    context.add_optimizer_rule(Arc::new(quotient::Plain));
     let state = context.state_ref();
     let mut state = state.write();
     state.register_function_rewrite(Arc::new(checked::Exact))?;
-    state.register_function_rewrite(Arc::new(quotient::Quotients))?;
     state.register_expr_planner(Arc::new(planner::Decimals))?;
     state.register_udf(Arc::new(numeric::function()))?;
     if let Ok(sum) = state.udaf("sum") {
