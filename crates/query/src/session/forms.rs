@@ -15,7 +15,7 @@ use crate::zone::{call, literal};
 
 /// Translates a statement of a session in `time_zone`, or says why it comes to too much.
 pub(super) fn rewrite(statement: &mut Statement, time_zone: &str) -> Result<(), String> {
-    if statement.visit(&mut Forms { time_zone, copies: Copies::default() }).is_break() {
+    if statement.visit(&mut Forms { time_zone, copies: Copies::default(), lists: lateral::MOST }).is_break() {
         return Err(format!(
             "what is compared with lists and gathered in order comes to more than {} expressions, which is the limit; \
              compare one with the items of `unnest` or VALUES",
@@ -41,6 +41,8 @@ pub(super) fn texts(statement: &mut Statement) {
 struct Forms<'a> {
     time_zone: &'a str,
     copies: Copies,
+    /// Lists beside tables that may still be read.
+    lists: usize,
 }
 
 impl VisitorMut for Forms<'_> {
@@ -48,7 +50,7 @@ impl VisitorMut for Forms<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         fetched(query);
-        lateral::rewrite(query);
+        lateral::rewrite(query, &mut self.lists);
         gathered::rewrite(query, &mut self.copies)?;
         whole_rows::rewrite(query, &mut self.copies)?;
         series::rewrite(query);

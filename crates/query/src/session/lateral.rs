@@ -15,22 +15,28 @@ use datafusion::sql::sqlparser::parser::Parser;
 use super::names::{plain, uncast};
 use crate::zone::call;
 
-/// Takes lists that stand among the tables into the tables that they are of.
-pub(super) fn rewrite(query: &mut Query) {
+/// Lists in a statement that are read so: each is a query within the next, and hundreds of those are planned for minutes.
+pub(super) const MOST: usize = 32;
+
+/// Takes lists that stand among the tables into the tables that they are of, as long as `lists` are left.
+pub(super) fn rewrite(query: &mut Query, lists: &mut usize) {
     let Query { body, order_by, .. } = query;
-    selects(body, order_by.as_mut());
+    selects(body, order_by.as_mut(), lists);
 }
 
-fn selects(body: &mut SetExpr, mut order_by: Option<&mut OrderBy>) {
+fn selects(body: &mut SetExpr, mut order_by: Option<&mut OrderBy>, lists: &mut usize) {
     match body {
         SetExpr::Select(select) => {
-            while let Some((list, of)) = next(select) {
+            while *lists > 0
+                && let Some((list, of)) = next(select)
+            {
+                *lists -= 1;
                 take(list, of, select, order_by.as_deref_mut());
             }
         }
         SetExpr::SetOperation { left, right, .. } => {
-            selects(left, None);
-            selects(right, None);
+            selects(left, None, lists);
+            selects(right, None, lists);
         }
         _ => {}
     }
@@ -308,6 +314,10 @@ mod tests {
     use super::super::forms::tests::rewritten_by;
     use super::*;
 
+    fn all(query: &mut Query) {
+        rewrite(query, &mut MOST.clone());
+    }
+
     #[test]
     fn a_list_among_the_tables_is_one_of_the_rows_that_it_is_of() {
         for (sql, expected) in [
@@ -343,7 +353,7 @@ mod tests {
                  LEFT JOIN v ON v.a = t.u",
             ),
         ] {
-            assert_eq!(rewritten_by(rewrite, sql), expected);
+            assert_eq!(rewritten_by(all, sql), expected);
         }
         for same in [
             "SELECT x FROM t, UNNEST(ARRAY[1, 2]) AS x",
@@ -355,7 +365,14 @@ mod tests {
             "SELECT upper(x) AS x FROM t, UNNEST(t.a) AS x (y) GROUP BY x",
             "SELECT a FROM t, UNNEST(t.a) AS a (x)",
         ] {
-            assert_eq!(rewritten_by(rewrite, same), same);
+            assert_eq!(rewritten_by(all, same), same);
         }
+    }
+
+    #[test]
+    fn no_more_lists_are_read_than_are_planned_in_a_moment() {
+        let lists: String = (0..=MOST).map(|list| format!(", unnest(t.a) AS x{list}")).collect();
+        let sql = format!("SELECT 1 FROM t{lists} UNION ALL SELECT x FROM t, unnest(t.a) AS x");
+        assert_eq!(rewritten_by(all, &sql).matches("(SELECT *, unnest(t.a) AS ").count(), MOST);
     }
 }
