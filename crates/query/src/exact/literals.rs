@@ -139,13 +139,10 @@ fn rewritten(expression: &Expr) -> Option<Expr> {
             _ => None,
         },
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => signed(expr),
-        Expr::Cast { kind, expr, data_type, array, format } if is_float(data_type) => Some(Expr::Cast {
-            kind: kind.clone(),
-            expr: expr.clone(),
-            data_type: binary(data_type),
-            array: *array,
-            format: format.clone(),
-        }),
+        Expr::Cast { kind, expr, data_type, array, format } if let Some(data_type) = double(data_type) => {
+            let (kind, expr, format) = (kind.clone(), expr.clone(), format.clone());
+            Some(Expr::Cast { kind, expr, data_type, array: *array, format })
+        }
         Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } if is_bare(data_type) => {
             Some(match text(expr).and_then(tracewell_requests::digits) {
                 Some((precision, scale)) => {
@@ -174,21 +171,14 @@ fn signed(power: &Expr) -> Option<Expr> {
     Some(Expr::BinaryOp { left, op: BinaryOperator::PGExp, right: right.clone() })
 }
 
-/// `float`, which has double precision unless it says less, or a list of such.
-fn is_float(data_type: &DataType) -> bool {
+/// `float`, which has double precision unless it says less, or a list of such, by the name that says so.
+fn double(data_type: &DataType) -> Option<DataType> {
     match data_type {
-        DataType::Float(ExactNumberInfo::None | ExactNumberInfo::Precision(25..)) => true,
-        DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => is_float(item),
-        _ => false,
-    }
-}
-
-fn binary(data_type: &DataType) -> DataType {
-    match data_type {
+        DataType::Float(ExactNumberInfo::None | ExactNumberInfo::Precision(25..)) => Some(DataType::DoublePrecision),
         DataType::Array(ArrayElemTypeDef::SquareBracket(item, size)) => {
-            DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(binary(item)), *size))
+            Some(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(double(item)?), *size)))
         }
-        _ => DataType::DoublePrecision,
+        _ => None,
     }
 }
 

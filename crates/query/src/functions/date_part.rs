@@ -14,8 +14,9 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 use datafusion::prelude::SessionContext;
+use tracewell_requests::postgres::text::brought;
 
-use super::spans::{INTERVAL, intervals, with_days};
+use super::spans::{INTERVAL, intervals};
 
 const NAME: &str = "date_part";
 const MINUTE_NANOS: i64 = 60_000_000_000;
@@ -94,7 +95,7 @@ impl ScalarUDFImpl for DatePart {
                 Ok(ColumnarValue::Array(Arc::new(seconds)))
             }
             (DataType::Duration(_), false) if part != "epoch" => {
-                arguments.args[1] = ColumnarValue::Array(with_days(&value.to_array(rows)?)?);
+                arguments.args[1] = ColumnarValue::Array(brought(&value.to_array(rows)?)?);
                 arguments.arg_fields[1] = Arc::new(Field::new(NAME, INTERVAL, true));
                 self.inner.invoke_with_args(arguments)
             }

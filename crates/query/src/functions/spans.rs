@@ -138,13 +138,6 @@ pub(super) fn intervals(spans: &ArrayRef) -> Result<IntervalMonthDayNanoArray> {
     Ok(cast(spans, &INTERVAL)?.as_primitive::<IntervalMonthDayNanoType>().clone())
 }
 
-/// The same with every 24 hours as a day, as the difference of two times has them.
-pub(super) fn with_days(spans: &ArrayRef) -> Result<ArrayRef> {
-    let spans = intervals(spans)?;
-    let days = spans.iter().map(|span| span.map(|span| justified(span, Work::Hours)).transpose());
-    Ok(Arc::new(days.collect::<Result<IntervalMonthDayNanoArray>>()?))
-}
-
 fn interval(months: i128, days: i128, nanos: i128) -> Result<IntervalMonthDayNano> {
     match (i32::try_from(months), i32::try_from(days), i64::try_from(nanos)) {
         (Ok(months), Ok(days), Ok(nanos)) => Ok(IntervalMonthDayNano::new(months, days, nanos)),
