@@ -1,5 +1,6 @@
 //! The two workloads, as encoded requests.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -72,17 +73,19 @@ pub(crate) struct Days {
 }
 
 impl Days {
-    /// Makes all requests with `threads` threads and gives them to `take`, piece by piece and about in their order.
+    /// Makes all requests with `threads` threads and gives them to `take`, piece by piece in their order; the pieces
+    /// before `first` are left out.
     ///
     /// # Errors
     /// Those of `take`; nothing is made after one.
     pub(crate) fn each(
         self,
         threads: usize,
-        mut take: impl FnMut(Vec<Request>) -> anyhow::Result<()>,
+        first: u64,
+        mut take: impl FnMut(u64, Vec<Request>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let parts = self.spans.div_ceil(agents::SPANS_OF_PART);
-        let (next, every) = (AtomicU64::new(0), self.days * DAY_NANOS / parts.max(1));
+        let (next, every) = (AtomicU64::new(first), self.days * DAY_NANOS / parts.max(1));
         let (made, pieces) = std::sync::mpsc::sync_channel(4);
         std::thread::scope(|scope| {
             for _ in 0..threads {
@@ -90,18 +93,29 @@ impl Days {
                 scope.spawn(move || {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= parts {
+                            return;
+                        }
                         let start = EPOCH_NANOS + number * every;
                         let version = 1 + number * every / DAY_NANOS / DAYS_OF_VERSION;
                         let told = Some(agents::Told { version });
                         // No one takes any more: that thread says why.
-                        if number >= parts || made.send(agents::stretch(self.seed, number, start, told)).is_err() {
+                        if made.send((number, agents::stretch(self.seed, number, start, told))).is_err() {
                             return;
                         }
                     }
                 });
             }
             drop(made);
-            pieces.into_iter().try_for_each(&mut take)
+            let (mut early, mut wanted) = (BTreeMap::new(), first);
+            for (number, piece) in pieces {
+                early.insert(number, piece);
+                while let Some(piece) = early.remove(&wanted) {
+                    take(wanted, piece)?;
+                    wanted += 1;
+                }
+            }
+            Ok(())
         })
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
 /// Makes the data where there is none, and measures.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let binary = server::binary()?;
-    // Made under another name, so that half a month is not taken for a month the next time.
+    // Made under another name, so that half a month is not taken for a month the next time but gone on with.
     if !arguments.data.exists() {
         let unfinished = arguments.data.with_extension("unfinished");
         make(arguments, &binary, &unfinished)?;
@@ -70,9 +70,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn make(arguments: &Arguments, binary: &Path, folder: &Path) -> anyhow::Result<()> {
-    if folder.exists() {
-        bail!("{} is left from a run that was stopped; remove it", folder.display());
-    }
+    let pieces = folder.join("pieces");
+    let first = match std::fs::read_to_string(&pieces) {
+        Ok(sent) => sent.trim().parse().with_context(|| format!("{} holds no number", pieces.display()))?,
+        Err(_) if folder.exists() => bail!("{} is no month that was begun; remove it", folder.display()),
+        Err(_) => 0,
+    };
     let spans = arguments.spans.unwrap_or(if arguments.quick { 100_000 } else { 10_000_000 });
     let days = Days { seed: arguments.seed, days: arguments.days, spans };
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -80,10 +83,13 @@ fn make(arguments: &Arguments, binary: &Path, folder: &Path) -> anyhow::Result<(
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let client = runtime.block_on(Client::connect(server.grpc(), 4))?;
     let (start, mut sent, mut bytes, mut told) = (Instant::now(), 0, 0, 0);
-    days.each(threads, |requests| {
+    days.each(threads, first, |piece, requests| {
         let done = runtime.block_on(client.send_all(&requests, 4))?;
         sent += done.spans;
         bytes += done.bytes;
+        // All of it is acknowledged, so it is stored. What was sent beyond the number when this was stopped is sent
+        // again, and counts once.
+        std::fs::write(&pieces, format!("{}\n", piece + 1))?;
         if sent * 20 / spans.max(1) > told {
             told = sent * 20 / spans.max(1);
             eprintln!("{sent} spans in {} MB sent, {:.0?}", bytes / 1_000_000, start.elapsed());

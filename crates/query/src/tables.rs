@@ -5,6 +5,7 @@ pub(crate) mod derived;
 pub(crate) mod described;
 pub(crate) mod filters;
 pub(crate) mod fresh;
+pub(crate) mod held;
 pub(crate) mod lookup;
 pub(crate) mod one_of;
 pub(crate) mod provider;

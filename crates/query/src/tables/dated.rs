@@ -12,6 +12,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, internal_err};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::SessionState;
+use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast};
 use datafusion::physical_plan::ExecutionPlan;
@@ -24,6 +25,7 @@ use crate::plans::in_turn::InTurn;
 use crate::prices::Prices;
 use crate::tables::derived::{DerivedProvider, among, of_dates};
 use crate::tables::filters::{physical_predicate, projected};
+use crate::tables::held::held;
 use crate::tables::lookup::{self, Places};
 use crate::tables::one_of::listed;
 use crate::tables::source::Source;
@@ -117,7 +119,12 @@ impl DatedProvider {
             let name = field.name().as_str();
             cast(col(name), field.data_type().clone()).alias(name)
         });
-        session.create_physical_plan(&plan.project(columns)?.limit(0, asked.limit)?.build()?).await
+        let plan = plan.project(columns)?.limit(0, asked.limit)?.build()?;
+        if asked.traces.is_none() {
+            return session.create_physical_plan(&plan).await;
+        }
+        let plan = held(session.optimize(&plan)?, &session).await?;
+        session.query_planner().create_physical_plan(&plan, &session).await
     }
 }
 

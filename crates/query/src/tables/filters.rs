@@ -40,16 +40,22 @@ pub(crate) fn is_id(expression: &Expr) -> bool {
 /// Whether the filters ask for few rows, by an id or by some, or for calls that several spans tell of: then decoding what
 /// they look at first pays.
 pub(crate) fn is_lookup(filters: &[Expr]) -> bool {
+    filters.iter().any(asks_for_few)
+}
+
+fn asks_for_few(filter: &Expr) -> bool {
     let counts_duplicates = |side: &Expr| matches!(side, Expr::Column(column) if column.name == "duplicate_spans");
-    filters.iter().any(|filter| match filter {
+    match filter {
         Expr::BinaryExpr(binary) => match binary.op {
             Operator::Eq => is_id(&binary.left) || is_id(&binary.right),
+            // So the planner writes a list of two or three.
+            Operator::Or => asks_for_few(&binary.left) && asks_for_few(&binary.right),
             Operator::Gt => counts_duplicates(&binary.left),
             _ => false,
         },
         Expr::InList(list) => !list.negated && is_id(&list.expr),
         _ => false,
-    })
+    }
 }
 
 /// The columns that a scan is asked for.

@@ -18,22 +18,28 @@ use crate::tables::source::Source;
 
 /// The ids of the traces that `filters` ask for; `None` where they ask otherwise.
 pub(crate) fn traces_of(filters: &[Expr]) -> Option<BTreeSet<String>> {
+    filters.iter().find_map(traces_in)
+}
+
+fn traces_in(filter: &Expr) -> Option<BTreeSet<String>> {
     let is_trace = |side: &Expr| matches!(side, Expr::Column(column) if column.name == "trace_id");
     let id = |side: &Expr| match side {
         Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
         _ => None,
     };
-    filters.iter().find_map(|filter| match filter {
+    match filter {
         Expr::BinaryExpr(binary) if binary.op == Operator::Eq => {
             let sides = [(&binary.left, &binary.right), (&binary.right, &binary.left)];
-            sides
-                .into_iter()
-                .find(|(trace, _)| is_trace(trace))
-                .and_then(|(_, other)| Some(BTreeSet::from([id(other)?])))
+            let (_, other) = sides.into_iter().find(|(trace, _)| is_trace(trace))?;
+            Some(BTreeSet::from([id(other)?]))
+        }
+        // So the planner writes a list of two or three.
+        Expr::BinaryExpr(binary) if binary.op == Operator::Or => {
+            Some(&traces_in(&binary.left)? | &traces_in(&binary.right)?)
         }
         Expr::InList(list) if !list.negated && is_trace(&list.expr) => list.list.iter().map(id).collect(),
         _ => None,
-    })
+    }
 }
 
 /// Some traces, and where their rows lie.
@@ -66,4 +72,24 @@ pub(crate) async fn places(traces: BTreeSet<String>, source: &Source) -> Result<
         }
     }
     Ok(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::lit;
+
+    use super::*;
+
+    #[test]
+    fn traces_are_asked_for_in_each_way_that_the_planner_writes_a_list() {
+        let is = |id: &str| col("trace_id").eq(lit(id));
+        let found = |filter: Expr| traces_of(&[col("kind").eq(lit("llm")), filter]).map(|traces| traces.len());
+        assert_eq!(found(is("a")), Some(1));
+        assert_eq!(found(lit("a").eq(col("trace_id"))), Some(1));
+        assert_eq!(found(is("a").or(is("b")).or(is("c"))), Some(3));
+        assert_eq!(found(col("trace_id").in_list(vec![lit("a"), lit("b")], false)), Some(2));
+        assert_eq!(found(is("a").or(col("name").eq(lit("b")))), None);
+        assert_eq!(found(col("trace_id").in_list(vec![lit("a")], true)), None);
+        assert_eq!(found(col("trace_id").gt(lit("a"))), None);
+    }
 }
