@@ -9,6 +9,7 @@
 -- spans: `call_spans` names the second `duplicate`, and joined with `llm_calls` by tenant, trace and span those are
 -- left that stand for calls. Session, user, team and prompt are those of the span, else of its model call (see
 -- `llm_calls`), else of the run (see `run_facts`).
+-- A lookup of traces whose spans were sent once leaves `repeated` out.
 WITH repeated AS (
     SELECT tenant, date, trace_id, span_id, max(duration_ns) AS longest
     FROM spans

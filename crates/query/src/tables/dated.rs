@@ -81,19 +81,17 @@ impl DatedProvider {
     async fn plan(&self, days: &BTreeSet<Day>, traces: Option<&Places>) -> Result<LogicalPlan> {
         let near: BTreeSet<Day> =
             days.iter().flat_map(|day| (-self.reach..=self.reach).map(|by| Day(day.0 + by))).collect();
-        let context = match traces {
-            // A filter on the trace does not reach the facts by itself.
-            Some(traces) if self.view.uses.contains(&"span_records") => {
-                Part::around(traces.clone(), &near, Ties::Tools, &self.source).await?.facts(
-                    &near,
-                    Ties::Tools,
-                    &self.source,
-                )?
-            }
-            _ => self.source.facts(1, |facts| facts.of(&near))?,
-        };
+        // A filter on the trace does not reach those facts by itself.
+        let of_part = self.view.uses.contains(&"span_records");
+        let context =
+            match traces {
+                Some(traces) if of_part => Part::around(traces.clone(), &near, Ties::Tools, &self.source)
+                    .await?
+                    .facts(&near, Ties::Tools, &self.source)?,
+                _ => self.source.facts(1, |facts| facts.of(&near))?,
+            };
         functions::register_prices(&context, &self.prices);
-        views::plain(&context, self.view, |table| {
+        let plan = views::plain(&context, self.view, |table| {
             let whole = DerivedProvider::new(table, self.source.clone());
             let dates = (!self.source.view.days().is_subset(&near)).then(|| of_dates(&near));
             let traces = traces.map(|places| listed("trace_id", &places.traces));
@@ -102,8 +100,11 @@ impl DatedProvider {
                 .filter(near)?
                 .build()?;
             Ok(Arc::new(ViewTable::new(plan, None)))
-        })
-        .await
+        });
+        match traces {
+            Some(traces) if !of_part => traces.without_nothing(plan.await?),
+            _ => plan.await,
+        }
     }
 
     /// What a scan is asked for, of `days`.

@@ -3,13 +3,16 @@
 //! A view that puts rows together from several tables reads all of a table that it joins, for the planner cannot know
 //! which rows will be met. Where traces are asked for by their ids, a few rows of the facts tell their days.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::{Date32Type, Int64Type};
 use datafusion::common::Result;
-use datafusion::logical_expr::{Expr, Operator};
+use datafusion::common::tree_node::Transformed;
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, Operator};
 use datafusion::prelude::col;
+use tracewell_model::schema::LOGS;
 use tracewell_model::time::Day;
 
 use crate::tables::one_of::listed;
@@ -49,6 +52,34 @@ pub(crate) struct Places {
     pub(crate) days: BTreeSet<Day>,
     /// The first start of a span or time of a record, and the last, in nanoseconds since 1970.
     pub(crate) times: (i64, i64),
+    /// Whether any span may have been sent again.
+    repeated: bool,
+    /// Whether there are log records of them.
+    recorded: bool,
+}
+
+impl Places {
+    /// `plan`, a view over the facts, without what there is none of: planning that takes longer than reading nothing.
+    /// Views call the spans that were sent again `repeated`.
+    ///
+    /// # Errors
+    /// When what is left is no plan.
+    pub(crate) fn without_nothing(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let plan = plan.transform_up_with_subqueries(|node| {
+            let schema = match &node {
+                LogicalPlan::SubqueryAlias(alias) if !self.repeated && alias.alias.table() == "repeated" => {
+                    &alias.schema
+                }
+                LogicalPlan::TableScan(scan) if !self.recorded && scan.table_name.table() == LOGS.name => {
+                    &scan.projected_schema
+                }
+                _ => return Ok(Transformed::no(node)),
+            };
+            let schema = Arc::clone(schema);
+            Ok(Transformed::yes(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })))
+        })?;
+        Ok(plan.data)
+    }
 }
 
 /// Looks for the spans and records of `traces`.
@@ -57,17 +88,26 @@ pub(crate) struct Places {
 /// When they cannot be read.
 pub(crate) async fn places(traces: BTreeSet<String>, source: &Source) -> Result<Places> {
     let context = source.lookups()?;
-    let mut places = Places { traces, days: BTreeSet::new(), times: (i64::MAX, i64::MIN) };
+    let mut places =
+        Places { traces, days: BTreeSet::new(), times: (i64::MAX, i64::MIN), repeated: false, recorded: false };
+    let mut spans = HashSet::new();
     for (table, time) in SOURCES {
         if !context.table_exist(table)? {
             continue;
         }
-        let rows =
-            context.table(table).await?.filter(listed("trace_id", &places.traces))?.select([col("date"), col(time)])?;
+        let columns = [col("date"), col(time), col("span_id")];
+        let rows = context.table(table).await?.filter(listed("trace_id", &places.traces))?.select(columns)?;
         for batch in rows.collect().await? {
             places.days.extend(batch.column(0).as_primitive::<Date32Type>().iter().flatten().map(Day));
             for time in batch.column(1).as_primitive::<Int64Type>().iter().flatten() {
                 places.times = (places.times.0.min(time), places.times.1.max(time));
+            }
+            if table == LOGS.name {
+                places.recorded |= batch.num_rows() > 0;
+            } else {
+                for span in batch.column(2).as_string_view() {
+                    places.repeated |= !spans.insert(span.map(str::to_owned));
+                }
             }
         }
     }
@@ -76,9 +116,50 @@ pub(crate) async fn places(traces: BTreeSet<String>, source: &Source) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use datafusion::common::tree_node::TreeNodeRecursion;
+    use datafusion::datasource::empty::EmptyTable;
+    use datafusion::execution::runtime_env::RuntimeEnv;
     use datafusion::prelude::lit;
+    use tracewell_lake::schema::table_schema;
+    use tracewell_model::schema::{FACT_TABLES, KEPT_TABLES};
 
     use super::*;
+    use crate::views::{self, VIEWS};
+    use crate::{contexts, functions};
+
+    /// How often the messages of traces read spans and log records.
+    async fn scans_of_messages(repeated: bool, recorded: bool) -> [usize; 2] {
+        let context = contexts::session(1, &Arc::new(RuntimeEnv::default()), "UTC").expect("a session");
+        functions::register_prices(&context, &Arc::default());
+        for table in FACT_TABLES.iter().chain(KEPT_TABLES) {
+            let empty = Arc::new(EmptyTable::new(table_schema(table)));
+            context.register_table(table.name, empty).expect("a name of its own");
+        }
+        let messages = VIEWS.iter().find(|view| view.name == "messages").expect("a view");
+        let plan = views::plain(&context, messages, |table| Ok(Arc::new(EmptyTable::new(table_schema(table)))));
+        let plan = plan.await.expect("it is planned");
+        let traces = BTreeSet::from(["a".to_owned()]);
+        let places = Places { traces, days: BTreeSet::new(), times: (0, 0), repeated, recorded };
+        let plan = context.state().optimize(&places.without_nothing(plan).expect("a plan")).expect("it is optimized");
+        let mut scans = [0; 2];
+        plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                let place = SOURCES.iter().position(|(table, _)| *table == scan.table_name.table());
+                place.into_iter().for_each(|place| scans[place] += 1);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+        .expect("nothing fails");
+        scans
+    }
+
+    #[tokio::test]
+    async fn what_there_is_none_of_is_not_planned() {
+        assert_eq!(scans_of_messages(false, false).await, [1, 0]);
+        assert_eq!(scans_of_messages(false, true).await, [2, 1]);
+        let [spans, logs] = scans_of_messages(true, true).await;
+        assert!(spans > 2 && logs == 1, "{spans} {logs}");
+    }
 
     #[test]
     fn traces_are_asked_for_in_each_way_that_the_planner_writes_a_list() {
