@@ -12,6 +12,7 @@
 -- * Prices are worked out by code: costs are NULL, and every call counts as one without a price.
 -- * `tracewell_digest` is another number. Only where a span was sent in versions that are equally long and do not agree
 --   may another one of them stand for it.
+-- * `min_by` and `max_by` pass over a row whose value is NULL: a run with two roots has the status of the one that has one.
 -- * Sums of whole numbers are HUGEINT.
 SET TimeZone = 'UTC';
 SET integer_division = true;

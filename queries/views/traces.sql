@@ -19,9 +19,9 @@ FROM (
         tenant, trace_id,
         min(date) AS date, min(start_time) AS start_time, max(end_time) AS end_time,
         min(start_unix_nano) AS start_unix_nano, max(end_unix_nano) AS end_unix_nano,
-        first_value(root_name ORDER BY start_unix_nano) FILTER (WHERE has_root) AS root_name,
-        first_value(root_kind ORDER BY start_unix_nano) FILTER (WHERE has_root) AS root_kind,
-        first_value(root_status ORDER BY start_unix_nano) FILTER (WHERE has_root) AS root_status,
+        min_by(root_name, start_unix_nano) FILTER (WHERE has_root) AS root_name,
+        min_by(root_kind, start_unix_nano) FILTER (WHERE has_root) AS root_kind,
+        min_by(root_status, start_unix_nano) FILTER (WHERE has_root) AS root_status,
         NOT bool_or(has_root) AS missing_root,
         coalesce(max(service) FILTER (WHERE array_has(of_root, 'service')), CASE WHEN NOT bool_or(array_has(disputed, 'service')) AND min(service) = max(service) THEN min(service) END) AS service,
         coalesce(max(environment) FILTER (WHERE array_has(of_root, 'environment')), CASE WHEN NOT bool_or(array_has(disputed, 'environment')) AND min(environment) = max(environment) THEN min(environment) END) AS environment,
@@ -43,12 +43,12 @@ FROM (
         array_sort(array_distinct(flatten(array_agg(prompts) FILTER (WHERE prompts IS NOT NULL)))) AS prompts,
         array_sort(array_distinct(flatten(array_agg(tools) FILTER (WHERE tools IS NOT NULL)))) AS tools,
         coalesce(
-            first_value(input_preview ORDER BY start_unix_nano) FILTER (WHERE has_root AND input_preview IS NOT NULL),
-            first_value(input_preview ORDER BY start_unix_nano) FILTER (WHERE input_preview IS NOT NULL)
+            min_by(input_preview, start_unix_nano) FILTER (WHERE has_root AND input_preview IS NOT NULL),
+            min_by(input_preview, start_unix_nano) FILTER (WHERE input_preview IS NOT NULL)
         ) AS input_preview,
         coalesce(
-            last_value(output_preview ORDER BY start_unix_nano) FILTER (WHERE has_root AND output_preview IS NOT NULL),
-            last_value(output_preview ORDER BY start_unix_nano) FILTER (WHERE output_preview IS NOT NULL)
+            max_by(output_preview, start_unix_nano) FILTER (WHERE has_root AND output_preview IS NOT NULL),
+            max_by(output_preview, start_unix_nano) FILTER (WHERE output_preview IS NOT NULL)
         ) AS output_preview
     FROM trace_parts
     GROUP BY tenant, trace_id

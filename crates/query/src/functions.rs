@@ -10,6 +10,7 @@ mod date_part;
 mod even;
 mod format;
 mod json;
+mod min_by;
 mod model_cost;
 mod ordered;
 mod percentile;
@@ -45,7 +46,7 @@ pub(crate) fn register(context: &SessionContext) -> Result<()> {
     as_text::register(context)?;
     context.register_udwf(calls::function());
     context.register_udaf(percentile::function(context.udaf("approx_percentile_cont")?));
-    ordered::functions().into_iter().for_each(|function| context.register_udaf(function));
+    ordered::functions().into_iter().chain(min_by::functions()).for_each(|function| context.register_udaf(function));
     for function in [age::function(), buckets::function(), format::function(), place::function()] {
         context.register_udf(function);
     }
