@@ -12,6 +12,18 @@ pub const MAX_COUNT: i64 = (1 << 32) - 1;
 /// The kinds whose own rates make cached input and input of another modality overlap.
 const CACHED: [Kind; 4] = [Kind::CacheRead, Kind::CacheWrite, Kind::CacheWrite5m, Kind::CacheWrite1h];
 
+/// The kinds of use of a call that is text alone.
+const OF_TEXT: [Kind; 8] = [
+    Kind::Input,
+    Kind::CacheRead,
+    Kind::CacheWrite,
+    Kind::CacheWrite5m,
+    Kind::CacheWrite1h,
+    Kind::Output,
+    Kind::Reasoning,
+    Kind::Requests,
+];
+
 /// What each kind of use costs, and the sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Charge {
@@ -69,6 +81,8 @@ struct Tier {
     fees: bool,
     /// One of them, where it is all that is charged of what went in or of what came out: pages read, an image made.
     only_fee: Option<Unit>,
+    /// All kinds of text have a rate, and the price of text hangs on nothing else.
+    prices_text: bool,
 }
 
 /// What is known of the rates for what went in, or for what came out.
@@ -112,8 +126,12 @@ impl Tariff {
     #[inline]
     pub(crate) fn total(&self, usage: &Usage) -> Result<Amount, Unpriced> {
         let tier = self.tier(count(usage.input_tokens));
-        let counts = tier.charged(usage)?;
-        Ok(Amount::from_units(tier.each.iter().zip(counts).map(|(each, count)| each * i128::from(count)).sum()))
+        let amount = |kind: Kind, count: i64| tier.each[kind as usize] * i128::from(count);
+        let units = match tier.of_text(usage) {
+            Some(counts) => OF_TEXT.into_iter().zip(counts).map(|(kind, count)| amount(kind, count)).sum(),
+            None => Kind::ALL.into_iter().zip(tier.charged(usage)?).map(|(kind, count)| amount(kind, count)).sum(),
+        };
+        Ok(Amount::from_units(units))
     }
 
     /// Kinds in use that were charged at their parent's rate.
@@ -199,17 +217,55 @@ impl Tier {
                     .map(|(unit, _)| *unit),
             }
         };
+        let (input, output) = (side(true), side(false));
+        let images_out = rate(Kind::ImageOutput).is_some_and(|own| rate(Kind::Output) != Some(own));
+        let has_all_rates = OF_TEXT.into_iter().all(|kind| !missing.has(kind));
+        let no_more = input.uncounted.is_none() && output.uncounted.is_none() && !images_out && only_fee.is_none();
         Self {
             over: tier.over,
-            input: side(true),
-            output: side(false),
-            images_out: rate(Kind::ImageOutput).is_some_and(|own| rate(Kind::Output) != Some(own)),
+            input,
+            output,
+            images_out,
+            prices_text: has_all_rates && no_more,
             fees: fees().next().is_some(),
             only_fee: only_fee.map(|(unit, _)| *unit),
             each,
             own,
             missing,
         }
+    }
+
+    /// What [`charged`](Self::charged) says of each kind of text, where that is all that a call has and nothing is
+    /// doubtful: nearly all calls are priced so.
+    #[inline]
+    fn of_text(&self, usage: &Usage) -> Option<[i64; OF_TEXT.len()]> {
+        let Usage { input_tokens: Some(input), output_tokens: Some(output), .. } = *usage else { return None };
+        let others = [
+            usage.audio_input_tokens,
+            usage.image_input_tokens,
+            usage.audio_output_tokens,
+            usage.image_output_tokens,
+            usage.requests,
+        ];
+        if !self.prices_text || others.iter().any(Option::is_some) {
+            return None;
+        }
+        let (read, reasoning) = (count(usage.cache_read_tokens), count(usage.reasoning_tokens));
+        let (write_5m, write_1h) = (count(usage.cache_write_5m_tokens), count(usage.cache_write_1h_tokens));
+        let all = input | output | read | reasoning | count(usage.cache_write_tokens) | write_5m | write_1h;
+        if !(0..=MAX_COUNT).contains(&all) {
+            return None;
+        }
+        let written = usage.cache_write_tokens.unwrap_or(write_5m + write_1h);
+        if read + written > input || write_5m + write_1h > written || reasoning > output {
+            return None;
+        }
+        let own = |kind: Kind, count: i64| count & self.own[kind as usize];
+        let (write_5m, write_1h) = (own(Kind::CacheWrite5m, write_5m), own(Kind::CacheWrite1h, write_1h));
+        let written = own(Kind::CacheWrite, written - write_5m - write_1h);
+        let (read, reasoning) = (own(Kind::CacheRead, read), own(Kind::Reasoning, reasoning));
+        let fresh = input - read - written - write_5m - write_1h;
+        Some([fresh, read, written, write_5m, write_1h, output - reasoning, reasoning, 1])
     }
 
     /// How many of each kind are charged as such, where that is known.
@@ -323,5 +379,53 @@ fn is_input(unit: Unit) -> Option<bool> {
         Role::Counted(Kind::Requests) | Role::Fee | Role::AudioTime => None,
         Role::Counted(kind) | Role::PartOf(kind) => Some(kind.is_input()),
         Role::Overlap => Some(!unit.name().starts_with("output")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    /// Every tier that there is, and counts that fit, contradict each other, are missing, and are of more than text.
+    #[test]
+    fn calls_of_text_are_charged_as_all_others() {
+        let mut state = 1u64;
+        let mut next = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let (mut of_text, mut of_more) = (0, 0);
+        for rule in Catalogue::built_in().rules() {
+            for tier in Tariff::new(rule).tiers {
+                for _ in 0..50 {
+                    let mut count = |below, often| (next(100) < often).then(|| next(below) as i64);
+                    let usage = Usage {
+                        input_tokens: count(1_000, 95),
+                        output_tokens: count(1_000, 95),
+                        cache_read_tokens: count(400, 50),
+                        cache_write_tokens: count(400, 40),
+                        cache_write_5m_tokens: count(200, 20),
+                        cache_write_1h_tokens: count(200, 20),
+                        reasoning_tokens: count(600, 40),
+                        audio_input_tokens: count(50, 3),
+                        audio_output_tokens: count(50, 3),
+                        image_input_tokens: count(50, 3),
+                        image_output_tokens: None,
+                        requests: None,
+                    };
+                    match tier.of_text(&usage) {
+                        Some(counts) => {
+                            let mut all = [0; KINDS];
+                            OF_TEXT.iter().zip(counts).for_each(|(kind, count)| all[*kind as usize] = count);
+                            assert_eq!(tier.charged(&usage), Ok(all), "{usage:?} {}", rule.id);
+                            of_text += 1;
+                        }
+                        None => of_more += 1,
+                    }
+                }
+            }
+        }
+        assert!(of_text > 1_000 && of_more > 1_000, "{of_text} {of_more}");
     }
 }

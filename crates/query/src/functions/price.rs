@@ -275,8 +275,8 @@ fn each(calls: &Calls, pricer: &Pricer, mut then: impl FnMut(Call<'_>)) {
     let mut plans = vec![(calls.key(0), pricer.plan(&calls.route(0))); PLANS];
     for row in 0..calls.rows {
         let key = calls.key(row);
-        let place = &mut plans[place(&key)];
-        if place.0 != key {
+        let place = &mut plans[place(calls.varying.iter().map(|text| key[*text]))];
+        if calls.varying.iter().any(|text| place.0[*text] != key[*text]) {
             *place = (key, pricer.plan(&calls.route(row)));
         }
         then(Call { key: &place.0, plan: &place.1, at: calls.time(row), usage: calls.usage(row) });
@@ -286,19 +286,29 @@ fn each(calls: &Calls, pricer: &Pricer, mut then: impl FnMut(Call<'_>)) {
 /// Plans of one batch at hand; those of more sorts of calls are asked for again.
 const PLANS: usize = 64;
 
-/// The views of a call's texts: within one batch, the same views are the same texts.
+/// The views of a call's texts: within one batch, the same views are the same texts. Those that are the same in all of
+/// it are left out.
 type Key = [u128; TEXTS.len()];
 
-fn place(key: &Key) -> usize {
+fn place(views: impl Iterator<Item = u128>) -> usize {
     const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |hash: u64, view: &u128| (hash ^ *view as u64 ^ (*view >> 64) as u64).wrapping_mul(MIX).rotate_left(29);
-    key.iter().fold(0, mix) as usize % PLANS
+    let mix = |hash: u64, view: u128| (hash ^ view as u64 ^ (view >> 64) as u64).wrapping_mul(MIX).rotate_left(29);
+    views.fold(0, mix) as usize % PLANS
+}
+
+fn varies(texts: &StringViewArray) -> bool {
+    match texts.null_count() {
+        0 => texts.views().windows(2).any(|two| two[0] != two[1]),
+        nulls => nulls < texts.len(),
+    }
 }
 
 /// The members of the argument.
 struct Calls {
     rows: usize,
     texts: [StringViewArray; TEXTS.len()],
+    /// Places of the texts that are not the same in all rows.
+    varying: Vec<usize>,
     start: Int64Array,
     /// Those that any row has.
     counts: [Option<Int64Array>; COUNTS.len()],
@@ -325,14 +335,15 @@ impl Calls {
         for (column, name) in counts.iter_mut().zip(COUNTS) {
             *column = Some(count(name)?).filter(|counts| counts.null_count() < rows);
         }
-        Ok(Self { rows, texts, start: count(TIME)?, counts })
+        let varying = (0..TEXTS.len()).filter(|text| varies(&texts[*text])).collect();
+        Ok(Self { rows, texts, varying, start: count(TIME)?, counts })
     }
 
     fn key(&self, row: usize) -> Key {
         let mut key = [u128::MAX; TEXTS.len()];
-        for (part, text) in key.iter_mut().zip(&self.texts) {
-            if text.is_valid(row) {
-                *part = text.views()[row];
+        for text in &self.varying {
+            if self.texts[*text].is_valid(row) {
+                key[*text] = self.texts[*text].views()[row];
             }
         }
         key
