@@ -78,6 +78,32 @@ fn the_leader_and_the_cost_report_split_a_change_alike() {
     }
 }
 
+/// From 100 000 × 3 + 1 000 × 15 = 315 000 millionths to 250 000 × 6 + 1 000 × 22.5 = 1 522 500: the list prices are
+/// what they were, and over 200 000 tokens are those for long contexts.
+#[test]
+fn a_prompt_that_outgrows_a_tier_is_no_change_of_prices() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let call = |trace: &str, day: u64, input: &str| {
+        let attributes = [
+            ("gen_ai.operation.name", json!("chat")),
+            ("gen_ai.provider.name", json!("anthropic")),
+            ("gen_ai.request.model", json!("claude-sonnet-4-5")),
+            ("gen_ai.usage.input_tokens", json!(input)),
+            ("gen_ai.usage.output_tokens", json!("1000")),
+        ];
+        span(trace, trace, "", day * 86_400, &attributes)
+    };
+    import(&data, folder.path(), vec![call("f1", 1, "100000"), call("f2", 2, "250000")]);
+    let page = report(&data, "leadership", "2026-11-20", &["--tz", "UTC"]);
+    let charts = pieces(&page, "chart");
+    let steps = charts.iter().find_map(|chart| chart["data"]["bridge"].as_array()).unwrap();
+    let steps: Vec<_> = steps.iter().map(|step| step["value"].clone()).collect();
+    assert_eq!(json!(steps), json!(["0.315", "0", "1.2075", "0", "0", "0", "1.5225"]), "{page:#}");
+    let moved = table(&page, "What moved most");
+    assert_eq!((moved.len(), moved[0].last()), (1, Some(&json!("price tier"))), "{page:#}");
+}
+
 /// Two calls that only records tell of, one of them in a trace, at 1 000 × 3 + 100 × 15 = 4 500 millionths each, are in
 /// what was spent and in no run. The runs that began on the day still cost 25 530 together, and what 58 cost is not known.
 #[test]

@@ -1,5 +1,7 @@
 //! Figures that several reports show, each by one query over both periods.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -212,12 +214,19 @@ ORDER BY 1"
     questions.ask(title, sql).await
 }
 
+/// Columns of `span_costs` that tell apart the rates a model has at one time: for flex, batches, long contexts.
+const TIER: [&str; 2] = ["price_tier", "price_context_over"];
+
+/// The values of [`TIER`], as JSON.
+pub(crate) type Tier = [Option<String>; TIER.len()];
+
 /// The calls of one team, prompt and model, or of what else they are told apart by.
 #[derive(Clone, Debug)]
 pub(crate) struct Grouped {
     /// The values of the dimensions.
     pub(crate) names: Vec<Option<String>>,
-    pub(crate) sides: Group,
+    /// Its calls by the tier of prices that they go by: rates of one tier differ where prices changed, and only there.
+    pub(crate) tiers: BTreeMap<Tier, Group>,
     /// Whether calls of before, and of now, have no price: they are in neither side.
     pub(crate) unpriced: [bool; 2],
     /// Values of `release` and of `prompt_version` of now that were not there before.
@@ -226,9 +235,14 @@ pub(crate) struct Grouped {
 }
 
 impl Grouped {
+    /// All its calls.
+    pub(crate) fn sides(&self) -> Group {
+        self.tiers.values().copied().sum()
+    }
+
     /// What it cost before, and now; `None` where it has calls, and none of them a price.
     pub(crate) fn costs(&self) -> [Option<Amount>; 2] {
-        let Group { before, now } = self.sides;
+        let Group { before, now } = self.sides();
         let [unpriced_before, unpriced_now] = self.unpriced;
         [(before, unpriced_before), (now, unpriced_now)]
             .map(|(side, unpriced)| (side.calls > 0 || !unpriced).then_some(side.cost))
@@ -292,6 +306,7 @@ pub(crate) async fn groups<A: RowSource>(
     let sql = format!(
         "SELECT
     {columns},
+    {tier},
     {which} AS period,
     count(cost_usd) AS calls,
     count(*) - count(cost_usd) AS unpriced_calls,
@@ -311,6 +326,7 @@ WHERE {both}
     AND {TRAFFIC}
 GROUP BY {numbers}",
         columns = Request::columns(dimensions),
+        tier = TIER.join(", "),
         which = which(request),
         priced = "FILTER (WHERE cost_usd IS NOT NULL",
         fresh = part(&["input", "audio_input", "image_input"]),
@@ -318,31 +334,34 @@ GROUP BY {numbers}",
         written = part(&["cache_write", "cache_write_5m", "cache_write_1h"]),
         output = part(&["output", "reasoning", "audio_output", "image_output"]),
         both = request.both(),
-        numbers = (1..=dimensions.len() + 1).map(|number| number.to_string()).collect::<Vec<_>>().join(", "),
+        numbers =
+            (1..=dimensions.len() + TIER.len() + 1).map(|number| number.to_string()).collect::<Vec<_>>().join(", "),
     );
     let title = "Priced calls by group, with tokens and cost of each kind";
     let answer = questions.ask::<Row>(title, sql).await?;
-    let mut sides = std::collections::BTreeMap::<Vec<Option<String>>, [Option<SideRow>; 2]>::new();
+    let mut groups = BTreeMap::<Vec<Option<String>>, BTreeMap<Tier, [Option<SideRow>; 2]>>::new();
     for row in answer.rows {
         let names = dimensions.iter().map(|dimension| row.get(dimension.name)?.as_str().map(str::to_owned));
         let names = names.collect();
+        let tier = TIER.map(|column| row.get(column).map(ToString::to_string));
         let side = SideRow::deserialize(row)
             .map_err(|error| ReportError::Answer { query: title.to_owned(), reason: error.to_string() })?;
         let place = usize::from(side.period == THIS);
-        sides.entry(names).or_default()[place] = Some(side);
+        groups.entry(names).or_default().entry(tier).or_default()[place] = Some(side);
     }
-    let grouped = sides.into_iter().map(|(names, [before, now])| {
-        let new = |of: fn(&SideRow) -> &Vec<String>| -> Vec<String> {
-            let old = before.as_ref().map(of);
-            let known = |value: &&String| old.is_none_or(|old| !old.contains(value));
-            now.as_ref().map(of).into_iter().flatten().filter(known).cloned().collect()
+    let grouped = groups.into_iter().map(|(names, tiers)| {
+        let of = |place: usize| tiers.values().filter_map(move |sides| sides[place].as_ref());
+        let new = |values: fn(&SideRow) -> &Vec<String>| -> Vec<String> {
+            let old: BTreeSet<&String> = of(0).flat_map(values).collect();
+            let now: BTreeSet<&String> = of(1).flat_map(values).collect();
+            now.difference(&old).copied().cloned().collect()
         };
         let side = |row: &Option<SideRow>| row.as_ref().map(SideRow::side).unwrap_or_default();
-        let is_unpriced = |row: &Option<SideRow>| row.as_ref().is_some_and(|row| row.unpriced_calls > 0);
+        let sides = |[before, now]: &[Option<SideRow>; 2]| Group { before: side(before), now: side(now) };
         Grouped {
             names,
-            sides: Group { before: side(&before), now: side(&now) },
-            unpriced: [is_unpriced(&before), is_unpriced(&now)],
+            tiers: tiers.iter().map(|(tier, rows)| (tier.clone(), sides(rows))).collect(),
+            unpriced: [0, 1].map(|place| of(place).any(|row| row.unpriced_calls > 0)),
             new_releases: new(|row| &row.releases),
             new_versions: new(|row| &row.versions),
         }

@@ -82,7 +82,10 @@ fn dimensions(request: &Request) -> Vec<Dimension> {
 
 /// What moved most, and what is behind it.
 fn movers(groups: &[Grouped], dimensions: &[Dimension], query: usize, releases: &Releases) -> Item {
-    let difference = |group: &Grouped| minus(group.sides.now.cost, group.sides.before.cost);
+    let difference = |group: &Grouped| {
+        let sides = group.sides();
+        minus(sides.now.cost, sides.before.cost)
+    };
     let mut moved: Vec<&Grouped> = groups.iter().filter(|group| difference(group) != Amount::ZERO).collect();
     moved.sort_by_key(|group| std::cmp::Reverse(difference(group).units().unsigned_abs()));
     if moved.is_empty() {
@@ -109,7 +112,7 @@ fn behind(group: &Grouped, released: Option<String>) -> String {
         [one] => Some(format!("{what} {one} is new")),
         many => Some(format!("{} new {what}s", many.len())),
     };
-    let new = if group.sides.before.calls > 0 {
+    let new = if group.sides().before.calls > 0 {
         [few("version", &group.new_versions), few("release", &group.new_releases)]
     } else {
         [None, None]
