@@ -322,6 +322,30 @@ fn reported_costs_that_differ_are_told_though_their_sum_is_right() {
     assert!(!right["notices"].to_string().contains("report what they cost"), "{}", right["notices"]);
 }
 
+#[test]
+fn what_calls_without_a_price_report_is_told_and_in_no_amount() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let of_the_house = |more: &[(&'static str, Value)]| -> Vec<(&'static str, Value)> {
+        let mut attributes = call("tried");
+        attributes.retain(|(key, _)| *key != "gen_ai.request.model");
+        attributes.push(("gen_ai.request.model", json!("house-model")));
+        attributes.extend_from_slice(more);
+        attributes
+    };
+    let cost = [("gen_ai.usage.cost", json!("0.25"))];
+    let spans = vec![
+        span("f1", "f100", "", 0, &of_the_house(&cost)),
+        span("f2", "f200", "", 1, &of_the_house(&cost)),
+        span("f3", "f300", "", 2, &of_the_house(&[])),
+    ];
+    import(&data, folder.path(), spans);
+    let page = report(&data, "cost", "2026-11-18", &["--tz", "UTC"]);
+    let missing = table(&page, "Calls without a price; they are in no amount");
+    assert_eq!(json!(missing), json!([["unknown_model", "openai", "house-model", 3, 3, "0.5"]]));
+    assert_eq!(page["totals"]["cost_usd"], Value::Null);
+}
+
 /// 16 November: 9 075 + 480 + 328 + 276 millionths; then 30 393, 24 650, and 880 for 900 × 2 less the cache's 800 × 1.5,
 /// and 35 × 8. All of it is in week 47 and in November.
 #[test]

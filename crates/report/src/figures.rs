@@ -378,6 +378,9 @@ pub(crate) struct Unpriced {
     pub(crate) model: Option<String>,
     pub(crate) calls: i64,
     pub(crate) failed: i64,
+    /// What their applications say that they cost.
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) reported_cost_usd: Option<Amount>,
 }
 
 /// Rows of these.
@@ -391,7 +394,8 @@ pub(crate) async fn unpriced<A: RowSource>(
         "SELECT
     unpriced_reason, provider, model,
     count(*) AS calls,
-    count(*) FILTER (WHERE status = 'error') AS failed
+    count(*) FILTER (WHERE status = 'error') AS failed,
+    sum(reported_cost_usd) AS reported_cost_usd
 FROM span_costs
 WHERE {}
     AND {TRAFFIC}
