@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tracewell_pricing::Amount;
 
 use crate::dimension::Dimension;
-use crate::figures::{Both, Grouped, Totals};
+use crate::figures::{Both, Totals};
+use crate::groups::Grouped;
 use crate::money::{dollars, minus, signed};
 use crate::page::{Cell, Chart, Data, Item, Step, Table, head, number};
 use crate::split::{Group, Split, split};
@@ -99,7 +100,7 @@ pub(crate) fn driver(group: &Grouped) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::Tier;
+    use crate::groups::Tier;
     use crate::split::Side;
 
     const BY_USER: [Dimension; 3] =
