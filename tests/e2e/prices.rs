@@ -287,7 +287,7 @@ fn prices_are_listed_shown_tried_and_compared() {
     let unknown = error(&tracewell(&["prices", "test", "no-such-model", "--data", &data, "--input", "1"]));
     assert!(unknown.contains("this call has no price: unknown_model"), "{unknown}");
     let used = "--input 1000 --audio-input 500 --cache-read 100 --output 1".split(' ');
-    let test = ["prices", "test", "gemini-2.5-flash", "--data", &data].into_iter().chain(used);
+    let test = ["prices", "test", "gemini-2.5-flash", "--data", data.as_str()].into_iter().chain(used);
     let overlap = error(&tracewell(&test.collect::<Vec<_>>()));
     assert!(overlap.contains("ambiguous_parts (parts with rates of their own overlap"), "{overlap}");
 
