@@ -8,6 +8,7 @@ use crate::reports::{call, import, known, pieces, report, span, table, text, til
 use crate::server::sql;
 
 mod judged;
+mod rates;
 
 /// What the tile says besides its number.
 fn note(page: &Value, label: &str) -> String {
@@ -76,32 +77,6 @@ fn the_leader_and_the_cost_report_split_a_change_alike() {
         let exact = ["0.030393", "-0.013508", "0.0135025", "-0.0046125", "-0.001125", "0", "0.02465"];
         assert_eq!(json!(steps), json!(exact), "{by}");
     }
-}
-
-/// From 100 000 × 3 + 1 000 × 15 = 315 000 millionths to 250 000 × 6 + 1 000 × 22.5 = 1 522 500: the list prices are
-/// what they were, and over 200 000 tokens are those for long contexts.
-#[test]
-fn a_prompt_that_outgrows_a_tier_is_no_change_of_prices() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let call = |trace: &str, day: u64, input: &str| {
-        let attributes = [
-            ("gen_ai.operation.name", json!("chat")),
-            ("gen_ai.provider.name", json!("anthropic")),
-            ("gen_ai.request.model", json!("claude-sonnet-4-5")),
-            ("gen_ai.usage.input_tokens", json!(input)),
-            ("gen_ai.usage.output_tokens", json!("1000")),
-        ];
-        span(trace, trace, "", day * 86_400, &attributes)
-    };
-    import(&data, folder.path(), vec![call("f1", 1, "100000"), call("f2", 2, "250000")]);
-    let page = report(&data, "leadership", "2026-11-20", &["--tz", "UTC"]);
-    let charts = pieces(&page, "chart");
-    let steps = charts.iter().find_map(|chart| chart["data"]["bridge"].as_array()).unwrap();
-    let steps: Vec<_> = steps.iter().map(|step| step["value"].clone()).collect();
-    assert_eq!(json!(steps), json!(["0.315", "0", "1.2075", "0", "0", "0", "1.5225"]), "{page:#}");
-    let moved = table(&page, "What moved most");
-    assert_eq!((moved.len(), moved[0].last()), (1, Some(&json!("price tier"))), "{page:#}");
 }
 
 /// Two calls that only records tell of, one of them in a trace, at 1 000 × 3 + 100 × 15 = 4 500 millionths each, are in
@@ -320,30 +295,6 @@ fn reported_costs_that_differ_are_told_though_their_sum_is_right() {
     // On 17 November one call reports what it cost, and rightly.
     let right = report(&data, "cost", "2026-11-17", &["--tz", "UTC"]);
     assert!(!right["notices"].to_string().contains("report what they cost"), "{}", right["notices"]);
-}
-
-#[test]
-fn what_calls_without_a_price_report_is_told_and_in_no_amount() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let of_the_house = |more: &[(&'static str, Value)]| -> Vec<(&'static str, Value)> {
-        let mut attributes = call("tried");
-        attributes.retain(|(key, _)| *key != "gen_ai.request.model");
-        attributes.push(("gen_ai.request.model", json!("house-model")));
-        attributes.extend_from_slice(more);
-        attributes
-    };
-    let cost = [("gen_ai.usage.cost", json!("0.25"))];
-    let spans = vec![
-        span("f1", "f100", "", 0, &of_the_house(&cost)),
-        span("f2", "f200", "", 1, &of_the_house(&cost)),
-        span("f3", "f300", "", 2, &of_the_house(&[])),
-    ];
-    import(&data, folder.path(), spans);
-    let page = report(&data, "cost", "2026-11-18", &["--tz", "UTC"]);
-    let missing = table(&page, "Calls without a price; they are in no amount");
-    assert_eq!(json!(missing), json!([["unknown_model", "openai", "house-model", 3, 3, "0.5"]]));
-    assert_eq!(page["totals"]["cost_usd"], Value::Null);
 }
 
 /// 16 November: 9 075 + 480 + 328 + 276 millionths; then 30 393, 24 650, and 880 for 900 × 2 less the cache's 800 × 1.5,
