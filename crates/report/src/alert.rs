@@ -54,8 +54,7 @@ pub enum Measure {
 
 impl Measure {
     /// A value with its unit, as people read it; `None` for what is in a unit of its own.
-    #[must_use]
-    pub fn words(self, value: f64) -> Option<String> {
+    fn words(self, value: f64) -> Option<String> {
         Some(match self {
             Self::Cost => {
                 let amount = format!("{value:.9}").parse::<Amount>();
@@ -77,7 +76,8 @@ impl Measure {
             self.words(value).unwrap_or_else(|| format!("{value:.4}")),
             self.words(threshold).unwrap_or_else(|| threshold.to_string()),
         ];
-        let is_alike = usual[0] == usual[1] || usual[0].parse::<f64>() == Ok(threshold);
+        let is_elsewhere = |shown: f64| shown.partial_cmp(&threshold) != value.partial_cmp(&threshold);
+        let is_alike = usual[0] == usual[1] || usual[0].parse::<f64>().is_ok_and(is_elsewhere);
         if value == threshold || !is_alike {
             return usual;
         }
@@ -266,6 +266,8 @@ mod tests {
             [told(Measure::Sql, 2.0, 1.0), told(Measure::Sql, 1.000_04, 1.0)],
             ["2.0000, 1", "1.00004, 1.00000"]
         );
+        // In four places it would be 0.1234, below what it is above.
+        assert_eq!(told(Measure::Sql, 0.123_448, 0.123_44), "0.12345, 0.12344");
     }
 
     #[test]
