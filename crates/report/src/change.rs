@@ -90,7 +90,7 @@ pub(crate) fn driver(group: &Grouped) -> Option<&'static str> {
     if now.calls == 0 {
         return Some(if group.unpriced[1] { "without a price now" } else { "gone" });
     }
-    let parts = split(&group.tiers.values().copied().collect::<Vec<_>>())?;
+    let parts = split(&group.tiers.iter().map(|(_, sides)| *sides).collect::<Vec<_>>())?;
     let (name, part) = parts.parts().into_iter().max_by_key(|(_, part)| part.units().unsigned_abs())?;
     // Of one prompt on one model only tiers can shift.
     let said = if name == "mix" { "price tier" } else { name };
@@ -117,7 +117,7 @@ mod tests {
         };
         Grouped {
             names: [user, "greet", "gpt-4.1"].map(|name| Some(name.to_owned())).to_vec(),
-            tiers: [(STANDARD, Group { before: side(before), now: side(now) })].into(),
+            tiers: vec![(STANDARD, Group { before: side(before), now: side(now) })],
             unpriced: [false; 2],
             new_releases: Vec::new(),
             new_versions: Vec::new(),
@@ -139,7 +139,7 @@ mod tests {
         let long: Tier = [Some("\"standard\"".to_owned()), Some("200000".to_owned())];
         let standard = Group { before: side(4, "4"), now: side(1, "1") };
         let dearer = Group { before: Side::default(), now: side(3, "6") };
-        let moved = Grouped { tiers: [(STANDARD, standard), (long, dearer)].into(), ..group("ann", 0, 0) };
+        let moved = Grouped { tiers: vec![(STANDARD, standard), (long, dearer)], ..group("ann", 0, 0) };
         assert_eq!(driver(&moved), Some("price tier"));
         let split = split_by_prompt_and_model(&[moved], &BY_USER);
         assert_eq!(split, Some(Split { mix: "3".parse().expect("an amount"), ..Split::default() }));

@@ -26,7 +26,7 @@ pub(crate) struct Grouped {
     /// The values of the dimensions.
     pub(crate) names: Vec<Option<String>>,
     /// Its calls by the tier of prices that they go by: rates of one tier differ where prices changed, and only there.
-    pub(crate) tiers: BTreeMap<Tier, Group>,
+    pub(crate) tiers: Vec<(Tier, Group)>,
     /// Whether calls of before, and of now, have no price: they are in neither side.
     pub(crate) unpriced: [bool; 2],
     /// Values of `release` and of `prompt_version` of now that were not there before.
@@ -37,7 +37,7 @@ pub(crate) struct Grouped {
 impl Grouped {
     /// All its calls.
     pub(crate) fn sides(&self) -> Group {
-        self.tiers.values().copied().sum()
+        self.tiers.iter().map(|(_, sides)| *sides).sum()
     }
 
     /// What it cost before, and now; `None` where it has calls, and none of them a price.
@@ -139,18 +139,19 @@ GROUP BY {numbers}",
     );
     let title = "Priced calls by group, with tokens and cost of each kind";
     let answer = questions.ask::<Row>(title, sql).await?;
-    let mut groups = BTreeMap::<Vec<Option<String>>, BTreeMap<Tier, [Option<SideRow>; 2]>>::new();
+    let mut sides = BTreeMap::<(Vec<Option<String>>, Tier), [Option<SideRow>; 2]>::new();
     for row in answer.rows {
         let names = dimensions.iter().map(|dimension| row.get(dimension.name)?.as_str().map(str::to_owned));
-        let names = names.collect();
-        let tier = TIER.map(|column| row.get(column).map(ToString::to_string));
+        let key = (names.collect(), TIER.map(|column| row.get(column).map(ToString::to_string)));
         let side = SideRow::deserialize(row)
             .map_err(|error| ReportError::Answer { query: title.to_owned(), reason: error.to_string() })?;
         let place = usize::from(side.period == THIS);
-        groups.entry(names).or_default().entry(tier).or_default()[place] = Some(side);
+        sides.entry(key).or_default()[place] = Some(side);
     }
-    let grouped = groups.into_iter().map(|(names, tiers)| {
-        let of = |place: usize| tiers.values().filter_map(move |sides| sides[place].as_ref());
+    let sides: Vec<_> = sides.into_iter().collect();
+    // Users and sessions are many, and most have one tier: a map of tiers in each would take several times its room.
+    let grouped = sides.chunk_by(|((one, _), _), ((other, _), _)| one == other).map(|tiers| {
+        let of = |place: usize| tiers.iter().filter_map(move |(_, rows)| rows[place].as_ref());
         let new = |values: fn(&SideRow) -> &Vec<String>| -> Vec<String> {
             let old: BTreeSet<&String> = of(0).flat_map(values).collect();
             let now: BTreeSet<&String> = of(1).flat_map(values).collect();
@@ -159,8 +160,8 @@ GROUP BY {numbers}",
         let side = |row: &Option<SideRow>| row.as_ref().map(SideRow::side).unwrap_or_default();
         let sides = |[before, now]: &[Option<SideRow>; 2]| Group { before: side(before), now: side(now) };
         Grouped {
-            names,
-            tiers: tiers.iter().map(|(tier, rows)| (tier.clone(), sides(rows))).collect(),
+            names: tiers[0].0.0.clone(),
+            tiers: tiers.iter().map(|((_, tier), rows)| (tier.clone(), sides(rows))).collect(),
             unpriced: [0, 1].map(|place| of(place).any(|row| row.unpriced_calls > 0)),
             new_releases: new(|row| &row.releases),
             new_versions: new(|row| &row.versions),

@@ -88,7 +88,7 @@ fn movers(groups: &[Grouped], dimensions: &[Dimension], query: usize, releases: 
         minus(sides.now.cost, sides.before.cost)
     };
     let mut moved: Vec<&Grouped> = groups.iter().filter(|group| difference(group) != Amount::ZERO).collect();
-    moved.sort_by_key(|group| std::cmp::Reverse(difference(group).units().unsigned_abs()));
+    moved.sort_by_cached_key(|group| std::cmp::Reverse(difference(group).units().unsigned_abs()));
     if moved.is_empty() {
         return Item::Note("Nothing moved.".into());
     }

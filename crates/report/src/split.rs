@@ -102,7 +102,7 @@ pub struct Split {
     /// More or fewer calls.
     #[serde(serialize_with = "crate::money::text")]
     pub volume: Amount,
-    /// A shift to dearer or cheaper prompts and models.
+    /// A shift to dearer or cheaper prompts, models and tiers of prices.
     #[serde(serialize_with = "crate::money::text")]
     pub mix: Amount,
     /// Longer or shorter inputs and outputs.
