@@ -8,6 +8,7 @@ use crate::reports::{call, import, known, pieces, report, span, table, text, til
 use crate::server::sql;
 
 mod judged;
+mod rates;
 
 /// What the tile says besides its number.
 fn note(page: &Value, label: &str) -> String {

@@ -286,6 +286,10 @@ fn prices_are_listed_shown_tried_and_compared() {
     assert_eq!(rows(&tried).iter().find(|row| row["what"] == "cost").unwrap()["value"], "0.000714");
     let unknown = error(&tracewell(&["prices", "test", "no-such-model", "--data", &data, "--input", "1"]));
     assert!(unknown.contains("this call has no price: unknown_model"), "{unknown}");
+    let used = "--input 1000 --audio-input 500 --cache-read 100 --output 1".split(' ');
+    let test = ["prices", "test", "gemini-2.5-flash", "--data", data.as_str()].into_iter().chain(used);
+    let overlap = error(&tracewell(&test.collect::<Vec<_>>()));
+    assert!(overlap.contains("ambiguous_parts (parts with rates of their own overlap"), "{overlap}");
 
     let dearer = path("dearer.toml");
     std::fs::write(&dearer, RULE.replace("= 4", "= 5")).unwrap();

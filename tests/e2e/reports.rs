@@ -111,6 +111,13 @@ fn a_period_that_is_empty_or_half_missing_says_so_first() {
         let half = report(&data, kind, "2026-W47", &[]);
         assert!(half["notices"][0].as_str().unwrap().starts_with("Data is missing or nothing ran on"), "{half:#}");
     }
+    // With one call on the 11th six days of the week before are silent, and of this one the 20th to the 22nd.
+    let mut early = span("f1", "f1", "", 0, &call("early"));
+    early["startTimeUnixNano"] = json!("1794398400000000000");
+    early["endTimeUnixNano"] = json!("1794398460000000000");
+    import(&data, folder.path(), vec![early]);
+    let uneven = report(&data, "cost", "2026-W47", &["--tz", "UTC"])["notices"].to_string();
+    assert!(uneven.contains("nothing ran on 6 of 7 days of the week before, which this is compared with"), "{uneven}");
     let future = report(&data, "cost", "2199-01", &[]);
     assert!(future["notices"][0].as_str().unwrap().contains("has not begun"), "{future:#}");
     let wrong = tracewell(&data, &["report", "cost", "--period", "2026-W54"]);

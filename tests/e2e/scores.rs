@@ -75,6 +75,8 @@ async fn scores_come_by_grpc_http_and_commands_before_what_they_are_about() {
         {"name": "c", "label": "irrelevant", "document_id": "doc-9", "trace_id": TRACE},
     ]);
     assert_eq!(post(two).await, (200, json!({"accepted": 2})));
+    let slash = server.post("/v1/scores/", "application/json", b"7".to_vec()).await.unwrap();
+    assert_eq!(slash.status(), 400, "it is the same address, and 7 is no score");
     for (body, reason) in [
         (json!({"value": 1}), "`name`"),
         (json!({"name": "x", "session_id": "s"}), "there is no `value`"),

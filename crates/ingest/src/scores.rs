@@ -92,10 +92,12 @@ pub struct WrongScore {
 /// # Errors
 /// When one of them cannot be kept.
 pub fn export(scores: &[Score], now: u64) -> Result<Vec<u8>, WrongScore> {
+    // Of those that one request has of one thing the later is the last word.
     let records = scores
         .iter()
+        .zip(now..)
         .zip(1..)
-        .map(|(score, position)| record(score, now).map_err(|reason| WrongScore { position, reason }));
+        .map(|((score, now), position)| record(score, now).map_err(|reason| WrongScore { position, reason }));
     let scope = InstrumentationScope { name: "tracewell.scores".to_owned(), ..Default::default() };
     let scope_logs =
         vec![ScopeLogs { scope: Some(scope), log_records: records.collect::<Result<_, _>>()?, ..Default::default() }];
@@ -270,6 +272,24 @@ mod tests {
     use tracewell_otlp::Decoder;
 
     use super::*;
+
+    #[test]
+    fn of_scores_given_at_once_the_later_is_the_last_word() {
+        let score = |time: Option<&str>| Score {
+            name: "helpful".to_owned(),
+            value: Some(Value::Number(0.5)),
+            session_id: Some("s".to_owned()),
+            time: time.map(|time| time.parse().expect("a moment")),
+            ..Score::default()
+        };
+        let now = 1_795_000_000_000_000_000;
+        let bytes =
+            export(&[score(None), score(Some("2026-11-17T08:00:00Z")), score(None)], now).expect("they are well");
+        let request = ExportLogsServiceRequest::decode(&bytes[..]).expect("it is an export");
+        let records = &request.resource_logs[0].scope_logs[0].log_records;
+        let times: Vec<u64> = records.iter().map(|record| record.time_unix_nano).collect();
+        assert_eq!(times, [now, 1_794_902_400_000_000_000, now + 2]);
+    }
 
     #[test]
     fn a_score_that_is_taken_is_one_that_can_be_read() {

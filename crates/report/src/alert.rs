@@ -54,8 +54,7 @@ pub enum Measure {
 
 impl Measure {
     /// A value with its unit, as people read it; `None` for what is in a unit of its own.
-    #[must_use]
-    pub fn words(self, value: f64) -> Option<String> {
+    fn words(self, value: f64) -> Option<String> {
         Some(match self {
             Self::Cost => {
                 let amount = format!("{value:.9}").parse::<Amount>();
@@ -67,6 +66,31 @@ impl Measure {
             Self::CostAnomaly | Self::ErrorAnomaly | Self::TrafficAnomaly => format!("{value:.1} deviations"),
             Self::ScoreDrop | Self::Sql => return None,
         })
+    }
+
+    /// A value and the threshold that it is beyond or within, as people read them: with as many digits as tell one from
+    /// the other.
+    #[must_use]
+    pub fn told(self, value: f64, threshold: f64) -> [String; 2] {
+        let usual = [
+            self.words(value).unwrap_or_else(|| format!("{value:.4}")),
+            self.words(threshold).unwrap_or_else(|| threshold.to_string()),
+        ];
+        let is_elsewhere = |shown: f64| shown.partial_cmp(&threshold) != value.partial_cmp(&threshold);
+        let is_alike = usual[0] == usual[1] || usual[0].parse::<f64>().is_ok_and(is_elsewhere);
+        if value == threshold || !is_alike {
+            return usual;
+        }
+        let (sign, of, unit) = match self {
+            Self::Cost => ("$", 1.0, ""),
+            Self::Budget | Self::ErrorRate | Self::UnpricedShare => ("", 100.0, "\u{a0}%"),
+            Self::Latency => ("", 1.0, "ms"),
+            Self::MissingData => ("", 60.0, "s"),
+            Self::CostAnomaly | Self::ErrorAnomaly | Self::TrafficAnomaly => ("", 1.0, " deviations"),
+            Self::ScoreDrop | Self::Sql => ("", 1.0, ""),
+        };
+        let with = |places: usize| [value, threshold].map(|number| format!("{sign}{:.places$}{unit}", number * of));
+        (1..=15).map(with).find(|[value, threshold]| value != threshold).unwrap_or(usual)
     }
 
     /// The samples that a rule needs which says nothing of them: two weeks have no deviation to speak of.
@@ -226,6 +250,24 @@ mod tests {
         assert_eq!(words(Measure::CostAnomaly, 4.26), "4.3 deviations");
         assert_eq!((Measure::Sql.words(2.0), Measure::ScoreDrop.words(0.3)), (None, None));
         assert_eq!((Measure::TrafficAnomaly.usual_minimum(), Measure::Cost.usual_minimum()), (3, 0));
+    }
+
+    #[test]
+    fn a_value_does_not_read_like_the_threshold_that_it_is_beyond() {
+        let told = |measure: Measure, value, threshold| measure.told(value, threshold).join(", ");
+        assert_eq!(told(Measure::ErrorRate, 0.2, 0.05), "20.0\u{a0}%, 5.0\u{a0}%");
+        assert_eq!(told(Measure::ErrorRate, 0.0504, 0.05), "5.04\u{a0}%, 5.00\u{a0}%");
+        assert_eq!(told(Measure::ErrorRate, 0.05, 0.05), "5.0\u{a0}%, 5.0\u{a0}%");
+        assert_eq!(told(Measure::Budget, 1.0004, 1.0), "100.04\u{a0}%, 100.00\u{a0}%");
+        assert_eq!(told(Measure::Cost, 10.004, 10.0), "$10.004, $10.000");
+        assert_eq!(told(Measure::Latency, 2_504.0, 2_500.0), "2504.0ms, 2500.0ms");
+        assert_eq!(told(Measure::CostAnomaly, 3.04, 3.0), "3.04 deviations, 3.00 deviations");
+        assert_eq!(
+            [told(Measure::Sql, 2.0, 1.0), told(Measure::Sql, 1.000_04, 1.0)],
+            ["2.0000, 1", "1.00004, 1.00000"]
+        );
+        // In four places it would be 0.1234, below what it is above.
+        assert_eq!(told(Measure::Sql, 0.123_448, 0.123_44), "0.12345, 0.12344");
     }
 
     #[test]

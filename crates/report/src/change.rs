@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tracewell_pricing::Amount;
 
 use crate::dimension::Dimension;
-use crate::figures::{Both, Grouped, Totals};
+use crate::figures::{Both, Totals};
+use crate::groups::Grouped;
 use crate::money::{dollars, minus, signed};
 use crate::page::{Cell, Chart, Data, Item, Step, Table, head, number};
 use crate::split::{Group, Split, split};
@@ -15,13 +16,16 @@ use crate::words::{exact, more_money, tone};
 pub(crate) const PROMPT_AND_MODEL: [Dimension; 2] =
     [Dimension { name: "prompt", column: "prompt_name" }, Dimension { name: "model", column: "model" }];
 
-/// The change split by prompt and model, of groups that `dimensions` tell apart, those two among them.
+/// The change split by prompt, model and tier of prices, of groups that `dimensions` tell apart, the first two among
+/// them.
 pub(crate) fn split_by_prompt_and_model(groups: &[Grouped], dimensions: &[Dimension]) -> Option<Split> {
     let places = PROMPT_AND_MODEL.map(|needed| dimensions.iter().position(|dimension| *dimension == needed));
     let mut sums = BTreeMap::<_, Vec<Group>>::new();
     for group in groups {
         let names = places.map(|place| place.and_then(|place| group.names[place].as_deref()));
-        sums.entry(names).or_default().push(group.sides);
+        for (tier, sides) in &group.tiers {
+            sums.entry((names, tier)).or_default().push(*sides);
+        }
     }
     split(&sums.into_values().map(|groups| groups.into_iter().sum()).collect::<Vec<_>>())
 }
@@ -36,7 +40,7 @@ pub(crate) fn why(totals: &Both<Totals>, parts: Option<Split>, query: usize) -> 
     };
     let said = [
         ("volume", "Volume", "more or fewer calls"),
-        ("mix", "Mix", "a shift between prompts and models"),
+        ("mix", "Mix", "a shift among prompts, models and tiers"),
         ("length", "Token length", "longer or shorter input and output"),
         ("caching", "Caching", "more or less of the input from the cache"),
         ("price", "Price", "other rates for the same tokens"),
@@ -72,32 +76,37 @@ pub(crate) fn why(totals: &Both<Totals>, parts: Option<Split>, query: usize) -> 
             queries,
         }),
         Item::Note(
-            "Each part replaces one thing of before by that of now, in this order; they add up exactly. Groups are prompts on models.".into(),
+            "Each part replaces one thing of before by that of now, in this order; they add up exactly. Groups are prompts on models, each tier of prices (flex, batch, long contexts) by itself.".into(),
         ),
     ]
 }
 
 /// What a group's change is mostly due to, in a word.
 pub(crate) fn driver(group: &Grouped) -> Option<&'static str> {
-    let Group { before, now } = group.sides;
+    let Group { before, now } = group.sides();
     if before.calls == 0 {
         return Some(if group.unpriced[0] { "without a price before" } else { "new" });
     }
     if now.calls == 0 {
         return Some(if group.unpriced[1] { "without a price now" } else { "gone" });
     }
-    let parts = split(&[group.sides])?;
+    let parts = split(&group.tiers.iter().map(|(_, sides)| *sides).collect::<Vec<_>>())?;
     let (name, part) = parts.parts().into_iter().max_by_key(|(_, part)| part.units().unsigned_abs())?;
-    (part != Amount::ZERO).then_some(name)
+    // Of one prompt on one model only tiers can shift.
+    let said = if name == "mix" { "price tier" } else { name };
+    (part != Amount::ZERO).then_some(said)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::groups::Tier;
     use crate::split::Side;
 
     const BY_USER: [Dimension; 3] =
         [Dimension { name: "user", column: "user_id" }, PROMPT_AND_MODEL[0], PROMPT_AND_MODEL[1]];
+
+    const STANDARD: Tier = [const { None }; 2];
 
     /// Calls of a user of one prompt on one model, a dollar each.
     fn group(user: &str, before: i64, now: i64) -> Grouped {
@@ -108,7 +117,7 @@ mod tests {
         };
         Grouped {
             names: [user, "greet", "gpt-4.1"].map(|name| Some(name.to_owned())).to_vec(),
-            sides: Group { before: side(before), now: side(now) },
+            tiers: vec![(STANDARD, Group { before: side(before), now: side(now) })],
             unpriced: [false; 2],
             new_releases: Vec::new(),
             new_versions: Vec::new(),
@@ -121,6 +130,19 @@ mod tests {
     fn users_who_come_and_go_are_volume_and_not_mix() {
         let split = split_by_prompt_and_model(&[group("ann", 4, 0), group("bob", 0, 10)], &BY_USER);
         assert_eq!(split, Some(Split { volume: "6".parse().expect("an amount"), ..Split::default() }));
+    }
+
+    /// 4 calls at the standard rate; of as many now 3 are at that for long contexts, which was the same before.
+    #[test]
+    fn calls_of_a_dearer_tier_are_no_change_of_prices() {
+        let side = |calls: i64, cost: &str| Side { calls, cost: cost.parse().expect("an amount"), ..Side::default() };
+        let long: Tier = [Some("\"standard\"".to_owned()), Some("200000".to_owned())];
+        let standard = Group { before: side(4, "4"), now: side(1, "1") };
+        let dearer = Group { before: Side::default(), now: side(3, "6") };
+        let moved = Grouped { tiers: vec![(STANDARD, standard), (long, dearer)], ..group("ann", 0, 0) };
+        assert_eq!(driver(&moved), Some("price tier"));
+        let split = split_by_prompt_and_model(&[moved], &BY_USER);
+        assert_eq!(split, Some(Split { mix: "3".parse().expect("an amount"), ..Split::default() }));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::budget::Budget;
 use crate::change::{PROMPT_AND_MODEL, split_by_prompt_and_model, why};
 use crate::course::Course;
 use crate::error::ReportError;
-use crate::figures::{Both, DIFFERS, MOST_REASONS, Totals, Unpriced, groups, totals, trials, unpriced, which};
+use crate::figures::{Both, DIFFERS, MOST_REASONS, Totals, Unpriced, totals, trials, unpriced, which};
+use crate::groups::groups;
 use crate::money::{self, signed};
 use crate::page::{Cell, Item, Page, Section, Table, Tone, head, number, tile};
 use crate::request::Request;
@@ -274,7 +275,7 @@ pub(crate) fn not_known(totals: &Both<Totals>, missing: Answer<Unpriced>) -> Vec
     if !missing.rows.is_empty() {
         let rows = missing.rows.iter().map(|row| {
             let names = [&row.unpriced_reason, &row.provider, &row.model].map(|name| Cell::name(name.as_deref()));
-            names.into_iter().chain([count(row.calls), count(row.failed)]).collect()
+            names.into_iter().chain([count(row.calls), count(row.failed), money(row.reported_cost_usd)]).collect()
         });
         let most = if missing.rows.len() == MOST_REASONS {
             format!(", the {MOST_REASONS} most frequent")
@@ -283,7 +284,11 @@ pub(crate) fn not_known(totals: &Both<Totals>, missing: Answer<Unpriced>) -> Vec
         };
         items.push(Item::Table(Table {
             caption: format!("Calls without a price{most}; they are in no amount"),
-            heads: vec![head("reason"), head("provider"), head("model"), number("calls"), number("of which failed")],
+            heads: ["reason", "provider", "model"]
+                .map(head)
+                .into_iter()
+                .chain(["calls", "of which failed", "they report"].map(number))
+                .collect(),
             rows: rows.collect(),
             queries: vec![missing.number],
         }));

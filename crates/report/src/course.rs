@@ -71,6 +71,14 @@ impl Course {
         (silent.map(|place| place.label.as_str()).collect(), passed.len())
     }
 
+    /// How many of the steps before, whose like has passed, had not a single call, and how many these are.
+    pub(crate) fn silent_before(&self) -> (usize, usize) {
+        let passed = self.period.iter().filter(|place| place.has_begun);
+        let before: Vec<&String> = passed.filter_map(|place| place.before.as_ref()).collect();
+        let silent = before.iter().filter(|key| self.steps.get(**key).is_none_or(|step| step.calls == 0));
+        (silent.count(), before.len())
+    }
+
     /// The picture.
     pub(crate) fn chart(&self) -> Chart {
         let mut columns: Vec<Column> = self.period.iter().map(|place| self.column(place)).collect();
@@ -258,6 +266,8 @@ mod tests {
         let request = request("2026-W47", "UTC", "2026-11-18T12:00:00Z");
         let course = course(&request, &[("2026-11-16", 2, "1"), ("2026-11-17", 0, "0"), ("2026-11-18", 1, "0.5")]);
         assert_eq!(course.silent(), (vec!["Tue 17"], 3));
+        // Of the three days before that they are compared with, none had a call; what follows is not compared with yet.
+        assert_eq!(course.silent_before(), (3, 3));
         let Data::Columns(columns) = course.chart().data else { panic!("columns") };
         assert_eq!(columns.iter().filter(|column| column.value.is_some()).count(), 3);
         assert_eq!((columns.len(), columns[3].text.as_str()), (7, "not yet"));

@@ -5,12 +5,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tracewell_pricing::Amount;
 
-use crate::ask::{Answer, Questions, Row, RowSource};
-use crate::dimension::Dimension;
+use crate::ask::{Answer, Questions, RowSource};
 use crate::error::ReportError;
 use crate::money;
 use crate::request::Request;
-use crate::split::{Group, Side, Use};
 use crate::sql::{TRAFFIC, moment};
 
 /// The sums of a period.
@@ -82,7 +80,7 @@ impl<T: Default + DeserializeOwned> Both<T> {
     }
 }
 
-const THIS: &str = "this";
+pub(crate) const THIS: &str = "this";
 
 /// The expression that says of which period a row is.
 pub(crate) fn which(request: &Request) -> String {
@@ -212,144 +210,6 @@ ORDER BY 1"
     questions.ask(title, sql).await
 }
 
-/// The calls of one team, prompt and model, or of what else they are told apart by.
-#[derive(Clone, Debug)]
-pub(crate) struct Grouped {
-    /// The values of the dimensions.
-    pub(crate) names: Vec<Option<String>>,
-    pub(crate) sides: Group,
-    /// Whether calls of before, and of now, have no price: they are in neither side.
-    pub(crate) unpriced: [bool; 2],
-    /// Values of `release` and of `prompt_version` of now that were not there before.
-    pub(crate) new_releases: Vec<String>,
-    pub(crate) new_versions: Vec<String>,
-}
-
-impl Grouped {
-    /// What it cost before, and now; `None` where it has calls, and none of them a price.
-    pub(crate) fn costs(&self) -> [Option<Amount>; 2] {
-        let Group { before, now } = self.sides;
-        let [unpriced_before, unpriced_now] = self.unpriced;
-        [(before, unpriced_before), (now, unpriced_now)]
-            .map(|(side, unpriced)| (side.calls > 0 || !unpriced).then_some(side.cost))
-    }
-}
-
-#[derive(Deserialize)]
-struct SideRow {
-    period: String,
-    calls: i64,
-    unpriced_calls: i64,
-    #[serde(default, deserialize_with = "money::read")]
-    cost_usd: Option<Amount>,
-    fresh_tokens: Option<i64>,
-    read_tokens: Option<i64>,
-    written_tokens: Option<i64>,
-    output_tokens: Option<i64>,
-    #[serde(default, deserialize_with = "money::read")]
-    fresh_usd: Option<Amount>,
-    #[serde(default, deserialize_with = "money::read")]
-    read_usd: Option<Amount>,
-    #[serde(default, deserialize_with = "money::read")]
-    written_usd: Option<Amount>,
-    #[serde(default, deserialize_with = "money::read")]
-    output_usd: Option<Amount>,
-    #[serde(default)]
-    releases: Vec<String>,
-    #[serde(default)]
-    versions: Vec<String>,
-}
-
-impl SideRow {
-    fn side(&self) -> Side {
-        let part = |tokens: Option<i64>, cost: Option<Amount>| Use {
-            tokens: tokens.unwrap_or_default(),
-            cost: cost.unwrap_or_default(),
-        };
-        Side {
-            calls: self.calls,
-            cost: self.cost_usd.unwrap_or_default(),
-            input: [
-                part(self.fresh_tokens, self.fresh_usd),
-                part(self.read_tokens, self.read_usd),
-                part(self.written_tokens, self.written_usd),
-            ],
-            output: part(self.output_tokens, self.output_usd),
-        }
-    }
-}
-
-/// What `dimensions` tell apart, with what is needed to split the change. Calls without a price are only counted.
-pub(crate) async fn groups<A: RowSource>(
-    questions: &mut Questions<'_, A>,
-    request: &Request,
-    dimensions: &[Dimension],
-) -> Result<(usize, Vec<Grouped>), ReportError> {
-    let part = |names: &[&str]| {
-        let parts = names.iter().map(|name| format!("coalesce(cost_parts['{name}'], 0)"));
-        parts.collect::<Vec<_>>().join(" + ")
-    };
-    let sql = format!(
-        "SELECT
-    {columns},
-    {which} AS period,
-    count(cost_usd) AS calls,
-    count(*) - count(cost_usd) AS unpriced_calls,
-    sum(cost_usd) AS cost_usd,
-    sum(input_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0)) {priced}) AS fresh_tokens,
-    sum(cache_read_tokens) {priced}) AS read_tokens,
-    sum(cache_write_tokens) {priced}) AS written_tokens,
-    sum(output_tokens) {priced}) AS output_tokens,
-    sum({fresh}) {priced}) AS fresh_usd,
-    sum({read}) {priced}) AS read_usd,
-    sum({written}) {priced}) AS written_usd,
-    sum({output}) {priced}) AS output_usd,
-    array_agg(DISTINCT release) {priced} AND release IS NOT NULL) AS releases,
-    array_agg(DISTINCT prompt_version) {priced} AND prompt_version IS NOT NULL) AS versions
-FROM span_costs
-WHERE {both}
-    AND {TRAFFIC}
-GROUP BY {numbers}",
-        columns = Request::columns(dimensions),
-        which = which(request),
-        priced = "FILTER (WHERE cost_usd IS NOT NULL",
-        fresh = part(&["input", "audio_input", "image_input"]),
-        read = part(&["cache_read"]),
-        written = part(&["cache_write", "cache_write_5m", "cache_write_1h"]),
-        output = part(&["output", "reasoning", "audio_output", "image_output"]),
-        both = request.both(),
-        numbers = (1..=dimensions.len() + 1).map(|number| number.to_string()).collect::<Vec<_>>().join(", "),
-    );
-    let title = "Priced calls by group, with tokens and cost of each kind";
-    let answer = questions.ask::<Row>(title, sql).await?;
-    let mut sides = std::collections::BTreeMap::<Vec<Option<String>>, [Option<SideRow>; 2]>::new();
-    for row in answer.rows {
-        let names = dimensions.iter().map(|dimension| row.get(dimension.name)?.as_str().map(str::to_owned));
-        let names = names.collect();
-        let side = SideRow::deserialize(row)
-            .map_err(|error| ReportError::Answer { query: title.to_owned(), reason: error.to_string() })?;
-        let place = usize::from(side.period == THIS);
-        sides.entry(names).or_default()[place] = Some(side);
-    }
-    let grouped = sides.into_iter().map(|(names, [before, now])| {
-        let new = |of: fn(&SideRow) -> &Vec<String>| -> Vec<String> {
-            let old = before.as_ref().map(of);
-            let known = |value: &&String| old.is_none_or(|old| !old.contains(value));
-            now.as_ref().map(of).into_iter().flatten().filter(known).cloned().collect()
-        };
-        let side = |row: &Option<SideRow>| row.as_ref().map(SideRow::side).unwrap_or_default();
-        let is_unpriced = |row: &Option<SideRow>| row.as_ref().is_some_and(|row| row.unpriced_calls > 0);
-        Grouped {
-            names,
-            sides: Group { before: side(&before), now: side(&now) },
-            unpriced: [is_unpriced(&before), is_unpriced(&now)],
-            new_releases: new(|row| &row.releases),
-            new_versions: new(|row| &row.versions),
-        }
-    });
-    Ok((answer.number, grouped.collect()))
-}
-
 /// Calls without a price, by the reason.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -359,6 +219,9 @@ pub(crate) struct Unpriced {
     pub(crate) model: Option<String>,
     pub(crate) calls: i64,
     pub(crate) failed: i64,
+    /// What their applications say that they cost.
+    #[serde(deserialize_with = "money::read")]
+    pub(crate) reported_cost_usd: Option<Amount>,
 }
 
 /// Rows of these.
@@ -372,7 +235,8 @@ pub(crate) async fn unpriced<A: RowSource>(
         "SELECT
     unpriced_reason, provider, model,
     count(*) AS calls,
-    count(*) FILTER (WHERE status = 'error') AS failed
+    count(*) FILTER (WHERE status = 'error') AS failed,
+    sum(reported_cost_usd) AS reported_cost_usd
 FROM span_costs
 WHERE {}
     AND {TRAFFIC}

@@ -8,7 +8,8 @@ use crate::cost::budgets;
 use crate::course::Course;
 use crate::dimension::Dimension;
 use crate::error::ReportError;
-use crate::figures::{Both, Grouped, Totals, groups, totals, trials};
+use crate::figures::{Both, Totals, totals, trials};
+use crate::groups::{Grouped, groups};
 use crate::money::minus;
 use crate::page::{Cell, Item, Page, Section, Table, head, number};
 use crate::people::{Feedback, People, feedback, interventions};
@@ -82,9 +83,12 @@ fn dimensions(request: &Request) -> Vec<Dimension> {
 
 /// What moved most, and what is behind it.
 fn movers(groups: &[Grouped], dimensions: &[Dimension], query: usize, releases: &Releases) -> Item {
-    let difference = |group: &Grouped| minus(group.sides.now.cost, group.sides.before.cost);
+    let difference = |group: &Grouped| {
+        let sides = group.sides();
+        minus(sides.now.cost, sides.before.cost)
+    };
     let mut moved: Vec<&Grouped> = groups.iter().filter(|group| difference(group) != Amount::ZERO).collect();
-    moved.sort_by_key(|group| std::cmp::Reverse(difference(group).units().unsigned_abs()));
+    moved.sort_by_cached_key(|group| std::cmp::Reverse(difference(group).units().unsigned_abs()));
     if moved.is_empty() {
         return Item::Note("Nothing moved.".into());
     }
@@ -109,7 +113,7 @@ fn behind(group: &Grouped, released: Option<String>) -> String {
         [one] => Some(format!("{what} {one} is new")),
         many => Some(format!("{} new {what}s", many.len())),
     };
-    let new = if group.sides.before.calls > 0 {
+    let new = if group.sides().before.calls > 0 {
         [few("version", &group.new_versions), few("release", &group.new_releases)]
     } else {
         [None, None]

@@ -33,6 +33,7 @@ mod error;
 mod figures;
 pub mod forecast;
 mod good;
+mod groups;
 pub mod interval;
 mod leadership;
 pub mod money;

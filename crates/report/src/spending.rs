@@ -200,6 +200,14 @@ fn gaps(request: &Request, totals: &Both<Totals>, course: &Course) -> Vec<String
                 course.query
             ));
         }
+        let (before, compared) = course.silent_before();
+        // Days off are in both, and hours of a night are too.
+        if totals.before.calls > 0 && before > silent.len() && (noun != "day" || before * 2 > compared) {
+            notices.push(format!(
+                "Data is missing or nothing ran on {before} of {compared} {step} of the {noun} before, which this is compared with. [query {}]",
+                course.query
+            ));
+        }
         let share = totals.now.unpriced() as f64 / totals.now.calls as f64;
         if share > 0.05 {
             let (share, query) = (percent(share), totals.query);

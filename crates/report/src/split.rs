@@ -13,8 +13,10 @@
 //! ```
 //!
 //! So the parts add up to the change to the last digit, however the steps between are rounded. A group is one prompt on
-//! one model; only calls with a price are in it. What a group had none of before is taken at its cost of now: a new
-//! model is mix, a new kind of token is length or caching, and neither is price.
+//! one model at one tier of its prices: a call that goes by the rates for long contexts, flex or batches and did not
+//! before is mix, and price what other prices make. Only calls with a price are in it. What a group had none of before
+//! is taken at its cost of now: a new model is mix, a new kind of token is length or caching, and neither is price. A
+//! tier that prices add or drop is mix too: calls do not tell it from one that they came to or left.
 
 use std::iter::Sum;
 use std::ops::Add;
@@ -101,7 +103,7 @@ pub struct Split {
     /// More or fewer calls.
     #[serde(serialize_with = "crate::money::text")]
     pub volume: Amount,
-    /// A shift to dearer or cheaper prompts and models.
+    /// A shift to dearer or cheaper prompts, models and tiers of prices.
     #[serde(serialize_with = "crate::money::text")]
     pub mix: Amount,
     /// Longer or shorter inputs and outputs.

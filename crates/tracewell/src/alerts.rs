@@ -177,10 +177,9 @@ fn change(
     number: i64,
     (since, until): (DateTime<Utc>, DateTime<Utc>),
 ) -> Entry {
-    let words = |value: f64| rule.measure.words(value);
-    let value =
-        found.value.map_or_else(|| "?".to_owned(), |value| words(value).unwrap_or_else(|| format!("{value:.4}")));
-    let (name, threshold) = (&rule.name, words(rule.threshold).unwrap_or_else(|| rule.threshold.to_string()));
+    let (name, limit) = (&rule.name, rule.threshold);
+    let [value, threshold] =
+        found.value.map_or_else(|| ["?".to_owned(), limit.to_string()], |value| rule.measure.told(value, limit));
     let about = found.about.as_ref().map_or_else(String::new, |about| format!(" ({about})"));
     let side = if rule.below { "below" } else { "above" };
     let message = match event {

@@ -26,10 +26,11 @@ const BASES: [&str; 4] = ["", "/api/public/otel", "/otel", "/api/v1/otlp"];
 
 /// The OTLP/HTTP endpoints.
 pub fn router(collector: Collector) -> Router {
-    let mut router = Router::new().route("/v1/scores", post(scores));
-    for base in BASES {
-        // Who writes a whole address may end it with a slash.
-        for end in ["", "/"] {
+    let mut router = Router::new();
+    // Who writes a whole address may end it with a slash.
+    for end in ["", "/"] {
+        router = router.route(&format!("/v1/scores{end}"), post(scores));
+        for base in BASES {
             router = router
                 .route(&format!("{base}/v1/traces{end}"), post(traces))
                 .route(&format!("{base}/v1/logs{end}"), post(logs))

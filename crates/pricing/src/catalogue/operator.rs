@@ -77,7 +77,8 @@ pub fn operator(files: &[PriceFile]) -> Result<Catalogue, Vec<Refusal>> {
         match entry::entries(file) {
             // As of a file that is being written: its prices of before would be gone in silence.
             Ok(entries) if entries.is_empty() => {
-                refusals.push(Refusal { file: file.name.clone(), line: 1, reason: "it holds no price".into() });
+                let reason = "it holds no price; leave the file out where none is meant".into();
+                refusals.push(Refusal { file: file.name.clone(), line: 1, reason });
             }
             Ok(entries) => {
                 for entry in &entries {

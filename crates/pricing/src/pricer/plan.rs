@@ -59,6 +59,27 @@ impl Unpriced {
             Self::ImplausibleCount => "implausible_count",
         }
     }
+
+    /// The reason in words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::NoModel => "it names no model",
+            Self::UnknownProvider => "no price is for its provider",
+            Self::UnknownModel => "no price is for its model",
+            Self::NoTierRate => "its model has no price for its service tier, or for batches",
+            Self::NoRuleInForce => "no price of its model was in force at its time",
+            Self::NoUsage => "it reports no tokens",
+            Self::MissingCount(_) => "it does not report this count, which has a price",
+            Self::MissingRate(_) => "its price has no rate for this, which it used",
+            Self::UncountedPart(_) => "this has a rate of its own, and nothing counts it",
+            Self::AmbiguousParts => {
+                "parts with rates of their own overlap, as cached and audio tokens may, and nothing counts by how much"
+            }
+            Self::ContradictoryUsage => "its parts are more than the whole",
+            Self::ImplausibleCount => "a count is negative or absurd",
+        }
+    }
 }
 
 impl fmt::Display for Unpriced {

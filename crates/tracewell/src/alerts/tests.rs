@@ -48,6 +48,15 @@ fn told(folder: &Path) -> Vec<String> {
     files.into_iter().map(|path| text(path)["state"].as_str().unwrap().to_owned()).collect()
 }
 
+#[test]
+fn an_anomaly_needs_three_weeks_where_nothing_is_said() {
+    let minimum = |said: &str| {
+        let rule = format!("name = 'own'\nmeasure = 'cost_anomaly'\nthreshold = 3.0\n{said}");
+        toml::from_str::<Rule>(&rule).unwrap().limit().minimum
+    };
+    assert_eq!(["", "minimum = 0", "minimum = 5"].map(minimum), [3, 0, 5]);
+}
+
 /// Servers and CronJobs have intervals and clocks of their own, and an operator changes the interval.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_kept_at_whatever_interval_the_one_before_was() {

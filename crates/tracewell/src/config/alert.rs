@@ -55,8 +55,8 @@ pub(crate) struct Rule {
     #[serde(default = "an_hour")]
     pub(crate) window: TimeSpan,
     /// Fewer samples say nothing; three weeks where nothing is said of an anomaly.
-    #[serde(default)]
-    pub(crate) minimum: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) minimum: Option<i64>,
     /// It is said again after so long while it fires; not at all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) again: Option<TimeSpan>,
@@ -85,7 +85,7 @@ impl Rule {
 
     pub(crate) fn limit(&self) -> Limit {
         let Self { threshold, below, measure, .. } = *self;
-        let minimum = if self.minimum == 0 { measure.usual_minimum() } else { self.minimum };
+        let minimum = self.minimum.unwrap_or(measure.usual_minimum());
         Limit { threshold, below, minimum, again: self.again.map(delta) }
     }
 }

@@ -84,6 +84,10 @@ fn csv(file: &PriceFile) -> Result<Vec<Entry>, Refused> {
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(file.text.as_bytes());
     let columns = reader.headers().map_err(failed)?.clone();
+    // As spreadsheets write it where the comma is that of decimals.
+    if columns.len() == 1 && columns[0].contains([';', '\t']) {
+        return Err((1, "columns are separated by commas, and decimals have a point".to_owned()));
+    }
     let mut entries = Vec::new();
     for record in reader.records() {
         let record = record.map_err(failed)?;

@@ -109,7 +109,7 @@ impl Test {
                     Unpriced::NoUsage => "; say what it used: --input, --output",
                     _ => "",
                 };
-                bail!("this call has no price: {why}{hint}")
+                bail!("this call has no price: {why} ({}){hint}", why.meaning())
             }
         };
         let from = plan.provenance(&quote);
