@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::copies::{self, Copies};
-use super::{calls, gathered, intervals, json, lateral, lists, names, places, series, whole_rows};
+use super::{arrays, calls, gathered, intervals, json, lateral, lists, names, places, series, whole_rows};
 use crate::functions::CUT;
 use crate::limits::length;
 use crate::zone::{call, literal};
@@ -61,6 +61,11 @@ impl VisitorMut for Forms<'_> {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         series::rows(select);
         calls::show(select);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        arrays::rewrite(expression);
         ControlFlow::Continue(())
     }
 

@@ -8,17 +8,21 @@ use datafusion::sql::sqlparser::ast::{
     SetExpr, TableAliasColumnDef, TableFactor, TypedString, visit_expressions_mut,
 };
 
+use crate::functions::ITEMS;
 use crate::zone::{call, literal, value};
 
 const SERIES: [&str; 2] = ["generate_series", "range"];
 const COLUMN: &str = "value";
 
 /// Functions that give a row for each item, and those that give a list of all.
-const ROWS: [(&str, &str); 4] = [
+const ROWS: [(&str, &str); 7] = [
     ("generate_series", "generate_series"),
     ("json_array_elements", "json_get_array"),
+    ("json_array_elements_text", ITEMS),
     ("jsonb_array_elements", "json_get_array"),
+    ("jsonb_array_elements_text", ITEMS),
     ("jsonb_object_keys", "json_object_keys"),
+    ("string_to_table", "string_to_array"),
 ];
 
 /// Reads the name of a series as that of its column.
@@ -81,7 +85,9 @@ fn unnested(expression: &mut Expr) -> Option<&'static str> {
             let name = function.name.to_string();
             let (known, ours) = ROWS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))?;
             let mut list = function.clone();
-            if let FunctionArguments::List(given) = &mut list.args {
+            if let FunctionArguments::List(given) = &mut list.args
+                && is_series(&list.name)
+            {
                 typed(&mut given.args);
             }
             list.name = ObjectName::from(vec![Ident::new(*ours)]);
