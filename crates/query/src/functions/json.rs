@@ -24,6 +24,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF, lit};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use datafusion_functions_json::udfs;
+use tracewell_requests::postgres::parameters::list;
 
 pub(crate) use changed::ITEMS;
 pub(crate) use values::{JOINED, SAME};
@@ -104,20 +105,15 @@ fn function(op: &BinaryOperator) -> Option<Arc<ScalarUDF>> {
     }
 }
 
-/// The steps of a path in PostgreSQL's form of an array; what is none is taken as it is.
+/// The steps of a path in PostgreSQL's form of an array: the names of members, and the places of items as texts too. What
+/// is no array is taken as it is.
 fn path(path: Expr) -> Vec<Expr> {
     let steps = match &path {
-        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => {
-            text.strip_prefix('{').and_then(|text| text.strip_suffix('}'))
-        }
+        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => list(text),
         _ => None,
     };
-    let step = |step: &str| {
-        let step = step.trim().trim_matches('"');
-        step.parse::<i64>().map_or_else(|_| lit(step), lit)
-    };
     match steps {
-        Some(steps) => steps.split(',').map(step).collect(),
+        Some(steps) => steps.into_iter().map(|step| lit(ScalarValue::Utf8(step))).collect(),
         None => vec![path],
     }
 }
