@@ -14,9 +14,10 @@ const ANY_LETTER: &str = "(?s)";
 const REGEXPS: [&str; 5] = ["regexp_count", "regexp_instr", "regexp_like", "regexp_match", "regexp_replace"];
 
 /// Functions that go by another name here.
-const RENAMED: [(&str, &str); 14] = [
+const RENAMED: [(&str, &str); 15] = [
     ("array_remove", "array_remove_all"),
     ("array_replace", "array_replace_all"),
+    ("clock_timestamp", "now"),
     ("every", "bool_and"),
     ("gen_random_uuid", "uuid"),
     ("json_array_length", "json_length"),
@@ -119,6 +120,11 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
                 }
                 "encode" => padded(function),
                 "make_interval" => by_position(function),
+                "timezone" => {
+                    if let Some(time) = in_zone(function) {
+                        *expression = time;
+                    }
+                }
                 "to_date" | "to_timestamp" => patterns::rewrite(function),
                 "mod" => {
                     if let Some(remainder) = remainder(function) {
@@ -186,6 +192,15 @@ fn gathered(function: &Function, each: &str, whole: &str) -> Expr {
         arguments.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(one)))];
     }
     Expr::Function(call(whole, [Expr::Function(list)]))
+}
+
+/// `timezone('zone', time)` as `time AT TIME ZONE 'zone'`.
+fn in_zone(function: &mut Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &mut function.args else { return None };
+    let [zone, time] = list.args.as_mut_slice() else { return None };
+    let (zone, time) = (value(zone)?, value(time)?);
+    literal(zone)?;
+    Some(Expr::Function(call(AT_TIME_ZONE, [time.clone(), zone.clone()])))
 }
 
 /// `mod(a, b)` as `(a) % (b)`.
@@ -334,6 +349,10 @@ mod tests {
             ),
             ("SELECT array_length(a, 1)", "SELECT CAST(nullif(array_length(a, 1), 0) AS BIGINT)"),
             ("SELECT log(a), log(2, a)", "SELECT log10(a), log(2, a)"),
+            (
+                "SELECT timezone('Asia/Tokyo', a), timezone(b, a)",
+                "SELECT tracewell_at_time_zone(a, 'Asia/Tokyo'), timezone(b, a)",
+            ),
             ("SELECT encode(a, 'base64'), encode(a, 'hex')", "SELECT encode(a, 'base64pad'), encode(a, 'hex')"),
             ("SELECT localtimestamp(0)", "SELECT localtimestamp(0) AS localtimestamp"),
             ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
