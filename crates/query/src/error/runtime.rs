@@ -129,7 +129,7 @@ pub(super) fn hint(message: &str) -> Option<String> {
     told.map(|(_, hint)| (*hint).to_owned())
 }
 
-const HINTS: [(&[&str], &str); 6] = [
+const HINTS: [(&[&str], &str); 8] = [
     (
         // Local times between the hours of a change of the clocks.
         &["error computing timezone offset", "Cannot cast timezone to different timezone"],
@@ -150,6 +150,11 @@ const HINTS: [(&[&str], &str); 6] = [
         &["function 'jsonb_each", "function 'json_each", "function 'jsonb_to_record", "function 'json_to_record"],
         "`jsonb_object_keys(x)` has a row for each key, `x -> key` is its value",
     ),
+    (
+        &["function 'date_diff'", "function 'datediff'", "function 'dateadd'", "function 'date_add'"],
+        "`end_time - start_time` is the time between, `start_time + INTERVAL '3 days'` is three days later",
+    ),
+    (&["function 'arg_max'", "function 'argmax'"], "`(array_agg(x ORDER BY y DESC))[1]` is the x of the largest y"),
 ];
 
 #[cfg(test)]
