@@ -1,17 +1,18 @@
-//! How many tables a query may read.
+//! How many tables a query may join.
 //!
 //! Tables that are joined are planned for as long as the cube of their number, and nothing stops planning on its way: a
 //! hundred take up to twenty seconds, two hundred minutes. What `WITH` names is planned at each place where it is read,
-//! so it counts as often. Our views count as one table each, whatever they read.
+//! so it counts as often, and so do subqueries, which are joined too. Parts of a `UNION` are not: each takes as long as
+//! the others, so that all but one have a table free. Our views count as one table each, whatever they read.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Query, Statement, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Query, SetExpr, SetOperator, Statement, TableFactor, Visit, Visitor};
 
-const MOST: usize = 100;
+const MOST: isize = 100;
 
-/// Refuses a statement that reads too many.
+/// Refuses a statement that joins too many.
 pub(super) fn check(statement: &Statement) -> Result<(), String> {
     match statement.visit(&mut Tables::default()) {
         ControlFlow::Break(message) => Err(message),
@@ -21,16 +22,17 @@ pub(super) fn check(statement: &Statement) -> Result<(), String> {
 
 #[derive(Default)]
 struct Tables {
-    read: usize,
+    /// Less than nothing where what is free is still to come.
+    read: isize,
     /// What parts of `WITH` read, by name.
-    parts: HashMap<String, usize>,
+    parts: HashMap<String, isize>,
     /// Queries that the visit is in.
     open: Vec<Open>,
 }
 
 struct Open {
     /// Tables that were read before it.
-    before: usize,
+    before: isize,
     /// Its parts of `WITH` that are still to come, the next one last: they come before all else.
     parts: Vec<String>,
 }
@@ -42,6 +44,7 @@ impl Visitor for Tables {
         let parts = query.with.iter().flat_map(|with| with.cte_tables.iter().rev());
         let parts = parts.map(|part| part.alias.name.value.to_lowercase()).collect();
         self.open.push(Open { before: self.read, parts });
+        self.read -= free(&query.body);
         ControlFlow::Continue(())
     }
 
@@ -79,10 +82,26 @@ impl Tables {
             return ControlFlow::Continue(());
         }
         ControlFlow::Break(format!(
-            "the query reads more than {MOST} tables, which is the limit, what WITH names as often as it is read; \
+            "the query joins more than {MOST} tables, which is the limit, what WITH names as often as it is read; \
              read a table once, with `CASE`, `FILTER (WHERE …)` or `IN (…)` for its parts"
         ))
     }
+}
+
+/// Parts of a `UNION`, but one, that read a table for certain.
+fn free(body: &SetExpr) -> isize {
+    let (mut waiting, mut reading) = (vec![body], 0_isize);
+    while let Some(body) = waiting.pop() {
+        match body {
+            SetExpr::SetOperation { op: SetOperator::Union, left, right, .. } => {
+                waiting.extend([left.as_ref(), right.as_ref()]);
+            }
+            SetExpr::Select(select) if !select.from.is_empty() => reading += 1,
+            SetExpr::Query(_) => reading += 1,
+            _ => {}
+        }
+    }
+    (reading - 1).max(0)
 }
 
 #[cfg(test)]
@@ -98,7 +117,7 @@ mod tests {
 
     #[test]
     fn tables_are_counted_wherever_they_stand() {
-        let joined = |tables: usize| vec!["t"; tables].join(" CROSS JOIN ");
+        let joined = |tables: isize| vec!["t"; tables.unsigned_abs()].join(" CROSS JOIN ");
         assert!(tables(&format!("SELECT 1 FROM {}", joined(MOST))).is_ok());
         assert!(tables(&format!("SELECT 1 FROM {}", joined(MOST + 1))).unwrap_err().contains("more than 100 tables"));
         let half = joined(MOST / 2);
@@ -106,15 +125,30 @@ mod tests {
         for sql in [
             format!("SELECT 1 FROM {half}, (SELECT 1 FROM {half}) AS u, v"),
             format!("SELECT (SELECT 1 FROM {half}) FROM {half} WHERE EXISTS (SELECT 1 FROM t)"),
-            format!("SELECT 1 FROM {half} UNION ALL SELECT 1 FROM {half}, t"),
+            format!("SELECT 1 FROM {half} UNION ALL SELECT 1 FROM {half}, t, t"),
+            format!("SELECT 1 FROM {half}, t EXCEPT SELECT 1 FROM {half}"),
             format!("SELECT 1 FROM {half}, generate_series(1, 2), unnest(ARRAY[1]), {half}"),
         ] {
             assert!(tables(&sql).is_err(), "{sql}");
         }
-        let subqueries = |count: usize| vec!["(SELECT 1)"; count].join(", ");
+        let subqueries = |count: isize| vec!["(SELECT 1)"; count.unsigned_abs()].join(", ");
         assert!(tables(&format!("SELECT {} FROM t", subqueries(MOST - 1))).is_ok());
         assert!(tables(&format!("SELECT {} FROM t", subqueries(MOST))).is_err());
         assert!(tables(&format!("SELECT 1 FROM t ORDER BY {}", subqueries(MOST))).is_err());
+    }
+
+    #[test]
+    fn parts_of_a_union_are_not_joined() {
+        let union = |part: &str, parts: usize| vec![part; parts].join(" UNION ALL ");
+        assert!(tables(&union("SELECT 1 FROM t", 200)).is_ok());
+        assert!(tables(&union("(SELECT 1 FROM (SELECT 1 FROM t) AS u LIMIT 1)", 200)).is_ok());
+        assert!(tables(&union("SELECT 1 FROM t JOIN u USING (a)", 99)).is_ok());
+        assert!(tables(&union("SELECT 1 FROM t JOIN u USING (a)", 100)).is_err());
+        // What reads no table makes none free for another.
+        let joined = vec!["t"; 101].join(", ");
+        assert!(tables(&format!("{} UNION ALL SELECT 1 FROM {joined}", union("SELECT 1", 9))).is_err());
+        let read = union("SELECT 1 FROM t", 200);
+        assert!(tables(&format!("WITH w AS ({read}) SELECT 1 FROM w, ({read}) AS u")).is_ok());
     }
 
     /// Each part joins the one before with itself: after `n` of them there are 2^n tables.

@@ -1,27 +1,33 @@
 //! `array(SELECT x FROM t ORDER BY y)` as `coalesce((SELECT array_agg(x ORDER BY y) FROM t), ARRAY[])`.
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
     Array, Distinct, DuplicateTreatment, Expr, FunctionArgumentClause, FunctionArguments, GroupByExpr, OrderBy,
     OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Value,
 };
 
+use super::copies::Copies;
 use super::names::plain;
 use crate::zone::call;
 
-/// Gathers the rows of a subquery in a list. What cannot be said so is left for the planner to refuse.
-pub(super) fn rewrite(expression: &mut Expr) {
+/// Gathers the rows of a subquery in a list. What cannot be said so is left for the planner to refuse. Breaks where that
+/// would copy too much.
+pub(super) fn rewrite(expression: &mut Expr, copies: &mut Copies) -> ControlFlow<()> {
     if let Expr::Function(function) = &*expression
         && function.name.to_string().eq_ignore_ascii_case("array")
         && let FunctionArguments::Subquery(query) = &function.args
-        && let Some(gathered) = gathered(query)
+        && let Some(gathered) = gathered(query, copies)
     {
+        let gathered = gathered?;
         let none = Expr::Array(Array { elem: Vec::new(), named: true });
         *expression = Expr::Function(call("coalesce", [Expr::Subquery(Box::new(gathered)), none]));
     }
+    ControlFlow::Continue(())
 }
 
 /// A query whose rows are those of its tables, as one list.
-fn gathered(query: &Query) -> Option<Query> {
+fn gathered(query: &Query, copies: &mut Copies) -> Option<ControlFlow<(), Query>> {
     let mut query = query.clone();
     let order = order_of(query.order_by.take())?;
     let plain_rows = query.limit_clause.is_none() && query.fetch.is_none();
@@ -44,6 +50,10 @@ fn gathered(query: &Query) -> Option<Query> {
         Expr::Identifier(name) => alias.as_ref().is_some_and(|alias| *alias == plain(name)),
         _ => false,
     };
+    let times = order.iter().filter(|by| is_shown(&by.expr)).count();
+    if copies.take_of(&value, times).is_break() {
+        return Some(ControlFlow::Break(()));
+    }
     let by = |by: OrderByExpr| if is_shown(&by.expr) { OrderByExpr { expr: value.clone(), ..by } } else { by };
     let order: Vec<OrderByExpr> = order.into_iter().map(by).collect();
     let mut list = call("array_agg", [value]);
@@ -54,7 +64,7 @@ fn gathered(query: &Query) -> Option<Query> {
         }
     }
     select.projection.push(SelectItem::UnnamedExpr(Expr::Function(list)));
-    Some(query)
+    Some(ControlFlow::Continue(query))
 }
 
 /// What rows are ordered by; `None` where that is not said by expressions.

@@ -65,8 +65,7 @@ impl VisitorMut for Forms<'_> {
     }
 
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
-        arrays::rewrite(expression);
-        ControlFlow::Continue(())
+        arrays::rewrite(expression, &mut self.copies)
     }
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {

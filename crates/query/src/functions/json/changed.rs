@@ -1,5 +1,6 @@
 //! `jsonb_set(json, path, value)`, and what `jsonb_array_elements_text(json)` is a row for each item of.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,8 +21,8 @@ use super::values::{begins, read, write};
 /// What gives the items of an array as texts.
 pub(crate) const ITEMS: &str = "tracewell_json_texts";
 
-/// Steps of a path: each goes down into the stack.
-const MOST_STEPS: usize = 128;
+/// Steps of a path: at each one the rest of the text is read again.
+const MOST_STEPS: usize = 32;
 
 pub(super) fn functions() -> [ScalarUDF; 2] {
     let set = TypeSignature::OneOf(vec![TypeSignature::Any(3), TypeSignature::Any(4)]);
@@ -115,22 +116,24 @@ fn steps(paths: &ArrayRef, row: usize) -> Result<Option<Vec<String>>> {
 /// JSON with a value at a path. What is neither an object nor an array has no place for one, and stays.
 fn set(json: &str, path: &[String], value: &RawValue, creates: bool) -> Result<String> {
     let Some((step, rest)) = path.split_first() else { return Ok(json.to_owned()) };
-    let changed = |found: &RawValue| match rest {
-        [] => Ok(value.to_owned()),
-        _ => read::<Box<RawValue>>(&set(found.get(), rest, value, creates)?),
+    let changed = |found: &RawValue| -> Result<Box<RawValue>> {
+        if rest.is_empty() { Ok(value.to_owned()) } else { read(&set(found.get(), rest, value, creates)?) }
     };
+    // Not that each step down keeps a copy of the rest.
+    let below: Box<RawValue>;
     match begins(json) {
         Some('{') => {
-            let mut members: BTreeMap<String, Box<RawValue>> = read(json)?;
+            let mut members: BTreeMap<String, &RawValue> = read(json)?;
             if let Some(found) = members.get_mut(step) {
-                *found = changed(found)?;
+                below = changed(found)?;
+                *found = &below;
             } else if rest.is_empty() && creates {
-                members.insert(step.clone(), value.to_owned());
+                members.insert(step.clone(), value);
             }
             write(&members)
         }
         Some('[') => {
-            let mut items: Vec<Box<RawValue>> = read(json)?;
+            let mut items: Vec<&RawValue> = read(json)?;
             let Ok(position) = step.parse::<i64>() else {
                 return exec_err!("`{step:.100}` is no position in an array");
             };
@@ -138,9 +141,10 @@ fn set(json: &str, path: &[String], value: &RawValue, creates: bool) -> Result<S
             let from_begin = if position < 0 { position.saturating_add_unsigned(items.len() as u64) } else { position };
             let place = usize::try_from(from_begin).ok();
             if let Some(found) = place.and_then(|place| items.get_mut(place)) {
-                *found = changed(found)?;
+                below = changed(found)?;
+                *found = &below;
             } else if rest.is_empty() && creates {
-                items.insert(if place.is_none() { 0 } else { items.len() }, value.to_owned());
+                items.insert(if place.is_none() { 0 } else { items.len() }, value);
             }
             write(&items)
         }
@@ -181,14 +185,13 @@ impl ScalarUDFImpl for Items {
     }
 }
 
-fn texts(json: &str) -> Option<Vec<Option<String>>> {
+fn texts(json: &str) -> Option<impl Iterator<Item = Option<Cow<'_, str>>>> {
     let items: Vec<&RawValue> = serde_json::from_str(json).ok()?;
-    let text = |item: &RawValue| match begins(item.get()) {
-        Some('"') => serde_json::from_str(item.get()).ok(),
+    Some(items.into_iter().map(|item| match begins(item.get()) {
+        Some('"') => serde_json::from_str::<String>(item.get()).ok().map(Cow::Owned),
         Some('n') => None,
-        _ => Some(item.get().to_owned()),
-    };
-    Some(items.into_iter().map(text).collect())
+        _ => Some(Cow::Borrowed(item.get())),
+    }))
 }
 
 #[cfg(test)]
@@ -216,12 +219,18 @@ mod tests {
             assert_eq!(set(json, &path, read(value).unwrap(), creates).unwrap(), expected, "{json} {path:?}");
         }
         assert!(set("[1]", &["a".to_owned()], read("1").unwrap(), true).is_err());
+        // However deep what stands there is.
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let set_in = |path: &[String]| set(&deep, path, read("1").unwrap(), true).unwrap();
+        assert_eq!(set_in(&["a".to_owned()]), r#"{"a":1}"#);
+        assert_eq!(set_in(&["b".to_owned()]).len(), deep.len() + r#","b":1"#.len());
     }
 
     #[test]
     fn items_of_an_array_are_texts() {
-        let found = texts(r#"["a\n",1.50,null,{"b":1}]"#).unwrap();
-        assert_eq!(found, [Some("a\n".to_owned()), Some("1.50".to_owned()), None, Some(r#"{"b":1}"#.to_owned())]);
-        assert_eq!((texts("{}"), texts("no")), (None, None));
+        let found: Vec<Option<Cow<'_, str>>> = texts(r#"["a\n",1.50,null,{"b":1}]"#).unwrap().collect();
+        let found: Vec<Option<&str>> = found.iter().map(Option::as_deref).collect();
+        assert_eq!(found, [Some("a\n"), Some("1.50"), None, Some(r#"{"b":1}"#)]);
+        assert!(texts("{}").is_none() && texts("no").is_none());
     }
 }
