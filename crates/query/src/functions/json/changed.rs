@@ -119,7 +119,7 @@ fn set(json: &str, path: &[String], value: &RawValue, creates: bool) -> Result<S
     let changed = |found: &RawValue| -> Result<Box<RawValue>> {
         if rest.is_empty() { Ok(value.to_owned()) } else { read(&set(found.get(), rest, value, creates)?) }
     };
-    // Not that each step down keeps a copy of the rest.
+    // What is below is copied on the way back only.
     let below: Box<RawValue>;
     match begins(json) {
         Some('{') => {
