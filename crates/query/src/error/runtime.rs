@@ -129,7 +129,7 @@ pub(super) fn hint(message: &str) -> Option<String> {
     told.map(|(_, hint)| (*hint).to_owned())
 }
 
-const HINTS: [(&[&str], &str); 8] = [
+const HINTS: [(&[&str], &str); 9] = [
     (
         // Local times between the hours of a change of the clocks.
         &["error computing timezone offset", "Cannot cast timezone to different timezone"],
@@ -154,7 +154,8 @@ const HINTS: [(&[&str], &str); 8] = [
         &["function 'date_diff'", "function 'datediff'", "function 'dateadd'", "function 'date_add'"],
         "`end_time - start_time` is the time between, `start_time + INTERVAL '3 days'` is three days later",
     ),
-    (&["function 'arg_max'", "function 'argmax'"], "`(array_agg(x ORDER BY y DESC))[1]` is the x of the largest y"),
+    (&["function 'arg_max'", "function 'argmax'"], "`max_by(x, y)` is the x of the largest y"),
+    (&["function 'arg_min'", "function 'argmin'"], "`min_by(x, y)` is the x of the least y"),
 ];
 
 #[cfg(test)]
