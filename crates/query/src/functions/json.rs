@@ -105,8 +105,8 @@ fn function(op: &BinaryOperator) -> Option<Arc<ScalarUDF>> {
     }
 }
 
-/// The steps of a path in PostgreSQL's form of an array: the names of members, and the places of items as texts too. What
-/// is no array is taken as it is.
+/// The steps of a path in PostgreSQL's form of an array: the names of members, and the places of items as texts too.
+/// What is no array is taken as it is.
 fn path(path: Expr) -> Vec<Expr> {
     let steps = match &path {
         Expr::Literal(ScalarValue::Utf8(Some(text)), _) => list(text),

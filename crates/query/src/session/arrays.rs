@@ -11,8 +11,8 @@ use super::copies::Copies;
 use super::names::plain;
 use crate::zone::call;
 
-/// Gathers the rows of a subquery in a list. What cannot be said so is left for the planner to refuse. Breaks where that
-/// would copy too much.
+/// Gathers the rows of a subquery in a list. What cannot be said so is left for the planner to refuse. Breaks where
+/// that would copy too much.
 pub(super) fn rewrite(expression: &mut Expr, copies: &mut Copies) -> ControlFlow<()> {
     if let Expr::Function(function) = &*expression
         && function.name.to_string().eq_ignore_ascii_case("array")
