@@ -87,6 +87,8 @@ def exact(connection):
     assert found == ('[1,"x"]', "x", "as sent", False), found
     found = connection.execute("SELECT '\\x6869'::bytea, %s::bytea", (b"\x00\xff",)).fetchone()
     assert found == (b"hi", b"\x00\xff"), found
+    found = connection.execute("SELECT '{\"b c\",NULL}'::text[], 'b c' = ANY('{\"b c\"}'::text[])").fetchone()
+    assert found == (["b c", None], True), found
 
 
 def cursors(connection):

@@ -190,7 +190,10 @@ impl From<DataFusionError> for QueryError {
             SqlErrorKind::ReadOnly => Some("SQL changes nothing here".to_owned()),
             // The message names the nearest column already.
             SqlErrorKind::UnknownColumn if message.contains("Did you mean") => None,
-            _ => error.diagnostic().and_then(hint).or_else(|| runtime::hint(&message)),
+            SqlErrorKind::UnknownColumn => {
+                Some("`DESCRIBE` tells the columns of a table; a text stands in single quotes".to_owned())
+            }
+            _ => runtime::hint(&message).or_else(|| error.diagnostic().and_then(hint)),
         };
         Self::Sql(SqlError { kind, message, hint, at: place(&error) })
     }

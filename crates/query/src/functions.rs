@@ -31,7 +31,7 @@ use datafusion::prelude::SessionContext;
 
 use crate::prices::Prices;
 
-pub(crate) use json::{JOINED, SAME};
+pub(crate) use json::{ITEMS, JOINED, SAME};
 pub(crate) use place::PLACE;
 pub(crate) use price::NAMES as PRICING;
 pub(crate) use texts::CUT;

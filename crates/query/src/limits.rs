@@ -3,6 +3,7 @@
 pub(crate) mod length;
 pub(crate) mod memory;
 pub(crate) mod stop;
+mod tables;
 
 use std::path::PathBuf;
 use std::time::Duration;

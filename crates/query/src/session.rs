@@ -1,5 +1,6 @@
 //! What one client asks, one query after the other: its settings, its parameters, its forms of SQL.
 
+mod arrays;
 mod calls;
 mod copies;
 mod forms;

@@ -129,7 +129,7 @@ pub(super) fn hint(message: &str) -> Option<String> {
     told.map(|(_, hint)| (*hint).to_owned())
 }
 
-const HINTS: [(&[&str], &str); 3] = [
+const HINTS: [(&[&str], &str); 9] = [
     (
         // Local times between the hours of a change of the clocks.
         &["error computing timezone offset", "Cannot cast timezone to different timezone"],
@@ -141,6 +141,21 @@ const HINTS: [(&[&str], &str); 3] = [
         &["table function 'unnest'"],
         "a list has a row for each of its items by `SELECT span_id, unnest(finish_reasons) FROM llm_calls`",
     ),
+    (
+        &["function 'regexp_split_to_"],
+        "`string_to_array(regexp_replace(x, 'expression', '|', 'g'), '|')` takes a text apart, `unnest` of it has rows",
+    ),
+    (&["function 'to_number'"], "`replace(x, ',', '')::numeric` is the number that a text is"),
+    (
+        &["function 'jsonb_each", "function 'json_each", "function 'jsonb_to_record", "function 'json_to_record"],
+        "`jsonb_object_keys(x)` has a row for each key, `x -> key` is its value",
+    ),
+    (
+        &["function 'date_diff'", "function 'datediff'", "function 'dateadd'", "function 'date_add'"],
+        "`end_time - start_time` is the time between, `start_time + INTERVAL '3 days'` is three days later",
+    ),
+    (&["function 'arg_max'", "function 'argmax'"], "`max_by(x, y)` is the x of the largest y"),
+    (&["function 'arg_min'", "function 'argmin'"], "`min_by(x, y)` is the x of the least y"),
 ];
 
 #[cfg(test)]
@@ -180,5 +195,7 @@ mod tests {
         let minutes = hint("Error parsing timestamp from '2026-11-18 09': error parsing time").unwrap();
         assert!(minutes.contains("has its minutes"), "{minutes}");
         assert_eq!(hint(&time.to_string()), None);
+        let number = hint("Invalid function 'to_number'.\nDid you mean 'to_time'?").unwrap();
+        assert!(number.contains("::numeric"), "{number}");
     }
 }

@@ -43,7 +43,7 @@ enum Growth {
     Slow,
 }
 
-const GROWING: [(&str, Growth); 18] = [
+const GROWING: [(&str, Growth); 19] = [
     ("repeat", Growth::Times),
     ("array_repeat", Growth::Times),
     ("lpad", Growth::To),
@@ -57,6 +57,7 @@ const GROWING: [(&str, Growth); 18] = [
     ("text_diff", Growth::Slow),
     ("has_words", Growth::Slow),
     ("has_phrase", Growth::Slow),
+    ("jsonb_set", Growth::Slow),
     ("regexp_count", Growth::Slow),
     ("regexp_instr", Growth::Slow),
     ("regexp_like", Growth::Slow),

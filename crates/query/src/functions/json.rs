@@ -7,6 +7,7 @@
 //! Attributes are maps of texts; the operators take them as objects.
 
 mod build;
+mod changed;
 mod contained;
 mod keys;
 mod values;
@@ -23,7 +24,9 @@ use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF, lit};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use datafusion_functions_json::udfs;
+use tracewell_requests::postgres::parameters::list;
 
+pub(crate) use changed::ITEMS;
 pub(crate) use values::{JOINED, SAME};
 
 /// Makes the functions and the operators known to `context`.
@@ -42,7 +45,8 @@ pub(super) fn register(context: &SessionContext) -> Result<()> {
     ];
     let state = context.state_ref();
     let mut state = state.write();
-    let ours = build::functions().into_iter().chain([contained::function()]).chain(values::functions()).map(Arc::new);
+    let ours = build::functions().into_iter().chain([contained::function()]).chain(values::functions());
+    let ours = ours.chain(changed::functions()).map(Arc::new);
     for function in functions.into_iter().chain(ours) {
         state.register_udf(function)?;
     }
@@ -62,6 +66,10 @@ impl ExprPlanner for Operators {
         let of_map = raw.left.get_type(schema).is_ok_and(|data_type| matches!(data_type, DataType::Map(..)));
         let found = match raw.op {
             BinaryOperator::Question if of_map => array_has(map_keys(raw.left), raw.right),
+            // A field has one name for all rows.
+            BinaryOperator::Arrow | BinaryOperator::LongArrow if of_map && raw.right.any_column_refs() => {
+                udfs::json_as_text_udf().call(vec![build::to_json().call(vec![raw.left]), raw.right])
+            }
             BinaryOperator::Arrow | BinaryOperator::LongArrow if of_map => get_field().call(vec![raw.left, raw.right]),
             BinaryOperator::HashArrow | BinaryOperator::HashLongArrow => {
                 function.call(std::iter::once(raw.left).chain(path(raw.right)).collect())
@@ -97,20 +105,15 @@ fn function(op: &BinaryOperator) -> Option<Arc<ScalarUDF>> {
     }
 }
 
-/// The steps of a path in PostgreSQL's form of an array; what is none is taken as it is.
+/// The steps of a path in PostgreSQL's form of an array: the names of members, and the places of items as texts too.
+/// What is no array is taken as it is.
 fn path(path: Expr) -> Vec<Expr> {
     let steps = match &path {
-        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => {
-            text.strip_prefix('{').and_then(|text| text.strip_suffix('}'))
-        }
+        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => list(text),
         _ => None,
     };
-    let step = |step: &str| {
-        let step = step.trim().trim_matches('"');
-        step.parse::<i64>().map_or_else(|_| lit(step), lit)
-    };
     match steps {
-        Some(steps) => steps.split(',').map(step).collect(),
+        Some(steps) => steps.into_iter().map(|step| lit(ScalarValue::Utf8(step))).collect(),
         None => vec![path],
     }
 }

@@ -11,6 +11,8 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, SetExpr, Statement, Visit, Vi
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::tables;
+
 /// Words of a query: names, numbers, texts and signs.
 const MOST_WORDS: usize = 100_000;
 
@@ -43,7 +45,7 @@ pub(crate) fn check(sql: &str) -> Result<(), String> {
 pub(crate) fn check_levels(statement: &Statement) -> Result<(), String> {
     match statement.visit(&mut Levels::default()) {
         ControlFlow::Break(message) => Err(message),
-        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Continue(()) => tables::check(statement),
     }
 }
 

@@ -14,9 +14,10 @@ const ANY_LETTER: &str = "(?s)";
 const REGEXPS: [&str; 5] = ["regexp_count", "regexp_instr", "regexp_like", "regexp_match", "regexp_replace"];
 
 /// Functions that go by another name here.
-const RENAMED: [(&str, &str); 14] = [
+const RENAMED: [(&str, &str); 15] = [
     ("array_remove", "array_remove_all"),
     ("array_replace", "array_replace_all"),
+    ("clock_timestamp", "now"),
     ("every", "bool_and"),
     ("gen_random_uuid", "uuid"),
     ("json_array_length", "json_length"),
@@ -117,7 +118,13 @@ pub(super) fn rewrite(expression: &mut Expr, time_zone: &str) {
                 "json_object_agg" | "jsonb_object_agg" => {
                     *expression = gathered(function, "tracewell_json_pair", "tracewell_json_pairs");
                 }
+                "encode" => padded(function),
                 "make_interval" => by_position(function),
+                "timezone" => {
+                    if let Some(time) = in_zone(function) {
+                        *expression = time;
+                    }
+                }
                 "to_date" | "to_timestamp" => patterns::rewrite(function),
                 "mod" => {
                     if let Some(remainder) = remainder(function) {
@@ -154,6 +161,16 @@ fn keep_json(function: &mut Function) {
     }
 }
 
+/// `encode(x, 'base64')` with the signs at its end that are there for what is missing of three bytes.
+fn padded(function: &mut Function) {
+    let FunctionArguments::List(list) = &mut function.args else { return };
+    if let Some(format) = list.args.get_mut(1).and_then(value)
+        && literal(format).is_some_and(|format| format.eq_ignore_ascii_case("base64"))
+    {
+        *format = text("base64pad".to_owned());
+    }
+}
+
 /// `substring(text, 'pattern')` as `(regexp_match(text, 'pattern'))[1]`.
 fn matched(text: Expr, mut pattern: Expr) -> Expr {
     of_any_letter(&mut pattern);
@@ -175,6 +192,15 @@ fn gathered(function: &Function, each: &str, whole: &str) -> Expr {
         arguments.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(one)))];
     }
     Expr::Function(call(whole, [Expr::Function(list)]))
+}
+
+/// `timezone('zone', time)` as `time AT TIME ZONE 'zone'`.
+fn in_zone(function: &mut Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &mut function.args else { return None };
+    let [zone, time] = list.args.as_mut_slice() else { return None };
+    let (zone, time) = (value(zone)?, value(time)?);
+    literal(zone)?;
+    Some(Expr::Function(call(AT_TIME_ZONE, [time.clone(), zone.clone()])))
 }
 
 /// `mod(a, b)` as `(a) % (b)`.
@@ -323,6 +349,11 @@ mod tests {
             ),
             ("SELECT array_length(a, 1)", "SELECT CAST(nullif(array_length(a, 1), 0) AS BIGINT)"),
             ("SELECT log(a), log(2, a)", "SELECT log10(a), log(2, a)"),
+            (
+                "SELECT timezone('Asia/Tokyo', a), timezone(b, a)",
+                "SELECT tracewell_at_time_zone(a, 'Asia/Tokyo'), timezone(b, a)",
+            ),
+            ("SELECT encode(a, 'base64'), encode(a, 'hex')", "SELECT encode(a, 'base64pad'), encode(a, 'hex')"),
             ("SELECT localtimestamp(0)", "SELECT localtimestamp(0) AS localtimestamp"),
             ("SELECT make_interval(days => 3)", "SELECT make_interval(0, 0, 0, 3)"),
             ("SELECT make_interval(1, secs => b)", "SELECT make_interval(1, 0, 0, 0, 0, 0, b)"),

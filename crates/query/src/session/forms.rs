@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::copies::{self, Copies};
-use super::{calls, gathered, intervals, json, lateral, lists, names, places, series, whole_rows};
+use super::{arrays, calls, gathered, intervals, json, lateral, lists, names, places, series, whole_rows};
 use crate::functions::CUT;
 use crate::limits::length;
 use crate::zone::{call, literal};
@@ -62,6 +62,10 @@ impl VisitorMut for Forms<'_> {
         series::rows(select);
         calls::show(select);
         ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
+        arrays::rewrite(expression, &mut self.copies)
     }
 
     fn post_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<()> {
@@ -238,10 +242,14 @@ pub(super) mod tests {
 
     #[test]
     fn lists_within_lists_are_not_written_out_without_end() {
-        let within = (0..20).fold("a".to_owned(), |within, _| format!("({within} LIKE ANY ('{{x,y}}'))"));
-        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &format!("SELECT {within}")).expect("it is SQL");
-        let told = rewrite(&mut statements[0], "UTC").expect_err("it would be a million");
-        assert!(told.contains("more than 100000 expressions"), "{told}");
+        let lists = (0..20).fold("a".to_owned(), |within, _| format!("({within} LIKE ANY ('{{x,y}}'))"));
+        let gathered = |within: String, _| format!("array(SELECT {within} FROM t ORDER BY 1, 1, 1, 1)");
+        for within in [lists, (0..8).fold("a".to_owned(), gathered)] {
+            let mut statements =
+                Parser::parse_sql(&PostgreSqlDialect {}, &format!("SELECT {within}")).expect("it is SQL");
+            let told = rewrite(&mut statements[0], "UTC").expect_err("it would be a million");
+            assert!(told.contains("more than 100000 expressions"), "{told}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn is_json(expression: &Expr) -> bool {
         Expr::Cast { data_type, .. } => matches!(data_type, DataType::JSON | DataType::JSONB),
         Expr::Function(function) => {
             let name = function.name.to_string().to_ascii_lowercase();
-            ["to_json", "to_jsonb", "json_build_array", "json_build_object"].contains(&name.as_str())
+            ["to_json", "to_jsonb", "json_build_array", "json_build_object", "jsonb_set"].contains(&name.as_str())
                 || ["jsonb_build_", "tracewell_json_"].iter().any(|start| name.starts_with(start))
         }
         _ => false,

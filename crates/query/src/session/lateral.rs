@@ -7,12 +7,13 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, ExcludeSelectItem, Expr, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, ObjectName,
     OrderBy, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor,
-    TableWithJoins, Value, VisitMut, VisitorMut, visit_expressions,
+    TableWithJoins, Value, VisitMut, VisitorMut, visit_expressions, visit_expressions_mut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::names::{plain, uncast};
+use crate::functions::ITEMS;
 use crate::zone::call;
 
 /// Lists in a statement that are read so: each is a query within the next, and hundreds of those are planned for minutes.
@@ -56,7 +57,10 @@ type Place = (usize, usize);
 fn next(select: &mut Select) -> Option<(List, Place)> {
     let found = select.from.iter().enumerate().find_map(|(table, tables)| {
         factors(tables).enumerate().find_map(|(position, factor)| {
-            let list = list_of(factor).filter(|_| is_free(tables, position))?;
+            let mut list = list_of(factor)?;
+            if keeps_rows(tables, position)? {
+                list.items = or_one_item(list.items);
+            }
             if is_taken(&list, &select.projection) {
                 return None;
             }
@@ -120,6 +124,10 @@ fn list_of(factor: &TableFactor) -> Option<List> {
         "json_array_elements" | "jsonb_array_elements" => {
             (Expr::Function(call("json_get_array", [list])), Ident::new("value"))
         }
+        "json_array_elements_text" | "jsonb_array_elements_text" => {
+            (Expr::Function(call(ITEMS, [list])), Ident::new("value"))
+        }
+        "json_object_keys" | "jsonb_object_keys" => (Expr::Function(call("json_object_keys", [list])), name.clone()),
         _ => return None,
     };
     let column = match alias.as_ref().map_or(&[][..], |alias| alias.columns.as_slice()) {
@@ -130,15 +138,35 @@ fn list_of(factor: &TableFactor) -> Option<List> {
     Some(List { items, name, column })
 }
 
-/// Whether nothing tells which items belong to which rows but that the list is the row's.
-fn is_free(tables: &TableWithJoins, position: usize) -> bool {
+/// Whether rows without an item stay; `None` where more than whose the list is tells which items belong to which rows.
+fn keeps_rows(tables: &TableWithJoins, position: usize) -> Option<bool> {
     let is_true = |condition: &Expr| matches!(condition, Expr::Value(value) if value.value == Value::Boolean(true));
     match position.checked_sub(1).map(|join| &tables.joins[join].join_operator) {
-        None => tables.joins.is_empty(),
-        Some(JoinOperator::CrossJoin(JoinConstraint::None)) => true,
-        Some(JoinOperator::Join(JoinConstraint::On(on)) | JoinOperator::Inner(JoinConstraint::On(on))) => is_true(on),
-        Some(_) => false,
+        None => tables.joins.is_empty().then_some(false),
+        Some(JoinOperator::CrossJoin(JoinConstraint::None)) => Some(false),
+        Some(JoinOperator::Join(JoinConstraint::On(on)) | JoinOperator::Inner(JoinConstraint::On(on))) => {
+            is_true(on).then_some(false)
+        }
+        Some(JoinOperator::Left(JoinConstraint::On(on)) | JoinOperator::LeftOuter(JoinConstraint::On(on))) => {
+            is_true(on).then_some(true)
+        }
+        Some(_) => None,
     }
+}
+
+/// The list, or one with NULL where it has no items.
+fn or_one_item(list: Expr) -> Expr {
+    let parsed = Parser::new(&PostgreSqlDialect {})
+        .try_with_sql("CASE WHEN cardinality(x) > 0 THEN x ELSE ARRAY[NULL] END")
+        .and_then(|mut parser| parser.parse_expr());
+    let Ok(mut whole) = parsed else { unreachable!("that is an expression") };
+    let _ = visit_expressions_mut(&mut whole, |expression: &mut Expr| {
+        if matches!(expression, Expr::Identifier(_)) {
+            *expression = list.clone();
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    whole
 }
 
 /// The table that all columns of an expression are of: that which they name, or the only one.
@@ -352,12 +380,23 @@ mod tests {
                 "SELECT 1 FROM (SELECT *, unnest(t.y) AS w FROM (SELECT *, unnest(t.x) AS u FROM t) AS t) AS t \
                  LEFT JOIN v ON v.a = t.u",
             ),
+            (
+                "SELECT t.b, x FROM t LEFT JOIN LATERAL unnest(a) AS x ON true",
+                "SELECT t.b, x FROM (SELECT *, \
+                 unnest(CASE WHEN cardinality(a) > 0 THEN a ELSE ARRAY[NULL] END) AS x FROM t) AS t",
+            ),
+            (
+                "SELECT k, v FROM t, jsonb_object_keys(t.a) AS k, jsonb_array_elements_text(t.b) AS e (v)",
+                "SELECT k, v FROM (SELECT *, unnest(tracewell_json_texts(t.b)) AS v FROM \
+                 (SELECT *, unnest(json_object_keys(t.a)) AS k FROM t) AS t) AS t",
+            ),
         ] {
             assert_eq!(rewritten_by(all, sql), expected);
         }
         for same in [
             "SELECT x FROM t, UNNEST(ARRAY[1, 2]) AS x",
-            "SELECT x FROM t LEFT JOIN UNNEST(t.a) AS x ON true",
+            "SELECT x FROM t LEFT JOIN UNNEST(t.a) AS x ON x > 1",
+            "SELECT x FROM s LEFT JOIN t ON s.a = t.a LEFT JOIN UNNEST(t.b) AS x ON true",
             "SELECT x FROM s LEFT JOIN t ON s.a = t.a CROSS JOIN UNNEST(t.b) AS x",
             "SELECT x FROM s, t, UNNEST(b) AS x",
             "SELECT x.* FROM t, UNNEST(t.a) AS x",

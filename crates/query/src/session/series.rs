@@ -5,20 +5,24 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType, Expr, FunctionArg, FunctionArguments, Ident, ObjectName, OrderBy, Query, Select, SelectItem,
-    SetExpr, TableAliasColumnDef, TableFactor, TypedString, visit_expressions_mut,
+    SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TypedString, visit_expressions_mut,
 };
 
+use crate::functions::ITEMS;
 use crate::zone::{call, literal, value};
 
 const SERIES: [&str; 2] = ["generate_series", "range"];
 const COLUMN: &str = "value";
 
 /// Functions that give a row for each item, and those that give a list of all.
-const ROWS: [(&str, &str); 4] = [
+const ROWS: [(&str, &str); 7] = [
     ("generate_series", "generate_series"),
     ("json_array_elements", "json_get_array"),
+    ("json_array_elements_text", ITEMS),
     ("jsonb_array_elements", "json_get_array"),
+    ("jsonb_array_elements_text", ITEMS),
     ("jsonb_object_keys", "json_object_keys"),
+    ("string_to_table", "string_to_array"),
 ];
 
 /// Reads the name of a series as that of its column.
@@ -81,7 +85,9 @@ fn unnested(expression: &mut Expr) -> Option<&'static str> {
             let name = function.name.to_string();
             let (known, ours) = ROWS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))?;
             let mut list = function.clone();
-            if let FunctionArguments::List(given) = &mut list.args {
+            if let FunctionArguments::List(given) = &mut list.args
+                && is_series(&list.name)
+            {
                 typed(&mut given.args);
             }
             list.name = ObjectName::from(vec![Ident::new(*ours)]);
@@ -146,6 +152,10 @@ fn goes_by(expression: &Expr) -> Option<&Ident> {
 
 /// The name of a series whose column has none of its own. That of a list is given to its column.
 fn of_series(table: &mut TableFactor) -> Option<Ident> {
+    if let Some((list, item)) = list_of(table) {
+        *table = list;
+        return item;
+    }
     if let TableFactor::Table { name, args: Some(given), .. } = table
         && is_series(name)
     {
@@ -163,6 +173,37 @@ fn of_series(table: &mut TableFactor) -> Option<Ident> {
         }
         _ => None,
     }
+}
+
+/// `jsonb_array_elements(…)` among the tables as `UNNEST` of its list, and the name that stands for its column.
+fn list_of(table: &TableFactor) -> Option<(TableFactor, Option<Ident>)> {
+    let TableFactor::Table { name, alias, args: Some(given), with_ordinality: false, .. } = table else { return None };
+    let function = name.to_string();
+    let (known, ours) = ROWS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&function))?;
+    if is_series(name) {
+        return None;
+    }
+    let mut list = call(ours, []);
+    if let FunctionArguments::List(arguments) = &mut list.args {
+        arguments.args.clone_from(&given.args);
+    }
+    let unnamed = || TableAlias { explicit: true, name: Ident::new(*known), columns: Vec::new(), at: None };
+    let mut alias = alias.clone().unwrap_or_else(unnamed);
+    let mut item = None;
+    if alias.columns.is_empty() {
+        let has_own = known.contains("elements");
+        let column = if has_own { Ident::new(COLUMN) } else { alias.name.clone() };
+        item = has_own.then(|| alias.name.clone());
+        alias.columns.push(TableAliasColumnDef { name: column, data_type: None });
+    }
+    let list = TableFactor::UNNEST {
+        alias: Some(alias),
+        array_exprs: vec![Expr::Function(list)],
+        with_offset: false,
+        with_offset_alias: None,
+        with_ordinality: false,
+    };
+    Some((list, item))
 }
 
 fn is_series(name: &ObjectName) -> bool {
@@ -211,6 +252,14 @@ mod tests {
                  CAST('1 hour' AS INTERVAL)) AS g (x)",
             ),
             ("SELECT x FROM unnest(a) AS x", "SELECT x FROM UNNEST(a) AS x (x)"),
+            (
+                "SELECT e ->> 'a' FROM jsonb_array_elements('[]') AS e",
+                "SELECT e.value ->> 'a' FROM UNNEST(json_get_array('[]')) AS e (value)",
+            ),
+            (
+                "SELECT k FROM jsonb_object_keys('{}') AS k, string_to_table('a,b', ',') AS s (t)",
+                "SELECT k FROM UNNEST(json_object_keys('{}')) AS k (k), UNNEST(string_to_array('a,b', ',')) AS s (t)",
+            ),
         ] {
             assert_eq!(rewritten_by(rewrite, sql), expected);
         }

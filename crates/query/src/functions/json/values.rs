@@ -106,16 +106,19 @@ impl ScalarUDFImpl for OfValues {
 /// What two texts of JSON make together: the members of two objects, where the second has the last word, else an array
 /// with the items of both, to which what is no array is one item.
 fn joined(left: &str, right: &str) -> Result<String> {
-    let written = if begins(left) == Some('{') && begins(right) == Some('{') {
+    if begins(left) == Some('{') && begins(right) == Some('{') {
         let mut members: BTreeMap<String, &RawValue> = read(left)?;
         members.extend(read::<BTreeMap<String, &RawValue>>(right)?);
-        serde_json::to_string(&members)
+        write(&members)
     } else {
         let (mut all, more) = (items(left)?, items(right)?);
         all.extend(more);
-        serde_json::to_string(&all)
-    };
-    written.or_else(|error| exec_err!("JSON cannot be written: {error}"))
+        write(&all)
+    }
+}
+
+pub(super) fn write(json: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(json).or_else(|error| exec_err!("JSON cannot be written: {error}"))
 }
 
 fn items(json: &str) -> Result<Vec<&RawValue>> {
@@ -165,11 +168,11 @@ fn kind(json: &str) -> Option<&'static str> {
     })
 }
 
-fn begins(json: &str) -> Option<char> {
+pub(super) fn begins(json: &str) -> Option<char> {
     json.trim_start().chars().next()
 }
 
-fn read<'a, T: serde::Deserialize<'a>>(json: &'a str) -> Result<T> {
+pub(super) fn read<'a, T: serde::Deserialize<'a>>(json: &'a str) -> Result<T> {
     serde_json::from_str(json)
         .or_else(|_| exec_err!("a text is no JSON: {}", json.chars().take(100).collect::<String>()))
 }

@@ -5,9 +5,8 @@
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 use datafusion_pg_catalog::sql::rules::{
-    AliasDuplicatedProjectionRewrite, CurrentUserVariableToSessionUserFunctionCall, FixArrayLiteral,
-    FixVersionColumnName, PrependUnqualifiedPgTableName, RewritePgCatalogOperator, SqlStatementRewriteRule,
-    StripCallableQualifier,
+    AliasDuplicatedProjectionRewrite, CurrentUserVariableToSessionUserFunctionCall, FixVersionColumnName,
+    PrependUnqualifiedPgTableName, RewritePgCatalogOperator, SqlStatementRewriteRule, StripCallableQualifier,
 };
 use tracewell_requests::postgres::translate::translate;
 
@@ -22,7 +21,6 @@ pub(super) fn rewrite(statement: &mut Statement) {
                 statement,
                 &[
                     &StripCallableQualifier,
-                    &FixArrayLiteral,
                     &CurrentUserVariableToSessionUserFunctionCall,
                     &RewritePgCatalogOperator,
                     &AliasDuplicatedProjectionRewrite,
@@ -64,6 +62,8 @@ mod tests {
         assert_eq!(rewritten("SELECT $1::pg_catalog.regclass::oid"), "SELECT to_regclass($1)::oid");
         assert_eq!(rewritten("SELECT oid::regclass::text FROM t"), "SELECT tracewell_regclass_name(oid) FROM t");
         assert_eq!(rewritten("SELECT '1'::int4"), "SELECT '1'::INT4");
+        // A session reads lists, and knows of quotes and of NULL.
+        assert_eq!(rewritten("SELECT '{\"a b\",NULL}'::text[]"), "SELECT '{\"a b\",NULL}'::TEXT[]");
         assert_eq!(rewritten("SELECT 'now'::pg_catalog.regproc::pg_catalog.oid"), "SELECT to_regproc('now')");
     }
 
