@@ -7,10 +7,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::{Date32Type, Int64Type};
-use datafusion::common::Result;
+use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type};
 use datafusion::common::tree_node::Transformed;
-use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, Operator};
+use datafusion::common::{DFSchemaRef, JoinType, Result};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder, Operator};
 use datafusion::prelude::col;
 use tracewell_model::schema::LOGS;
 use tracewell_model::time::Day;
@@ -65,21 +65,56 @@ impl Places {
     /// # Errors
     /// When what is left is no plan.
     pub(crate) fn without_nothing(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        let plan = plan.transform_up_with_subqueries(|node| {
-            let schema = match &node {
-                LogicalPlan::SubqueryAlias(alias) if !self.repeated && alias.alias.table() == "repeated" => {
-                    &alias.schema
+        let plan = plan.transform_up_with_subqueries(|node| match &node {
+            LogicalPlan::SubqueryAlias(alias) if !self.repeated && alias.alias.table() == "repeated" => {
+                Ok(Transformed::yes(nothing(&alias.schema)))
+            }
+            LogicalPlan::TableScan(scan) if !self.recorded && scan.table_name.table() == LOGS.name => {
+                Ok(Transformed::yes(nothing(&scan.projected_schema)))
+            }
+            // The planner would leave parts of a union out, too, and then mistake columns of what is left for its own.
+            LogicalPlan::SubqueryAlias(alias) => match only_part(&alias.input) {
+                Some(only) => {
+                    LogicalPlanBuilder::from(only.clone()).alias(alias.alias.clone())?.build().map(Transformed::yes)
                 }
-                LogicalPlan::TableScan(scan) if !self.recorded && scan.table_name.table() == LOGS.name => {
-                    &scan.projected_schema
-                }
-                _ => return Ok(Transformed::no(node)),
-            };
-            let schema = Arc::clone(schema);
-            Ok(Transformed::yes(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })))
+                None => Ok(Transformed::no(node)),
+            },
+            _ => Ok(Transformed::no(node)),
         })?;
         Ok(plan.data)
     }
+}
+
+fn nothing(schema: &DFSchemaRef) -> LogicalPlan {
+    LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::clone(schema) })
+}
+
+/// Whether `plan` has no rows because there is nothing that it reads.
+fn is_nothing(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::EmptyRelation(empty) => !empty.produce_one_row,
+        LogicalPlan::Join(join) if join.join_type == JoinType::Inner => {
+            is_nothing(&join.left) || is_nothing(&join.right)
+        }
+        LogicalPlan::Aggregate(aggregate) => !aggregate.group_expr.is_empty() && is_nothing(&aggregate.input),
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Unnest(_)
+        | LogicalPlan::Window(_) => plan.inputs().into_iter().all(is_nothing),
+        _ => false,
+    }
+}
+
+/// The only part of a union that has rows, where its columns are those of the union.
+fn only_part(plan: &LogicalPlan) -> Option<&LogicalPlan> {
+    let LogicalPlan::Union(union) = plan else { return None };
+    let parts: Vec<_> = union.inputs.iter().filter(|part| !is_nothing(part)).collect();
+    let [only] = parts[..] else { return None };
+    let columns = |schema: &DFSchemaRef| -> Vec<(String, DataType)> {
+        schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
+    };
+    (columns(only.schema()) == columns(&union.schema)).then_some(only)
 }
 
 /// Looks for the spans and records of `traces`.
