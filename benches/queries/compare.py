@@ -321,6 +321,8 @@ def main():
         took = {engine.name: [] for engine in engines}
         answers = {}
         for turn in range(turns + 1):
+            # Others take minutes for some questions, and a server closes a connection that nobody uses.
+            tracewell.connection.close()
             for engine in engines:
                 try:
                     asked = sql(engine.name, turn)
